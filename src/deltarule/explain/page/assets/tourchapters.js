@@ -83,7 +83,7 @@ const tourChaptersModule = (function () {
       body: [
         say`${capital(many(widths[0], "number"))} ${widths[0] === 1 ? "goes" : "go"} in on the left: ${list(widths[0], (k) => num(s.a(0, k)))}. ${widths[L] === 1 ? "One comes" : `${capital(count(widths[L]))} come`} out on the right: ${list(widths[L], (j) => num(s.a(L, j)))}.`,
         say`Each circle in the drawing is a node: it holds one number. Each line is a weight, which multiplies what passes along it. Orange lines are positive weights, dashed blue ones negative, and wide ones large.`,
-        say`The numbers are one row of the data, called a sample. The data also say what should come out: ${list(widths[L], (j) => num(s.y(j)))}. These are the targets y. The loss is one number for how far the outputs are from their targets:`,
+        say`The numbers are one row of the data, called a sample. The data also say what should come out: ${list(widths[L], (j) => num(s.y(j)))}. These are the targets, written y; the outputs are written a. The loss C is one number for how far the outputs are from their targets:`,
         sections.loss(at),
         say`A small loss is good. To train the network means to change its weights so that the loss gets smaller. The next chapters find out which way each weight has to go.`,
       ],
@@ -122,7 +122,7 @@ const tourChaptersModule = (function () {
         ],
         hint: ["Take output minus target, and look at the formula for what is done with the difference."],
         worked: [`${squared === 1 ? "" : "½ · "}(${gap})²`],
-        right: words`Near its target an output adds little: a fifth as far away, a twenty-fifth as much.`,
+        right: words`At ${num(a)} it adds ${plain(s.pass.terms[j])}. The square makes large differences count most.`,
       });
     }
     return direction(term - s.pass.terms[j], ["It would grow", "It would fall", "It would stay the same"], {
@@ -149,12 +149,12 @@ const tourChaptersModule = (function () {
         sweep: told === asked ? null : { direction: "forward", layer: 1, node: told },
       }),
       body: [
-        say`How does the network get from its inputs to its outputs? Every node does the same two things. Take ${nodeName(at, 1, told)}.`,
+        say`How does the network get from its inputs to its outputs? Every node does the same two things. Take ${nodeName(at, 1, told)}; nodes are counted from 0.`,
         say`First it multiplies each number on its left by the weight of the line between them, and adds up${store.net.b[1] === null ? "" : ", and adds its own bias"}. The sum is called z:`,
         sections.weighted(at, 1, told),
         g === "identity"
-          ? say`Then a function, the activation, is applied to z. Here it is the identity, which changes nothing:`
-          : say`Then a function, the activation ${g}, turns z into the number a that the node passes on. Without such a bend, many layers could do no more than one:`,
+          ? say`Then a function called the activation is applied to z. Here it is the identity, which changes nothing:`
+          : say`Then a function called the activation, here ${g}, turns z into the number a that the node passes on. Without its bend, many layers could do no more than a single one:`,
         shown,
         say`So this node holds ${num(s.a(1, told))}. ${L === 1 ? "The nodes of this layer are the outputs already." : "The nodes of the next layer do the same with the numbers of this one, and so on to the outputs."} This is the forward pass.`,
       ],
@@ -258,10 +258,10 @@ const tourChaptersModule = (function () {
     return {
       look: look(at, { selected: edge }),
       body: [
-        say`Take one weight, ${both(s.w(l, j, k))}. It is the marked line, to ${nodeName(at, l, j)} from ${nodeName(at, l - 1, k)}. What does the loss do when this weight grows a little?`,
+        say`Take one weight, ${both(s.w(l, j, k))}. It is the marked line, to ${nodeName(at, l, j)} from ${nodeName(at, l - 1, k)}: its name has the layer above, and below first where it leads to, then where it comes from. What does the loss do when this weight grows a little?`,
         say`The change passes along a chain:`,
         el("ol", { class: "tour-chain" }, ...first),
-        say`Along a chain such rates multiply. That is the chain rule:`,
+        say`Along a chain such rates multiply. That is the chain rule; the formula has the rates from right to left:`,
         DR.panel.factors(at, l, j, k, own),
         say`The product is the derivative of the loss by this weight. Make the weight larger by ${plain(nudge)}, and the loss changes by about ${plain(nudge * own.value)}. ${signOf(own.value)}`,
       ],
@@ -345,7 +345,7 @@ const tourChaptersModule = (function () {
         l > 0
           ? say`Now a weight further to the left, ${before ? both(s.w(l, node, before.k)) : ""}. It leads to ${nodeName(at, l, node)}, which has no target of its own. Two rates of its chain are found as before. But how does the loss move with ${both(s.a(l, node))}?`
           : say`This network has no hidden layer. But how does the loss move with one of its inputs, ${both(s.a(0, node))}? It has no target of its own.`,
-        say`It feeds ${n === 1 ? "the one node" : `all ${count(n)} nodes`} on its right, so ${ways} from it to the loss. Along each way the rate is δ of the node at the other end times the weight of the line. All ways count, so they are added:`,
+        say`It feeds ${n === 1 ? "the one node" : `all ${count(n)} nodes`} on its right, so ${ways} from it to the loss. Along each way the rate is δ of the node at the other end times the weight of the line. All ways count, so they are added; j counts them:`,
         sections.upstream(at, l, node),
         ...(before ? [hiddenProduct(at, before, up)] : []),
         say`${l > 1 ? "One layer further left the same sum is taken again, with the δ just found, and so on to the first layer." : "In a deeper network the same sum is taken again for each layer further left."} This is backpropagation: one pass from right to left gives the derivative by every weight.`,

@@ -45,9 +45,9 @@ const tourTrainingModule = (function () {
     return {
       look: look(at, { selected: edge }),
       body: [
-        say`All this was about ${DR.panel.rowName(store, base.sample)}. For it, the derivative by ${name(s.w(l, j, k))} is ${num(own)}: this sample would have the weight ${wish(own.value)}.`,
+        say`All this was about ${DR.panel.rowName(store, base.sample)}. For it, the derivative by ${name(s.w(l, j, k))} is ${num(own)}: ${wish(own.value)} would be better for this sample alone.`,
         other
-          ? say`For ${DR.panel.rowName(store, other.i)} the same steps give ${num(other.symbol())}: that one would have it ${wish(other.value)}.${of > 2 ? ` There are ${DR.text.count(of)} samples, each with a derivative of its own.` : ""}`
+          ? say`For ${DR.panel.rowName(store, other.i)} the same steps give ${num(other.symbol())}: there ${wish(other.value)} would be better.${of > 2 ? ` There are ${DR.text.count(of)} samples, each with a derivative of its own.` : ""}`
           : say`There is no other sample that counts here.`,
         say`There is one weight for all of them. The cost C is the mean of the losses, so its derivative is the mean of the derivatives. Each sample counts with its share ω:`,
         sections.mean(
@@ -64,7 +64,8 @@ const tourTrainingModule = (function () {
   }
 
   /** @param {number} gradient */
-  const wish = (gradient) => (gradient > 0 ? "smaller" : gradient < 0 ? "larger" : "as it is");
+  const wish = (gradient) =>
+    gradient > 0 ? "a smaller weight" : gradient < 0 ? "a larger weight" : "no other weight";
 
   /** On the mean of another derivative. @param {Page.TourPlace} at */
   function meanQuestion(at) {
@@ -84,7 +85,7 @@ const tourTrainingModule = (function () {
     const sum = listed.reduce((total, { value }) => total + value, 0);
     const terms = listed.map(({ share, value }) => product([share, value])).join(" + ");
     return number({
-      ask: words`By ${name(s.w(l, j, k))} the ${listed.length === 1 ? "derivative is" : "derivatives are"} ${list(listed.length, one)}.${others} What is the derivative of the cost, ${name(mean)}?`,
+      ask: words`The ${listed.length === 1 ? "derivative" : "derivatives"} by ${name(s.w(l, j, k))} ${listed.length === 1 ? "is" : "are"} ${list(listed.length, one)}.${others} What is the derivative of the cost, ${name(mean)}?`,
       answer: mean.value,
       mistakes: [
         { value: sum, hint: "That is the sum. Each derivative counts with its share only." },
