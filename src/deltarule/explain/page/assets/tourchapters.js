@@ -6,7 +6,8 @@
 const tourChaptersModule = (function () {
   const { el } = DR.dom;
   const { sections } = DR;
-  const { short, num, plain, name, both, count, say, words, list, product, largest } = DR.tourParts;
+  const { short, num, plain, name, both, count, say, words, list, inside, product, sumOf, largest } =
+    DR.tourParts;
 
   const SHOWN = 4; // terms of a sum that a question lists one by one
   const AWAY = 0.2; // from the target: where chapter 1 moves an output to
@@ -68,8 +69,7 @@ const tourChaptersModule = (function () {
   }
   /** @param {ReturnType<typeof split>} terms @returns {Page.Child[]} */
   const worked = ({ listed, others, rest }) => [
-    listed.map(({ factors }) => product(factors)).join(" + ") +
-      (others ? ` + ${rest < 0 ? `(${short(rest)})` : short(rest)}` : ""),
+    sumOf([...listed.map(({ factors }) => factors), ...(others ? [[rest]] : [])]),
   ];
 
   // -- 1 -------------------------------------------------------------------------------------
@@ -108,7 +108,7 @@ const tourChaptersModule = (function () {
     const term = net.formulas.from_output(outputs, store.y(s.i))[0][j];
     const which = words`Output ${String(j)} is ${num(a)} and its target is ${num(y)}.`;
     if (squared) {
-      const gap = [short(moved), " \u2212 ", y.value < 0 ? `(${short(y.value)})` : short(y.value)].join("");
+      const gap = `${short(moved)} \u2212 ${inside(y.value, 1)}`;
       return number({
         ask: words`${which} Suppose it were ${plain(moved)} instead. What would it add to the loss?`,
         answer: term,
@@ -194,10 +194,7 @@ const tourChaptersModule = (function () {
         { value: answer - parts.rest, hint: "The other lines are missing." },
       ],
       hint: ["Multiply each input by the weight of its line, mind the signs, and add up."],
-      worked: [
-        ...worked(parts),
-        store.net.b[1] === null ? "" : ` + ${bias < 0 ? `(${short(bias)})` : short(bias)}`,
-      ],
+      worked: [...worked(parts), store.net.b[1] === null ? "" : ` + ${inside(bias, 1)}`],
       right: words`The activation then makes ${plain(s.pass.A[1][j])} of it.`,
     });
   }
@@ -215,7 +212,7 @@ const tourChaptersModule = (function () {
         { value: z.value + 1, hint: "The 1 is multiplied by the weight before it is added." },
       ],
       hint: ["All other terms of the sum stay. How much is added to them?"],
-      worked: [`${short(z.value)} + ${w.value < 0 ? `(${short(w.value)})` : short(w.value)} · 1`],
+      worked: [`${short(z.value)} + ${inside(w.value, 1)} · 1`],
       right: words`A change of an input reaches z times the weight.`,
     });
   }

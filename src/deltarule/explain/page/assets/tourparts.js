@@ -59,9 +59,12 @@ const tourPartsModule = (function () {
     return items.flatMap((each, i) => [i === 0 ? "" : i === n - 1 ? " and " : ", ", ...each]).concat(last);
   }
 
-  /** A product in numbers, its negative factors in brackets. @param {number[]} factors */
-  const product = (factors) =>
-    factors.map((x, i) => (x < 0 && i > 0 ? `(${short(x)})` : short(x))).join(" · ");
+  /** A number in a sum or a product: a negative one in brackets, unless it is the first. @param {number} x @param {number} i */
+  const inside = (x, i) => (x < 0 && i > 0 ? `(${short(x)})` : short(x));
+  /** A product in numbers. @param {number[]} factors @param {number} [first] 1 where it is not at the beginning */
+  const product = (factors, first = 0) => factors.map((x, i) => inside(x, i + first)).join(" · ");
+  /** A sum of products in numbers. @param {number[][]} terms */
+  const sumOf = (terms) => terms.map((factors, i) => product(factors, i)).join(" + ");
 
   // -- the network ---------------------------------------------------------------------------
 
@@ -191,7 +194,9 @@ const tourPartsModule = (function () {
     say,
     words,
     list,
+    inside,
     product,
+    sumOf,
     stepped,
     rateThatLowers,
     costAt,

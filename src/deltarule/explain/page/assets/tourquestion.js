@@ -170,16 +170,14 @@ const tourQuestionModule = (function () {
     box.addEventListener("submit", (event) => {
       event.preventDefault();
       const complaint = field.check();
-      if (!complaint) {
-        reveal.hidden = true;
-        show("good", "Right. ", ...question.right);
-        return;
-      }
-      ++wrong;
-      show("bad", ...complaint);
-      if (wrong > 1 && field.worked.length)
-        verdict.append(el("p", { class: "tour-worked" }, "The calculation: ", ...field.worked));
-      reveal.hidden = wrong < 2;
+      if (complaint) {
+        ++wrong;
+        show("bad", ...complaint);
+        if (wrong > 1 && field.worked.length)
+          verdict.append(el("p", { class: "tour-worked" }, "The calculation: ", ...field.worked));
+      } else show("good", "Right. ", ...question.right);
+      reveal.hidden = !complaint || wrong < 2;
+      (reveal.hidden ? verdict : reveal).scrollIntoView({ block: "nearest" });
     });
     return box;
   }

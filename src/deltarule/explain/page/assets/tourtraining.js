@@ -6,7 +6,7 @@ const tourTrainingModule = (function () {
   const { el, svg, clamp } = DR.dom;
   const { sections } = DR;
   const parts = DR.tourParts;
-  const { short, num, plain, name, both, count, say, words, list, product } = parts;
+  const { short, num, plain, name, both, count, say, words, list, product, sumOf } = parts;
   const { look, nodeName, number, direction } = DR.tourChapters;
 
   const SHOWN = 3; // samples whose derivatives a question lists
@@ -83,7 +83,7 @@ const tourTrainingModule = (function () {
       words`${num(listed[at].symbol())} (${DR.panel.rowName(store, listed[at].i)}, share ${plain(listed[at].share)})`;
     const others = few ? [] : words` All other samples, each times its share, add ${plain(rest)}.`;
     const sum = listed.reduce((total, { value }) => total + value, 0);
-    const terms = listed.map(({ share, value }) => product([share, value])).join(" + ");
+    const terms = listed.map(({ share, value }) => [share, value]);
     return number({
       ask: words`The ${listed.length === 1 ? "derivative" : "derivatives"} by ${name(s.w(l, j, k))} ${listed.length === 1 ? "is" : "are"} ${list(listed.length, one)}.${others} What is the derivative of the cost, ${name(mean)}?`,
       answer: mean.value,
@@ -93,7 +93,7 @@ const tourTrainingModule = (function () {
         { value: rest, hint: "One sample is still missing." },
       ],
       hint: ["Multiply each derivative by its share, then add up."],
-      worked: [few ? terms : `${terms} + ${rest < 0 ? `(${short(rest)})` : short(rest)}`],
+      worked: [sumOf(few ? terms : [...terms, [rest]])],
       right: words`This is the number that the weight is changed by.`,
     });
   }
@@ -183,7 +183,7 @@ const tourTrainingModule = (function () {
           { value: w.value * rate, hint: "The learning rate multiplies the derivative, not the weight." },
         ],
         hint: ["Multiply the learning rate by the derivative, and mind that the product is subtracted."],
-        worked: [`\u2212 ${product([rate, g]).replace(/ · \((.*)\)$/, " · ($1)")}`],
+        worked: [`\u2212 ${product([rate, g])}`],
         right: words`The new weight is ${plain(w.value)} ${change < 0 ? "\u2212" : "+"} ${plain(Math.abs(change))} = ${plain(after)}.`,
       });
     return direction(change, ["It goes up", "It goes down", "It stays"], {
@@ -270,7 +270,7 @@ const tourTrainingModule = (function () {
         say`From step ${short(first.step)} to step ${short(last.step)} the cost ${fall ? "falls" : "does not fall: it goes"} from ${plain(first.cost)} to ${plain(last.cost)}. ${fall ? "No step looked ahead: each only moved every weight a little against its derivative." : "Steps that are too large can go past the lowest point."}`,
         say`That is all of it: a pass forward, a pass back, a mean and an update, repeated.`,
       ],
-      question: curveQuestion(moments),
+      question: curveQuestion(moments, flatness(at, recorded)),
     };
   }
 
@@ -386,12 +386,18 @@ const tourTrainingModule = (function () {
     );
   }
 
+  /** Why the curve is flat where it is. @param {Page.TourPlace} at @param {boolean} recorded */
+  const flatness = ({ store }, recorded) =>
+    recorded && !isPlain(store.net.formulas.update?.weight ?? [])
+      ? "Where the curve is flat, a step no longer gains much."
+      : "A step is the learning rate times the derivative: where the curve is flat, the derivatives are small, and so are the steps.";
+
   /**
    * Where the curve is steepest: in the first, the second or the last third of the steps.
    *
-   * @param {Page.TourMoment[]} moments @returns {Page.TourQuestion | null}
+   * @param {Page.TourMoment[]} moments @param {string} why @returns {Page.TourQuestion | null}
    */
-  function curveQuestion(moments) {
+  function curveQuestion(moments, why) {
     if (moments.some(({ cost }) => !Number.isFinite(cost))) return null;
     const first = moments[0];
     const last = /** @type {Page.TourMoment} */ (moments.at(-1));
@@ -420,7 +426,7 @@ const tourTrainingModule = (function () {
       })),
       answer,
       worked: [],
-      right: words`There it goes from ${plain(spans[answer].from.cost)} to ${plain(spans[answer].to.cost)}. A step is the learning rate times the derivative: where the curve is flat, the derivatives are small, and so are the steps.`,
+      right: words`There it goes from ${plain(spans[answer].from.cost)} to ${plain(spans[answer].to.cost)}. ${why}`,
     };
   }
 
