@@ -72,6 +72,22 @@ const tourChaptersModule = (function () {
     sumOf([...listed.map(({ factors }) => factors), ...(others ? [[rest]] : [])]),
   ];
 
+  /**
+   * A button that shows a sum in the drawing once more.
+   *
+   * @param {Page.TourPlace} at @param {Page.SweepStep} sweep
+   */
+  const again = ({ store }, sweep) =>
+    el("button", {
+      type: "button",
+      class: "link",
+      text: "See in the drawing how it adds up",
+      onclick: () => {
+        store.set({ sweep: null });
+        store.set({ sweep });
+      },
+    });
+
   // -- 1 -------------------------------------------------------------------------------------
 
   /** @param {Page.TourPlace} at @returns {Page.TourChapter} */
@@ -143,15 +159,15 @@ const tourChaptersModule = (function () {
     const L = store.net.L;
     const g = plainName(store.net.activations[1]);
     const shown = sections.activation(at, 1, told);
+    /** @type {Page.SweepStep} */
+    const sweep = { direction: "forward", layer: 1, node: told };
     return {
-      look: look(at, {
-        selected: { kind: "node", layer: 1, j: told },
-        sweep: told === asked ? null : { direction: "forward", layer: 1, node: told },
-      }),
+      look: look(at, { selected: { kind: "node", layer: 1, j: told }, sweep }),
       body: [
         say`How does the network get from its inputs to its outputs? Every node does the same two things. Take ${nodeName(at, 1, told)}; nodes are counted from 0.`,
         say`First it multiplies each number on its left by the weight of the line between them, and adds up${store.net.b[1] === null ? "" : ", and adds its own bias"}. The sum is called z:`,
         sections.weighted(at, 1, told),
+        again(at, sweep),
         g === "identity"
           ? say`Then a function called the activation is applied to z. Here it is the identity, which changes nothing:`
           : say`Then a function called the activation, here ${g}, turns z into the number a that the node passes on. Without its bend, many layers could do no more than a single one:`,
@@ -335,15 +351,18 @@ const tourChaptersModule = (function () {
     const n = store.net.widths[edge.layer];
     const up = s.dCda(l, node);
     const before = at.hidden;
+    /** @type {Page.SweepStep | null} */
+    const sweep = l > 0 ? { direction: "backward", layer: l, node } : null;
     const ways = n === 1 ? "there is one way" : `there are ${count(n)} ways`;
     return {
-      look: look(at, { selected: before ?? { kind: "node", layer: l, j: node } }),
+      look: look(at, { selected: before ?? { kind: "node", layer: l, j: node }, sweep }),
       body: [
         l > 0
           ? say`Now a weight further to the left, ${before ? both(s.w(l, node, before.k)) : ""}. It leads to ${nodeName(at, l, node)}, which has no target of its own. Two rates of its chain are found as before. But how does the loss move with ${both(s.a(l, node))}?`
           : say`This network has no hidden layer. But how does the loss move with one of its inputs, ${both(s.a(0, node))}? It has no target of its own.`,
         say`It feeds ${n === 1 ? "the one node" : `all ${count(n)} nodes`} on its right, so ${ways} from it to the loss. Along each way the rate is δ of the node at the other end times the weight of the line. All ways count, so they are added; j counts them:`,
         sections.upstream(at, l, node),
+        sweep ? again(at, sweep) : null,
         ...(before ? [hiddenProduct(at, before, up)] : []),
         say`${l > 1 ? "One layer further left the same sum is taken again, with the δ just found, and so on to the first layer." : "In a deeper network the same sum is taken again for each layer further left."} This is backpropagation: one pass from right to left gives the derivative by every weight.`,
       ],
