@@ -8,7 +8,7 @@ const tourPartsModule = (function () {
   const M = DR.maths;
   const WORDS = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"];
   const LISTED = 4; // numbers that a sentence has at most
-  const WORK = 2e8; // multiplications: about a second
+  const WORK = 1e8; // multiplications of a forward pass: a second or two with the backward pass
   const RUNS = 6; // of the plain rule, each with a smaller rate
   const RATE = 0.5; // of the plain rule, halved until a step lowers the cost
 
