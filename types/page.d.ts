@@ -31,6 +31,8 @@ interface DeltaruleScripts {
   drawing: typeof drawingModule;
   sweep: typeof sweepModule;
   maps: typeof mapsModule;
+  planes: typeof planesModule;
+  pictures: typeof picturesModule;
   heat: typeof heatModule;
   plots: typeof plotsModule;
   curve: typeof curveModule;
@@ -453,6 +455,8 @@ declare namespace Page {
     state: View;
     /** The nudge, in a store that `seen` has made. */
     changed?: Nudge;
+    /** The plane of the nodes' pictures, where it is not that of the network's two inputs; null: none. */
+    plane?: Plane | null;
     replace(payload: Payload, formulas?: Formulas): void;
     set(changes: Partial<View>): void;
     move(state: State): void;
@@ -655,6 +659,8 @@ declare namespace Page {
   }
   interface NodePart extends PartOf<NodeSelection> {
     circle: SVGCircleElement;
+    /** The square that stands for the circle where the node has a picture. */
+    face?: SVGRectElement;
     value: SVGTextElement;
     word: SVGTSpanElement;
     below: SVGTSpanElement;
@@ -729,6 +735,32 @@ declare namespace Page {
     /** Which end of a line the arrow keys keep, going up and down. */
     follow: "from" | "to";
     zoom: number;
+  }
+
+  // -- pictures in the nodes ---------------------------------------------------------------------
+
+  /** Two axes of the input space, and the inputs that belong to a place on them. */
+  interface Plane {
+    ranges: [x0: number, x1: number, y0: number, y1: number];
+    /** x of a place. */
+    at: (across: number, up: number) => ArrayLike<number>;
+    /** The place of a row. */
+    place: (x: ArrayLike<number>) => [across: number, up: number];
+  }
+
+  /** The pictures of a drawing. */
+  interface Pictures {
+    canvas: HTMLCanvasElement;
+    /** All pictures side by side. */
+    atlas: HTMLCanvasElement;
+    /** What the pictures were computed for. */
+    key: { theta: Float64Array; nodes: number[][]; plane: Plane } | null;
+    maps: Float32Array[][] | null;
+    /** Points along a side. */
+    side: number;
+    timer: number;
+    /** Stops the computation of fine pictures. */
+    stop: () => void;
   }
 
   // -- heat maps, plots ----------------------------------------------------------------------------
