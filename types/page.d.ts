@@ -32,6 +32,7 @@ interface DeltaruleScripts {
   sweep: typeof sweepModule;
   maps: typeof mapsModule;
   planes: typeof planesModule;
+  planeView: typeof planeViewModule;
   pictures: typeof picturesModule;
   heat: typeof heatModule;
   plots: typeof plotsModule;
@@ -744,6 +745,8 @@ declare namespace Page {
     ranges: [x0: number, x1: number, y0: number, y1: number];
     /** x of a place. */
     at: (across: number, up: number) => ArrayLike<number>;
+    /** What the axes are; those of a network's two inputs have the names of the inputs. */
+    names?: [across: string, up: string];
     /** The place of a row. */
     place: (x: ArrayLike<number>) => [across: number, up: number];
   }

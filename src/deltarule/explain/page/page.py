@@ -42,8 +42,9 @@ STYLES = (
 # In this order, since a script uses those before it. The formulas follow.
 SCRIPTS = (
     "data.js", "numbers.js", "driver.js", "store.js", "dom.js", "mathml.js", "expressions.js",
-    "sums.js", "sections.js", "update.js", "panel.js", "goto.js", "check.js", "plan.js", "parts.js",
-    "paint.js", "reach.js", "maps.js", "planes.js", "pictures.js", "drawing.js", "sweep.js", "heat.js", "plots.js", "curve.js",
+    "sums.js", "sections.js", "update.js", "maps.js", "planes.js", "planeview.js", "panel.js",
+    "goto.js", "check.js", "plan.js", "parts.js", "paint.js", "reach.js", "pictures.js",
+    "drawing.js", "sweep.js", "heat.js", "plots.js", "curve.js",
     "dials.js", "whatif.js", "attributions.js", "lenscharts.js", "lens.js", "shell.js",
 )  # fmt: skip
 LAST = "main.js"
