@@ -370,7 +370,7 @@ const paintModule = (function () {
       "g",
       { class: size ? "label tall" : "label" },
       svg("rect", { x: x - w / 2, y: y - h / 2, width: w, height: h, rx: 7 * u }),
-      svg("text", { x, y: y + 4.3 * u, "text-anchor": "middle" }, ...rows),
+      svg("text", { x, y: y + (size ? 1.6 : 4.3) * u, "text-anchor": "middle" }, ...rows),
     );
     const leader = on ? null : svg("line", { class: "leader", x1: x, y1: y, ...nearest(part.line, x, y) });
     return { drawn, leader };

@@ -79,9 +79,12 @@ const picturesModule = (function () {
     if (plane !== null) (own ?? begin(view)).key = null;
   }
 
-  /** @param {Page.Drawing} view @param {Page.Pictures} own @param {Float32Array[][]} maps @param {number} side */
-  function keep(view, own, maps, side) {
-    const { net } = view.store;
+  /**
+   * Keeps the maps of a network, which the store may have replaced since.
+   *
+   * @param {Page.Network} net @param {Page.Pictures} own @param {Float32Array[][]} maps @param {number} side
+   */
+  function keep(net, own, maps, side) {
     const count = maps.reduce((total, list) => total + list.length, 0);
     own.side = side;
     own.maps = maps;
@@ -115,13 +118,13 @@ const picturesModule = (function () {
       own.key = { theta, nodes, plane };
       const side = sideFor(net, WORK, MOST);
       own.stop();
-      keep(view, own, DR.planes.sample(net, theta, plane, nodes, side), side);
+      keep(net, own, DR.planes.sample(net, theta, plane, nodes, side), side);
       clearTimeout(own.timer);
       own.timer = setTimeout(() => {
         const fine = sideFor(net, FINE_WORK, FINE);
         if (fine <= side) return;
         own.stop = DR.planes.later(DR.planes.sampling(net, theta, plane, nodes, fine), (maps) => {
-          keep(view, own, maps, fine);
+          keep(net, own, maps, fine);
           draw(view, own);
         });
       }, REST);
