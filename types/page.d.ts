@@ -30,6 +30,7 @@ interface DeltaruleScripts {
   parts: typeof partsModule;
   paint: typeof paintModule;
   reach: typeof reachModule;
+  links: typeof linksModule;
   drawing: typeof drawingModule;
   sweep: typeof sweepModule;
   maps: typeof mapsModule;
@@ -772,6 +773,8 @@ declare namespace Page {
     at: string;
     /** The key of the part under the pointer or with the focus. */
     hot: string | null;
+    /** The keys of the parts that belong to what a reader points at in the derivation. */
+    linked: Set<string>;
     /** Which end of a line the arrow keys keep, going up and down. */
     follow: "from" | "to";
     zoom: number;

@@ -68,6 +68,7 @@ const drawingModule = (function () {
     view.hot = key;
     view.root.classList.toggle("pointing", Boolean(part));
     DR.paint.emphasis(view);
+    DR.links.mark(key);
   }
 
   /** @param {Page.Drawing} view */
@@ -159,6 +160,7 @@ const drawingModule = (function () {
         frame,
         at: "",
         hot: null,
+        linked: new Set(),
         follow: "from",
         zoom: 1,
         nodes: /** @type {number[][]} */ ([]),
@@ -177,6 +179,7 @@ const drawingModule = (function () {
     element.classList.add("drawing");
     element.replaceChildren(bar, frame);
     listen(view);
+    DR.links.watch(view);
     fit();
 
     /** @param {Page.View} state @param {Page.Changed} changed */

@@ -301,18 +301,20 @@ const paintModule = (function () {
       let tone = part.tone;
       if (key === chosen) tone += " selected";
       if (key === view.hot) tone += " hot";
+      if (view.linked.has(key)) tone += " linked";
       if (part.line) {
         // In a sweep its own lines stand out, else those of what is pointed at or selected.
         const touches = DR.plan.touches(part, sweep && !hot ? null : focus);
         if (flows(sweep, part, L)) tone += ` lit ${sweep?.direction}`;
-        else if (!touches && (dims || sweep)) tone += " dim";
+        else if (!touches && (dims || sweep || view.linked.size)) tone += " dim";
         if (part.faint && part.shown && !(touches && focus)) tone += " faint";
       } else if (isNow(sweep, part.what, L)) tone += " now";
       put(part.element, "class", tone);
       if (part.what.kind) put(part.element, "aria-pressed", key === chosen ? "true" : "false");
     }
     for (const { j, group } of view.targets) {
-      put(group, "class", `target${reachesLoss(sweep, j, L) ? ` lit ${sweep?.direction}` : ""}`);
+      const lit = reachesLoss(sweep, j, L) ? ` lit ${sweep?.direction}` : "";
+      put(group, "class", `target${lit}${view.linked.has(`target:${j}`) ? " linked" : ""}`);
     }
     const labels = [];
     /** @type {Page.Rect[] | null} */
