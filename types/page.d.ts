@@ -638,8 +638,9 @@ declare namespace Page {
   interface Sizes {
     /** Half the height of a node. */
     r: number;
-    /** Half its width. */
+    /** Half its width, and half of that of its numbers where those stand below it. */
     half: number;
+    side: number;
     /** The size of letters, beside that of text of the usual size. */
     u: number;
     /** Whether a node has room for its symbol above its number. */
@@ -730,6 +731,7 @@ declare namespace Page {
     j: number;
     value: SVGTextElement;
     group: SVGGElement;
+    box: SVGRectElement;
     /** What its number has room for. */
     room: number;
   }

@@ -21,9 +21,9 @@ const drawingModule = (function () {
     const unit = parseFloat(getComputedStyle(root).fontSize) / scale;
     const width = Math.max(element.clientWidth - 2, 240);
     const narrow = width < DR.layout.NARROW;
-    const height = Math.round(
-      narrow ? Math.max(0.5 * innerHeight, 300) : Math.max(innerHeight - 18.6 * unit, 260),
-    );
+    // Larger text makes all of it larger: the page is scrolled then, and not the drawing in its card.
+    const high = narrow ? Math.max(0.5 * innerHeight, 300) : Math.max(innerHeight - 18.6 * unit, 260);
+    const height = Math.round(scale * high);
     return { width, height, scale, pictured: DR.planes.of(store) !== null };
   }
 

@@ -220,11 +220,17 @@ const paintModule = (function () {
       { state } = store,
       { symbols } = DR.text,
       y = store.y();
-    const { u, loss } = view.plan;
-    for (const { j, value, room } of view.targets) {
+    const { u, loss, target } = view.plan;
+    for (const { j, value, box, room } of view.targets) {
       const whole = Number.isInteger(y[j]) && Math.abs(y[j]) < 1e4;
       const text = whole ? `${y[j]}`.replace("-", DR.text.MINUS) : "";
       number(value, symbols.y(j)[0], y[j], text || DR.layout.numberIn(y[j], room, 12.5 * u));
+      // An extreme number makes its box wider, most of it where the line to the loss is.
+      const more = Math.max(0, DR.layout.numberWidth(value.textContent ?? "", 12.5 * u) - room);
+      const left = Math.min(more, 5 * u);
+      put(box, "x", target.x - target.half - left);
+      put(box, "width", 2 * target.half + more);
+      put(value, "x", target.x + target.half + more - left - (view.plan.narrow ? 5 : 7) * u);
     }
     const part = /** @type {Page.LossPart} */ (view.parts.get("cost"));
     const mean = state.mode === "mean" && !state.sweep;
