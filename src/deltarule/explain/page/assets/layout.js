@@ -129,16 +129,16 @@ const layoutModule = (function () {
     const font = `500 ${FONT.text * u}px`;
     const longest = Math.max(...names.map((name) => textWidth(name, font)));
     const named = names.length
-      ? Math.min(longest, Math.max((tight ? 0.12 : 0.2) * room.width, 44 * A))
+      ? Math.min(longest, Math.max((tight ? 0.12 : 0.2) * room.width, 40 * A))
       : 24 * u;
     const left = named + (narrow ? 7 : 10) * u + side + 3;
     // Half of a target's box, which has its name in it where the rows are close.
     const box = (narrow ? 24 : called && pitch < NAMED * u ? 46 : 36) * u;
     const end = 58 * u; // half of the loss's
-    let gap = Math.max(2 * half + (narrow || tight ? FREE.narrow * A : FREE.wide * u), 57 * u);
+    let gap = Math.max(2 * half + (narrow || tight ? FREE.narrow * A : FREE.wide * u), 55 * u);
     let toTarget = half + (narrow ? 7 : 16) * A + box;
     let toLoss = box + 24 * u + end;
-    const after = below ? box + (narrow ? 17 : 30) * u : toLoss + end + 7 * u;
+    const after = below ? box + (narrow ? 14 : 30) * u : toLoss + end + 7 * u;
     const least = left + net.L * gap + toTarget + after;
     const slack = Math.max(0, room.width - least);
     const shares = net.L + (below ? 0.3 : 0.7);

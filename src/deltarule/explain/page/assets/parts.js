@@ -149,7 +149,7 @@ const partsModule = (function () {
   function wireToLoss({ loss, u }, x, y) {
     const far = loss.x - loss.half - x;
     const curve = loss.below
-      ? [x + 15 * u, y, x + 15 * u, loss.y - 62 * u, Math.min(x + 8 * u, loss.x + 40 * u), loss.y - 33 * u]
+      ? [x + 13 * u, y, x + 13 * u, loss.y - 62 * u, Math.min(x + 8 * u, loss.x + 40 * u), loss.y - 33 * u]
       : [x + 0.55 * far, y, loss.x - loss.half - 0.45 * far, loss.y, loss.x - loss.half, loss.y];
     return `M${x} ${y}C${curve.join(" ")}`;
   }
