@@ -33,6 +33,7 @@ interface DeltaruleScripts {
   maps: typeof mapsModule;
   planes: typeof planesModule;
   planeView: typeof planeViewModule;
+  images: typeof imagesModule;
   pictures: typeof picturesModule;
   heat: typeof heatModule;
   plots: typeof plotsModule;
@@ -41,6 +42,7 @@ interface DeltaruleScripts {
   whatif: typeof whatifModule;
   attribute: typeof attributionsModule.attribute;
   attributeLater: typeof attributionsModule.attributeLater;
+  slopeOf: typeof attributionsModule.slopeOf;
   lensCharts: typeof lensChartsModule.lensCharts;
   lensAttributions: typeof lensChartsModule.lensAttributions;
   lens: typeof lensModule;
@@ -108,8 +110,18 @@ declare namespace Page {
     engine: EngineNumbers;
     reference: { state: number; cost: number | null } & ComparedGradient;
     columns: TableColumn[];
+    /** Which input each pixel is, where the inputs are an image. */
+    image?: ImageOfInputs | null;
     lens: Lens | null;
     start: { state: number; sample: number; selected: Selection | null };
+  }
+
+  interface ImageOfInputs {
+    shape: [rows: number, columns: number];
+    /** The input of each pixel, row by row from the top left; −1 for one that is no input. */
+    inputs: number[];
+    /** The same for the columns of the table; null where there is no table. */
+    columns: number[] | null;
   }
 
   interface Block {
@@ -757,10 +769,10 @@ declare namespace Page {
     /** All pictures side by side. */
     atlas: HTMLCanvasElement;
     /** What the pictures were computed for. */
-    key: { theta: Float64Array; nodes: number[][]; plane: Plane } | null;
-    maps: Float32Array[][] | null;
-    /** Points along a side. */
-    side: number;
+    key: { theta: Float64Array; nodes: number[][]; of: Plane | Pass } | null;
+    /** Pixels of one picture. */
+    wide: number;
+    high: number;
     timer: number;
     /** Stops the computation of fine pictures. */
     stop: () => void;

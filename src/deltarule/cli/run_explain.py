@@ -65,6 +65,7 @@ class Question:
     as_json: bool
     quiet: bool
     run_recorded_sql: bool = False
+    image: tuple[int, ...] | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,6 +88,12 @@ def answer(question: Question) -> None:
     for option, place, endings in places:
         if place is not None:
             check_output_file(place, question.force, option, endings)
+    if question.image is not None and question.html is None:
+        raise InputError(
+            Message(Parameter("image"), " was given without ", Parameter("html")),
+            parameter="image",
+            expected="both, since only the page shows images",
+        )
     # Wrong selections are refused before any file is read.
     selections = [(kind, text, _numbers(kind, text)) for kind, text in question.selected]
     with output.live(question.quiet or question.as_json) as show:
@@ -112,7 +119,7 @@ def answer(question: Question) -> None:
             # The page is computed once, also if it must be saved elsewhere.
             with tempfile.TemporaryDirectory() as folder:
                 page = Path(folder, "page.html")
-                _write_page(page, explained, selections, show)
+                _write_page(page, explained, selections, show, question.image)
                 data = page.read_bytes()
             write_output(question.html, question.force, data)
     notes = [output.spelled(note) for note in explained.notes]
@@ -428,7 +435,11 @@ def _latex(parts: Sequence[tuple[str, Derivation | Explanation]], shown: Mapping
 
 
 def _write_page(
-    place: Path, explained: _Explained, selections: Sequence[tuple[str, str, Any]], show: Any
+    place: Path,
+    explained: _Explained,
+    selections: Sequence[tuple[str, str, Any]],
+    show: Any,
+    image: tuple[int, ...] | None,
 ) -> None:
     start: dict[str, Any] = {} if explained.sample is None else {"sample": explained.sample}
     for kind, _, numbers in selections:
@@ -445,5 +456,11 @@ def _write_page(
         states = page_states(recording, explained.recorded, theta, show)
     history = [] if recording is None else recording.history.logs
     explained.explanation.html(
-        place, states=states, history=history, start=start, title=explained.title, progress=show
+        place,
+        states=states,
+        history=history,
+        start=start,
+        image=image,
+        title=explained.title,
+        progress=show,
     )

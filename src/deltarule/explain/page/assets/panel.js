@@ -396,7 +396,13 @@ const panelModule = (function () {
       const opened = new Map();
       const content = el("div", {});
       const heading = el("div", { "aria-live": "polite" });
-      const top = el("div", { class: "panel-top" }, heading, DR.planeView.figure(store));
+      const top = el(
+        "div",
+        { class: "panel-top" },
+        heading,
+        DR.planeView.figure(store),
+        DR.images.figure(store),
+      );
       element.replaceChildren(tools(), top, content);
       M.watch((selected) => store.set({ selected }));
 
