@@ -11,9 +11,6 @@ const imagesModule = (function () {
   /** @param {Page.Store} store @returns {Page.ImageOfInputs | null} */
   const of = (store) => store.payload.image ?? null;
 
-  /** How many pixels. @param {Page.ImageOfInputs} image */
-  const size = ({ shape: [rows, columns] }) => rows * columns;
-
   /**
    * The pixels of a row, as in the table where there is one; NaN where there is no number.
    *
@@ -244,11 +241,25 @@ const imagesModule = (function () {
       },
       what: (r, c) => (input(r, c) < 0 ? {} : what(input(r, c))),
       mark: (selected) => {
-        const k = selected.kind === "edge" ? selected.k : selected.layer === 0 ? selected.j : -1;
+        const k = selected.kind === "edge" ? selected.k : selected.layer === 0 ? selected.j : undefined;
         const p = k === undefined ? -1 : pixelOf(image, k);
         return p < 0 ? null : [Math.floor(p / columns), p % columns];
       },
     };
+  }
+
+  /** What choosing a pixel selects. @param {number} k @returns {Partial<Page.View>} */
+  const input = (k) => ({ selected: { kind: "node", layer: 0, j: k } });
+
+  /** The row that is shown, as a figure. @param {Page.Store} store @param {Page.ImageOfInputs} image */
+  function rowFigure(store, image) {
+    const row = matrix(
+      image,
+      pixels(store, image).map((value) => value || 0),
+      { title: "The input", note: "as an image", symbol: () => [null, "value"], what: input },
+    );
+    const [low, high] = rangeOf(store, image);
+    return DR.maps.figure(store, row, Math.max(Math.abs(low), Math.abs(high)), ink());
   }
 
   /**
@@ -261,24 +272,7 @@ const imagesModule = (function () {
     const seen = store.seen(),
       { selected, sample } = store.state,
       { symbols } = DR.text;
-    const input = (/** @type {number} */ k) => ({
-      selected: /** @type {Page.Selection} */ ({ kind: "node", layer: 0, j: k }),
-    });
-    if (!selected || selected.kind === "cost" || selected.layer === 0) {
-      const row = matrix(
-        image,
-        pixels(seen, image).map((value) => value || 0),
-        {
-          title: "The input",
-          note: "as an image",
-          symbol: () => [null, "value"],
-          what: input,
-        },
-      );
-      const [low, high] = rangeOf(store, image);
-      const most = Math.max(Math.abs(low), Math.abs(high));
-      return DR.maps.figure(store, row, most, ink());
-    }
+    if (!selected || selected.kind === "cost" || selected.layer === 0) return rowFigure(seen, image);
     const { layer: l, j } = selected;
     const values = pictureOf(seen, image, l, j);
     const given =
@@ -318,6 +312,26 @@ const imagesModule = (function () {
     return box;
   }
 
-  return { of, size, pixels, pictureOf, pixelOf, byPixel, matrix, paintRow, ink, chooser, figure };
+  /** The attributions of a row as an image. @param {Page.Store} store @param {Page.ImageOfInputs} image @param {Float64Array} values */
+  function attributions(store, image, values) {
+    const own = matrix(
+      image,
+      byPixel(image, (k) => values[k]),
+      {
+        title: "As an image",
+        note: "one attribution for each pixel",
+        symbol: () => [null, "attribution"],
+        what: input,
+      },
+    );
+    const picture = DR.maps.figure(store, own, DR.maps.largestOf(own), DR.maps.colours());
+    return el("div", { class: "image-pair" }, picture, rowFigure(store, image));
+  }
+
+  /** A heading with the picture of the selection beside it. @param {HTMLElement} heading @param {Page.Store} store */
+  const beside = (heading, store) =>
+    el("div", { class: "panel-top" }, heading, DR.planeView.figure(store), figure(store));
+
+  return { of, pixels, pictureOf, pixelOf, byPixel, matrix, paintRow, ink, chooser, attributions, beside };
 })();
 DR.images = imagesModule;
