@@ -61,7 +61,7 @@ const imagesModule = (function () {
   }
 
   /** A number of every input as an image; 0 where a pixel is no input. @param {Page.ImageOfInputs} image @param {(k: number) => number} value */
-  const byPixel = ({ inputs }, value) => Float32Array.from(inputs, (k) => (k < 0 ? 0 : value(k)));
+  const byPixel = ({ inputs }, value) => Float64Array.from(inputs, (k) => (k < 0 ? 0 : value(k)));
 
   /** The pixel that an input is; −1 for none. @param {Page.ImageOfInputs} image @param {number} k */
   const pixelOf = ({ inputs }, k) => inputs.indexOf(k);
@@ -73,7 +73,7 @@ const imagesModule = (function () {
    * @param {Page.Store} store @param {Page.ImageOfInputs} image @param {number} l @param {number} j
    */
   function pictureOf(store, image, l, j) {
-    if (l === 0) return Float32Array.from(shades(store, image));
+    if (l === 0) return shades(store, image);
     if (l > 1) {
       const slope = DR.slopeOf(store, l, j);
       return byPixel(image, (k) => slope[k]);

@@ -146,8 +146,8 @@ const picturesModule = (function () {
   /**
    * Paints maps side by side on the atlas, from which they are copied into the nodes.
    *
-   * @param {Page.Pictures} own @param {Float32Array[][]} maps by layer @param {number} wide
-   * @param {number} high @param {(l: number, map: Float32Array) => { middle: number, most: number }} scale
+   * @param {Page.Pictures} own @param {ArrayLike<number>[][]} maps by layer @param {number} wide
+   * @param {number} high @param {(l: number, map: ArrayLike<number>) => { middle: number, most: number }} scale
    * @param {(l: number) => Page.Ink} ink
    */
   function keep(own, maps, wide, high, scale, ink) {
