@@ -26,6 +26,7 @@ interface DeltaruleScripts {
   goto: typeof gotoModule;
   check: typeof checkModule;
   plan: typeof planModule;
+  layout: typeof layoutModule;
   parts: typeof partsModule;
   paint: typeof paintModule;
   reach: typeof reachModule;
@@ -631,20 +632,52 @@ declare namespace Page {
     biasY: number | null;
   }
 
-  interface Layout {
-    columns: Column[];
-    /** The radius of a node. */
-    r: number;
-    pitch: number;
-    letters: number;
-    ending: number;
+  /** What a layout counts of a column before it has a place. */
+  type Counted = Pick<Column, "l" | "nodes" | "total" | "some" | "bias" | "rows">;
+
+  /** The room for a drawing, in pixels. */
+  interface Room {
     width: number;
     height: number;
-    target: { x: number; half: number };
-    loss: { x: number; y: number; below: boolean };
+    /** The reader's size of text. */
+    scale: number;
+    /** Whether the nodes carry pictures. */
+    pictured: boolean;
   }
 
-  type Spacing = "page" | "card" | "phone";
+  /** Sizes of nodes and letters, in pixels. */
+  interface Sizes {
+    /** Half the height of a node. */
+    r: number;
+    /** Half its width. */
+    half: number;
+    /** The size of letters, beside that of text of the usual size. */
+    u: number;
+    /** Whether a node has room for its symbol above its number. */
+    roomy: boolean;
+    /** The size of the numbers in nodes, and their digits. */
+    font: number;
+    digits: number;
+  }
+
+  type Rect = [left: number, top: number, right: number, bottom: number];
+
+  interface Layout extends Omit<Sizes, "font">, Room {
+    columns: Column[];
+    /** From a node to the next, and from a column to the next. */
+    pitch: number;
+    gap: number;
+    /** Laid out as on a phone. */
+    narrow: boolean;
+    /** The room for the names of inputs. */
+    named: number;
+    /** The size of the numbers in nodes. */
+    font: number;
+    /** The font of names, for measuring them. */
+    names: string;
+    target: { x: number; half: number };
+    loss: { x: number; y: number; half: number; below: boolean };
+  }
 
   /** A line to node j of layer l from node k of the layer before; k = −1 is the bias. */
   interface Edge {
@@ -672,9 +705,10 @@ declare namespace Page {
     tone: string;
   }
   interface NodePart extends PartOf<NodeSelection> {
-    circle: SVGCircleElement;
-    /** The square that stands for the circle where the node has a picture. */
-    face?: SVGRectElement;
+    /** Its outline, and that of its marks; `half` is half its width where a number made it wider. */
+    face: SVGRectElement;
+    halo: SVGRectElement;
+    half?: number;
     value: SVGTextElement;
     word: SVGTSpanElement;
     below: SVGTSpanElement;
@@ -691,7 +725,7 @@ declare namespace Page {
     /** Whether a sweep has computed the number yet. */
     shown: boolean;
     faint: boolean;
-    circle?: undefined;
+    face?: undefined;
   }
   interface LossPart extends PartOf<CostSelection> {
     value: SVGTextElement;
@@ -699,7 +733,7 @@ declare namespace Page {
     x: number;
     y: number;
     line?: undefined;
-    circle?: undefined;
+    face?: undefined;
   }
   type Part = NodePart | EdgePart | LossPart;
 
@@ -707,6 +741,8 @@ declare namespace Page {
     j: number;
     value: SVGTextElement;
     group: SVGGElement;
+    /** What its number has room for. */
+    room: number;
   }
 
   /** What is painted: the pass with the nudge if there is one, and without. */
@@ -731,7 +767,7 @@ declare namespace Page {
     frame: HTMLDivElement;
     legend: HTMLElement;
     showColour: (value: string) => void;
-    spacing: Spacing;
+    room: Room;
     plan: Layout;
     /** The nodes drawn of each layer. */
     nodes: number[][];
@@ -740,7 +776,9 @@ declare namespace Page {
     parts: Map<string, Part>;
     edges: EdgePart[];
     targets: Target[];
+    /** Labels above all else, and what leads from them to their lines below the nodes. */
     labels: SVGGElement;
+    leaders: SVGGElement;
     now: Painted;
     /** The key of the part that Tab comes to. */
     at: string;

@@ -7,7 +7,7 @@
 "use strict";
 
 const picturesModule = (function () {
-  const { el, svg, put, clamp } = DR.dom;
+  const { el, clamp } = DR.dom;
   const WORK = 4e6; // multiplications for the pictures of a frame
   const LEAST = 12,
     MOST = 40, // points along a side of a picture while numbers change
@@ -21,9 +21,6 @@ const picturesModule = (function () {
 
   /** Points along a side for so much work. @param {Page.Network} net @param {number} work @param {number} most */
   const sideFor = ({ p }, work, most) => Math.floor(clamp(Math.sqrt(work / p), LEAST, most));
-
-  /** Half the side of a node's picture. @param {Page.Layout} plan */
-  const halfOf = ({ r }) => 0.96 * r;
 
   /**
    * The canvas behind a drawing, kept as large as it.
@@ -71,70 +68,17 @@ const picturesModule = (function () {
     return own;
   }
 
-  /** Where a line from the middle of a square leaves it. @param {number} half @param {number} ux @param {number} uy */
-  const reach = (half, ux, uy) => Math.min(half / Math.max(Math.abs(ux), Math.abs(uy)), 1.27 * half) + 1;
-
-  /** Lets the lines end at squares in place of circles. @param {Page.Drawing} view */
-  function shorten(view) {
-    const half = halfOf(view.plan);
-    for (const part of view.edges) {
-      const { x1, y1, x2, y2 } = part.line;
-      const long = Math.hypot(x2 - x1, y2 - y1);
-      if (!(long > 0)) continue;
-      const ux = (x2 - x1) / long,
-        uy = (y2 - y1) / long;
-      const cut = reach(half, ux, uy) - view.plan.r;
-      const shape = /** @type {Element} */ (part.element.querySelector("line"));
-      if (part.k >= 0) {
-        put(shape, "x1", x1 + ux * cut);
-        put(shape, "y1", y1 + uy * cut);
-      }
-      put(shape, "x2", x2 - ux * (cut - 1));
-      put(shape, "y2", y2 - uy * (cut - 1));
-    }
-  }
-
   /**
-   * Makes the nodes of a drawing that was just built squares, if they have pictures.
+   * Prepares a drawing that was just built for pictures, if its nodes have some.
    *
    * @param {Page.Drawing} view
    */
   function dress(view) {
     const own = all.get(view),
-      plane = DR.planes.of(view.store),
-      any = plane ?? imageOf(view.store);
-    view.root.classList.toggle("pictured", any !== null);
-    if (own) own.canvas.hidden = any === null;
-    if (any === null) return;
-    (own ?? begin(view)).key = null;
-    const half = halfOf(view.plan),
-      roomy = view.plan.r >= 28;
-    for (const part of view.parts.values()) {
-      if (!part.circle) continue;
-      const { x, y, element, circle } = part;
-      /** @param {string} name @param {number} by */
-      const square = (name, by) => {
-        const side = 2 * (half + by);
-        return svg("rect", {
-          class: name,
-          x: x - side / 2,
-          y: y - side / 2,
-          width: side,
-          height: side,
-          rx: (plane ? 0.3 : 0.12) * half + by,
-        });
-      };
-      element.querySelector(".halo")?.replaceWith(square("halo", 1.6));
-      part.face = square("face", 0);
-      circle.after(part.face);
-      put(part.value, "y", y + half + 11);
-      put(part.under, "y", y + 4);
-      const symbol = element.querySelector(".symbol");
-      if (!symbol) continue;
-      if (!roomy) symbol.remove();
-      else put(symbol, "y", y - half - 6);
-    }
-    shorten(view);
+      any = has(view.store);
+    view.root.classList.toggle("pictured", any);
+    if (own) own.canvas.hidden = !any;
+    if (any) (own ?? begin(view)).key = null;
   }
 
   /** The image that a drawing's nodes show; null where a pass for every node would take too long. @param {Page.Store} store */
@@ -142,6 +86,9 @@ const picturesModule = (function () {
     const image = DR.images.of(store);
     return image && 20 * store.net.L * store.net.p <= IMAGE_WORK ? image : null;
   }
+
+  /** Whether the nodes of a store's drawing have pictures. @param {Page.Store} store */
+  const has = (store) => (DR.planes.of(store) ?? imageOf(store)) !== null;
 
   /**
    * Paints maps side by side on the atlas, from which they are copied into the nodes.
@@ -167,9 +114,10 @@ const picturesModule = (function () {
   /**
    * Pictures over a plane, of `side` points along a side; the nodes of a layer have one scale.
    *
-   * @param {Page.Drawing} view @param {Page.Pictures} own @param {Float32Array[][]} maps @param {number} side
+   * @param {Page.Network} net which the store may have replaced since
+   * @param {Page.Pictures} own @param {Float32Array[][]} maps @param {number} side
    */
-  function keepPlane({ store: { net } }, own, maps, side) {
+  function keepPlane(net, own, maps, side) {
     const ink = DR.maps.colours();
     const scales = maps.map((list, l) => {
       const middle = DR.planes.middleOf(net, l);
@@ -229,12 +177,12 @@ const picturesModule = (function () {
       if (image) keepImages(view, own, image);
       else if (plane) {
         const side = sideFor(net, WORK, MOST);
-        keepPlane(view, own, DR.planes.sample(net, theta, plane, nodes, side), side);
+        keepPlane(net, own, DR.planes.sample(net, theta, plane, nodes, side), side);
         own.timer = setTimeout(() => {
           const fine = sideFor(net, FINE_WORK, FINE);
           if (fine <= side) return;
           own.stop = DR.planes.later(DR.planes.sampling(net, theta, plane, nodes, fine), (maps) => {
-            keepPlane(view, own, maps, fine);
+            keepPlane(net, own, maps, fine);
             draw(view, own);
           });
         }, REST);
@@ -254,7 +202,7 @@ const picturesModule = (function () {
     context.clearRect(0, 0, canvas.width, canvas.height);
     if (!(plane ?? image) || !own.key || !plan) return;
     const ratio = canvas.width / plan.width,
-      half = halfOf(plan);
+      half = plan.r;
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.imageSmoothingEnabled = plane !== null;
     context.imageSmoothingQuality = "high";
@@ -269,15 +217,14 @@ const picturesModule = (function () {
       for (const j of list) {
         const number = at++;
         const part = parts.get(`node:${l},${j}`);
-        if (!part?.circle) continue;
+        if (!part?.face) continue;
         const shown = !backward && known.a(l, j);
-        put(part.face ?? part.circle, "style", shown ? null : part.circle.getAttribute("style"));
         part.element.classList.toggle("with-picture", shown);
         if (!shown) continue;
         const { x, y } = part;
         context.save();
         context.beginPath();
-        context.roundRect(x - half, y - half, 2 * half, 2 * half, (plane ? 0.3 : 0.12) * half);
+        context.roundRect(x - half, y - half, 2 * half, 2 * half, 0.3 * half);
         context.clip();
         context.drawImage(
           atlas,
@@ -328,6 +275,6 @@ const picturesModule = (function () {
     context.stroke();
   }
 
-  return { dress, paint };
+  return { has, dress, paint };
 })();
 DR.pictures = picturesModule;
