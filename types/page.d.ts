@@ -37,6 +37,7 @@ interface DeltaruleScripts {
   planeView: typeof planeViewModule;
   images: typeof imagesModule;
   pictures: typeof picturesModule;
+  flow: typeof flowModule;
   heat: typeof heatModule;
   plots: typeof plotsModule;
   curve: typeof curveModule;
@@ -780,6 +781,8 @@ declare namespace Page {
     labels: SVGGElement;
     leaders: SVGGElement;
     now: Painted;
+    /** The sum of the step of the sweep that is shown, and what shows it at a time from 0 to 1. */
+    flow?: { group: SVGGElement; show: (t: number) => boolean } | null;
     /** The key of the part that Tab comes to. */
     at: string;
     /** The key of the part under the pointer or with the focus. */
@@ -815,6 +818,34 @@ declare namespace Page {
     timer: number;
     /** Stops the computation of fine pictures. */
     stop: () => void;
+  }
+
+  // -- the sum of a step of the sweep ------------------------------------------------------------
+
+  /** The clock of a sweep: milliseconds that have passed, until `since` or while it is held. */
+  interface Flow {
+    step: SweepStep | null;
+    /** Milliseconds that the step takes at speed 1. */
+    length: number;
+    speed: number;
+    passed: number;
+    held: boolean;
+    since: number;
+    drawings: Set<Drawing>;
+  }
+  /** A term of a sum, where it starts. */
+  interface FlowTerm {
+    x: number;
+    y: number;
+    /** Half the width of what it starts at. */
+    half: number;
+    value: number;
+    text: string;
+  }
+  interface Plate {
+    element: SVGGElement;
+    /** Its text and place; returns its width. */
+    show: (words: string, x: number, y: number, end?: boolean) => number;
   }
 
   // -- heat maps, plots ----------------------------------------------------------------------------

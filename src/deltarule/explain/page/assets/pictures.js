@@ -219,7 +219,7 @@ const picturesModule = (function () {
         const part = parts.get(`node:${l},${j}`);
         if (!part?.face) continue;
         const shown = !backward && known.a(l, j);
-        part.element.classList.toggle("with-picture", shown);
+        DR.paint.tone(part, "with-picture", shown);
         if (!shown) continue;
         const { x, y } = part;
         context.save();
