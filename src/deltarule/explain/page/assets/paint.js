@@ -387,7 +387,7 @@ const paintModule = (function () {
         class: "unseen",
         text:
           `Lines: ${what}, negative dashed and blue, positive solid and orange. ` +
-          `Nodes: ${backward ? "δ" : "a"}.`,
+          `Nodes: ${backward ? "δ" : "a"}.${backward ? "" : DR.pictures.words(view.store)}`,
       }),
     );
   }

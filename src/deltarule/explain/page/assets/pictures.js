@@ -90,6 +90,14 @@ const picturesModule = (function () {
   /** Whether the nodes of a store's drawing have pictures. @param {Page.Store} store */
   const has = (store) => (DR.planes.of(store) ?? imageOf(store)) !== null;
 
+  /** What the pictures are, for a reader who does not see them. @param {Page.Store} store */
+  const words = (store) =>
+    DR.planes.of(store)
+      ? " Each node has a picture of its a over the plane of the inputs, with a ring at the sample."
+      : imageOf(store)
+        ? " Each node has an image: the sample, the weights into layer 1, or the derivatives by the pixels."
+        : "";
+
   /**
    * Paints maps side by side on the atlas, from which they are copied into the nodes.
    *
@@ -275,6 +283,6 @@ const picturesModule = (function () {
     context.stroke();
   }
 
-  return { has, dress, paint };
+  return { has, words, dress, paint };
 })();
 DR.pictures = picturesModule;
