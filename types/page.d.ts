@@ -36,7 +36,9 @@ interface DeltaruleScripts {
   maps: typeof mapsModule;
   planes: typeof planesModule;
   planeView: typeof planeViewModule;
+  images: typeof imagesModule;
   pictures: typeof picturesModule;
+  flow: typeof flowModule;
   heat: typeof heatModule;
   plots: typeof plotsModule;
   curve: typeof curveModule;
@@ -44,6 +46,7 @@ interface DeltaruleScripts {
   whatif: typeof whatifModule;
   attribute: typeof attributionsModule.attribute;
   attributeLater: typeof attributionsModule.attributeLater;
+  slopeOf: typeof attributionsModule.slopeOf;
   lensCharts: typeof lensChartsModule.lensCharts;
   lensAttributions: typeof lensChartsModule.lensAttributions;
   lens: typeof lensModule;
@@ -111,8 +114,18 @@ declare namespace Page {
     engine: EngineNumbers;
     reference: { state: number; cost: number | null } & ComparedGradient;
     columns: TableColumn[];
+    /** Which input each pixel is, where the inputs are an image. */
+    image?: ImageOfInputs | null;
     lens: Lens | null;
     start: { state: number; sample: number; selected: Selection | null };
+  }
+
+  interface ImageOfInputs {
+    shape: [rows: number, columns: number];
+    /** The input of each pixel, row by row from the top left; −1 for one that is no input. */
+    inputs: number[];
+    /** The same for the columns of the table; null where there is no table. */
+    columns: number[] | null;
   }
 
   interface Block {
@@ -771,6 +784,8 @@ declare namespace Page {
     labels: SVGGElement;
     leaders: SVGGElement;
     now: Painted;
+    /** The sum of the step of the sweep that is shown, and what shows it at a time from 0 to 1. */
+    flow?: { group: SVGGElement; show: (t: number) => boolean } | null;
     /** The key of the part that Tab comes to. */
     at: string;
     /** The key of the part under the pointer or with the focus. */
@@ -801,13 +816,41 @@ declare namespace Page {
     /** All pictures side by side. */
     atlas: HTMLCanvasElement;
     /** What the pictures were computed for. */
-    key: { theta: Float64Array; nodes: number[][]; plane: Plane } | null;
-    maps: Float32Array[][] | null;
-    /** Points along a side. */
-    side: number;
+    key: { theta: Float64Array; nodes: number[][]; of: Plane | Pass } | null;
+    /** Pixels of one picture. */
+    wide: number;
+    high: number;
     timer: number;
     /** Stops the computation of fine pictures. */
     stop: () => void;
+  }
+
+  // -- the sum of a step of the sweep ------------------------------------------------------------
+
+  /** The clock of a sweep: milliseconds that have passed, until `since` or while it is held. */
+  interface Flow {
+    step: SweepStep | null;
+    /** Milliseconds that the step takes at speed 1. */
+    length: number;
+    speed: number;
+    passed: number;
+    held: boolean;
+    since: number;
+    drawings: Set<Drawing>;
+  }
+  /** A term of a sum, where it starts. */
+  interface FlowTerm {
+    x: number;
+    y: number;
+    /** Half the width of what it starts at. */
+    half: number;
+    value: number;
+    text: string;
+  }
+  interface Plate {
+    element: SVGGElement;
+    /** Its text and place; returns its width. */
+    show: (words: string, x: number, y: number, end?: boolean) => number;
   }
 
   // -- heat maps, plots ----------------------------------------------------------------------------

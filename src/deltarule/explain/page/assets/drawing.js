@@ -24,7 +24,7 @@ const drawingModule = (function () {
     // Larger text makes all of it larger: the page is scrolled then, and not the drawing in its card.
     const high = narrow ? Math.max(0.5 * innerHeight, 300) : Math.max(innerHeight - 18.6 * unit, 260);
     const height = Math.round(scale * high);
-    return { width, height, scale, pictured: DR.planes.of(store) !== null };
+    return { width, height, scale, pictured: DR.pictures.has(store) };
   }
 
   /** The part that the Tab key comes to. @param {Page.Drawing} view */

@@ -395,9 +395,19 @@ const paintModule = (function () {
         class: "unseen",
         text:
           `Lines: ${what}, negative dashed and blue, positive solid and orange. ` +
-          `Nodes: ${backward ? "δ" : "a"}.`,
+          `Nodes: ${backward ? "δ" : "a"}.${backward ? "" : DR.pictures.words(view.store)}`,
       }),
     );
+  }
+
+  /**
+   * Gives a part a class that stays while it is hovered and selected, or takes it away.
+   *
+   * @param {Page.Part} part @param {string} name @param {boolean} on
+   */
+  function tone(part, name, on) {
+    part.tone = part.tone.replace(` ${name}`, "") + (on ? ` ${name}` : "");
+    part.element.classList.toggle(name, on);
   }
 
   /** Paints everything that changes with the store. @param {Page.Drawing} view */
@@ -415,8 +425,9 @@ const paintModule = (function () {
     emphasis(view);
     legend(view, most, backward);
     DR.pictures.paint(view);
+    DR.flow.paint(view);
   }
 
-  return { all, emphasis, edgeValue, mode };
+  return { all, emphasis, tone, edgeValue, mode };
 })();
 DR.paint = paintModule;
