@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
+
 from deltarule.errors import InputError
 from deltarule.explain.page.formulas import formulas_mathml
 from deltarule.explain.page.payload import describe_network
 from deltarule.explain.recorded_rules import record_any_step
-from deltarule.maths import ACTIVATIONS, LOSSES, Network
+from deltarule.maths import ACTIVATIONS, INITIALIZERS, LOSSES, Network
 from deltarule.maths.network import auto_initializer
 from deltarule.maths.penalties import PENALTIES
 from deltarule.maths.printing import (
@@ -154,8 +156,6 @@ def _by_layer(mathml: dict[str, Any], net: Network) -> list[tuple[str, list[Any]
 
 def _initializer(name: str) -> dict[str, Any]:
     """The distribution of initial weights, as Var w = scale/(a n_in + b n_out)."""
-    from deltarule.maths import INITIALIZERS
-
     record = INITIALIZERS.get(name)
     # 1/Var is linear in the two widths for every registered initializer; two values fix it.
     one, two = 1 / record.variance(1, 1), 1 / record.variance(2, 1)
@@ -163,6 +163,12 @@ def _initializer(name: str) -> dict[str, Any]:
     if abs(1 / record.variance(3, 5) - (3 * inputs + 5 * outputs)) > 1e-12:
         raise InputError(f"the variance of initializer {name!r} is not 1/(a n_in + b n_out)")
     return {"distribution": record.distribution, "inputs": inputs, "outputs": outputs}
+
+
+def _json_number(array: np.ndarray) -> float | str:
+    """A number for JSON; JavaScript's Number reads those that are not finite from text."""
+    value = float(array.reshape(-1)[0])
+    return value if np.isfinite(value) else str(value).replace("inf", "Infinity")
 
 
 def _rule(rule: Rule, printed: _Printed) -> tuple[str, dict[str, Any]]:
@@ -178,14 +184,9 @@ def _rule(rule: Rule, printed: _Printed) -> tuple[str, dict[str, Any]]:
         needs = ", ".join(f'"{need}"' for need in recorded.formula.arguments)
         texts.append(f"{kind}: {{ whole: {whole}, needs: [{needs}], steps: [{', '.join(rows)}] }}")
         mathml[kind] = [formula.mathml(display="inline") for _, formula in recorded.steps]
+    first = rule.initial_slots(np, np.zeros(1))
     slots = [
-        {
-            "name": slot.name,
-            "kind": slot.kind,
-            "initial": rule.settings[slot.initial]
-            if isinstance(slot.initial, str)
-            else slot.initial,
-        }
+        {"name": slot.name, "kind": slot.kind, "initial": _json_number(first[slot.name])}
         for slot in rule.slots
     ]
     return f"{{ {', '.join(texts)} }}", {
