@@ -2,8 +2,8 @@
 
 The rule's own function is run once over the recording namespace. Values that are the same for all
 parameters become constants: t, and so Adam's 1 − β^t, and whether the parameter is a weight. η and
-the cost keep their names; in a recording for any step (:func:`record_any_step`) so does t. A slot's new value is recognised in the formula of θ because both use
-the same expression object.
+the cost keep their names; in a recording for any step (:func:`record_any_step`) so does t. A slot's
+new value is recognised in the formula of θ because both use the same expression object.
 """
 
 from __future__ import annotations
@@ -249,7 +249,9 @@ def _recorded(
     title = f"rule {rule} at step {step.t}: theta and what it carries"
     try:
         update = rule.formula(xp, **rule.settings)
-        after, carried = update(theta, g, dict(slots), step._replace(t=t, learning_rate=eta, cost=C))
+        after, carried = update(
+            theta, g, dict(slots), step._replace(t=t, learning_rate=eta, cost=C)
+        )
         results = {"theta": xp.number(after)}
         results |= {slot.name: xp.number(carried[slot.name]) for slot in rule.slots}
     except InputError as error:

@@ -8,14 +8,12 @@ import os
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from deltarule.explain.page.formula_library import formula_library
 from deltarule.explain.page.page import SCRIPTS as PAGE_SCRIPTS
 from deltarule.explain.page.page import asset, script_element
 from deltarule.files import write_bytes
 from deltarule.optimizers import RULES
-from deltarule.playground.data import BUILTIN, builtin_data
+from deltarule.playground.data import BUILTIN, builtin_data, digit_images
 from deltarule.playground.page import LAST, SCRIPTS, assembled_page, own_asset
 from deltarule.playground.run_state import make_run_state
 from deltarule.playground.run_view import describe_run
@@ -134,11 +132,8 @@ def _formulas_and_catalogue() -> tuple[str, dict[str, Any]]:
 
 def _digits() -> dict[str, str]:
     """The images of the digits as bytes from 0 to 16, and their labels as one text."""
-    from sklearn.datasets import load_digits
-
-    bunch = load_digits()
-    pixels = bunch.data.astype(np.uint8)
+    pixels, labels = digit_images()
     return {
         "pixels": base64.b64encode(pixels.tobytes()).decode("ascii"),
-        "labels": "".join(map(str, bunch.target)),
+        "labels": "".join(map(str, labels)),
     }

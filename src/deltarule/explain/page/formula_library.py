@@ -92,7 +92,9 @@ def formula_library(
             for part in ("from_output", "from_input")
         )
         key = f"{loss}/{output}"
-        code["losses"].append(f'"{key}": {{ {", ".join(both)}, ...{_activation(output, printed)} }}')
+        code["losses"].append(
+            f'"{key}": {{ {", ".join(both)}, ...{_activation(output, printed)} }}'
+        )
         described["losses"][key] = _described_output(net)
     for rule in map(RULES.get, rules):
         text, described["rules"][rule.name] = _rule(rule, printed)
@@ -100,9 +102,7 @@ def formula_library(
     for penalty in PENALTIES:
         xp = SymbolicNamespace()
         results = dict(zip(("value", "slope"), penalty.bind(xp)(xp.variable("w")), strict=True))
-        formula = SymbolicFormula(
-            f"penalty {penalty.name}: value and slope", ("w",), results, True
-        )
+        formula = SymbolicFormula(f"penalty {penalty.name}: value and slope", ("w",), results, True)
         code["penalty"].append(f"{penalty.name}: {printed.add(formula)}")
     lines = [
         "// The formulas of the page, printed from the library's own.",

@@ -12,7 +12,7 @@ const momentModule = (function () {
    *
    * @param {Static.State} state @param {string} which @returns {Page.Payload}
    */
-  function payload({ run, data, settings, design }, which) {
+  function payload({ run, data, settings }, which) {
     const { net, described } = run,
       n = data.trained.length;
     const step = which === "step";
