@@ -12,8 +12,9 @@ single result returns it instead::
 An output may be the array of an input. Nothing is allocated. Minimum and maximum return NaN for
 NaN, as NumPy's do (``fmin`` does not); zeros may differ in sign. ``rint`` expects the default
 rounding mode. In float, tanh is a helper of arithmetic alone, as in the compiled engine: a loop of
-it is vectorised, while the library's ``tanhf`` takes more than half of the time of a small network. Under ``-ffast-math``, which would reassociate the exact subtraction in
-``exp_difference``, the source does not compile.
+it is vectorised, while the library's ``tanhf`` takes more than half of the time of a small network.
+Under ``-ffast-math``, which would reassociate the exact subtraction in ``exp_difference``, the
+source does not compile.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ from typing import ClassVar
 import numpy as np
 
 from deltarule.errors import InputError
-from deltarule.maths.printing.code import CodePrinter, Scope
 from deltarule.maths.polynomials import EXP_FLOAT32, LN2_FLOAT32, TANH_FLOAT32
+from deltarule.maths.printing.code import CodePrinter, Scope
 from deltarule.maths.printing.formulas import SymbolicFormula
 
 __all__ = ["print_c99"]
