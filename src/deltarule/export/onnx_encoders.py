@@ -266,10 +266,10 @@ def _standardised(x: GraphValue, mean: np.ndarray, std: np.ndarray) -> GraphValu
     graph: Any = x.namespace
     found = (x - graph.constant(mean)) / graph.constant(std)
     if np.abs(mean).max() < 1e290:  # no float64 is near enough to infinity for that
-        return found  # type: ignore[no-any-return]
+        return found
     quarters = (x / 4 - graph.constant(mean / 4)) / graph.constant(std / 4)
     beyond = graph.node("IsInf", found, dtype="bool")
-    return graph.apply("where", beyond, quarters, found)  # type: ignore[no-any-return]
+    return graph.apply("where", beyond, quarters, found)
 
 
 def _interpolated(x: GraphValue, cells: list[_Cell]) -> GraphValue:
@@ -304,4 +304,4 @@ def _interpolated(x: GraphValue, cells: list[_Cell]) -> GraphValue:
     start, slope, score = (
         graph.node("Gather", graph.constant(each.ravel()), at) for each in (knots, slopes, scores)
     )
-    return slope * (x - start) + score  # type: ignore[no-any-return]
+    return slope * (x - start) + score

@@ -31,7 +31,7 @@ class OnnxExport:
         Their names. An output has ``_`` added if a column has its name.
     rows : int
         The number of rows that were compared.
-    rows_given : bool
+    data_given : bool
         Whether rows were given, and not only made from the schema.
     largest_error : float
         Of all numbers: the difference divided by eps and by the scale Σ|w||a| + |b| of the
@@ -44,7 +44,7 @@ class OnnxExport:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     rows: int
-    rows_given: bool
+    data_given: bool
     largest_error: float
     notes: tuple[str, ...] = ()
 
@@ -52,7 +52,7 @@ class OnnxExport:
 def to_onnx(
     model: Any,
     file: str | os.PathLike[str] | None = None,
-    rows: Any = None,
+    data: Any = None,
     *,
     overwrite: bool = False,
 ) -> OnnxExport:
@@ -74,7 +74,7 @@ def to_onnx(
         Of the estimators MLPClassifier, MLPRegressor, TabularClassifier and TabularRegressor.
     file : path, optional
         What to write; otherwise nothing is written.
-    rows : table, frame or array, optional
+    data : table, frame or array, optional
         Rows like those to be predicted, as the model's ``predict`` takes them, on which it is
         compared. To those of a table others are added, with missing cells, levels that training
         did not have, and numbers beyond its own. Without any, all are made: from the ranges and
@@ -120,13 +120,13 @@ def to_onnx(
     graph = Graph()
     source.build(graph)
     content = graph.model(source.title, source.properties())
-    compared, largest = _compare(source, graph, content, rows)
+    compared, largest = _compare(source, graph, content, data)
     exported = OnnxExport(
         content,
         tuple(value.name for value, *_ in graph.inputs),
         tuple(name for name, *_ in graph.outputs),
         compared,
-        rows is not None,
+        data is not None,
         largest,
         source.notes,
     )
@@ -172,12 +172,13 @@ def _compare(source: Source, graph: Graph, content: bytes, given: Any) -> tuple[
     for name, wanted in expected.items():
         got = found[name]
         n_rows = len(wanted.values)
+        bad: np.ndarray
         if wanted.classes is not None:
             bad = ~_are_possible(got, wanted)
         else:
             errors = _errors(got, wanted)
             largest = max(largest, float(errors.max(initial=0.0)))
-            bad = (errors > FACTOR).reshape(n_rows, -1).any(axis=1)
+            bad = np.any((errors > FACTOR).reshape(n_rows, -1), axis=1)
         if bad.any():
             row = int(np.flatnonzero(bad)[0])
             raise ContractViolation(

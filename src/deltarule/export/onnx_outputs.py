@@ -30,7 +30,7 @@ def probabilities(
     in_unit_interval: bool = True,
     normalise: bool = False,
 ) -> GraphValue:
-    """Return probabilities, shape (N, classes), as ``probabilities_of`` of ``tabular`` defines them."""
+    """Return probabilities, shape (N, classes), as ``probabilities_of`` does."""
     if not in_unit_interval and (not normalise or n_outputs == 1):
         a = graph.apply("minimum", graph.apply("maximum", a, 0.0), 1.0)
     if n_outputs == 1:
@@ -51,9 +51,7 @@ def _on_simplex(graph: Graph, a: GraphValue, n: int) -> GraphValue:
     wide: Any = graph.cast(a, np.float64)
     away = abs(graph.reduce("ReduceSum", wide, 1) - 1)
     least = -graph.reduce("ReduceMax", -wide, 1)
-    valid = graph.node(
-        "And", away <= n * float(np.finfo(a.dtype).eps), least >= 0, dtype="bool"
-    )
+    valid = graph.node("And", away <= n * float(np.finfo(a.dtype).eps), least >= 0, dtype="bool")
     below = graph.apply("maximum", wide - graph.reduce("ReduceMax", wide, 1), -1.0)
     size = graph.constant([n], np.int64)
     descending, _ = graph.node("TopK", below, size, axis=1, dtype=["float64", "int64"])

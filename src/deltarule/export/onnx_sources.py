@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -209,7 +208,6 @@ class EstimatorSource(_MatrixSource):
         )
         shape = ("N", n if n > 1 else n_classes)
         graph.output("probabilities", p, shape, "of each class, in the order of the metadata")
-
 
     def _two_labels(self) -> np.ndarray:
         """Return the labels of an output below and above ½; the same twice if there is one."""

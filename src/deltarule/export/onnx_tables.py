@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from deltarule.errors import InputError
 from deltarule.export.onnx_bounds import Bounds, network_bounds, through
 from deltarule.export.onnx_columns import InputColumns
 from deltarule.export.onnx_encoders import check_encoder, encoder_nodes
@@ -91,8 +92,10 @@ class _TableSource(Source):
         found: dict[str, np.ndarray] = {}
         for name in rows.names:
             cells = rows.column(name)
-            is_text = isinstance(cells, TextColumn)
-            found[name] = np.array([cell or "" for cell in cells], object) if is_text else cells
+            if isinstance(cells, TextColumn):
+                found[name] = np.array([cell or "" for cell in cells], dtype=object)
+            else:
+                found[name] = cells
         return found
 
     def expected(self, rows: Table) -> dict[str, Expected]:
@@ -196,7 +199,7 @@ class _PortfolioSource(_TableSource):
             X = encoded[_key_of(portfolio, member)]
             log, n = member.configuration.log_target, len(member.models)
             each = [network_bounds(model.net, model.theta, X) for model in member.models]
-            mean = Bounds(sum(b.low for b in each) / n, sum(b.high for b in each) / n)
+            mean = Bounds(*(np.sum(ends, axis=0) / n for ends in zip(*each, strict=True)))
             found = through(lambda a, log=log: target.decode(a, log), mean)  # type: ignore[misc]
             low, high = low + member.weight * found.low, high + member.weight * found.high
         return through(lambda p: target.calibrate(p, portfolio.temperature), Bounds(low, high))
@@ -223,9 +226,11 @@ class EstimatorOfTableSource(_PortfolioSource):
     """A TabularClassifier or TabularRegressor."""
 
     def __init__(self, estimator: Any) -> None:
-        from sklearn.utils.validation import check_is_fitted
-
-        check_is_fitted(estimator)
+        if not hasattr(estimator, "portfolio_"):
+            name = type(estimator).__name__
+            raise InputError(
+                f"this {name} is not fitted", expected="a fitted one", hint="call fit first"
+            )
         classes = getattr(estimator, "classes_", ())
         super().__init__(estimator.portfolio_, estimator.schema_, classes)
         self.estimator, self.title = estimator, f"a {type(estimator).__name__} of deltarule"
@@ -235,7 +240,8 @@ class EstimatorOfTableSource(_PortfolioSource):
         return {**super().metadata(), "scores": scores}
 
     def typed(self, rows: Any) -> TypedColumns:
-        return self.estimator._typed_rows(rows)  # type: ignore[no-any-return]
+        found: TypedColumns = self.estimator._typed_rows(rows)
+        return found
 
 
 def _key_of(portfolio: Portfolio, member: Member) -> str:
@@ -259,4 +265,5 @@ def _mean_outputs(graph: Graph, member: Member, x: GraphValue) -> GraphValue:
         part = a if len(thetas) == 1 else graph.reduce("ReduceSum", a, 0, keep=False)
         total = part if total is None else total + part
     n = len(member.models)
-    return total if n == 1 else total / n  # type: ignore[no-any-return]
+    found: GraphValue = total if n == 1 else total / n
+    return found
