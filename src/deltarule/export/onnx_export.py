@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.errors import ContractViolation, InputError
+from deltarule.errors import ExportMismatch, InputError
 from deltarule.export.onnx_bounds import FACTOR
 from deltarule.export.onnx_graph import Graph, import_onnx
 from deltarule.export.onnx_sources import EstimatorSource, Expected, ModelSource, Source
@@ -32,7 +32,7 @@ class OnnxExport:
     rows : int
         The number of rows that were compared.
     data_given : bool
-        Whether rows were given, and not only made from the schema.
+        Whether rows were given, or all of them made.
     largest_error : float
         Of all numbers: the difference divided by eps and by the scale Σ|w||a| + |b| of the
         outputs. 64 is the most that counts as equal.
@@ -47,6 +47,15 @@ class OnnxExport:
     data_given: bool
     largest_error: float
     notes: tuple[str, ...] = ()
+
+    @property
+    def compared(self) -> str:
+        """On what it was compared, and with which result."""
+        of = "given and made" if self.data_given else "made"
+        return (
+            f"{self.rows} rows ({of}): the largest difference is {self.largest_error:.2g} eps of "
+            f"Σ|w||a| + |b|, of {FACTOR} that count as equal"
+        )
 
 
 def to_onnx(
@@ -93,7 +102,7 @@ def to_onnx(
     InputError
         If a part of the model has no form in ONNX (columns of free text, labels of other types,
         an own activation without a symbolic form); nothing is written then.
-    ContractViolation
+    ExportMismatch
         If the graph computes something else than the model; nothing is written then.
     FileError
         If the file exists (without ``overwrite``) or cannot be written.
@@ -181,11 +190,10 @@ def _compare(source: Source, graph: Graph, content: bytes, given: Any) -> tuple[
             bad = np.any((errors > FACTOR).reshape(n_rows, -1), axis=1)
         if bad.any():
             row = int(np.flatnonzero(bad)[0])
-            raise ContractViolation(
+            raise ExportMismatch(
                 f"the ONNX graph gives {name} {got[row]} in row {row + 1} of the rows of the test, "
                 f"and the model {wanted.values[row]}; expected the same within rounding; nothing "
-                "was written; please report this with the versions of onnxruntime and deltarule",
-                check="onnx",
+                "was written; please report this with the versions of onnxruntime and deltarule"
             )
     return n_rows, largest
 
