@@ -10,7 +10,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from deltarule.export import CProgram
+    from deltarule.export import CProgram, OnnxExport
 
 __all__ = ["Exportable"]
 
@@ -37,3 +37,23 @@ class Exportable:
         from deltarule.export import to_c
 
         return to_c(self, folder, data, **options)
+
+    def to_onnx(
+        self, file: str | os.PathLike[str] | None = None, data: Any = None, **options: Any
+    ) -> OnnxExport:
+        """Return the model as an ONNX file's content, compared with the model; write it.
+
+        See :func:`deltarule.export.to_onnx`, which this calls.
+
+        Parameters
+        ----------
+        file : path, optional
+            What to write.
+        data : table, frame or array, optional
+            Rows to compare the graph with the model on.
+        **options
+            Those of :func:`~deltarule.export.to_onnx`.
+        """
+        from deltarule.export import to_onnx
+
+        return to_onnx(self, file, data, **options)

@@ -36,6 +36,16 @@ def export(
             group="Output",
         ),
     ] = None,
+    onnx: Annotated[
+        Path | None,
+        one(
+            "--onnx",
+            metavar="FILE",
+            help="The ONNX file to write: the columns of the table in, predictions out; needs "
+            "deltarule[onnx].",
+            group="Output",
+        ),
+    ] = None,
     name: Annotated[
         str | None,
         one(
@@ -51,7 +61,7 @@ def export(
         one(
             "--member",
             metavar="NAME",
-            help="A member of a portfolio, whose first network is exported to C.",
+            help="A member of a portfolio, whose first network is exported.",
             group="What",
         ),
     ] = None,
@@ -75,10 +85,13 @@ def export(
 
     The test has rows of DATA, some of them with missing cells and levels that training did not see;
     without DATA, random rows within the ranges of training. What cannot be exported is named before
-    anything is written. A portfolio is exported to C after 'deltarule distill'.
+    anything is written. A portfolio is exported to ONNX as it is, and to C after 'deltarule
+    distill'.
     """
     from deltarule.cli.run_export import Export, export_model
 
     export_model(
-        Export(model, data, c, name, member, encoded, table, sql, reading, force, as_json, quiet)
+        Export(
+            model, data, c, onnx, name, member, encoded, table, sql, reading, force, as_json, quiet
+        )
     )

@@ -8,11 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from deltarule.cli import output
-from deltarule.cli.output_paths import check_output_folder, saved_or_elsewhere
+from deltarule.cli.output_paths import (
+    check_output_file,
+    check_output_folder,
+    saved_or_elsewhere,
+    write_output,
+)
 from deltarule.cli.predict_command import read_rows
 from deltarule.errors import FileError, InputError, Message, Parameter
 from deltarule.tables import Table
-from deltarule.tabular import TableModel
+from deltarule.tabular import PortfolioModel, TableModel
 from deltarule.training import Model, load_model
 from deltarule.training.model import holds_table
 
@@ -26,6 +31,7 @@ class Export:
     model: Path
     data: str | None
     c: Path | None
+    onnx: Path | None
     name: str | None
     member: str | None
     encoded: bool
@@ -42,16 +48,26 @@ def export_model(task: Export) -> None:
     from deltarule.export.c_names import check_prefix
     from deltarule.export.c_program import check_folder
 
-    if task.c is None:
+    if task.c is None and task.onnx is None:
         raise InputError(
             Message("no form to export to was given"),
             parameter="c",
-            expected=Message(Parameter("c"), " DIR"),
+            expected=Message(Parameter("c"), " DIR or ", Parameter("onnx"), " FILE"),
+        )
+    if task.c is None and (task.encoded or task.name is not None):
+        of_c = "encoded" if task.encoded else "name"
+        raise InputError(
+            Message(Parameter(of_c), " was given without ", Parameter("c"), ", which it is for"),
+            parameter=of_c,
+            hint=Message("leave it out, or give ", Parameter("c"), " DIR"),
         )
     if task.name is not None:
         check_prefix(task.name)
-    check_output_folder(task.c, task.force, "--c")
-    check_folder(task.c, overwrite=task.force)
+    if task.c is not None:
+        check_output_folder(task.c, task.force, "--c")
+        check_folder(task.c, overwrite=task.force)
+    if task.onnx is not None:
+        check_output_file(task.onnx, task.force, "--onnx", [".onnx"])
     with output.live(task.quiet or task.as_json) as show:
         show("reading the model")
         model = _load(task.model)
@@ -64,7 +80,13 @@ def export_model(task: Export) -> None:
                 )
             show("reading the table")
             rows = read_rows(model, task.data, task.table, task.sql, task.reading)
-        facts, said, notes = _to_c(task, model, rows, show)
+        facts: dict[str, Any] = {}
+        said: list[str] = []
+        notes: list[str] = []
+        for file, export in ((task.c, _to_c), (task.onnx, _to_onnx)):
+            if file is not None:
+                found, lines, remarks = export(task, model, rows, show)
+                facts, said, notes = {**facts, **found}, said + lines, notes + remarks
     if task.as_json:
         output.json_object({"model": str(task.model), **facts, "notes": notes})
     elif not task.quiet:
@@ -117,3 +139,39 @@ def _to_c(
         "sizes": [dataclasses.asdict(size) for size in program.sizes],
     }
     return facts, said, [output.spelled(note) for note in program.notes]
+
+
+def _to_onnx(
+    task: Export, model: TableModel | Model, rows: Table | None, show: Any
+) -> tuple[dict[str, Any], list[str], list[str]]:
+    """Write the ONNX file; return as :func:`_to_c` does."""
+    from deltarule.export import to_onnx
+
+    file = task.onnx
+    assert file is not None
+    if task.member is not None and isinstance(model, PortfolioModel):
+        model = model.network(task.member)
+    elif task.member is not None:
+        raise InputError(
+            Message(Parameter("member"), " was given for a model of one network"),
+            parameter="member",
+            given=task.member,
+            expected="a portfolio, which has members",
+            hint=Message("leave ", Parameter("member"), " out"),
+        )
+    show("exporting, and comparing the graph with the model")
+    exported = to_onnx(model, data=rows)
+    write_output(file, task.force, exported.content, "the ONNX graph in ")
+    size, outputs = f"{len(exported.content):,} bytes", ", ".join(exported.outputs)
+    said = [
+        f"Wrote {file}: {size}, {len(exported.inputs)} inputs, outputs {outputs}.",
+        f"Compared with the model on {exported.compared}.",
+    ]
+    facts = {
+        "onnx": str(file),
+        "onnx_inputs": list(exported.inputs),
+        "onnx_outputs": list(exported.outputs),
+        "onnx_rows": exported.rows,
+        "onnx_largest_error": exported.largest_error,
+    }
+    return facts, said, [output.spelled(note) for note in exported.notes]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from deltarule.tables.column_encoders import NumberColumnEncoder
 
-__all__ = ["CalendarEncoder"]
+__all__ = ["PERIODS", "CalendarEncoder"]
 
 # The length in days of each period, and the number of its sines and cosines: three of each tell
 # all days of a week apart.

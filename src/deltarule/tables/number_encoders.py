@@ -25,6 +25,7 @@ from deltarule.tables.column_encoders import (
 )
 
 __all__ = [
+    "FREQUENCIES",
     "NUMBER_ENCODERS",
     "PeriodicEncoder",
     "PiecewiseLinearEncoder",
