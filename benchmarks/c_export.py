@@ -63,9 +63,10 @@ def random_network(number: int) -> Model:
         bias=number % 5 > 0,
         dtype=np.float32 if number % 3 else np.float64,
     )
-    theta = net.initial(number)
-    # Biases are 0 at first.
-    return Model(net, theta + random.normal(scale=0.1, size=theta.shape).astype(net.dtype))
+    theta = net.initial(number)  # in which biases are 0
+    theta += random.normal(scale=0.1, size=theta.shape).astype(net.dtype)
+    # A deep network of exponentials would leave float32 at once.
+    return Model(net, theta / 4 if net.activations[1].name == "exp" else theta)
 
 
 def shares(count: int) -> list[float]:

@@ -11,10 +11,10 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-__all__ = ["Sizes", "compiler", "host_sizes", "m4_sizes", "run_test"]
+__all__ = ["CORTEX_M4", "Sizes", "compiler", "host_sizes", "m4_sizes", "run_test"]
 
 _SECONDS = 300
-_CORTEX_M4 = ["-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16"]
+CORTEX_M4 = ["-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,6 +49,12 @@ def compiler() -> list[str] | None:
     return None
 
 
+def _command(command: Sequence[str], flags: Sequence[str]) -> list[str]:
+    """Return the command of a compiler with flags, before those that it has itself."""
+    first, *own = command
+    return [first, "-std=c99", *flags, *own]
+
+
 def _run(command: Sequence[str], folder: Path) -> tuple[int, str]:
     """Run a command in a folder; return its status and its output."""
     try:
@@ -79,9 +85,7 @@ def run_test(command: Sequence[str], folder: Path, name: str) -> tuple[int | Non
     """
     sources = [f"{name}.c", f"{name}_test.c"]
     program = folder.resolve() / f"{name}_test"
-    status, output = _run(
-        [*command, "-std=c99", "-O2", *sources, "-o", str(program), "-lm"], folder
-    )
+    status, output = _run(_command(command, ["-O2", *sources, "-o", str(program), "-lm"]), folder)
     if status != 0:
         return None, output
     return _run([str(program)], folder)
@@ -92,9 +96,9 @@ def _sizes(
 ) -> Sizes | None:
     """Compile the program for size; return its size, None if that cannot be told."""
     where = f"{name}.size.o"
-    flags = ["-std=c99", "-Os", *flags, "-c", f"{name}.c", "-o", where]
+    flags = ["-Os", *flags, "-c", f"{name}.c", "-o", where]
     # The frames of functions, which gcc alone writes down.
-    attempts = ([*command, *more, *flags] for more in (["-fstack-usage"], []))
+    attempts = (_command(command, [*more, *flags]) for more in (["-fstack-usage"], []))
     if all(_run(each, folder)[0] != 0 for each in attempts):
         return None
     status, output = _run([measure, "-A", where], folder)
@@ -126,7 +130,7 @@ def m4_sizes(folder: Path, name: str) -> Sizes | None:
     if command is None:
         return None
     target = "Cortex-M4, -Os"
-    return _sizes([command], "arm-none-eabi-size", _CORTEX_M4, target, folder, name)
+    return _sizes([command], "arm-none-eabi-size", CORTEX_M4, target, folder, name)
 
 
 def write_files(folder: Path, files: Mapping[str, str]) -> None:
