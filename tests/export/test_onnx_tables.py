@@ -205,7 +205,7 @@ def wrong_knots(patch):
 
 
 def wrong_waves(patch):
-    patch.setitem(onnx_graph._OPERATORS, "cos", "Sin")
+    patch.setitem(onnx_graph._OPERATORS, "sin", "Tanh")
 
 
 def wrong_temperature(patch):
