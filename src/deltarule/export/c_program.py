@@ -50,6 +50,8 @@ class CProgram:
         How many rows the test has.
     tested : str or None
         What the test printed; None if there is no compiler, so that it was not run.
+    largest_share : float or None
+        The largest error as a share of its tolerance.
     sizes : tuple of Sizes
         Bytes of the compiled program, for each compiler that is there.
     notes : tuple of str
@@ -65,6 +67,7 @@ class CProgram:
     description: dict[str, Any]
     rows: int
     tested: str | None
+    largest_share: float | None
     sizes: tuple[Sizes, ...]
     notes: tuple[str, ...]
 
@@ -179,13 +182,25 @@ def to_c(
         sizes = tuple(each for each in found if each is not None)
     if not sizes:
         notes.append("its size was not measured, since no compiler was found")
+    if tested_rows.left_out:
+        notes.append(
+            f"{tested_rows.left_out} rows are not tested, since numbers in the network are beyond "
+            "float32 there"
+        )
     if data is None:
         notes.append(
             "the rows of its test are random, within the ranges of training; give rows of a table "
             "for a test with these"
         )
     program = CProgram(
-        name, files, source.description(), len(tested_rows), tested, sizes, tuple(notes)
+        name,
+        files,
+        source.description(),
+        len(tested_rows),
+        tested,
+        _share(tested),
+        sizes,
+        tuple(notes),
     )
     if folder is not None:
         program.save(folder, overwrite=overwrite)
@@ -222,6 +237,12 @@ def _rows(source: CSource, data: Any, most: int) -> EqualityRows:
     if not len(typed):
         raise InputError("data has no rows", parameter="data", expected="at least one row")
     return table_rows(subject, source.columns, typed, most)
+
+
+def _share(printed: str | None) -> float | None:
+    """Return the share of the tolerance that a test printed."""
+    found = re.search(r"at most (\S+) of the tolerance", printed or "")
+    return float(found[1]) if found else None
 
 
 def _tested(command: list[str], place: Path, name: str) -> str:

@@ -36,12 +36,15 @@ class EqualityRows:
     expected, tolerance : arrays of shape (N, M)
     classes : array of shape (N,) or None
         The predicted class; −1 where two are too close to tell.
+    left_out : int
+        How many rows are left out, since numbers in the forward pass are beyond float32.
     """
 
     cells: list[np.ndarray]
     expected: np.ndarray
     tolerance: np.ndarray
     classes: np.ndarray | None
+    left_out: int = 0
 
     def __len__(self) -> int:
         return len(self.expected)
@@ -51,7 +54,8 @@ def tolerances(subject: ExportedNetwork, X: np.ndarray, expected: np.ndarray) ->
     """Return how far predictions in float32 may be from those expected, shape (N, M).
 
     That is what a change of every z_j of the output by 64 eps (Σ_k |w_jk| |a_k| + |b_j|) can change
-    the prediction by, and 4 eps of the prediction itself for the operations after it.
+    the prediction by, and 4 eps of the prediction itself for the operations after it; infinite
+    where a number of the forward pass is beyond float32.
 
     Examples
     --------
@@ -69,12 +73,14 @@ def tolerances(subject: ExportedNetwork, X: np.ndarray, expected: np.ndarray) ->
     W, b = net.unpack(theta)
     with np.errstate(all="ignore"):
         passed = forward(net, theta, X)
+        largest = np.max([np.abs(each).max(axis=1) for each in passed.A], axis=0)
         size = np.abs(passed.A[-2]) @ np.abs(W[-1]).T + (np.abs(b[-1]) if net.bias else 0.0)
         at_z = EPS_FACTOR * _EPS * size
         value = net.output_activation.bind(numpy_namespace(np.float64)).value
         at_a = _change(value, passed.Z[-1], at_z)
         found: np.ndarray = _change(subject.decode, passed.output, at_a)
-        return found + 4 * _EPS * np.abs(expected)
+        found = found + 4 * _EPS * np.abs(expected)
+        return np.where((largest <= np.finfo(np.float32).max)[:, None], found, np.inf)
 
 
 def _change(function: Any, at: np.ndarray, by: np.ndarray) -> np.ndarray:
@@ -96,12 +102,20 @@ def _tested(
 ) -> EqualityRows:
     expected = np.asarray(expected, dtype=np.float64).reshape(len(X), -1)
     tolerance = tolerances(subject, X, expected)
+    fits = (np.isfinite(tolerance) & (np.abs(expected) <= np.finfo(np.float32).max)).all(axis=1)
+    if not fits.any():
+        raise InputError(
+            "in all rows of the test numbers in the network are beyond float32, in which C computes",
+            parameter="data",
+            expected="rows like those of training",
+        )
+    cells, expected, tolerance = [each[fits] for each in cells], expected[fits], tolerance[fits]
     classes = None
     if subject.one_class:
         order = np.sort(expected, axis=1)
         close = order[:, -1] - order[:, -2] <= 2 * tolerance.max(axis=1)
         classes = np.where(close, -1, expected.argmax(axis=1))
-    return EqualityRows(cells, expected, tolerance, classes)
+    return EqualityRows(cells, expected, tolerance, classes, int((~fits).sum()))
 
 
 def encoded_rows(subject: ExportedNetwork, X: Any, n_rows: int) -> EqualityRows:
