@@ -9,12 +9,13 @@ the program and compares it with ``Model.predict``; the largest error is printed
 tolerance, what 64 eps of Σ|w||a| + |b| at an output can change. A program that fails ends the run.
 
 Then networks 4-16-16-1 are compiled by ``gcc -O3 -march=native``, and predict 4096 rows, one by
-one, 100 times: the median and the best time of a row. Last, the bytes of two networks.
+one, 100 times: the median and the best time of a row. Last, the bytes of some networks.
 """
 
 from __future__ import annotations
 
 import argparse
+import shutil
 import subprocess
 import tempfile
 from pathlib import Path
@@ -23,7 +24,8 @@ from statistics import median
 import numpy as np
 
 from deltarule import ACTIVATIONS, LOSSES, Model, Network
-from deltarule.export import to_c
+from deltarule.export import CProgram, to_c
+from deltarule.export.c_compiler import CORTEX_M4
 
 _TIMER = """\
 #include "timed.h"
@@ -42,6 +44,21 @@ int main(void) {
     clock_gettime(CLOCK_MONOTONIC, &end);
     printf("%.2f\\n", ((end.tv_sec - start.tv_sec) * 1e9 + (end.tv_nsec - start.tv_nsec)) / 4096);
   }
+  return 0;
+}
+"""
+
+
+_MAIN = """\
+#include "network.h"
+
+volatile float in[NETWORK_N_INPUTS], result;
+
+int main(void) {
+  float x[NETWORK_N_INPUTS], out[NETWORK_N_OUTPUTS];
+  for (int k = 0; k < NETWORK_N_INPUTS; ++k) x[k] = in[k];
+  network_predict(x, out);
+  result = out[0];
   return 0;
 }
 """
@@ -94,24 +111,49 @@ def row_times(activation: str) -> list[float]:
     return [float(line) for line in done.stdout.split()]
 
 
+def linked_bytes(program: CProgram) -> str:
+    """Return flash and RAM on a Cortex-M4 with all that a main needs that predicts one row."""
+    compiler = shutil.which("arm-none-eabi-gcc")
+    if compiler is None:
+        return "arm-none-eabi-gcc is not installed"
+    flags = [*CORTEX_M4, "-std=c99", "-Os", "-ffunction-sections", "-fdata-sections"]
+    flags += ["-Wl,--gc-sections", "--specs=nano.specs", "--specs=nosys.specs"]
+    with tempfile.TemporaryDirectory() as folder:
+        program.save(Path(folder, "network"))
+        place = Path(folder, "network")
+        (place / "main.c").write_text(_MAIN)
+        command = [compiler, *flags, "network.c", "main.c", "-o", "network.elf", "-lm"]
+        subprocess.run(command, cwd=place, check=True, capture_output=True)
+        size = ["arm-none-eabi-size", "network.elf"]
+        done = subprocess.run(size, cwd=place, check=True, capture_output=True, text=True)
+    text, data, bss = map(int, done.stdout.splitlines()[1].split()[:3])
+    return f"{text + data:,} bytes of flash, {data + bss:,} of static RAM"
+
+
 def main() -> None:
     """Run all of it and print figures."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--networks", type=int, default=200)
-    found = np.array(shares(parser.parse_args().networks))
-    print(
-        f"{len(found)} networks equal; error as a share of the tolerance: "
-        f"median {np.median(found):.3f}, largest {found.max():.3f} (network {found.argmax()})"
-    )
+    count = parser.parse_args().networks
+    if count:
+        found = np.array(shares(count))
+        print(
+            f"{count} networks equal; error as a share of the tolerance: "
+            f"median {np.median(found):.3f}, largest {found.max():.3f} (network {found.argmax()})"
+        )
     for activation in ("relu", "tanh"):
         times = row_times(activation)
         least = f"{min(times):.0f} at best"
         print(f"4-16-16-1 {activation}: {median(times):.0f} ns a row (median), {least}")
     for widths in ([4, 16, 16, 1], [20, 128, 128, 1]):
-        net = Network(widths, activation="silu", dtype=np.float32)
-        for size in to_c(Model(net, net.initial(0))).sizes:
-            name = "-".join(map(str, widths))
-            print(f"{name} silu, {size.target}: {size}")
+        for activation in ("relu", "tanh", "silu"):
+            net = Network(widths, activation=activation, dtype=np.float32)
+            program = to_c(Model(net, net.initial(0)))
+            name = f"{'-'.join(map(str, widths))} {activation}"
+            for size in program.sizes:
+                stack = "" if size.stack is None else f", {size.stack:,} of stack"
+                print(f"{name}, {size.target}: {size.flash:,} bytes of flash{stack}")
+            print(f"{name}, Cortex-M4 with a main and newlib: {linked_bytes(program)}")
 
 
 if __name__ == "__main__":
