@@ -85,7 +85,11 @@ RUNS = [
 def test_a_run_is_the_reference_engines(page, settings):
     """From the same weights, over the same batches: the same parameters but for rounding."""
     data = builtin_data(
-        settings.data, rows=settings.rows, noise=settings.noise, held=settings.held, seed=settings.seed
+        settings.data,
+        rows=settings.rows,
+        noise=settings.noise,
+        held=settings.held,
+        seed=settings.seed,
     )
     settings = fitted_settings(settings, data)
     net = network_for(data, settings)
