@@ -5,6 +5,7 @@
 const paintModule = (function () {
   const { el, svg, put, brief } = DR.dom;
 
+  const SMALL = 22; // half a picture that has no room for more than a number
   const STRONG = 48; // lines between two layers that are drawn in full
 
   /**
@@ -170,7 +171,13 @@ const paintModule = (function () {
     const delta = l === 0 ? now.pass.up[0][j] : now.pass.delta[l][j];
     const down = l === 0 ? symbols.dCda(0, j, i) : symbols.delta(l, j);
     const showDelta = backward && known.delta(l, j) && (state.mode === "sample" || state.sweep);
-    const word = moved ? "was " : !showDelta ? "" : l === 0 ? "∂ " : "δ ";
+    const word = moved
+      ? "was "
+      : !showDelta || (plan.pictured && plan.r < SMALL)
+        ? ""
+        : l === 0
+          ? "∂ "
+          : "δ ";
     if (part.word.textContent !== word) part.word.textContent = word;
     if (moved) number(part.below, null, null, brief(old, digits));
     else if (showDelta) number(part.below, down[0], delta, brief(delta, digits));

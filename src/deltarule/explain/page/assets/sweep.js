@@ -52,6 +52,15 @@ const sweepModule = (function () {
   const following = () =>
     document.documentElement.dataset.panel !== "closed" || !matchMedia("(max-width: 899px)").matches;
 
+  /** Scrolls the derivation of a node to where its backward part begins. */
+  function showBackward() {
+    const panel = document.getElementById("panel");
+    const heads = [...(panel?.querySelectorAll(".step > h4") ?? [])];
+    const first = heads.find((head) => /F(7|8|13)\b/.test(head.textContent ?? ""));
+    if (!panel || !first) return;
+    panel.scrollTop += first.getBoundingClientRect().top - panel.getBoundingClientRect().top - 8;
+  }
+
   /** @param {Page.SymbolName} name @param {number} value */
   const number = ([symbol], value) => shown(symbol, value);
   /** @param {string} text */
@@ -263,6 +272,7 @@ const sweepModule = (function () {
       const sweep = view.at < 0 ? null : view.list[view.at];
       const selected = sweep && following() ? shownBy(store, sweep) : store.state.selected;
       store.set({ sweep, selected });
+      if (sweep?.direction === "backward" && selected?.kind === "node") showBackward();
     }
     /** @param {number} by */
     function step(by) {
