@@ -73,9 +73,16 @@ def test_an_estimator_that_is_not_fitted_is_refused():
         MLPRegressor().to_c()
 
 
-def test_without_a_compiler_the_program_is_written_and_the_note_says_so(tmp_path, monkeypatch):
-    monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.delenv("CC", raising=False)
+@pytest.mark.parametrize("given", [None, "none"])
+def test_without_a_compiler_the_program_is_written_and_the_note_says_so(
+    given, tmp_path, monkeypatch
+):
+    if given is None:
+        monkeypatch.setenv("PATH", str(tmp_path))
+        monkeypatch.delenv("CC", raising=False)
+    else:
+        monkeypatch.setenv("CC", given)
+        monkeypatch.setattr(c_program, "m4_sizes", lambda *_: None)
     program = to_c(MODEL, tmp_path / "out")
     assert (program.tested, program.largest_share, program.sizes) == (None, None, ())
     assert any("was not compared with the model" in note for note in program.notes)
@@ -100,7 +107,9 @@ def test_a_program_that_predicts_something_else_is_not_written(tmp_path, strict,
 
 def test_a_compiler_that_fails_is_an_error(tmp_path, strict, monkeypatch):
     monkeypatch.setenv("CC", f"{strict} -no-such-option")
-    with pytest.raises(ExportMismatch, match=r"could not be compiled by .*no-such-option"):
+    with pytest.raises(
+        ExportMismatch, match=r"compiled by .* and run: .*no-such-option"
+    ):
         to_c(MODEL, tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
 

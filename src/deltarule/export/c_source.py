@@ -145,6 +145,7 @@ class CSource:
         ]
         lines += [f"   Note: {comment(note, 400)[1:-1]}." for note in subject.notes]
         lines += ["*/", f"#ifndef {macro}_H", f"#define {macro}_H", ""]
+        lines += ["#include <math.h> /* NAN */", ""] if self.has_rows else []
         lines += ["#ifdef __cplusplus", 'extern "C" {', "#endif", ""]
         lines += [
             f"#define {macro}_N_INPUTS {net.n_inputs}",
