@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from deltarule.cli import output
 from deltarule.cli.output_paths import (
@@ -41,6 +41,15 @@ class Export:
     force: bool
     as_json: bool
     quiet: bool
+
+
+class _Exported(NamedTuple):
+    """A form of the model that passed its test."""
+
+    write: Callable[[], None]
+    facts: dict[str, Any]
+    said: list[str]
+    notes: Sequence[str]
 
 
 def export_model(task: Export) -> None:
@@ -80,18 +89,18 @@ def export_model(task: Export) -> None:
                 )
             show("reading the table")
             rows = read_rows(model, task.data, task.table, task.sql, task.reading)
-        facts: dict[str, Any] = {}
-        said: list[str] = []
-        notes: list[str] = []
-        for file, export in ((task.c, _to_c), (task.onnx, _to_onnx)):
-            if file is not None:
-                found, lines, remarks = export(task, model, rows, show)
-                facts, said, notes = {**facts, **found}, said + lines, notes + remarks
+        forms = ((task.c, _to_c), (task.onnx, _to_onnx))
+        # All tests are run before anything is written.
+        exported = [form(task, model, rows, show) for place, form in forms if place is not None]
+        for each in exported:
+            each.write()
+    facts = {name: value for each in exported for name, value in each.facts.items()}
+    notes = list(dict.fromkeys(output.spelled(note) for each in exported for note in each.notes))
     if task.as_json:
         output.json_object({"model": str(task.model), **facts, "notes": notes})
     elif not task.quiet:
-        for each in said:
-            output.say(each)
+        for line in (line for each in exported for line in each.said):
+            output.say(line)
         output.notes(notes)
 
 
@@ -102,10 +111,8 @@ def _load(folder: Path) -> TableModel | Model:
         raise FileError(error.message) from error
 
 
-def _to_c(
-    task: Export, model: TableModel | Model, rows: Table | None, show: Any
-) -> tuple[dict[str, Any], list[str], list[str]]:
-    """Write the C program; return facts for JSON, lines to print, and notes."""
+def _to_c(task: Export, model: TableModel | Model, rows: Table | None, show: Any) -> _Exported:
+    """Return the C program."""
     from deltarule.export import to_c
     from deltarule.export.c_names import identifier
 
@@ -116,12 +123,15 @@ def _to_c(
         name = identifier(task.model.resolve().name.removesuffix(".model")) or "network"
     show("exporting, and testing the program")
     program = to_c(model, data=rows, name=name, member=task.member, encoded=task.encoded)
-    saved_or_elsewhere(
-        folder,
-        lambda place: program.save(place, overwrite=task.force),
-        program.save,
-        "the C program in ",
-    )
+
+    def write() -> None:
+        saved_or_elsewhere(
+            folder,
+            lambda place: program.save(place, overwrite=task.force),
+            program.save,
+            "the C program in ",
+        )
+
     said = [f"Wrote {', '.join([*program.files, f'{name}.json'])} to {folder}."]
     if program.tested is not None:
         said.append(f"Tested against the model: {program.tested}.")
@@ -138,13 +148,11 @@ def _to_c(
         "tested": program.tested,
         "sizes": [dataclasses.asdict(size) for size in program.sizes],
     }
-    return facts, said, [output.spelled(note) for note in program.notes]
+    return _Exported(write, facts, said, program.notes)
 
 
-def _to_onnx(
-    task: Export, model: TableModel | Model, rows: Table | None, show: Any
-) -> tuple[dict[str, Any], list[str], list[str]]:
-    """Write the ONNX file; return as :func:`_to_c` does."""
+def _to_onnx(task: Export, model: TableModel | Model, rows: Table | None, show: Any) -> _Exported:
+    """Return the ONNX graph."""
     from deltarule.export import to_onnx
 
     file = task.onnx
@@ -161,7 +169,10 @@ def _to_onnx(
         )
     show("exporting, and comparing the graph with the model")
     exported = to_onnx(model, data=rows)
-    write_output(file, task.force, exported.content, "the ONNX graph in ")
+
+    def write() -> None:
+        write_output(file, task.force, exported.content, "the ONNX graph in ")
+
     size, outputs = f"{len(exported.content):,} bytes", ", ".join(exported.outputs)
     said = [
         f"Wrote {file}: {size}, {len(exported.inputs)} inputs, outputs {outputs}.",
@@ -174,4 +185,4 @@ def _to_onnx(
         "onnx_rows": exported.rows,
         "onnx_largest_error": exported.largest_error,
     }
-    return facts, said, [output.spelled(note) for note in exported.notes]
+    return _Exported(write, facts, said, exported.notes)

@@ -11,10 +11,10 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-__all__ = ["Sizes", "compiler", "host_sizes", "m4_sizes", "run_test"]
+__all__ = ["CORTEX_M4", "Sizes", "compiler", "host_sizes", "m4_sizes", "run_test"]
 
 _SECONDS = 300
-_CORTEX_M4 = ["-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16"]
+CORTEX_M4 = ["-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,16 +41,25 @@ class Sizes:
 
 
 def compiler() -> list[str] | None:
-    """Return the command of a C compiler: that of the variable CC, or cc, gcc or clang."""
+    """Return the command of a C compiler: that of the variable CC, or else cc, gcc or clang.
+
+    None if there is none, or CC names one that is not there.
+    """
     given = shlex.split(os.environ.get("CC", ""))
-    for command in (given, ["cc"], ["gcc"], ["clang"]):
-        if command and shutil.which(command[0]):
+    for command in [given] if given else (["cc"], ["gcc"], ["clang"]):
+        if shutil.which(command[0]):
             return command
     return None
 
 
-def _run(command: Sequence[str], folder: Path) -> tuple[int, str]:
-    """Run a command in a folder; return its status and its output."""
+def _command(command: Sequence[str], flags: Sequence[str]) -> list[str]:
+    """Return the command of a compiler with flags, before those that it has itself."""
+    first, *own = command
+    return [first, "-std=c99", *flags, *own]
+
+
+def _run(command: Sequence[str], folder: Path) -> tuple[int | None, str]:
+    """Run a command in a folder; return its status, None if it cannot be run, and its output."""
     try:
         done = subprocess.run(
             command,
@@ -61,9 +70,9 @@ def _run(command: Sequence[str], folder: Path) -> tuple[int, str]:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return -1, f"it took more than {_SECONDS} seconds"
+        return None, f"it took more than {_SECONDS} seconds"
     except OSError as error:
-        return -1, str(error)
+        return None, str(error)
     return done.returncode, (done.stdout + done.stderr).decode("utf-8", "replace").strip()
 
 
@@ -73,15 +82,13 @@ def run_test(command: Sequence[str], folder: Path, name: str) -> tuple[int | Non
     Returns
     -------
     status : int or None
-        0 if all predictions are within their tolerances; None if it could not be compiled.
+        0 if all predictions are within their tolerances; None if it could not be compiled and run.
     output : str
         What it printed, or what the compiler did.
     """
     sources = [f"{name}.c", f"{name}_test.c"]
     program = folder.resolve() / f"{name}_test"
-    status, output = _run(
-        [*command, "-std=c99", "-O2", *sources, "-o", str(program), "-lm"], folder
-    )
+    status, output = _run(_command(command, ["-O2", *sources, "-o", str(program), "-lm"]), folder)
     if status != 0:
         return None, output
     return _run([str(program)], folder)
@@ -92,9 +99,9 @@ def _sizes(
 ) -> Sizes | None:
     """Compile the program for size; return its size, None if that cannot be told."""
     where = f"{name}.size.o"
-    flags = ["-std=c99", "-Os", *flags, "-c", f"{name}.c", "-o", where]
+    flags = ["-Os", *flags, "-c", f"{name}.c", "-o", where]
     # The frames of functions, which gcc alone writes down.
-    attempts = ([*command, *more, *flags] for more in (["-fstack-usage"], []))
+    attempts = (_command(command, [*more, *flags]) for more in (["-fstack-usage"], []))
     if all(_run(each, folder)[0] != 0 for each in attempts):
         return None
     status, output = _run([measure, "-A", where], folder)
@@ -126,7 +133,7 @@ def m4_sizes(folder: Path, name: str) -> Sizes | None:
     if command is None:
         return None
     target = "Cortex-M4, -Os"
-    return _sizes([command], "arm-none-eabi-size", _CORTEX_M4, target, folder, name)
+    return _sizes([command], "arm-none-eabi-size", CORTEX_M4, target, folder, name)
 
 
 def write_files(folder: Path, files: Mapping[str, str]) -> None:

@@ -14,14 +14,15 @@ import numpy as np
 
 from deltarule.errors import InputError
 from deltarule.export.c_encoders import MISSING, OTHER, ColumnCode, unseen_level
+from deltarule.export.onnx_bounds import network_bounds, through
 from deltarule.export.subject import ExportedNetwork
-from deltarule.maths import forward, numpy_namespace
+from deltarule.maths import forward
 from deltarule.tables import TextColumn, TypedColumns
 
 __all__ = ["EqualityRows", "encoded_rows", "rows_of_schema", "table_rows", "tolerances"]
 
-EPS_FACTOR = 64
-"""The tolerance at a weighted input of an output is so many eps of Σ|w||a| + |b|."""
+_LARGEST = float(np.finfo(np.float32).max)
+_LEAST = float(np.finfo(np.float32).tiny)
 _EPS = float(np.finfo(np.float32).eps)
 
 
@@ -53,9 +54,10 @@ class EqualityRows:
 def tolerances(subject: ExportedNetwork, X: np.ndarray, expected: np.ndarray) -> np.ndarray:
     """Return how far predictions in float32 may be from those expected, shape (N, M).
 
-    That is what a change of every z_j of the output by 64 eps (Σ_k |w_jk| |a_k| + |b_j|) can change
-    the prediction by, and 4 eps of the prediction itself for the operations after it; infinite
-    where a number of the forward pass is beyond float32.
+    What :func:`~deltarule.export.onnx_bounds.network_bounds` allows for the outputs in float32,
+    passed on to the predictions, and 4 eps of these for the operations after it, and the least
+    normal number, since processors may take smaller ones for 0; infinite where a number of the
+    forward pass is beyond float32.
 
     Examples
     --------
@@ -65,36 +67,19 @@ def tolerances(subject: ExportedNetwork, X: np.ndarray, expected: np.ndarray) ->
     >>> model = Model(net, net.pack(W=[[[3.0]]], b=[[1.0]]))
     >>> X = np.array([[1.0]])
     >>> found = tolerances(exported_network(model), X, model.predict(X))
-    >>> found / (64 * 4 + 4 * 4) / np.finfo(np.float32).eps
-    array([[1.]])
+    >>> bool(64 * 4 < found[0, 0] / np.finfo(np.float32).eps < 80 * 4)
+    True
     """
     net = subject.net.with_changes(dtype=np.float64)
     theta = np.asarray(subject.theta, dtype=np.float32).astype(np.float64)
-    W, b = net.unpack(theta)
     with np.errstate(all="ignore"):
-        passed = forward(net, theta, X)
-        largest = np.max([np.abs(each).max(axis=1) for each in passed.A], axis=0)
-        size = np.abs(passed.A[-2]) @ np.abs(W[-1]).T + (np.abs(b[-1]) if net.bias else 0.0)
-        at_z = EPS_FACTOR * _EPS * size
-        value = net.output_activation.bind(numpy_namespace(np.float64)).value
-        at_a = _change(value, passed.Z[-1], at_z)
-        found: np.ndarray = _change(subject.decode, passed.output, at_a)
-        found = found + 4 * _EPS * np.abs(expected)
-        return np.where((largest <= np.finfo(np.float32).max)[:, None], found, np.inf)
-
-
-def _change(function: Any, at: np.ndarray, by: np.ndarray) -> np.ndarray:
-    """Return how much a function changes at most, as each argument is changed by ± something."""
-    here = function(at)
-    total = np.zeros(here.shape)
-    for j in range(at.shape[1]):
-        moved = []
-        for sign in (1.0, -1.0):
-            there = at.copy()
-            there[:, j] += sign * by[:, j]
-            moved.append(np.abs(function(there) - here))
-        total += np.maximum(*moved)
-    return total
+        numbers = forward(net, theta, X).A
+        beyond = np.max([np.abs(each).max(axis=1) for each in numbers], axis=0) > _LARGEST
+        bounds = network_bounds(net.with_changes(dtype=np.float32), theta, X)
+        low, high = through(subject.decode, bounds)
+        found = np.maximum(np.abs(high - expected), np.abs(expected - low))
+        found += 4 * _EPS * np.abs(expected) + _LEAST
+        return np.where(beyond[:, None] | ~np.isfinite(found), np.inf, found)
 
 
 def _tested(
@@ -102,10 +87,10 @@ def _tested(
 ) -> EqualityRows:
     expected = np.asarray(expected, dtype=np.float64).reshape(len(X), -1)
     tolerance = tolerances(subject, X, expected)
-    fits = (np.isfinite(tolerance) & (np.abs(expected) <= np.finfo(np.float32).max)).all(axis=1)
+    fits = (np.isfinite(tolerance) & (np.abs(expected) <= _LARGEST)).all(axis=1)
     if not fits.any():
         raise InputError(
-            "in all rows of the test numbers in the network are beyond float32, in which C computes",
+            "in all rows of the test numbers in the network are beyond float32, as C has it",
             parameter="data",
             expected="rows like those of training",
         )

@@ -45,20 +45,23 @@ _HELPERS = {
     "minimum": "(real x, real y) { return x < y || x != x ? x : y; }",
     "maximum": "(real x, real y) { return x > y || x != x ? x : y; }",
 }
-# As Elementary.tanh of the compiled engine has it; magic holds k + 127 in its lowest bits.
+# As Elementary.tanh of the compiled engine has it; the magic number holds k + 127 in its lowest
+# bits. What a condition chooses from is computed before it: compilers make no vector instructions
+# of a branch, nor of functions that they are not told to inline.
 _TANH = """\
-static float dr_tanhf(float x) {
-  const float size = fabsf(x), square = x * x;
-  const float z = size > 40.0f ? -80.0f : -2.0f * size;
+static inline float dr_tanhf(float x) {
+  const float size = fabsf(x), square = x * x, twice = -2.0f * size;
+  const float z = twice < -80.0f ? -80.0f : twice;
   const float magic = z * %(per_ln2)s + 12583039.0f, k = magic - 12583039.0f;
   const float r = z - k * %(ln2_high)s - k * %(ln2_low)s;
-  union { float number; unsigned int bits; } shifted, power;
-  float e, near;
-  shifted.number = magic;
-  power.bits = shifted.bits << 23;
+  union { float number; unsigned int bits; } power;
+  float e, far, near;
+  power.number = magic;
+  power.bits <<= 23;
   e = power.number + power.number * (r + r * r * (%(exp)s));
+  far = copysignf(1.0f - (e + e) / (1.0f + e), x);
   near = x + square * x * (%(tanh)s);
-  return size < 0.5625f ? near : copysignf(1.0f - (e + e) / (1.0f + e), x);
+  return size < 0.5625f ? near : far;
 }
 """
 _MATH = """
@@ -158,7 +161,7 @@ class _C99Printer(CodePrinter):
                 "tanh": self._polynomial("square", TANH_FLOAT32),
             }
         definition = _HELPERS[op].replace("real", self.real)
-        return f"static {self.real} dr_{op}{self.suffix}{definition}\n"
+        return f"static inline {self.real} dr_{op}{self.suffix}{definition}\n"
 
     def _polynomial(self, x: str, coefficients: Sequence[float]) -> str:
         """The text of c_0 + x (c_1 + x (…))."""
@@ -190,7 +193,7 @@ class _C99Printer(CodePrinter):
         given += [f"{real} *{pointer}" for pointer in pointers]
         # A title may contain a user's text, and */ would end the comment.
         title = " ".join(formula.title.split()).replace("*/", "* /")
-        storage = "static " if helper or self.static else ""
+        storage = "static inline " if helper or self.static else ""
         kind = real if returns else "void"
         lines = [f"/* {title} */", f"{storage}{kind} {name}({', '.join(given)}) {{"]
         lines += [
