@@ -189,6 +189,11 @@ def test_what_cannot_be_exported_is_refused(tmp_path):
             to_onnx(model, tmp_path / "m.onnx")
     with pytest.raises(InputError, match="expected"):
         to_onnx(Model(net, net.initial(0)), tmp_path / "m.onnx", data=X[:, :2])
+    steep = Network([1, 1], [], "exp", "poisson")
+    for data in (None, [[1e4]]):
+        exported = Model(steep, steep.pack(W=[[[1000.0]]], b=[[9e5]]))
+        with pytest.raises(InputError, match=r"predictions of all .* rows .* are infinite"):
+            to_onnx(exported, tmp_path / "m.onnx", data=data)
     stretch = Activation("odd", lambda xp: (lambda z: z**5, lambda z, a: 5 * z**4))
     odd = Network([3, 2, 1], stretch)
     with pytest.raises(InputError, match=r"no symbolic form of odd: value: .*\*\* 5"):
