@@ -107,9 +107,7 @@ def test_a_program_that_predicts_something_else_is_not_written(tmp_path, strict,
 
 def test_a_compiler_that_fails_is_an_error(tmp_path, strict, monkeypatch):
     monkeypatch.setenv("CC", f"{strict} -no-such-option")
-    with pytest.raises(
-        ExportMismatch, match=r"compiled by .* and run: .*no-such-option"
-    ):
+    with pytest.raises(ExportMismatch, match=r"compiled by .* and run: .*no-such-option"):
         to_c(MODEL, tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
 
