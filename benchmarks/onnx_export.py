@@ -1,4 +1,4 @@
-"""Models exported to ONNX: equality with them on random networks, and on the tables of a folder.
+"""Models exported to ONNX: equality with the model on random networks, and on tables of a folder.
 
     python -m benchmarks.onnx_export [DIR] [--networks 200] [--quality fast]
 
