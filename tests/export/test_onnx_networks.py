@@ -201,6 +201,26 @@ def test_what_cannot_be_exported_is_refused(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_an_operator_that_the_runtime_lacks_is_an_error_of_the_export(monkeypatch):
+    node = Graph.node
+    monkeypatch.setattr(
+        Graph,
+        "node",
+        lambda self, op, *values, **options: node(
+            self, "Selu" if op == "Tanh" else op, *values, **options
+        ),
+    )
+    net = Network([3, 2, 1], "tanh")  # in float64, for which it has no Selu
+    with pytest.raises(ExportMismatch, match=r"cannot run the graph .*Selu.* nothing was written"):
+        to_onnx(Model(net, net.initial(0)))
+
+
+def test_the_same_model_gives_the_same_bytes():
+    net = Network([3, 2, 1], "mish")
+    one, two = (to_onnx(Model(net, net.initial(0))) for _ in range(2))
+    assert one.content == two.content
+
+
 @pytest.mark.parametrize("library", ["onnx", "onnxruntime"])
 def test_a_missing_library_is_one_clear_error(library, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, library, None)

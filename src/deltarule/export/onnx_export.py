@@ -182,8 +182,8 @@ def _compare(source: Source, graph: Graph, content: bytes, given: Any) -> tuple[
         got = found[name]
         if wanted.classes is None and not np.isfinite(wanted.values).any():
             raise InputError(
-                f"the model's predictions of all {n_rows} rows of the test are infinite, and cannot "
-                "be compared; nothing was written",
+                f"the model's predictions of all {n_rows} rows of the test are infinite, and "
+                "cannot be compared; nothing was written",
                 parameter="data",
                 expected="rows like those of training",
             )
@@ -209,9 +209,18 @@ def _run(content: bytes, names: list[str], feed: dict[str, np.ndarray]) -> list[
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # errors only
-    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    found: list[np.ndarray] = session.run(names, feed)
+    options.log_severity_level = 4  # what fails is raised
+    options.intra_op_num_threads = 1
+    try:
+        session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        found: list[np.ndarray] = session.run(names, feed)
+    except Exception as error:  # its errors have no class in common
+        raise ExportMismatch(
+            f"ONNX Runtime {onnxruntime.__version__} cannot run the graph ({error}); nothing was "
+            "written",
+            expected="a version from 1.20 on",
+            hint="install another, or report this",
+        ) from error
     return found
 
 
