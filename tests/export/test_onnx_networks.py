@@ -20,6 +20,7 @@ from deltarule import (
 )
 from deltarule.errors import ExportMismatch, InputError, MissingDependency
 from deltarule.export import onnx_formulas, onnx_graph, to_onnx
+from deltarule.export.onnx_bounds import Bounds, through
 from deltarule.export.onnx_graph import Graph
 
 PAIRS = [(g, loss) for g, loss in itertools.product(ACTIVATIONS, LOSSES) if loss.accepts(g)]
@@ -199,6 +200,22 @@ def test_what_cannot_be_exported_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"no symbolic form of odd: value: .*\*\* 5"):
         to_onnx(Model(odd, odd.initial(0)), tmp_path / "m.onnx")
     assert not list(tmp_path.iterdir())
+
+
+def test_bounds_of_many_entries_are_near_those_of_each():
+    def share(x):
+        return np.exp(x) / np.exp(x).sum(axis=1, keepdims=True)
+
+    rng = np.random.default_rng(0)
+    x, width = rng.normal(size=(5, 60)), 1e-4 * rng.random((5, 60))
+    ends = Bounds(x - width, x + width)
+    exact, quick = through(share, ends), through(share, ends, divides_by_sum=True)
+    assert (quick.low <= exact.low).all()
+    assert (quick.high >= exact.high).all()
+    assert ((quick.high - quick.low) < 1.5 * (exact.high - exact.low)).all()
+    net = Network([3, 4, 500], "tanh", "softmax", "cross_entropy", dtype="float32")
+    exported = to_onnx(Model(net, net.initial(0)))
+    assert (exported.rows, exported.largest_error < 64) == (80, True)
 
 
 def test_an_operator_that_the_runtime_lacks_is_an_error_of_the_export(monkeypatch):

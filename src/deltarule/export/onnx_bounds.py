@@ -21,6 +21,10 @@ FACTOR = 64
 """The most rounding errors, each of the size of the scale times eps, that count as equal."""
 
 
+# For more entries than these, a function is not evaluated for each of them.
+_MANY = 30
+
+
 class Bounds(NamedTuple):
     """The least and the largest value that counts as equal, arrays of one shape."""
 
@@ -65,7 +69,14 @@ def network_bounds(net: Network, theta: np.ndarray, X: np.ndarray) -> Bounds:
         changes = [np.abs(last_z(eps)[0] - z) / eps for _ in range(3)]
         # Where a scale is infinite, so are the bounds.
         margin = FACTOR * eps * np.nan_to_num(scale + np.maximum.reduce(changes), nan=np.inf)
-        found = through(activations[-1].value, Bounds(z - margin, z + margin))
+        ends = Bounds(z - margin, z + margin)
+        output = net.output_activation
+        found = through(
+            activations[-1].value,
+            ends,
+            mixes=not output.elementwise,
+            divides_by_sum=output.name == "softmax",
+        )
         # The function of z is rounded too, and some processors make 0 of a subnormal number.
         size = np.maximum(np.abs(found.low), np.abs(found.high))
         slack = 8 * eps * size + float(np.finfo(net.dtype).tiny)
@@ -73,12 +84,19 @@ def network_bounds(net: Network, theta: np.ndarray, X: np.ndarray) -> Bounds:
     return Bounds(np.where(np.isnan(low), -np.inf, low), np.where(np.isnan(high), np.inf, high))
 
 
-def through(function: Callable[[np.ndarray], np.ndarray], bounds: Bounds) -> Bounds:
+def through(
+    function: Callable[[np.ndarray], np.ndarray],
+    bounds: Bounds,
+    *,
+    mixes: bool = True,
+    divides_by_sum: bool = False,
+) -> Bounds:
     """Return bounds on what a function gives for values within bounds.
 
     Each entry of its result must be monotone in every entry of its row: it then has its least and
-    its largest value where all entries are at their ends, one of them at the opposite end from
-    the others, as for softmax.
+    its largest value where all entries are at their ends; if the function ``mixes`` entries, as
+    softmax does, one of them at the opposite end from the others. With ``divides_by_sum`` entry j
+    of a result is g(x_j)/Σ_i g(x_i), and for many entries the sums at both ends bound it.
 
     Examples
     --------
@@ -88,8 +106,20 @@ def through(function: Callable[[np.ndarray], np.ndarray], bounds: Bounds) -> Bou
     """
     low, high = bounds
     ends = [function(low), function(high)]
-    if low.ndim > 1 and low.shape[1] > 1:
-        for j in range(low.shape[1]):
+    n = low.shape[1] if low.ndim > 1 else 1
+    if mixes and divides_by_sum and n > _MANY:
+        mixed = low.copy()
+        mixed[:, ::2] = high[:, ::2]
+        between = function(mixed)
+        # g of the same entry, over another sum: the quotients of results are those of sums.
+        with np.errstate(all="ignore"):
+            growth = ends[0][:, 1::2] / between[:, 1::2], between[:, ::2] / ends[1][:, ::2]
+        least = np.finfo(np.float64).tiny
+        sums = [np.nanmax(np.where(np.isfinite(q), q, least), axis=1) for q in growth]
+        ratio = np.maximum(sums[0] * sums[1], 1.0)[:, None]
+        return Bounds(ends[0] / ratio, ends[1] * ratio)
+    if mixes and n > 1:
+        for j in range(n):
             for most, one in ((low, high), (high, low)):
                 mixed = most.copy()
                 mixed[:, j] = one[:, j]

@@ -10,7 +10,7 @@ import numpy as np
 from deltarule.export.onnx_columns import unseen_text
 from deltarule.tables import Column, Schema, Table, TextColumn, TypedColumns
 
-__all__ = ["matrix_rows", "table_rows"]
+__all__ = ["matrix_rows", "rows_for_outputs", "table_rows"]
 
 # The most given rows that are compared, and how many rows are made.
 _MOST_GIVEN, _MADE = 400, 100
@@ -25,6 +25,19 @@ def _evenly_spaced(n_rows: int, most: int = _MOST_GIVEN) -> np.ndarray:
     array([0, 3, 6, 9])
     """
     return np.unique(np.linspace(0, max(n_rows - 1, 0), min(most, n_rows)).astype(np.int64))
+
+
+def rows_for_outputs(n_rows: int, n_outputs: int) -> np.ndarray:
+    """Return the numbers of the rows that are compared; fewer if there are hundreds of outputs.
+
+    The time for the bounds of a row grows with the square of the number of outputs.
+
+    Examples
+    --------
+    >>> len(rows_for_outputs(500, 10)), len(rows_for_outputs(500, 1000))
+    (500, 40)
+    """
+    return _evenly_spaced(n_rows, max(40_000 // n_outputs, 20))
 
 
 def matrix_rows(given: np.ndarray | None, n_inputs: int, dtype: Any) -> np.ndarray:

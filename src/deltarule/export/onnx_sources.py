@@ -18,7 +18,7 @@ from deltarule.export.onnx_bounds import Bounds, network_bounds, through
 from deltarule.export.onnx_graph import Graph, GraphValue
 from deltarule.export.onnx_network import network_nodes
 from deltarule.export.onnx_outputs import check_labels, first_column, label_nodes, probabilities
-from deltarule.export.onnx_rows import matrix_rows
+from deltarule.export.onnx_rows import matrix_rows, rows_for_outputs
 from deltarule.maths import Network
 from deltarule.maths.input_checks import check_rows
 from deltarule.training import Model
@@ -120,7 +120,8 @@ class _MatrixSource(Source):
         if hasattr(given, "toarray"):
             given = given.toarray()
         checked = None if given is None else check_rows(self.net, given)
-        return matrix_rows(checked, self.net.n_inputs, self.net.dtype)
+        rows = matrix_rows(checked, self.net.n_inputs, self.net.dtype)
+        return rows[rows_for_outputs(len(rows), self.net.n_outputs)]
 
     def feed(self, rows: np.ndarray) -> dict[str, np.ndarray]:
         return {"X": rows}
@@ -236,6 +237,12 @@ class EstimatorSource(_MatrixSource):
         return {
             "label": label,
             "probabilities": Expected(
-                coding.probabilities(a), through(coding.probabilities, bounds)
+                coding.probabilities(a),
+                through(
+                    coding.probabilities,
+                    bounds,
+                    mixes=not coding.multilabel,
+                    divides_by_sum=coding.in_unit_interval,
+                ),
             ),
         }

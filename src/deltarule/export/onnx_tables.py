@@ -22,7 +22,7 @@ from deltarule.export.onnx_outputs import (
     label_nodes,
     probabilities,
 )
-from deltarule.export.onnx_rows import table_rows
+from deltarule.export.onnx_rows import rows_for_outputs, table_rows
 from deltarule.export.onnx_sources import Expected, Source
 from deltarule.maths import Network
 from deltarule.tables import Schema, Table, TableEncoder, TextColumn, TypedColumns, apply_schema
@@ -86,7 +86,9 @@ class _TableSource(Source):
                 known = (*getattr(each, "levels", ()), *getattr(each, "other", ()))
                 more = [level for level in known if level is not None]
                 levels[each.name] = list(dict.fromkeys([*levels.get(each.name, ()), *more]))
-        return table_rows(self.schema, levels, None if given is None else self.typed(given))
+        rows = table_rows(self.schema, levels, None if given is None else self.typed(given))
+        n_outputs = 1 if self.labels is None else len(self.labels)
+        return rows.take(rows_for_outputs(len(rows), n_outputs))
 
     def feed(self, rows: Table) -> dict[str, np.ndarray]:
         found: dict[str, np.ndarray] = {}
@@ -150,7 +152,7 @@ class NetworkModelSource(_TableSource):
         model, net = self.model, self.model.model.net
         X = model.encoder.transform(typed, dtype=net.dtype)
         found = network_bounds(net, model.model.theta, X)
-        return through(lambda a: decode_outputs(net, model.target, a), found)
+        return through(lambda a: decode_outputs(net, model.target, a), found, divides_by_sum=True)
 
 
 class _PortfolioSource(_TableSource):
@@ -200,9 +202,17 @@ class _PortfolioSource(_TableSource):
             log, n = member.configuration.log_target, len(member.models)
             each = [network_bounds(model.net, model.theta, X) for model in member.models]
             mean = Bounds(*(np.sum(ends, axis=0) / n for ends in zip(*each, strict=True)))
-            found = through(lambda a, log=log: target.decode(a, log), mean)  # type: ignore[misc]
+            found = through(
+                lambda a, log=log: target.decode(a, log),  # type: ignore[misc]
+                mean,
+                mixes=False,
+            )
             low, high = low + member.weight * found.low, high + member.weight * found.high
-        return through(lambda p: target.calibrate(p, portfolio.temperature), Bounds(low, high))
+        return through(
+            lambda p: target.calibrate(p, portfolio.temperature),
+            Bounds(low, high),
+            divides_by_sum=True,
+        )
 
 
 class PortfolioModelSource(_PortfolioSource):
