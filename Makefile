@@ -80,7 +80,7 @@ latex: $(STAMPS)/test ## compile what explanations give as LaTeX; needs pdflatex
 	$(ONE_THREAD) $(BIN)/python -m pytest -m latex
 
 arm: $(STAMPS)/test ## compile exported C programs for a Cortex-M4; needs arm-none-eabi-gcc
-	$(ONE_THREAD) $(BIN)/python -m pytest -m arm
+	$(ONE_THREAD) $(BIN)/python -m pytest -m arm tests/export/test_c_sizes.py
 	$(ONE_THREAD) $(BIN)/python -m benchmarks.c_export --networks 0
 
 bench: $(STAMPS)/package ## time steps beside other libraries and beside limits, passes, the import
