@@ -30,6 +30,7 @@ interface DeltaruleScripts {
   parts: typeof partsModule;
   paint: typeof paintModule;
   reach: typeof reachModule;
+  links: typeof linksModule;
   drawing: typeof drawingModule;
   sweep: typeof sweepModule;
   maps: typeof mapsModule;
@@ -650,8 +651,9 @@ declare namespace Page {
   interface Sizes {
     /** Half the height of a node. */
     r: number;
-    /** Half its width. */
+    /** Half its width, and half of that of its numbers where those stand below it. */
     half: number;
+    side: number;
     /** The size of letters, beside that of text of the usual size. */
     u: number;
     /** Whether a node has room for its symbol above its number. */
@@ -742,6 +744,7 @@ declare namespace Page {
     j: number;
     value: SVGTextElement;
     group: SVGGElement;
+    box: SVGRectElement;
     /** What its number has room for. */
     room: number;
   }
@@ -787,6 +790,8 @@ declare namespace Page {
     at: string;
     /** The key of the part under the pointer or with the focus. */
     hot: string | null;
+    /** The keys of the parts that belong to what a reader points at in the derivation. */
+    linked: Set<string>;
     /** Which end of a line the arrow keys keep, going up and down. */
     follow: "from" | "to";
     zoom: number;

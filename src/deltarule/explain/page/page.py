@@ -44,8 +44,9 @@ SCRIPTS = (
     "data.js", "numbers.js", "driver.js", "store.js", "dom.js", "mathml.js", "expressions.js",
     "sums.js", "sections.js", "update.js", "maps.js", "planes.js", "planeview.js", "images.js",
     "panel.js", "dock.js", "goto.js", "check.js", "plan.js", "layout.js", "parts.js", "paint.js",
-    "reach.js", "pictures.js", "flow.js", "drawing.js", "sweep.js", "heat.js", "plots.js",
-    "curve.js", "dials.js", "whatif.js", "attributions.js", "lenscharts.js", "lens.js", "shell.js",
+    "reach.js", "links.js", "pictures.js", "flow.js", "drawing.js", "sweep.js", "heat.js",
+    "plots.js", "curve.js", "dials.js", "whatif.js", "attributions.js", "lenscharts.js", "lens.js",
+    "shell.js",
 )  # fmt: skip
 LAST = "main.js"
 # The controls of text size, theme and help, at the top of the explain page and the playground.

@@ -365,29 +365,6 @@ const panelModule = (function () {
     return el("p", { class: "limit changed", "data-changed": "" }, text, back);
   }
 
-  /** A button for numbers in place of symbols, everywhere in the derivation. */
-  function tools() {
-    const root = document.documentElement;
-    const button = el(
-      "button",
-      {
-        type: "button",
-        class: "button panel-numbers",
-        title: "Numbers in place of symbols",
-        "aria-pressed": String("numbers" in root.dataset),
-      },
-      "Numbers",
-      el("span", { class: "unseen", text: " in place of symbols" }),
-    );
-    button.addEventListener("click", () => {
-      const on = !("numbers" in root.dataset);
-      if (on) root.dataset.numbers = "";
-      else delete root.dataset.numbers;
-      button.setAttribute("aria-pressed", String(on));
-    });
-    return button;
-  }
-
   return {
     nodeName,
     rowName,
@@ -403,8 +380,6 @@ const panelModule = (function () {
       const content = el("div", {});
       const heading = el("div", { "aria-live": "polite" });
       element.replaceChildren(DR.images.beside(heading, store), content);
-      // Beside the title, where it stays in sight while the derivation is scrolled.
-      element.previousElementSibling?.querySelector("h2")?.after(tools());
       M.watch((selected) => store.set({ selected }));
 
       /** @param {boolean} [other] whether something else has been selected */
