@@ -181,7 +181,11 @@ declare namespace Page {
     fused_derivative: string | null;
   }
 
-  type VectorFunction = (z: Float64Array, a?: ArrayLike<number>, up?: ArrayLike<number>) => ArrayLike<number>;
+  interface VectorFunction {
+    (z: Float64Array, a?: ArrayLike<number>, up?: ArrayLike<number>): ArrayLike<number>;
+    /** The formula of numbers that it applies to each node; absent where nodes are mixed. */
+    scalar?: (z: number, a: number, up: number) => number;
+  }
   /** A loss of (a, y) or (z, y): its terms and their derivatives, one of each for an output. */
   type LossFunction = (x: Float64Array, y: ArrayLike<number>) => [ArrayLike<number>, ArrayLike<number>];
 
@@ -405,7 +409,7 @@ declare namespace Page {
   /** The masks of one row by layer; null: a layer, or a state, without dropout. */
   type RowMasks = (Float64Array | null)[] | null;
 
-  /** Item l belongs to layer l; Z[0] is null and never read. */
+  /** Item l belongs to layer l; Z[0] is never read. */
   interface ForwardPass {
     Z: Float64Array[];
     A: Float64Array[];
@@ -414,7 +418,16 @@ declare namespace Page {
     masks: RowMasks;
   }
 
-  /** Derivatives of one sample's loss; item 0 of slope and delta is null and never read. */
+  /** Arrays of one row's passes, by layer. */
+  interface PassBuffers {
+    Z: Float64Array[];
+    A: Float64Array[];
+    G: Float64Array[];
+    up: Float64Array[];
+    delta: Float64Array[];
+  }
+
+  /** Derivatives of one sample's loss; item 0 of slope and delta is never read. */
   interface BackwardPass {
     loss: number;
     /** The loss by outputs. */
