@@ -7,12 +7,9 @@ import pytest
 from tests.browser import browser
 
 from deltarule.engines import EngineSettings, ReferenceEngine
-from deltarule.explain.page import packed
 from deltarule.playground import BUILTIN, RunSettings, builtin_data
-from deltarule.playground.decision_surface import SIDE, plane_for, suggested_axes, surface_levels
 from deltarule.playground.run_state import make_run_state
 from deltarule.playground.run_subject import run_payload
-from deltarule.playground.run_view import describe_run
 from deltarule.playground.settings import STARTS, fitted_settings, network_for
 from deltarule.playground.static_page import engine_script
 from deltarule.training import Batches
