@@ -38,7 +38,7 @@ MOST_ROWS = 256
 ROW_BYTES = 600_000
 HARDEST = 20
 PAYLOAD_BYTES = 1_450_000
-"""Moments of training fill the payload up to this size; scripts, styles and font add 0.4 MB."""
+"""Moments of training fill the payload up to this size; scripts, styles and font add 0.55 MB."""
 MOST_BYTES = 64_000_000
 """A network whose parameters take more is refused, since a browser could not open the file."""
 # The most multiplications of a pass over all rows: about a second in a browser.
