@@ -195,6 +195,8 @@ const tourModule = (function () {
       );
       back.textContent = `Back to chapter ${next + 1}`;
       mark(kind);
+      // Within the drawing where that is higher than its place; the page itself goes to the top.
+      drawing.querySelector(".network .selected")?.scrollIntoView({ block: "nearest" });
       toTop();
       heading()?.focus({ preventScroll: true });
     }
