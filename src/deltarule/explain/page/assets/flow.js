@@ -287,7 +287,8 @@ const flowModule = (function () {
     if (held) flow.passed += performance.now() - flow.since;
     flow.since = performance.now();
     flow.held = held;
-    if (!held) for (const view of flow.drawings) run(view, flow);
+    // Held, it is drawn once more: what is seen is where the clock stands.
+    for (const view of flow.drawings) run(view, flow);
   }
 
   /** Milliseconds until the step that is shown is complete. @param {Page.Store} store */
