@@ -50,10 +50,17 @@ interface DeltaruleScripts {
   // The playground, in the order of SCRIPTS in playground/page.py.
   wire: typeof wireModule;
   canvas: typeof canvasModule;
+  points: typeof pointsModule;
+  axes: typeof axesModule;
   surface: typeof surfaceModule;
   losses: typeof lossesModule;
+  choosers: typeof choosersModule;
   controls: typeof controlsModule;
+  weights: typeof weightsModule;
+  address: typeof addressModule;
   network: typeof networkModule;
+  /** The derived inputs as functions of two others, printed by playground/derived_script.py. */
+  derived: Record<string, (a: number, b: number) => number>;
   /** What the playground's content security policy lets scripts run by. */
   nonce: string;
 }
@@ -453,6 +460,8 @@ declare namespace Page {
     state: View;
     /** The nudge, in a store that `seen` has made. */
     changed?: Nudge;
+    /** The plane of the nodes' pictures, where it is not that of the network's two inputs; null: none. */
+    plane?: Plane | null;
     replace(payload: Payload, formulas?: Formulas): void;
     set(changes: Partial<View>): void;
     move(state: State): void;
@@ -729,6 +738,17 @@ declare namespace Page {
     /** Which end of a line the arrow keys keep, going up and down. */
     follow: "from" | "to";
     zoom: number;
+  }
+
+  // -- pictures in the nodes ---------------------------------------------------------------------
+
+  /** Two axes of the input space, and the inputs that belong to a place on them. */
+  interface Plane {
+    ranges: [x0: number, x1: number, y0: number, y1: number];
+    /** x of a place. */
+    at: (across: number, up: number) => ArrayLike<number>;
+    /** The place of a row. */
+    place: (x: ArrayLike<number>) => [across: number, up: number];
   }
 
   // -- heat maps, plots ----------------------------------------------------------------------------

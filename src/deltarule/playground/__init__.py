@@ -8,12 +8,21 @@
   and its binary format.
 - ``client_messages.py``, ``access_control.py``, ``server.py``, ``launch.py``: parsing of the
   browser's messages, access control, the web server, and :func:`serve`, which starts it.
+- ``thumbnails.py``, ``derived_script.py``: pictures of the built-in data, and the formulas of
+  derived inputs, for the page.
 - ``run_subject.py``: a run as a subject of ``deltarule.explain``.
 - ``export.py``, ``script.py``: the files that can be downloaded.
 - ``assets/``, ``page.py``: the page.
 """
 
-from deltarule.playground.data import BUILTIN, Axis, Data, TargetSpec, builtin_data
+from deltarule.playground.data import (
+    BUILTIN,
+    Axis,
+    Data,
+    TargetSpec,
+    builtin_data,
+    with_derived,
+)
 from deltarule.playground.interactive_run import InteractiveRun, start_run
 from deltarule.playground.launch import serve
 from deltarule.playground.settings import RunSettings
@@ -31,4 +40,5 @@ __all__ = [
     "serve",
     "start_run",
     "table_data",
+    "with_derived",
 ]

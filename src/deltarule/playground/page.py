@@ -11,6 +11,8 @@ from deltarule.explain.page.page import (
     script_text,
     style_text,
 )
+from deltarule.playground.derived_script import derived_script
+from deltarule.playground.thumbnails import thumbnails
 
 __all__ = ["playground_html"]
 
@@ -19,9 +21,14 @@ STYLES = ("playground.css",)
 SCRIPTS = (
     "wire.js",
     "canvas.js",
+    "points.js",
+    "axes.js",
     "surface.js",
     "losses.js",
+    "choosers.js",
     "controls.js",
+    "weights.js",
+    "address.js",
     "network.js",
     "playground.js",
 )
@@ -44,11 +51,11 @@ def playground_html(boot: str, nonce: str) -> str:
     Examples
     --------
     >>> text = playground_html("a1", "b2")
-    >>> '{"boot":"a1"}' in text, text.count('<script nonce="b2">')
+    >>> '{"boot":"a1",' in text, text.count('<script nonce="b2">')
     (True, 1)
     """
-    scripts = "\n".join([script_text(), *map(_asset, SCRIPTS)])
-    config = data_element("config", {"boot": boot})
+    scripts = "\n".join([script_text(), derived_script(), *map(_asset, SCRIPTS)])
+    config = data_element("config", {"boot": boot, "thumbnails": thumbnails()})
     parts = {
         "/*CSS*/": "\n".join([style_text(), *map(_asset, STYLES)]),
         "<!--TOOLS-->": asset(TOOLS),

@@ -103,6 +103,13 @@ const wireModule = (function () {
         socket.send(JSON.stringify({ type, id, ...fields }));
         return new Promise((answer) => waiting.set(id, answer));
       },
+      /** The network of the run with its numbers: of the same rows, or of those of the next step. */
+      async payload(rows, row) {
+        const one = row === null ? "" : `&row=${row}`;
+        const reply = await fetch(address(`/payload?rows=${rows}${one}`), { cache: "no-store" });
+        if (!reply.ok) throw new Error(await reply.text());
+        return reply.json();
+      },
       /** Says that a frame is painted. */
       painted(frame) {
         if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify({ type: "ack", frame }));
