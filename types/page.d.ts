@@ -31,6 +31,9 @@ interface DeltaruleScripts {
   drawing: typeof drawingModule;
   sweep: typeof sweepModule;
   maps: typeof mapsModule;
+  planes: typeof planesModule;
+  planeView: typeof planeViewModule;
+  pictures: typeof picturesModule;
   heat: typeof heatModule;
   plots: typeof plotsModule;
   curve: typeof curveModule;
@@ -664,6 +667,8 @@ declare namespace Page {
   }
   interface NodePart extends PartOf<NodeSelection> {
     circle: SVGCircleElement;
+    /** The square that stands for the circle where the node has a picture. */
+    face?: SVGRectElement;
     value: SVGTextElement;
     word: SVGTSpanElement;
     below: SVGTSpanElement;
@@ -747,8 +752,25 @@ declare namespace Page {
     ranges: [x0: number, x1: number, y0: number, y1: number];
     /** x of a place. */
     at: (across: number, up: number) => ArrayLike<number>;
+    /** What the axes are; those of a network's two inputs have the names of the inputs. */
+    names?: [across: string, up: string];
     /** The place of a row. */
     place: (x: ArrayLike<number>) => [across: number, up: number];
+  }
+
+  /** The pictures of a drawing. */
+  interface Pictures {
+    canvas: HTMLCanvasElement;
+    /** All pictures side by side. */
+    atlas: HTMLCanvasElement;
+    /** What the pictures were computed for. */
+    key: { theta: Float64Array; nodes: number[][]; plane: Plane } | null;
+    maps: Float32Array[][] | null;
+    /** Points along a side. */
+    side: number;
+    timer: number;
+    /** Stops the computation of fine pictures. */
+    stop: () => void;
   }
 
   // -- heat maps, plots ----------------------------------------------------------------------------

@@ -70,7 +70,18 @@ def deep():
     return Shown("Large", Subject.of_arrays(net, theta, X, rng.integers(0, 10, 40)))
 
 
-SHOWN = {"article": article, "trained": trained, "softmax": softmax, "deep": deep}
+def planar():
+    """2-3-1 with a logistic output: nodes with pictures over the plane of the inputs."""
+    rng = np.random.default_rng(8)
+    net = Network([2, 3, 1], "tanh", "logistic", "log_loss")
+    first, last = rng.normal(size=(2, net.n_parameters))
+    X = rng.uniform(-1, 3, size=(20, 2))
+    Y = (X[:, :1] > X[:, 1:]).astype(float)
+    states = (PageState(first, step=0), PageState(last, step=1))
+    return Shown("Planar", Subject.of_arrays(net, last, X, Y), states)
+
+
+SHOWN = {"planar": planar, "article": article, "trained": trained, "softmax": softmax, "deep": deep}
 
 
 @functools.cache

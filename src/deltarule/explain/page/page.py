@@ -35,12 +35,16 @@ __all__ = [
     "write_page",
 ]
 
-STYLES = ("page.css", "drawing.css", "math.css", "panel.css", "parts.css", "lens.css", "print.css")
+STYLES = (
+    "page.css", "drawing.css", "pictures.css", "math.css", "panel.css", "parts.css", "lens.css",
+    "print.css",
+)  # fmt: skip
 # In this order, since a script uses those before it. The formulas follow.
 SCRIPTS = (
     "data.js", "numbers.js", "driver.js", "store.js", "dom.js", "mathml.js", "expressions.js",
-    "sums.js", "sections.js", "update.js", "panel.js", "goto.js", "check.js", "plan.js", "parts.js",
-    "paint.js", "reach.js", "drawing.js", "sweep.js", "maps.js", "heat.js", "plots.js", "curve.js",
+    "sums.js", "sections.js", "update.js", "maps.js", "planes.js", "planeview.js", "panel.js",
+    "goto.js", "check.js", "plan.js", "parts.js", "paint.js", "reach.js", "pictures.js",
+    "drawing.js", "sweep.js", "heat.js", "plots.js", "curve.js",
     "dials.js", "whatif.js", "attributions.js", "lenscharts.js", "lens.js", "shell.js",
 )  # fmt: skip
 LAST = "main.js"

@@ -91,6 +91,7 @@ const networkModule = (function () {
     const row = Float64Array.from(plane.fixed);
     return {
       ranges: plane.ranges,
+      names: [across.name, up.name],
       at(x, y) {
         write(row, across, x);
         write(row, up, y);

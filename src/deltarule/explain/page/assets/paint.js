@@ -361,6 +361,7 @@ const paintModule = (function () {
     paintEnd(view, known);
     emphasis(view);
     legend(view, most, backward);
+    DR.pictures.paint(view);
   }
 
   return { all, emphasis, edgeValue, mode };

@@ -396,7 +396,8 @@ const panelModule = (function () {
       const opened = new Map();
       const content = el("div", {});
       const heading = el("div", { "aria-live": "polite" });
-      element.replaceChildren(tools(), heading, content);
+      const top = el("div", { class: "panel-top" }, heading, DR.planeView.figure(store));
+      element.replaceChildren(tools(), top, content);
       M.watch((selected) => store.set({ selected }));
 
       function render() {

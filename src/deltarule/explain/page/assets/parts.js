@@ -298,6 +298,7 @@ const partsModule = (function () {
     nodes.append(lossParts(view));
     view.labels = svg("g", { class: "labels", "aria-hidden": "true" });
     root.replaceChildren(edges, nodes, view.labels);
+    DR.pictures.dress(view);
     if (!view.parts.has(view.at)) view.at = keyOf({ kind: "node", layer: 0, j: view.nodes[0][0] });
     put(view.parts.get(view.at)?.element ?? root, "tabindex", 0);
     put(
