@@ -18,7 +18,7 @@ const ownModule = (function () {
       type: "file",
       id: "own-file",
       hidden: true,
-      "aria-label": "Your own CSV file",
+      "aria-label": "Your CSV file",
       accept: ".csv,.tsv,.txt,text/csv,text/plain,text/tab-separated-values",
       onchange: () => {
         if (input.files?.length) take(input.files);
@@ -28,7 +28,7 @@ const ownModule = (function () {
     const button = el("button", {
       type: "button",
       class: "button",
-      text: "Your own CSV file",
+      text: "Open a CSV file",
       onclick: () => input.click(),
     });
     const hint = el("p", {

@@ -42,7 +42,7 @@ const tableModule = (function () {
       began = 1,
       at = 0;
     const ends = () => {
-      if (cells.length > 1 || cells[0] !== "") out.push({ line: began, cells });
+      if (cells.length > 1 || cells[0]) out.push({ line: began, cells });
       cells = [];
       began = line;
     };
@@ -428,6 +428,15 @@ const tableModule = (function () {
     if (!inputs.length)
       throw new Unreadable(
         "the chosen columns hold one value only in the training rows; choose more columns",
+      );
+    const wild = inputs.find((input) => !input.values.every(Number.isFinite));
+    if (wild)
+      throw new Unreadable(
+        `the column ${cut(wild.name)} holds numbers that are too far apart to be standardised; correct them`,
+      );
+    if (!y.every(Number.isFinite))
+      throw new Unreadable(
+        `the column ${cut(target)} holds numbers that are too far apart to be predicted; correct them`,
       );
     const values = new Float64Array(rows.length * inputs.length);
     inputs.forEach(({ values: column }, k) => {
