@@ -26,12 +26,18 @@ interface DeltaruleScripts {
   goto: typeof gotoModule;
   check: typeof checkModule;
   plan: typeof planModule;
+  layout: typeof layoutModule;
   parts: typeof partsModule;
   paint: typeof paintModule;
   reach: typeof reachModule;
   drawing: typeof drawingModule;
   sweep: typeof sweepModule;
   maps: typeof mapsModule;
+  planes: typeof planesModule;
+  planeView: typeof planeViewModule;
+  images: typeof imagesModule;
+  pictures: typeof picturesModule;
+  flow: typeof flowModule;
   heat: typeof heatModule;
   plots: typeof plotsModule;
   curve: typeof curveModule;
@@ -39,6 +45,7 @@ interface DeltaruleScripts {
   whatif: typeof whatifModule;
   attribute: typeof attributionsModule.attribute;
   attributeLater: typeof attributionsModule.attributeLater;
+  slopeOf: typeof attributionsModule.slopeOf;
   lensCharts: typeof lensChartsModule.lensCharts;
   lensAttributions: typeof lensChartsModule.lensAttributions;
   lens: typeof lensModule;
@@ -106,8 +113,18 @@ declare namespace Page {
     engine: EngineNumbers;
     reference: { state: number; cost: number | null } & ComparedGradient;
     columns: TableColumn[];
+    /** Which input each pixel is, where the inputs are an image. */
+    image?: ImageOfInputs | null;
     lens: Lens | null;
     start: { state: number; sample: number; selected: Selection | null };
+  }
+
+  interface ImageOfInputs {
+    shape: [rows: number, columns: number];
+    /** The input of each pixel, row by row from the top left; −1 for one that is no input. */
+    inputs: number[];
+    /** The same for the columns of the table; null where there is no table. */
+    columns: number[] | null;
   }
 
   interface Block {
@@ -467,6 +484,8 @@ declare namespace Page {
     state: View;
     /** The nudge, in a store that `seen` has made. */
     changed?: Nudge;
+    /** The plane of the nodes' pictures, where it is not that of the network's two inputs; null: none. */
+    plane?: Plane | null;
     replace(payload: Payload, formulas?: Formulas): void;
     set(changes: Partial<View>): void;
     move(state: State): void;
@@ -627,20 +646,52 @@ declare namespace Page {
     biasY: number | null;
   }
 
-  interface Layout {
-    columns: Column[];
-    /** The radius of a node. */
-    r: number;
-    pitch: number;
-    letters: number;
-    ending: number;
+  /** What a layout counts of a column before it has a place. */
+  type Counted = Pick<Column, "l" | "nodes" | "total" | "some" | "bias" | "rows">;
+
+  /** The room for a drawing, in pixels. */
+  interface Room {
     width: number;
     height: number;
-    target: { x: number; half: number };
-    loss: { x: number; y: number; below: boolean };
+    /** The reader's size of text. */
+    scale: number;
+    /** Whether the nodes carry pictures. */
+    pictured: boolean;
   }
 
-  type Spacing = "page" | "card" | "phone";
+  /** Sizes of nodes and letters, in pixels. */
+  interface Sizes {
+    /** Half the height of a node. */
+    r: number;
+    /** Half its width. */
+    half: number;
+    /** The size of letters, beside that of text of the usual size. */
+    u: number;
+    /** Whether a node has room for its symbol above its number. */
+    roomy: boolean;
+    /** The size of the numbers in nodes, and their digits. */
+    font: number;
+    digits: number;
+  }
+
+  type Rect = [left: number, top: number, right: number, bottom: number];
+
+  interface Layout extends Omit<Sizes, "font">, Room {
+    columns: Column[];
+    /** From a node to the next, and from a column to the next. */
+    pitch: number;
+    gap: number;
+    /** Laid out as on a phone. */
+    narrow: boolean;
+    /** The room for the names of inputs. */
+    named: number;
+    /** The size of the numbers in nodes. */
+    font: number;
+    /** The font of names, for measuring them. */
+    names: string;
+    target: { x: number; half: number };
+    loss: { x: number; y: number; half: number; below: boolean };
+  }
 
   /** A line to node j of layer l from node k of the layer before; k = −1 is the bias. */
   interface Edge {
@@ -668,7 +719,10 @@ declare namespace Page {
     tone: string;
   }
   interface NodePart extends PartOf<NodeSelection> {
-    circle: SVGCircleElement;
+    /** Its outline, and that of its marks; `half` is half its width where a number made it wider. */
+    face: SVGRectElement;
+    halo: SVGRectElement;
+    half?: number;
     value: SVGTextElement;
     word: SVGTSpanElement;
     below: SVGTSpanElement;
@@ -685,7 +739,7 @@ declare namespace Page {
     /** Whether a sweep has computed the number yet. */
     shown: boolean;
     faint: boolean;
-    circle?: undefined;
+    face?: undefined;
   }
   interface LossPart extends PartOf<CostSelection> {
     value: SVGTextElement;
@@ -693,7 +747,7 @@ declare namespace Page {
     x: number;
     y: number;
     line?: undefined;
-    circle?: undefined;
+    face?: undefined;
   }
   type Part = NodePart | EdgePart | LossPart;
 
@@ -701,6 +755,8 @@ declare namespace Page {
     j: number;
     value: SVGTextElement;
     group: SVGGElement;
+    /** What its number has room for. */
+    room: number;
   }
 
   /** What is painted: the pass with the nudge if there is one, and without. */
@@ -725,7 +781,7 @@ declare namespace Page {
     frame: HTMLDivElement;
     legend: HTMLElement;
     showColour: (value: string) => void;
-    spacing: Spacing;
+    room: Room;
     plan: Layout;
     /** The nodes drawn of each layer. */
     nodes: number[][];
@@ -734,8 +790,12 @@ declare namespace Page {
     parts: Map<string, Part>;
     edges: EdgePart[];
     targets: Target[];
+    /** Labels above all else, and what leads from them to their lines below the nodes. */
     labels: SVGGElement;
+    leaders: SVGGElement;
     now: Painted;
+    /** The sum of the step of the sweep that is shown, and what shows it at a time from 0 to 1. */
+    flow?: { group: SVGGElement; show: (t: number) => boolean } | null;
     /** The key of the part that Tab comes to. */
     at: string;
     /** The key of the part under the pointer or with the focus. */
@@ -743,6 +803,62 @@ declare namespace Page {
     /** Which end of a line the arrow keys keep, going up and down. */
     follow: "from" | "to";
     zoom: number;
+  }
+
+  // -- pictures in the nodes ---------------------------------------------------------------------
+
+  /** Two axes of the input space, and the inputs that belong to a place on them. */
+  interface Plane {
+    ranges: [x0: number, x1: number, y0: number, y1: number];
+    /** x of a place. */
+    at: (across: number, up: number) => ArrayLike<number>;
+    /** What the axes are; those of a network's two inputs have the names of the inputs. */
+    names?: [across: string, up: string];
+    /** The place of a row. */
+    place: (x: ArrayLike<number>) => [across: number, up: number];
+  }
+
+  /** The pictures of a drawing. */
+  interface Pictures {
+    canvas: HTMLCanvasElement;
+    /** All pictures side by side. */
+    atlas: HTMLCanvasElement;
+    /** What the pictures were computed for. */
+    key: { theta: Float64Array; nodes: number[][]; of: Plane | Pass } | null;
+    /** Pixels of one picture. */
+    wide: number;
+    high: number;
+    timer: number;
+    /** Stops the computation of fine pictures. */
+    stop: () => void;
+  }
+
+  // -- the sum of a step of the sweep ------------------------------------------------------------
+
+  /** The clock of a sweep: milliseconds that have passed, until `since` or while it is held. */
+  interface Flow {
+    step: SweepStep | null;
+    /** Milliseconds that the step takes at speed 1. */
+    length: number;
+    speed: number;
+    passed: number;
+    held: boolean;
+    since: number;
+    drawings: Set<Drawing>;
+  }
+  /** A term of a sum, where it starts. */
+  interface FlowTerm {
+    x: number;
+    y: number;
+    /** Half the width of what it starts at. */
+    half: number;
+    value: number;
+    text: string;
+  }
+  interface Plate {
+    element: SVGGElement;
+    /** Its text and place; returns its width. */
+    show: (words: string, x: number, y: number, end?: boolean) => number;
   }
 
   // -- heat maps, plots ----------------------------------------------------------------------------

@@ -35,15 +35,17 @@ __all__ = [
     "write_page",
 ]
 
-STYLES = ("page.css", "drawing.css", "math.css", "panel.css", "dock.css", "parts.css", "lens.css",
-          "print.css")  # fmt: skip
+STYLES = (
+    "page.css", "drawing.css", "pictures.css", "math.css", "panel.css", "dock.css", "parts.css",
+    "lens.css", "print.css",
+)  # fmt: skip
 # In this order, since a script uses those before it. The formulas follow.
 SCRIPTS = (
     "data.js", "numbers.js", "driver.js", "store.js", "dom.js", "mathml.js", "expressions.js",
-    "sums.js", "sections.js", "update.js", "panel.js", "dock.js", "goto.js", "check.js",
-    "plan.js", "parts.js", "paint.js", "reach.js", "drawing.js", "sweep.js", "maps.js", "heat.js",
-    "plots.js", "curve.js", "dials.js", "whatif.js", "attributions.js", "lenscharts.js", "lens.js",
-    "shell.js",
+    "sums.js", "sections.js", "update.js", "maps.js", "planes.js", "planeview.js", "images.js",
+    "panel.js", "dock.js", "goto.js", "check.js", "plan.js", "layout.js", "parts.js", "paint.js",
+    "reach.js", "pictures.js", "flow.js", "drawing.js", "sweep.js", "heat.js", "plots.js",
+    "curve.js", "dials.js", "whatif.js", "attributions.js", "lenscharts.js", "lens.js", "shell.js",
 )  # fmt: skip
 LAST = "main.js"
 # The controls of text size, theme and help, at the top of the explain page and the playground.
@@ -205,7 +207,8 @@ def write_page(
         Called with a short message for each part of the work. By default messages go to standard
         error after a second, if it is a terminal.
     **options
-        ``title``, ``history`` and ``start`` of :func:`~deltarule.explain.page.payload_of`.
+        ``title``, ``history``, ``start`` and ``image`` of
+        :func:`~deltarule.explain.page.payload_of`.
 
     Returns
     -------

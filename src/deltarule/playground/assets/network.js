@@ -99,7 +99,6 @@ const networkModule = (function () {
             f(state, playing ? new Set([...changed, "payload"]) : changed),
           ),
         ),
-        "card",
       );
       DR.panel.mount(
         places.panel,

@@ -39,7 +39,8 @@
   ];
 
   const ABOUT =
-    "Every circle is a node with its activation a. Every line is a weight: orange is positive, blue " +
+    "Every node shows its activation a; with two inputs its picture is a over their plane, and the ring " +
+    "is the sample. Every line is a weight: orange is positive, blue " +
     "and dashed is negative, wide is large. Choose any of them, and the derivation of its gradient " +
     "stands beside the drawing, number by number.";
 

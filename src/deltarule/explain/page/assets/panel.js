@@ -402,7 +402,7 @@ const panelModule = (function () {
       const opened = new Map();
       const content = el("div", {});
       const heading = el("div", { "aria-live": "polite" });
-      element.replaceChildren(heading, content);
+      element.replaceChildren(DR.images.beside(heading, store), content);
       // Beside the title, where it stays in sight while the derivation is scrolled.
       element.previousElementSibling?.querySelector("h2")?.after(tools());
       M.watch((selected) => store.set({ selected }));
