@@ -191,7 +191,7 @@ def test_changed_settings_start_a_new_run(watched):
     page = watched.page
     button(page, "Step").click()
     until_step(page, "=== 1")
-    page.locator("#data").select_option("digits")
+    page.locator("#data-digits").check()
     holds(page, "document.querySelector('#drawing').innerText.includes('64')")
     until_step(page, "=== 0")
     assert page.locator("#loss").input_value() == "cross_entropy"
@@ -441,7 +441,7 @@ def test_a_regression_on_a_table(context):
     with served(RunSettings(data="table", layers=(4,)), source) as own:
         watched = opened(context, own)
         page = watched.page
-        assert page.locator("#data option:checked").inner_text() == "houses.csv"
+        assert page.locator("#data label:has(:checked)").inner_text() == "houses.csv"
         assert "mean error" in page.locator("#where").inner_text()
         button(page, "Epoch").click()
         holds(page, "document.querySelector('[data-where=epoch]').textContent === '1'")

@@ -99,15 +99,8 @@ const ownModule = (function () {
         ...own.columns.map((name) => el("option", { value: name, text: DR.dom.cut(name, 40) })),
       );
       target.value = own.target;
-      table.replaceChildren(
-        el(
-          "div",
-          { class: "control wide" },
-          el("label", { for: "own-target", text: `Predict, of ${DR.dom.cut(file.name, 30)}` }),
-          target,
-        ),
-        el("ul", { class: "notes" }, ...own.notes.map((text) => el("li", { text }))),
-      );
+      const label = el("label", { for: "own-target", text: `Predict, of ${DR.dom.cut(file.name, 30)}` });
+      table.replaceChildren(el("div", { class: "control wide" }, label, target));
     };
   }
 

@@ -442,13 +442,22 @@ const tableModule = (function () {
     inputs.forEach(({ values: column }, k) => {
       for (let i = 0; i < rows.length; ++i) values[i * inputs.length + k] = column[i];
     });
+    const { derived } = settings;
+    const names = inputs.map(({ name }) => name);
+    const made = DR.datasets.withDerived(
+      { shape: [rows.length, names.length], values },
+      names,
+      axes,
+      derived,
+    );
     return {
-      X: { shape: [rows.length, inputs.length], values },
+      X: made.X,
       y,
       held,
       trained: positions,
-      inputs: inputs.map(({ name }) => name),
+      inputs: made.inputs,
       axes,
+      derived,
       target: { name: target, classes, mean, scale },
       notes,
     };
