@@ -144,7 +144,9 @@ def test_a_run_is_the_reference_engines(page, settings):
         gap = np.abs(np.array(shown["arrays"][name]) - values.astype(float))
         assert (gap > 1).mean() < 1e-3, name
     curve = np.array(shown["arrays"]["curve"]).reshape(-1, 3)
-    assert [int(epoch) for epoch in curve[:, 0]] == list(range(steps // batches.steps_per_epoch + 1))
+    assert [int(epoch) for epoch in curve[:, 0]] == list(
+        range(steps // batches.steps_per_epoch + 1)
+    )
 
     # The rows of the next step too, and the served playground's payload has the same parts.
     state.run.advance(batches.steps_per_epoch)

@@ -17,6 +17,8 @@ const tableModule = (function () {
   const NUMBER = /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i,
     COMMA = /^[-+]?(\d+,?\d*|,\d+)(e[-+]?\d+)?$/i,
     DAY = /^\d{4}-\d\d-\d\d$/;
+  // How JSON, HTML and XML begin, and names of columns hardly.
+  const OTHER = /^\s*([[{]\s*["{[\]}]|<(\?xml|!doctype|html|head|body|table|svg)\b)/i;
   const PER_DAY = 86_400_000;
 
   /** A file that cannot be used; the message says where and what helps. */
@@ -117,7 +119,7 @@ const tableModule = (function () {
     const clean = text.replace(/^\ufeff/, "").replace(/\r\n?/g, "\n");
     if (!clean.trim())
       throw new Unreadable(`${called} is empty; expected a line of names and lines of values`);
-    if (/^\s*[[{<]/.test(clean))
+    if (OTHER.test(clean))
       throw new Unreadable(
         `line 1 of ${called} begins with ${cut(clean.trim()[0])}, as JSON, HTML or XML do; expected a CSV file: a line of names, then lines of values`,
       );
