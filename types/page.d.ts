@@ -30,6 +30,7 @@ interface DeltaruleScripts {
   parts: typeof partsModule;
   paint: typeof paintModule;
   reach: typeof reachModule;
+  links: typeof linksModule;
   drawing: typeof drawingModule;
   sweep: typeof sweepModule;
   maps: typeof mapsModule;
@@ -50,6 +51,14 @@ interface DeltaruleScripts {
   lensAttributions: typeof lensChartsModule.lensAttributions;
   lens: typeof lensModule;
   shell: typeof shellModule;
+  // The guided tour, in the order of TOUR_SCRIPTS.
+  tourParts: typeof tourPartsModule;
+  tourQuestion: typeof tourQuestionModule;
+  tourChapters: typeof tourChaptersModule;
+  tourTraining: typeof tourTrainingModule;
+  tour: typeof tourModule;
+  /** The formulas of the example, printed by explain/page/tour.py. */
+  exampleFormulas: Page.Formulas;
   /** The network's formulas, printed by explain/page/formulas.py. */
   formulas: Page.Formulas;
   /** The store of the page, for tests and for a reader at the browser's console. */
@@ -623,6 +632,61 @@ declare namespace Page {
     opened: Map<string, number>;
   }
 
+  // -- the guided tour -------------------------------------------------------------------------
+
+  /** The article's example, or the network of the page. */
+  type TourKind = "example" | "own";
+
+  /** A state of training: its index, the steps before it, the cost. */
+  interface TourMoment {
+    state: number;
+    step: number;
+    cost: number;
+  }
+
+  /** What the chapters are about: a network, and the weights that they follow. */
+  interface TourPlace extends Derivation {
+    kind: TourKind;
+    base: { state: number; sample: number };
+    /** A weight to an output. */
+    edge: EdgeSelection;
+    /** A weight to the node at which `edge` begins; null where that is an input. */
+    hidden: EdgeSelection | null;
+    /** Whether the update is by the plain rule because the page knows none. */
+    plain: boolean;
+    training?: { recorded: boolean; rate: number; moments: TourMoment[] };
+  }
+
+  interface TourChapter {
+    /** What the drawing shows meanwhile. */
+    look: Partial<View>;
+    body: Child[];
+    /** null where its answer would not be finite. */
+    question: TourQuestion | null;
+  }
+
+  interface AnyQuestion {
+    ask: Child[];
+    /** The calculation, which the second wrong answer brings. */
+    worked: Child[];
+    /** What is said to the right answer. */
+    right: Child[];
+  }
+  interface NumberQuestion extends AnyQuestion {
+    kind: "number";
+    answer: number;
+    /** Numbers that known mistakes give. */
+    mistakes: { value: number; hint: string }[];
+    hint: Child[];
+  }
+  interface ChoiceQuestion extends AnyQuestion {
+    kind: "choice";
+    choices: { text: string; hint: string }[];
+    /** The index of the right one. */
+    answer: number;
+  }
+  type TourQuestion = NumberQuestion | ChoiceQuestion;
+
   // -- elements --------------------------------------------------------------------------------
 
   type Child = Node | string | null | undefined;
@@ -673,8 +737,9 @@ declare namespace Page {
   interface Sizes {
     /** Half the height of a node. */
     r: number;
-    /** Half its width. */
+    /** Half its width, and half of that of its numbers where those stand below it. */
     half: number;
+    side: number;
     /** The size of letters, beside that of text of the usual size. */
     u: number;
     /** Whether a node has room for its symbol above its number. */
@@ -765,6 +830,7 @@ declare namespace Page {
     j: number;
     value: SVGTextElement;
     group: SVGGElement;
+    box: SVGRectElement;
     /** What its number has room for. */
     room: number;
   }
@@ -810,6 +876,8 @@ declare namespace Page {
     at: string;
     /** The key of the part under the pointer or with the focus. */
     hot: string | null;
+    /** The keys of the parts that belong to what a reader points at in the derivation. */
+    linked: Set<string>;
     /** Which end of a line the arrow keys keep, going up and down. */
     follow: "from" | "to";
     zoom: number;

@@ -93,6 +93,28 @@ const dockModule = (function () {
     return grip;
   }
 
+  /** A button for numbers in place of symbols, everywhere in the derivation. */
+  function numbersButton() {
+    const button = el(
+      "button",
+      {
+        type: "button",
+        class: "button panel-numbers",
+        title: "Numbers in place of symbols",
+        "aria-pressed": String("numbers" in root.dataset),
+      },
+      "Numbers",
+      el("span", { class: "unseen", text: " in place of symbols" }),
+    );
+    button.addEventListener("click", () => {
+      const on = !("numbers" in root.dataset);
+      if (on) root.dataset.numbers = "";
+      else delete root.dataset.numbers;
+      button.setAttribute("aria-pressed", String(on));
+    });
+    return button;
+  }
+
   /**
    * Places the section of a derivation, which has a head (`.head`) and an element `#panel`.
    *
@@ -115,6 +137,8 @@ const dockModule = (function () {
     const close = iconButton("close", "Close the derivation", () => show("closed"), "tool panel-close");
     element.prepend(peek, gripButton());
     element.querySelector(".head")?.append(close);
+    // Beside the title, where it stays in sight while the derivation is scrolled.
+    element.querySelector("h2")?.after(numbersButton());
     show(store.state.selected || (open && !SHEET.matches) ? "open" : "closed");
 
     store.subscribe((now, changed) => {

@@ -21,9 +21,9 @@ const drawingModule = (function () {
     const unit = parseFloat(getComputedStyle(root).fontSize) / scale;
     const width = Math.max(element.clientWidth - 2, 240);
     const narrow = width < DR.layout.NARROW;
-    const height = Math.round(
-      narrow ? Math.max(0.5 * innerHeight, 300) : Math.max(innerHeight - 18.6 * unit, 260),
-    );
+    // Larger text makes all of it larger: the page is scrolled then, and not the drawing in its card.
+    const high = narrow ? Math.max(0.5 * innerHeight, 300) : Math.max(innerHeight - 18.6 * unit, 260);
+    const height = Math.round(scale * high);
     return { width, height, scale, pictured: DR.pictures.has(store) };
   }
 
@@ -68,6 +68,7 @@ const drawingModule = (function () {
     view.hot = key;
     view.root.classList.toggle("pointing", Boolean(part));
     DR.paint.emphasis(view);
+    DR.links.mark(key);
   }
 
   /** @param {Page.Drawing} view */
@@ -159,6 +160,7 @@ const drawingModule = (function () {
         frame,
         at: "",
         hot: null,
+        linked: new Set(),
         follow: "from",
         zoom: 1,
         nodes: /** @type {number[][]} */ ([]),
@@ -177,6 +179,7 @@ const drawingModule = (function () {
     element.classList.add("drawing");
     element.replaceChildren(bar, frame);
     listen(view);
+    DR.links.watch(view);
     fit();
 
     /** @param {Page.View} state @param {Page.Changed} changed */

@@ -12,6 +12,7 @@ const layoutModule = (function () {
   const PITCH = { least: 33, most: 140, narrow: 66 }; // from node to node
   const BELOW = 15; // under a node, for a number
   const FREE = { wide: 78, narrow: 18 }; // between two columns of nodes, for lines and labels
+  const NAMED = 58; // rows of outputs that are closer have no room for a name above a target
   const FONT = { text: 12, dense: 11, least: 11 };
 
   /** The weight of a column's dots and of its constant 1, as parts of a node's row. */
@@ -97,17 +98,19 @@ const layoutModule = (function () {
     // A circle if the number has room in it, at the height that it stands at.
     const low = roomy ? 0.36 * r + 0.1 * font : 0.4 * font;
     const fits = pictured || (r > low && Math.sqrt(r * r - low * low) >= half + 0.5);
-    return { r, u, roomy, font, digits, half: fits ? r : Math.max(r, half + 5 * A) };
+    const own = fits ? r : Math.max(r, half + 5 * A);
+    return { r, u, roomy, font, digits, half: own, side: pictured ? Math.max(r, 23 * A) : own };
   }
 
   /**
    * The layout in a room with nodes of at most a radius; the loss at the right or below.
    *
    * @param {Page.Network} net @param {Page.Counted[]} counted @param {string[]} names of the drawn inputs
-   * @param {Page.Room} room @param {number} largest @param {boolean} below
+   * @param {boolean} called whether outputs have names @param {Page.Room} room @param {number} largest @param {boolean} below
+   * @param {boolean} [tight] no room for labels between the columns, and little for names
    * @returns {Page.Layout}
    */
-  function attempt(net, counted, names, room, largest, below) {
+  function attempt(net, counted, names, called, room, largest, below, tight = false) {
     const { scale: A } = room;
     const narrow = room.width < NARROW;
     const most = Math.max(...counted.map(({ rows }) => rows));
@@ -117,21 +120,25 @@ const layoutModule = (function () {
       top = 0;
     for (let pass = 0; pass < 2; ++pass) {
       top = (some ? 56 : 42) * sizes.u;
-      const free = room.height - top - (below ? 92 : 10) * sizes.u;
+      // A phone's page is scrolled anyway, and so is one with larger text.
+      const free = room.height - top - (below && !narrow && A <= 1 ? 92 : 10) * sizes.u;
       pitch = clamp(free / most, PITCH.least * A, (narrow ? PITCH.narrow : PITCH.most) * A);
       sizes = sizesOf(room, pitch, largest);
     }
-    const { u, half } = sizes;
+    const { u, half, side } = sizes;
     const font = `500 ${FONT.text * u}px`;
     const longest = Math.max(...names.map((name) => textWidth(name, font)));
-    const named = names.length ? Math.min(longest, Math.max(0.2 * room.width, 44 * A)) : 24 * u;
-    const left = named + (narrow ? 7 : 10) * u + half + 3;
-    const box = (narrow ? 24 : 36) * u; // half of a target's
+    const named = names.length
+      ? Math.min(longest, Math.max((tight ? 0.12 : 0.2) * room.width, 40 * A))
+      : 24 * u;
+    const left = named + (narrow ? 7 : 10) * u + side + 3;
+    // Half of a target's box, which has its name in it where the rows are close.
+    const box = (narrow ? 24 : called && pitch < NAMED * u ? 46 : 36) * u;
     const end = 58 * u; // half of the loss's
-    let gap = 2 * half + (narrow ? FREE.narrow * A : FREE.wide * u);
+    let gap = Math.max(2 * half + (narrow || tight ? FREE.narrow * A : FREE.wide * u), 55 * u);
     let toTarget = half + (narrow ? 7 : 16) * A + box;
     let toLoss = box + 24 * u + end;
-    const after = below ? box + 17 * u : toLoss + end + 7 * u;
+    const after = below ? box + (narrow ? 14 : 30) * u : toLoss + end + 7 * u;
     const least = left + net.L * gap + toTarget + after;
     const slack = Math.max(0, room.width - least);
     const shares = net.L + (below ? 0.3 : 0.7);
@@ -175,28 +182,38 @@ const layoutModule = (function () {
    * Places for the nodes drawn. Nodes become smaller, and the loss goes below the outputs, before the
    * drawing becomes wider than its room.
    *
-   * @param {Page.Network} net @param {number[][]} nodes @param {string[]} names of the inputs
+   * @param {Page.Network} net @param {number[][]} nodes @param {{ inputs: string[], outputs: string[] }} names
    * @param {Page.Room} room @returns {Page.Layout}
    */
-  function layout(net, nodes, names, room) {
+  function layout(net, nodes, { inputs, outputs }, room) {
     const counted = nodes.map((drawn, l) => {
       const some = drawn.length < net.widths[l];
       const bias = net.bias && l < net.L;
       const rows = drawn.length + (some ? DOTS : 0) + (bias ? ONE : 0);
       return { l, nodes: drawn, total: net.widths[l], some, bias, rows };
     });
-    const given = nodes[0].filter((k) => !DR.plan.isPlain(names[k] ?? `x_${k}`, k)).map((k) => names[k]);
+    const given = nodes[0].filter((k) => !DR.plan.isPlain(inputs[k] ?? `x_${k}`, k)).map((k) => inputs[k]);
+    const called = outputs.length > 1 && !outputs.every(DR.plan.isPlain);
     const narrow = room.width < NARROW;
-    const least = room.pictured ? RADIUS.picture : 15;
-    /** @type {Page.Layout | null} */
-    let best = null;
-    for (const below of narrow ? [true] : [false, true])
-      for (let r = RADIUS.most; r >= (below ? 11 : least); r *= 0.88) {
-        const found = attempt(net, counted, given, room, r * room.scale, below);
+    const least = room.pictured ? RADIUS.picture : 11;
+    /** @param {number} r @param {boolean} below @param {boolean} [tight] */
+    const tried = (r, below, tight) =>
+      attempt(net, counted, given, called, room, r * room.scale, below, tight);
+    // As large as the height allows; a little smaller with the loss at the right; then with it below.
+    const full = tried(RADIUS.most, narrow).r / room.scale;
+    /** @type {[below: boolean, least: number, tight: boolean][]} */
+    const ways = [
+      [false, Math.max(least, 0.72 * full), false],
+      [true, least, false],
+      [false, least, false],
+      [true, RADIUS.least, true],
+    ];
+    for (const [below, low, tight] of ways)
+      for (let r = full; !(narrow && !below) && r >= low - 1e-9; r *= 0.9) {
+        const found = tried(r, below, tight);
         if (found.width <= room.width + 0.5) return found;
-        if (!best || found.width < best.width) best = found;
       }
-    return /** @type {Page.Layout} */ (best);
+    return tried(RADIUS.least, true, true);
   }
 
   /**
@@ -221,9 +238,13 @@ const layoutModule = (function () {
     const { r, half, scale: A, u } = plan;
     /** @type {Page.Rect[]} */
     const list = [];
-    for (const { x, y, biasY, dots } of plan.columns) {
-      const wide = Math.max(half, plan.pictured ? 22 * A : 0) + 2;
-      for (const at of y.values()) list.push([x - wide, at - r - 4, x + wide, at + r + BELOW * A]);
+    for (const part of view.parts.values()) {
+      if (!part.face) continue;
+      const under = numberWidth(part.under.textContent ?? "", FONT.least * A, 500) / 2;
+      const wide = Math.max(part.half ?? half, plan.side, under) + 2;
+      list.push([part.x - wide, part.y - r - 4, part.x + wide, part.y + r + BELOW * A]);
+    }
+    for (const { x, biasY, dots } of plan.columns) {
       if (biasY !== null) list.push([x - 14 * A, biasY - 14 * A, x + 14 * A, biasY + 14 * A]);
       if (dots !== null) list.push([x - 8 * A, dots - 14 * A, x + 8 * A, dots + 10 * A]);
     }
@@ -285,6 +306,6 @@ const layoutModule = (function () {
     return /** @type {any} */ (best);
   }
 
-  return { NARROW, BELOW, layout, numberIn, nameIn, numberWidth, edgeOf, taken, place };
+  return { NARROW, NAMED, layout, numberIn, nameIn, numberWidth, edgeOf, taken, place };
 })();
 DR.layout = layoutModule;

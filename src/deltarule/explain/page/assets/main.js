@@ -34,6 +34,7 @@
     [[",", "."], "the sweep one step back, one step on"],
     [["G"], "lines by weight or by gradient"],
     [["M"], "one sample, or the mean over all"],
+    [["T"], "the guided tour"],
     [["/"], "go to a weight or a node by its name"],
     [["?"], "this help"],
   ];
@@ -53,7 +54,8 @@
     shell.theme();
     shell.textSize();
     const dialog = shell.help(ABOUT, KEYS);
-    const actions = {
+    /** @type {Record<string, () => unknown>} */
+    const ofThePage = {
       ...shell.storeKeys(() => store),
       p: DR.sweep.toggle,
       ",": () => DR.sweep.step(-1),
@@ -62,6 +64,12 @@
         DR.dock.open();
         at("goto-text").focus();
       },
+    };
+    // The tour hides all that these keys change.
+    const outside = Object.entries(ofThePage).map(([key, f]) => [key, () => DR.tour.isOpen() || f()]);
+    const actions = {
+      ...Object.fromEntries(outside),
+      t: () => at("tour-link").click(),
       "?": () => dialog.showModal(),
     };
     shell.keys(actions, dialog);
@@ -78,6 +86,7 @@
       ["The loss curve", () => DR.curve.mount(at("curve"), store)],
       ["The heat maps", () => DR.heat.mount(at("heat"), store)],
       ["The gradient lens", () => DR.lens.mount(at("lens"), payload.lens, store)],
+      ["The guided tour", () => DR.tour.mount(at("tour"), store)],
     ];
     for (const [name, mount] of parts) {
       try {

@@ -261,6 +261,7 @@ const mathsModule = (function () {
   /** @param {MathMLElement} node */
   function choose(node) {
     point(node);
+    document.dispatchEvent(new CustomEvent("deltarule-point", { detail: node }));
     DR.dom.say(spoken.get(node) ?? "");
   }
 

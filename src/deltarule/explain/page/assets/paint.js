@@ -227,11 +227,17 @@ const paintModule = (function () {
       { state } = store,
       { symbols } = DR.text,
       y = store.y();
-    const { u, loss } = view.plan;
-    for (const { j, value, room } of view.targets) {
+    const { u, loss, target } = view.plan;
+    for (const { j, value, box, room } of view.targets) {
       const whole = Number.isInteger(y[j]) && Math.abs(y[j]) < 1e4;
       const text = whole ? `${y[j]}`.replace("-", DR.text.MINUS) : "";
       number(value, symbols.y(j)[0], y[j], text || DR.layout.numberIn(y[j], room, 12.5 * u));
+      // An extreme number makes its box wider, most of it where the line to the loss is.
+      const more = Math.max(0, DR.layout.numberWidth(value.textContent ?? "", 12.5 * u) - room);
+      const left = Math.min(more, 5 * u);
+      put(box, "x", target.x - target.half - left);
+      put(box, "width", 2 * target.half + more);
+      put(value, "x", target.x + target.half + more - left - (view.plan.narrow ? 5 : 7) * u);
     }
     const part = /** @type {Page.LossPart} */ (view.parts.get("cost"));
     const mean = state.mode === "mean" && !state.sweep;
@@ -308,18 +314,20 @@ const paintModule = (function () {
       let tone = part.tone;
       if (key === chosen) tone += " selected";
       if (key === view.hot) tone += " hot";
+      if (view.linked.has(key)) tone += " linked";
       if (part.line) {
         // In a sweep its own lines stand out, else those of what is pointed at or selected.
         const touches = DR.plan.touches(part, sweep && !hot ? null : focus);
         if (flows(sweep, part, L)) tone += ` lit ${sweep?.direction}`;
-        else if (!touches && (dims || sweep)) tone += " dim";
+        else if (!touches && (dims || sweep || view.linked.size)) tone += " dim";
         if (part.faint && part.shown && !(touches && focus)) tone += " faint";
       } else if (isNow(sweep, part.what, L)) tone += " now";
       put(part.element, "class", tone);
       if (part.what.kind) put(part.element, "aria-pressed", key === chosen ? "true" : "false");
     }
     for (const { j, group } of view.targets) {
-      put(group, "class", `target${reachesLoss(sweep, j, L) ? ` lit ${sweep?.direction}` : ""}`);
+      const lit = reachesLoss(sweep, j, L) ? ` lit ${sweep?.direction}` : "";
+      put(group, "class", `target${lit}${view.linked.has(`target:${j}`) ? " linked" : ""}`);
     }
     const labels = [];
     /** @type {Page.Rect[] | null} */

@@ -305,28 +305,12 @@ const panelModule = (function () {
   /** @param {Page.Derivation} at */
   function cost(at) {
     const { s, store } = at;
-    const L = store.net.L;
-    const own = s.loss(),
-      mean = s.cost();
-    const printed = store.payload.mathml.loss;
-    const list = Array.from(s.pass.terms, (value, j) => ({ factors: () => [s.a(L, j), s.y(j)], value }));
-    const words = `The loss is ${store.net.loss}: the sum over outputs of one term for each, of a and y.`;
-    const outputs = step(
-      `The loss of ${rowName(store, s.i)}`,
-      "F2",
-      el("p", { class: "note", text: words }),
-      formula([
-        [symbol(own), "=", M.sum("j"), ...(printed ? [M.fenced(M.printed(printed))] : [M.words("terms")])],
-        ["=", figure(own)],
-      ]),
-      DR.sums.list(list, own, {
-        open: at.opened.get("loss"),
-        more: (n) => at.opened.set("loss", n),
-        pairs: true,
-      }),
-    );
+    const mean = s.cost();
     const over = sections.mean(at, "cost", DR.expressions.ofLoss(store), mean, DR.expressions.draw.loss("i"));
-    return [head("The cost", [rowName(store, s.i), own], meanHead(mean)), ...ordered(at, [outputs], over)];
+    return [
+      head("The cost", [rowName(store, s.i), s.loss()], meanHead(mean)),
+      ...ordered(at, [sections.loss(at)], over),
+    ];
   }
 
   // -- the panel -------------------------------------------------------------------------
@@ -365,32 +349,10 @@ const panelModule = (function () {
     return el("p", { class: "limit changed", "data-changed": "" }, text, back);
   }
 
-  /** A button for numbers in place of symbols, everywhere in the derivation. */
-  function tools() {
-    const root = document.documentElement;
-    const button = el(
-      "button",
-      {
-        type: "button",
-        class: "button panel-numbers",
-        title: "Numbers in place of symbols",
-        "aria-pressed": String("numbers" in root.dataset),
-      },
-      "Numbers",
-      el("span", { class: "unseen", text: " in place of symbols" }),
-    );
-    button.addEventListener("click", () => {
-      const on = !("numbers" in root.dataset);
-      if (on) root.dataset.numbers = "";
-      else delete root.dataset.numbers;
-      button.setAttribute("aria-pressed", String(on));
-    });
-    return button;
-  }
-
   return {
     nodeName,
     rowName,
+    factors,
 
     /**
      * Shows the derivation of the store's selection in `element`, and follows the store.
@@ -403,8 +365,6 @@ const panelModule = (function () {
       const content = el("div", {});
       const heading = el("div", { "aria-live": "polite" });
       element.replaceChildren(DR.images.beside(heading, store), content);
-      // Beside the title, where it stays in sight while the derivation is scrolled.
-      element.previousElementSibling?.querySelector("h2")?.after(tools());
       M.watch((selected) => store.set({ selected }));
 
       /** @param {boolean} [other] whether something else has been selected */

@@ -121,7 +121,7 @@ const partsModule = (function () {
   function inputName({ plan, store }, column, j) {
     const name = store.payload.names.inputs[j] ?? `x_${j}`;
     const place = {
-      x: column.x - plan.half - 9 * plan.u,
+      x: column.x - plan.side - (plan.narrow ? 6 : 9) * plan.u,
       y: DR.plan.heightOf(column, j) + 4 * plan.u,
       "text-anchor": "end",
     };
@@ -149,7 +149,7 @@ const partsModule = (function () {
   function wireToLoss({ loss, u }, x, y) {
     const far = loss.x - loss.half - x;
     const curve = loss.below
-      ? [x + 15 * u, y, x + 15 * u, loss.y - 62 * u, Math.min(x + 8 * u, loss.x + 40 * u), loss.y - 33 * u]
+      ? [x + 13 * u, y, x + 13 * u, loss.y - 62 * u, Math.min(x + 8 * u, loss.x + 40 * u), loss.y - 33 * u]
       : [x + 0.55 * far, y, loss.x - loss.half - 0.45 * far, loss.y, loss.x - loss.half, loss.y];
     return `M${x} ${y}C${curve.join(" ")}`;
   }
@@ -163,7 +163,7 @@ const partsModule = (function () {
     const name = store.payload.names.outputs[j] ?? `a_${j}`;
     const plain = DR.plan.isPlain(name, j),
       { narrow } = plan,
-      roomy = plan.pitch >= (narrow ? 39 : 58) * u || column.nodes.length === 1,
+      roomy = plan.pitch >= (narrow ? 39 : DR.layout.NAMED) * u || column.nodes.length === 1,
       tall = (roomy && !narrow ? 15 : 11) * u;
     const within = !plain && !roomy; // a name that has no room above the box
     const value = svg("text", {
@@ -176,17 +176,18 @@ const partsModule = (function () {
     const called = (text, room, place) =>
       svg("text", { class: "name", ...place, text: DR.layout.nameIn(text, room, names) });
     const above = { x, y: y - tall - 5 * u, "text-anchor": "middle" };
+    const box = svg("rect", { x: x - half, y: y - tall, width: 2 * half, height: 2 * tall, rx: 7 * u });
     const group = svg(
       "g",
       { class: "target" },
       svg("path", { class: "wire", d: `M${column.x + plan.half} ${y}H${x - half}` }),
       svg("path", { class: "wire", d: wireToLoss(plan, x + half, y) }),
-      svg("rect", { x: x - half, y: y - tall, width: 2 * half, height: 2 * tall, rx: 7 * u }),
+      box,
       // On a phone the box has room for the number only.
       narrow
         ? null
         : within
-          ? called(name, half - 4 * u, { x: x - half + 7 * u, y: y + 4 * u })
+          ? called(name, half - 13 * u, { x: x - half + 7 * u, y: y + 4 * u })
           : symbol({ x: x - half + 8 * u, y: y + 4 * u }, "y", j),
       roomy && !plain ? called(name, 2 * half + (narrow ? 12 : 30) * u, above) : null,
       roomy && plain && narrow ? symbol(above, "y", j) : null,
@@ -194,7 +195,7 @@ const partsModule = (function () {
       value,
     );
     const room = 2 * half - (narrow ? 10 * u : within ? half + 9 * u : 34 * u);
-    view.targets.push({ j, value, group, room });
+    view.targets.push({ j, value, group, box, room });
     return group;
   }
 
@@ -296,7 +297,7 @@ const partsModule = (function () {
   function build(view) {
     const { store } = view,
       { net } = store;
-    view.plan = DR.layout.layout(net, view.nodes, store.payload.names.inputs, view.room);
+    view.plan = DR.layout.layout(net, view.nodes, store.payload.names, view.room);
     view.parts = new Map();
     view.targets = [];
     view.edges = [];
