@@ -111,7 +111,7 @@ declare namespace Live {
     /** By place of the plane: the most probable class, where there are more than two. */
     class?: Uint8Array;
     /** Absent while a large network trains. */
-    theta?: Float32Array;
+    theta?: Float32Array | Float64Array;
   }
 
   interface Frame {
@@ -142,9 +142,13 @@ declare namespace Live {
   }
 
   interface Wire {
-    address: (path: string) => string;
-    /** The network with its numbers; `rows` is "same" or "step", `row` one that is to be among them. */
-    payload: (rows: string, row: number | null) => Promise<Fetched>;
+    /** The files that can be downloaded of a run; null where there is no server that makes them. */
+    files: { name: string; text: string; note: string; href: string }[] | null;
+    /**
+     * The network with its numbers, for the next mini-batch ("step") or the first rows ("same");
+     * `row` is one that is to be among them.
+     */
+    network: (rows: string, row: number | null) => Promise<Fetched>;
     order: (type: string, fields?: object) => Promise<string>;
     painted: (frame: number) => void;
   }
@@ -152,12 +156,12 @@ declare namespace Live {
   /** Sends an order; gives "" when it is done, else why it is refused. */
   type Order = (type: string, fields?: object, refused?: string) => Promise<string>;
 
-  /** The reply to a request for the network: the payload and the formulas as a script. */
+  /** The network of a run after `step` steps, and its formulas. */
   interface Fetched {
     step: number;
     edits: number;
     payload: Page.Payload;
-    formulas: string;
+    formulas: Page.Formulas;
   }
 
   interface Rectangle {

@@ -81,7 +81,25 @@ def planar():
     return Shown("Planar", Subject.of_arrays(net, last, X, Y), states)
 
 
-SHOWN = {"planar": planar, "article": article, "trained": trained, "softmax": softmax, "deep": deep}
+def pixels():
+    """12-5-3 whose inputs are the pixels of images of 3 by 4."""
+    rng = np.random.default_rng(9)
+    net = Network([12, 5, 3], "tanh", "softmax", "cross_entropy")
+    inputs = tuple(f"pixel_{r}_{c}" for r in range(3) for c in range(4))
+    names = Names(inputs, ("a", "b", "c"), tuple(f"r{i}" for i in range(7)))
+    theta, X = rng.normal(size=net.n_parameters), rng.uniform(0, 16, size=(7, 12))
+    subject = Subject.of_arrays(net, 0.3 * theta, X, rng.integers(0, 3, 7), names=names)
+    return Shown("Pixels", subject)
+
+
+SHOWN = {
+    "planar": planar,
+    "pixels": pixels,
+    "article": article,
+    "trained": trained,
+    "softmax": softmax,
+    "deep": deep,
+}
 
 
 @functools.cache

@@ -88,8 +88,8 @@ FAULTS = {
     "bias forgotten": ("grad[bias + j] += d;", "grad[bias + j] += 0;"),
     "w forgotten": ("const d = weight * delta[l][j];", "const d = delta[l][j];"),
     "slope of the wrong layer": (
-        "net.formulas.pullback[l - 1](passed.Z[l - 1]",
-        "net.formulas.pullback[l - 1](passed.A[l - 1]",
+        "fill(formulas.pullback[l - 1], delta[l - 1], passed.Z[l - 1]",
+        "fill(formulas.pullback[l - 1], delta[l - 1], passed.A[l - 1]",
     ),
     "rows of weight 0 seen": ("if (w[i] === 0) continue;", ""),
 }
@@ -143,5 +143,5 @@ def test_a_name_cannot_end_the_script():
     net = Network([1, 1, 1], Activation("</script><b>", same))
     subject = Subject.of_arrays(net, np.ones(4), [[1.0]], [[1.0]])
     text = page_html(payload_of(subject, title="</title><script>"), formulas_script(net))
-    assert text.count("</script>") == 2
+    assert text.count("</script>") == 3  # the payload, the tour's example, the scripts
     assert "<script>" not in text.split("</title>")[0]

@@ -127,3 +127,17 @@ def test_other_networks_have_no_pictures_of_a_plane(show):
     page = show("softmax").page
     assert page.locator(".with-picture, canvas.pictures").count() == 0
     assert not page.locator(".plane-view").is_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_wrong_with_pictures_images_and_sums(show, scheme):
+    from axe_playwright_python.sync_playwright import Axe
+
+    for name in ("planar", "pixels"):
+        page = show(name, color_scheme=scheme).page
+        set_state(page, selected={"kind": "node", "layer": 1, "j": 0})
+        page.evaluate("() => { for (let i = 0; i < 3; ++i) DR.sweep.step(1); }")
+        if name == "pixels":
+            page.get_by_label("Choose a row by its picture").click()
+        found = Axe().run(page).response["violations"]
+        assert [(rule["id"], [node["html"] for node in rule["nodes"]]) for rule in found] == []

@@ -140,7 +140,7 @@ def test_a_rate_that_is_changed_back_before_a_step_is_not_recorded():
 
 
 def test_a_parameter_set_by_hand_is_used_from_the_next_step_on_and_the_slots_stay():
-    settings, data, net, run = started(rule="adam")
+    settings, _, net, run = started(rule="adam")
     run.advance(3)
     before = run.engine.state()
     run.set_parameter(5, 0.75)
@@ -152,7 +152,10 @@ def test_a_parameter_set_by_hand_is_used_from_the_next_step_on_and_the_slots_sta
     assert (run.engine.theta == theta).all()
     for name in set(before) - {"theta"}:
         assert (before[name] == after[name]).all()
-    assert [(each.step, each.index, each.value) for each in run.edits] == [(3, 5, 0.5), (3, 7, -1.0)]
+    assert [(each.step, each.index, each.value) for each in run.edits] == [
+        (3, 5, 0.5),
+        (3, 7, -1.0),
+    ]
     engine = started_engine("auto", net, theta, run.engine.settings)
     engine.restore(after)
     engine.step(run.next_batch(), settings.learning_rate)

@@ -13,6 +13,7 @@
 - ``run_subject.py``: a run as a subject of ``deltarule.explain``.
 - ``export.py``, ``script.py``: the files that can be downloaded.
 - ``assets/``, ``page.py``: the page.
+- ``static_page.py``: the page as one file, which trains in the browser without a server.
 """
 
 from deltarule.playground.data import (
@@ -26,6 +27,7 @@ from deltarule.playground.data import (
 from deltarule.playground.interactive_run import InteractiveRun, start_run
 from deltarule.playground.launch import serve
 from deltarule.playground.settings import RunSettings
+from deltarule.playground.static_page import static_playground_html, write_static_playground
 from deltarule.playground.tabledata import ReadTable, table_data
 
 __all__ = [
@@ -39,6 +41,8 @@ __all__ = [
     "builtin_data",
     "serve",
     "start_run",
+    "static_playground_html",
     "table_data",
     "with_derived",
+    "write_static_playground",
 ]

@@ -221,12 +221,18 @@ def _moons(rng: np.random.Generator, rows: int) -> _Points:
     return np.column_stack((x, (np.sin(angle) * side - 0.25 * side) / 1.5)), label
 
 
-def _digits(rng: np.random.Generator, rows: int) -> _Points:
+def digit_images() -> tuple[np.ndarray, np.ndarray]:
+    """scikit-learn's images of digits, uint8 of shape (1797, 64) from 0 to 16, and their labels."""
     from sklearn.datasets import load_digits
 
     bunch = load_digits()
-    chosen = rng.permutation(len(bunch.target))[:rows]
-    return bunch.data[chosen] / 16, bunch.target[chosen].astype(np.int64)
+    return bunch.data.astype(np.uint8), bunch.target.astype(np.int64)
+
+
+def _digits(rng: np.random.Generator, rows: int) -> _Points:
+    pixels, labels = digit_images()
+    chosen = rng.permutation(len(labels))[:rows]
+    return pixels[chosen] / 16, labels[chosen]
 
 
 def _plane(rng: np.random.Generator, rows: int) -> _Points:
@@ -235,17 +241,17 @@ def _plane(rng: np.random.Generator, rows: int) -> _Points:
 
 
 # The centre of each bump, and its sign; all have the same width.
-_BUMPS = ((-0.6, 0.5, 1), (0.0, 0.6, -1), (0.6, 0.5, 1), (-0.6, -0.5, -1), (0.0, -0.6, 1),
+BUMPS = ((-0.6, 0.5, 1), (0.0, 0.6, -1), (0.6, 0.5, 1), (-0.6, -0.5, -1), (0.0, -0.6, 1),
           (0.6, -0.5, -1))  # fmt: skip
-_BUMP_WIDTH = 0.25
+BUMP_WIDTH = 0.25
 
 
 def _bumps(rng: np.random.Generator, rows: int) -> _Points:
     points = rng.uniform(-1.0, 1.0, (rows, 2))
     total = np.zeros(rows)
-    for x, y, sign in _BUMPS:
+    for x, y, sign in BUMPS:
         distance = ((points - (x, y)) ** 2).sum(axis=1)
-        total += sign * np.exp(-distance / (2 * _BUMP_WIDTH**2))
+        total += sign * np.exp(-distance / (2 * BUMP_WIDTH**2))
     return points, total
 
 

@@ -122,8 +122,8 @@ class RunSettings:
 
 
 # The first settings for each data set: with them, a run learns the data within a few seconds at the
-# default speed, for any seed (tests/playground/test_settings.py). On the spirals and the bumps, tanh
-# stays on a plateau for many epochs; gelu does not.
+# default speed, for any seed (tests/playground/test_settings.py). On the spirals and the bumps,
+# tanh stays on a plateau for many epochs; gelu does not.
 _START = {
     "noise": 0.03, "activation": "tanh", "learning_rate": 0.03, "batch_size": 32, "loss": "",
     "derived": [],

@@ -92,9 +92,36 @@ const wireModule = (function () {
       connect();
     }
 
+    /** @type {{ text: string, formulas: Page.Formulas } | null} The formulas that were run last. */
+    let script = null;
+
+    /** The formulas of a script of the server, which this page lets run. @param {string} text */
+    function formulasOf(text) {
+      if (text !== script?.text) {
+        const element = document.createElement("script");
+        element.nonce = DR.nonce;
+        element.textContent = text;
+        document.head.append(element);
+        element.remove();
+        script = { text, formulas: DR.formulas };
+      }
+      return script.formulas;
+    }
+
     connect();
     return {
-      address,
+      files: [
+        { name: "run.py", text: "Python script", note: "makes this run again, bit for bit" },
+        { name: "model.zip", text: "Model", note: "the folder that deltarule loads, zipped" },
+        { name: "explain.html", text: "Explain page", note: "every number derived, in one file" },
+      ].map((file) => ({ ...file, href: address(`/export/${file.name}`) })),
+      async network(rows, row) {
+        const one = row === null ? "" : `&row=${row}`;
+        const reply = await fetch(address(`/payload?rows=${rows}${one}`), { cache: "no-store" });
+        if (!reply.ok) throw new Error(await reply.text());
+        const found = await reply.json();
+        return { ...found, formulas: formulasOf(found.formulas) };
+      },
       /** Sends an order; gives "" when it is done, or why it is not. */
       order(type, fields = {}) {
         if (!socket || socket.readyState !== WebSocket.OPEN)
@@ -102,13 +129,6 @@ const wireModule = (function () {
         const id = ++number;
         socket.send(JSON.stringify({ type, id, ...fields }));
         return new Promise((answer) => waiting.set(id, answer));
-      },
-      /** The network of the run with its numbers: of the same rows, or of those of the next step. */
-      async payload(rows, row) {
-        const one = row === null ? "" : `&row=${row}`;
-        const reply = await fetch(address(`/payload?rows=${rows}${one}`), { cache: "no-store" });
-        if (!reply.ok) throw new Error(await reply.text());
-        return reply.json();
       },
       /** Says that a frame is painted. */
       painted(frame) {

@@ -1,17 +1,19 @@
 // @ts-check
-// A picture in every node of a drawing: what it computes over the plane of inputs (planes.js).
+// A picture in every node of a drawing: what it computes over the plane of inputs (planes.js), or an
+// image where the inputs are pixels (images.js).
 //
 // The pictures are on one canvas behind the drawing, whose nodes are squares with nothing inside. A
 // node's number stands below its picture, and δ, where it is shown, in its place.
 "use strict";
 
 const picturesModule = (function () {
-  const { el, svg, put, clamp } = DR.dom;
+  const { el, clamp } = DR.dom;
   const WORK = 4e6; // multiplications for the pictures of a frame
   const LEAST = 12,
     MOST = 40, // points along a side of a picture while numbers change
     FINE = 96; // and of one that rests
   const FINE_WORK = 4e7;
+  const IMAGE_WORK = 1.2e8; // and for the derivatives of images, one pass back for each node
   const REST = 160; // milliseconds without a change
 
   /** @type {WeakMap<Page.Drawing, Page.Pictures>} */
@@ -19,9 +21,6 @@ const picturesModule = (function () {
 
   /** Points along a side for so much work. @param {Page.Network} net @param {number} work @param {number} most */
   const sideFor = ({ p }, work, most) => Math.floor(clamp(Math.sqrt(work / p), LEAST, most));
-
-  /** Half the side of a node's picture. @param {Page.Layout} plan */
-  const halfOf = ({ r }) => 0.96 * r;
 
   /**
    * The canvas behind a drawing, kept as large as it.
@@ -35,9 +34,9 @@ const picturesModule = (function () {
       canvas,
       atlas: document.createElement("canvas"),
       key: null,
-      maps: null,
       timer: 0,
-      side: 0,
+      wide: 0,
+      high: 0,
       stop: () => {},
     };
     view.frame.classList.add("with-pictures");
@@ -69,117 +68,133 @@ const picturesModule = (function () {
     return own;
   }
 
-  /** Where a line from the middle of a square leaves it. @param {number} half @param {number} ux @param {number} uy */
-  const reach = (half, ux, uy) => Math.min(half / Math.max(Math.abs(ux), Math.abs(uy)), 1.27 * half) + 1;
-
-  /** Lets the lines end at squares in place of circles. @param {Page.Drawing} view */
-  function shorten(view) {
-    const half = halfOf(view.plan);
-    for (const part of view.edges) {
-      const { x1, y1, x2, y2 } = part.line;
-      const long = Math.hypot(x2 - x1, y2 - y1);
-      if (!(long > 0)) continue;
-      const ux = (x2 - x1) / long,
-        uy = (y2 - y1) / long;
-      const cut = reach(half, ux, uy) - view.plan.r;
-      const shape = /** @type {Element} */ (part.element.querySelector("line"));
-      if (part.k >= 0) {
-        put(shape, "x1", x1 + ux * cut);
-        put(shape, "y1", y1 + uy * cut);
-      }
-      put(shape, "x2", x2 - ux * (cut - 1));
-      put(shape, "y2", y2 - uy * (cut - 1));
-    }
-  }
-
   /**
-   * Makes the nodes of a drawing that was just built squares, if they have pictures.
+   * Prepares a drawing that was just built for pictures, if its nodes have some.
    *
    * @param {Page.Drawing} view
    */
   function dress(view) {
-    const plane = DR.planes.of(view.store);
-    const own = all.get(view);
-    view.root.classList.toggle("pictured", plane !== null);
-    if (own) own.canvas.hidden = plane === null;
-    if (plane === null) return;
-    (own ?? begin(view)).key = null;
-    const half = halfOf(view.plan),
-      roomy = view.plan.r >= 28;
-    for (const part of view.parts.values()) {
-      if (!part.circle) continue;
-      const { x, y, element, circle } = part;
-      /** @param {string} name @param {number} by */
-      const square = (name, by) => {
-        const side = 2 * (half + by);
-        return svg("rect", {
-          class: name,
-          x: x - side / 2,
-          y: y - side / 2,
-          width: side,
-          height: side,
-          rx: 0.3 * half + by,
-        });
-      };
-      element.querySelector(".halo")?.replaceWith(square("halo", 1.6));
-      part.face = square("face", 0);
-      circle.after(part.face);
-      put(part.value, "y", y + half + 11);
-      put(part.under, "y", y + 4);
-      const symbol = element.querySelector(".symbol");
-      if (!symbol) continue;
-      if (!roomy) symbol.remove();
-      else put(symbol, "y", y - half - 6);
-    }
-    shorten(view);
+    const own = all.get(view),
+      any = has(view.store);
+    view.root.classList.toggle("pictured", any);
+    if (own) own.canvas.hidden = !any;
+    if (any) (own ?? begin(view)).key = null;
   }
 
-  /** @param {Page.Drawing} view @param {Page.Pictures} own @param {Float32Array[][]} maps @param {number} side */
-  function keep(view, own, maps, side) {
-    const { net } = view.store;
+  /** The image that a drawing's nodes show; null where a pass for every node would take too long. @param {Page.Store} store */
+  function imageOf(store) {
+    const image = DR.images.of(store);
+    return image && 20 * store.net.L * store.net.p <= IMAGE_WORK ? image : null;
+  }
+
+  /** Whether the nodes of a store's drawing have pictures. @param {Page.Store} store */
+  const has = (store) => (DR.planes.of(store) ?? imageOf(store)) !== null;
+
+  /** What the pictures are, for a reader who does not see them. @param {Page.Store} store */
+  const words = (store) =>
+    DR.planes.of(store)
+      ? " Each node has a picture of its a over the plane of the inputs, with a ring at the sample."
+      : imageOf(store)
+        ? " Each node has an image: the sample, the weights into layer 1, or the derivatives by the pixels."
+        : "";
+
+  /**
+   * Paints maps side by side on the atlas, from which they are copied into the nodes.
+   *
+   * @param {Page.Pictures} own @param {ArrayLike<number>[][]} maps by layer @param {number} wide
+   * @param {number} high @param {(l: number, map: ArrayLike<number>) => { middle: number, most: number }} scale
+   * @param {(l: number) => Page.Ink} ink
+   */
+  function keep(own, maps, wide, high, scale, ink) {
     const count = maps.reduce((total, list) => total + list.length, 0);
-    own.side = side;
-    own.maps = maps;
-    [own.atlas.width, own.atlas.height] = [side * count, side];
+    [own.wide, own.high] = [wide, high];
+    [own.atlas.width, own.atlas.height] = [wide * count, high];
     const context = DR.dom.context2d(own.atlas),
-      image = context.createImageData(side * count, side),
-      ink = DR.maps.colours();
+      image = context.createImageData(wide * count, high);
     let at = 0;
     maps.forEach((list, l) => {
-      const middle = DR.planes.middleOf(net, l);
-      const scale = { middle, most: DR.planes.mostOf(list, middle) };
-      for (const map of list) DR.planes.paint(image.data, side * at++, side * count, map, side, scale, ink);
+      for (const map of list)
+        DR.planes.paint(image.data, wide * at++, wide * count, map, wide, scale(l, map), ink(l));
     });
     context.putImageData(image, 0, 0);
   }
 
   /**
-   * Computes the pictures again where the parameters, the nodes or the plane have changed: coarse at
+   * Pictures over a plane, of `side` points along a side; the nodes of a layer have one scale.
+   *
+   * @param {Page.Network} net which the store may have replaced since
+   * @param {Page.Pictures} own @param {Float32Array[][]} maps @param {number} side
+   */
+  function keepPlane(net, own, maps, side) {
+    const ink = DR.maps.colours();
+    const scales = maps.map((list, l) => {
+      const middle = DR.planes.middleOf(net, l);
+      return { middle, most: DR.planes.mostOf(list, middle) };
+    });
+    keep(
+      own,
+      maps,
+      side,
+      side,
+      (l) => scales[l],
+      () => ink,
+    );
+  }
+
+  /**
+   * Images: the row for an input, weights in layer 1 on one scale, later each on its own.
+   *
+   * @param {Page.Drawing} view @param {Page.Pictures} own @param {Page.ImageOfInputs} image
+   */
+  function keepImages({ store, nodes }, own, image) {
+    const seen = store.seen();
+    const maps = nodes.map((list, l) => list.map((j) => DR.images.pictureOf(seen, image, l, j)));
+    const first = { middle: 0, most: DR.planes.mostOf(maps[1], 0) };
+    const colours = DR.maps.colours(),
+      grey = DR.images.ink();
+    keep(
+      own,
+      maps,
+      image.shape[1],
+      image.shape[0],
+      (l, map) =>
+        l === 0 ? { middle: 0, most: 1 } : l === 1 ? first : { middle: 0, most: DR.planes.mostOf([map], 0) },
+      (l) => (l === 0 ? grey : colours),
+    );
+  }
+
+  /**
+   * Computes the pictures again where what they show has changed. Those over a plane are coarse at
    * once, and fine when nothing has changed for a moment.
    *
    * @param {Page.Drawing} view
    */
   function paint(view) {
     const own = all.get(view),
-      plane = DR.planes.of(view.store);
-    if (!own || !plane || !view.now) return;
-    const { net } = view.store,
-      { theta } = view.now,
-      nodes = view.nodes;
-    if (own.key?.theta !== theta || own.key.nodes !== nodes || own.key.plane !== plane) {
-      own.key = { theta, nodes, plane };
-      const side = sideFor(net, WORK, MOST);
+      { store, nodes } = view,
+      plane = DR.planes.of(store),
+      image = plane ? null : imageOf(store);
+    if (!own || !view.now || !(plane ?? image)) return;
+    const { net } = store,
+      { theta, pass } = view.now,
+      of = plane ?? pass;
+    if (own.key?.theta !== theta || own.key.nodes !== nodes || own.key.of !== of) {
+      own.key = { theta, nodes, of };
       own.stop();
-      keep(view, own, DR.planes.sample(net, theta, plane, nodes, side), side);
       clearTimeout(own.timer);
-      own.timer = setTimeout(() => {
-        const fine = sideFor(net, FINE_WORK, FINE);
-        if (fine <= side) return;
-        own.stop = DR.planes.later(DR.planes.sampling(net, theta, plane, nodes, fine), (maps) => {
-          keep(view, own, maps, fine);
-          draw(view, own);
-        });
-      }, REST);
+      if (image) keepImages(view, own, image);
+      else if (plane) {
+        const side = sideFor(net, WORK, MOST);
+        keepPlane(net, own, DR.planes.sample(net, theta, plane, nodes, side), side);
+        own.timer = setTimeout(() => {
+          const fine = sideFor(net, FINE_WORK, FINE);
+          if (fine <= side) return;
+          own.stop = DR.planes.later(DR.planes.sampling(net, theta, plane, nodes, fine), (maps) => {
+            keepPlane(net, own, maps, fine);
+            draw(view, own);
+          });
+        }, REST);
+      }
     }
     draw(view, own);
   }
@@ -187,51 +202,62 @@ const picturesModule = (function () {
   /** @param {Page.Drawing} view @param {Page.Pictures} own */
   function draw(view, own) {
     const { plan, store, parts, nodes } = view,
-      { canvas, atlas, side } = own;
-    const plane = DR.planes.of(store);
+      { canvas, atlas, wide, high } = own;
+    const plane = DR.planes.of(store),
+      image = plane ? null : imageOf(store);
     const context = DR.dom.context2d(canvas);
     context.setTransform(1, 0, 0, 1, 0, 0);
     context.clearRect(0, 0, canvas.width, canvas.height);
-    if (!plane || !own.maps || !plan) return;
+    if (!(plane ?? image) || !own.key || !plan) return;
     const ratio = canvas.width / plan.width,
-      half = halfOf(plan);
+      half = plan.r;
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
-    context.imageSmoothingEnabled = true;
+    context.imageSmoothingEnabled = plane !== null;
     context.imageSmoothingQuality = "high";
+    // Half a pixel inside, so that no neighbour in the atlas is mixed in; images have plain pixels.
+    const inset = plane ? 0.5 : 0;
+    const [w, h] = [wide, high].map((size) => (half * size) / Math.max(wide, high));
     const backward = DR.paint.mode(store.state) === "gradient";
     const known = DR.plan.known(store.state.sweep, store.net.L);
-    const dot = placeIn(plane, store.seen().x());
+    const row = plane ? placeIn(plane, store.seen().x()) : null;
     let at = 0;
     nodes.forEach((list, l) => {
       for (const j of list) {
         const number = at++;
         const part = parts.get(`node:${l},${j}`);
-        if (!part?.circle) continue;
+        if (!part?.face) continue;
         const shown = !backward && known.a(l, j);
-        put(part.face ?? part.circle, "style", shown ? null : part.circle.getAttribute("style"));
-        part.element.classList.toggle("with-picture", shown);
+        DR.paint.tone(part, "with-picture", shown);
         if (!shown) continue;
         const { x, y } = part;
         context.save();
         context.beginPath();
         context.roundRect(x - half, y - half, 2 * half, 2 * half, 0.3 * half);
         context.clip();
-        // Half a pixel inside, so that no neighbour in the atlas is mixed in.
         context.drawImage(
           atlas,
-          number * side + 0.5,
-          0.5,
-          side - 1,
-          side - 1,
-          x - half,
-          y - half,
-          2 * half,
-          2 * half,
+          number * wide + inset,
+          inset,
+          wide - 2 * inset,
+          high - 2 * inset,
+          x - w,
+          y - h,
+          2 * w,
+          2 * h,
         );
-        if (dot) mark(context, x + half * dot[0], y + half * dot[1], Math.max(2.2, 0.11 * half));
+        const dot = row ?? (image && l === 0 ? pixelIn(image, j) : null);
+        if (dot) mark(context, x + w * dot[0], y + h * dot[1], Math.max(2.2, 0.11 * half));
         context.restore();
       }
     });
+  }
+
+  /** Where the pixel of an input is in its image. @param {Page.ImageOfInputs} image @param {number} k @returns {[number, number] | null} */
+  function pixelIn(image, k) {
+    const [rows, columns] = image.shape,
+      p = DR.images.pixelOf(image, k);
+    if (p < 0) return null;
+    return [(2 * ((p % columns) + 0.5)) / columns - 1, (2 * (Math.floor(p / columns) + 0.5)) / rows - 1];
   }
 
   /**
@@ -257,6 +283,6 @@ const picturesModule = (function () {
     context.stroke();
   }
 
-  return { dress, paint };
+  return { has, words, dress, paint };
 })();
 DR.pictures = picturesModule;

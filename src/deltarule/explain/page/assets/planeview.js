@@ -43,6 +43,17 @@ const planeViewModule = (function () {
     return (i) => ({ share: high > low ? (values[i] - low) / (high - low) : 0.5, text: "" });
   }
 
+  /** What the numbers at points of several classes are. @param {Page.Store} store @param {{ l: number }} node */
+  function classWords(store, { l }) {
+    const n = store.rows.Y.shape[1],
+      { classes, outputs } = store.payload.names;
+    if (n === 1 || l === store.net.L || n > 4) return "";
+    const names = (classes.length === n ? classes : outputs).map((name) =>
+      DR.dom.apart(DR.dom.cut(name, 10)),
+    );
+    return `${names.map((name, j) => `${j} is ${name}`).join(", ")}. `;
+  }
+
   /** @param {string} name @param {number} k */
   const inputName = (name, k) => (DR.plan.isPlain(name, k) ? `x${DR.text.sub(k)}` : DR.dom.apart(name));
 
@@ -198,7 +209,7 @@ const planeViewModule = (function () {
     function read() {
       const plane = DR.planes.of(store);
       if (!plane || !place) {
-        out.textContent = "Click a point to choose its row.";
+        out.textContent = `${classWords(store, node)}Click a point to choose its row.`;
         return;
       }
       const { net } = store;
