@@ -448,7 +448,7 @@ def test_every_control_can_be_reached_by_tab(watched):
     for _ in range(80):
         page.keyboard.press("Tab")
         reached.add(page.evaluate("document.activeElement.id || document.activeElement.innerText"))
-    wanted = {"Play", "Step", "data", "activation", "loss", "rule", "rate", "axis-x", "seed",
+    wanted = {"Play", "Step", "data-moons", "activation", "loss", "rule", "rate", "axis-x", "seed",
               "Python script", "The derivation", "log-loss"}  # fmt: skip
     assert wanted <= reached
     button(page, "The derivation").press("Enter")
