@@ -62,7 +62,7 @@ def measured(page, seconds):
 def main():
     seconds = int(sys.argv[1]) if len(sys.argv) > 1 else 15
     with playground() as address, chromium_page(address) as page:
-        page.locator("#data").select_option("digits")
+        page.locator("#data-digits").check()
         page.wait_for_selector("[data-node='2,9']")
         page.locator("#speed").select_option("0")
         page.get_by_role("button", name="Play", exact=True).click()

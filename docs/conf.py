@@ -89,9 +89,18 @@ def give_the_source_a_section(app, what, name, thing, options, lines):
             return
 
 
+def write_playground(app, error):
+    """Write the playground that needs no server beside the pages."""
+    if error is None and app.builder.format == "html":
+        from deltarule.playground import write_static_playground
+
+        write_static_playground(Path(app.outdir, "playground.html"))
+
+
 def setup(app):
     # Before numpydoc, which reads the sections at the usual priority of 500.
     app.connect("autodoc-process-docstring", give_the_source_a_section, priority=400)
     app.connect("autodoc-process-docstring", escape_bars)
     app.connect("autodoc-skip-member", skip_tuple_fields)
     app.connect("autodoc-skip-member", skip_metadata_routing)
+    app.connect("build-finished", write_playground)

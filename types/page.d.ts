@@ -67,10 +67,17 @@ interface DeltaruleScripts {
   // The playground, in the order of SCRIPTS in playground/page.py.
   wire: typeof wireModule;
   canvas: typeof canvasModule;
+  points: typeof pointsModule;
+  axes: typeof axesModule;
   surface: typeof surfaceModule;
   losses: typeof lossesModule;
+  choosers: typeof choosersModule;
   controls: typeof controlsModule;
+  weights: typeof weightsModule;
+  address: typeof addressModule;
   network: typeof networkModule;
+  /** The derived inputs as functions of two others, printed by playground/derived_script.py. */
+  derived: Record<string, (a: number, b: number) => number>;
   /** What the playground's content security policy lets scripts run by. */
   nonce: string;
 }
@@ -125,7 +132,8 @@ declare namespace Page {
     /** Which input each pixel is, where the inputs are an image. */
     image?: ImageOfInputs | null;
     lens: Lens | null;
-    start: { state: number; sample: number; selected: Selection | null };
+    /** Without a sample the page keeps the one that it shows. */
+    start: { state: number; sample?: number; selected: Selection | null };
   }
 
   interface ImageOfInputs {
@@ -249,6 +257,8 @@ declare namespace Page {
     l2: number;
     total_weight: number;
     clip_norm: number | null;
+    /** C at θ, penalty included. */
+    cost: number | null;
     slots_before: Record<string, ArrayData>;
     grad: ArrayData | null;
     theta_after: ArrayData | null;

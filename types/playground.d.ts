@@ -16,11 +16,15 @@ declare namespace Live {
     learning_rate: number;
     batch_size: number;
     l2: number;
-    l1?: number;
+    l1: number;
+    /** Inputs derived from two others, by their names in `DR.derived`. */
+    derived: string[];
   }
 
   interface Axis {
     name: string;
+    /** The number of its input, or of the inputs of its levels. */
+    inputs: number[];
     levels: string[];
     date: boolean;
     offset: number;
@@ -41,7 +45,13 @@ declare namespace Live {
       columns: string[];
       limits: Record<"layers" | "parameters" | "columns", number>;
       ranges: Record<string, { min: number; max: number }>;
+      /** The settings of a new run, and those that differ by the data. */
+      defaults: Settings;
       starts: Record<string, Partial<Settings>>;
+      /** Steps a second of a new server. */
+      speed: number;
+      /** The inputs that can be derived; empty for data that have not two numbers. */
+      derived: { name: string; label: string }[];
       full_batch: string[];
       without_rate: string[];
     };
@@ -50,12 +60,24 @@ declare namespace Live {
     batch_size: number;
     full_batch: boolean;
     steps_per_epoch: number;
+    /** The derived ones come last. */
     inputs: string[];
+    /** What was left out of a table, and what is unusual in it. */
+    notes: string[];
     axes: Axis[];
     target: { name: string; classes: string[]; mean: number; scale: number; low: number; high: number };
     /** `y` is −1 where there is one column only. */
-    plane: { x: number; y: number; hold: string; ranges: [number, number, number, number]; side: number };
-    points: { x: number[]; y: number[]; value: number[]; held: (boolean | number)[] };
+    plane: {
+      x: number;
+      y: number;
+      hold: string;
+      /** The ends of the axes, as the network gets their values. */
+      ranges: [number, number, number, number];
+      /** The inputs where x and y do not change them. */
+      fixed: number[];
+    };
+    /** `row` is the number of the point's row in the data. */
+    points: { x: number[]; y: number[]; value: number[]; held: (boolean | number)[]; row: number[] };
     net: { widths: number[]; parameters: number; output: string };
     engine: string;
   }
@@ -65,6 +87,10 @@ declare namespace Live {
     version: number;
     phase: string;
     message: string;
+    /** Points along a side of the decision surface: more in a pause. */
+    side: number;
+    /** Parameters set by hand until now. */
+    edits: number;
     step: number;
     epoch: number;
     /** Steps taken in the epoch that is not over. */
@@ -101,11 +127,28 @@ declare namespace Live {
     state: (word: LineState) => void;
   }
 
+  /** What the page has of a built-in data set to draw small: points, or an image of 8 × 8 pixels. */
+  type Thumbnail =
+    | { pixels: number[]; x?: never; y?: never; value?: never; classes?: never }
+    | { pixels?: never; x: number[]; y: number[]; value: number[]; classes: number };
+
+  /** A point of the decision surface, in pixels. */
+  interface Place {
+    x: number;
+    y: number;
+    row: number;
+    value: number;
+    held: boolean;
+  }
+
   interface Wire {
     /** The files that can be downloaded of a run; null where there is no server that makes them. */
     files: { name: string; text: string; note: string; href: string }[] | null;
-    /** The network of the run, for the next mini-batch ("step") or the first rows ("same"). */
-    network: (rows: string) => Promise<Fetched>;
+    /**
+     * The network with its numbers, for the next mini-batch ("step") or the first rows ("same");
+     * `row` is one that is to be among them.
+     */
+    network: (rows: string, row: number | null) => Promise<Fetched>;
     order: (type: string, fields?: object) => Promise<string>;
     painted: (frame: number) => void;
   }
@@ -116,6 +159,7 @@ declare namespace Live {
   /** The network of a run after `step` steps, and its formulas. */
   interface Fetched {
     step: number;
+    edits: number;
     payload: Page.Payload;
     formulas: Page.Formulas;
   }

@@ -75,9 +75,15 @@ declare namespace Static {
     /** The output of each loss, by the number of classes: 0, 2, or 3 for more. */
     outputs: Record<number, Record<string, string>>;
     first: Live.Settings;
-    side: number;
-    builtin: Record<string, { inputs: string[]; target: string; classes: string[] }>;
+    builtin: Record<
+      string,
+      { inputs: string[]; target: string; classes: string[]; image: Page.ImageOfInputs | null }
+    >;
     digits: { pixels: string; labels: string };
+    /** Centres and signs of the bumps, which all have the same width. */
+    bumps: { bumps: [x: number, y: number, sign: number][]; width: number };
+    /** Inputs derived from two; {0} and {1} stand for their names. */
+    derived: { name: string; label: string }[];
   }
 
   // -- data ---------------------------------------------------------------------------------
@@ -105,6 +111,8 @@ declare namespace Static {
     trained: Int32Array;
     inputs: string[];
     axes: Axis[];
+    /** The names of the inputs that are derived from others, which come last. */
+    derived: string[];
     target: Target;
     notes: string[];
   }
@@ -127,7 +135,6 @@ declare namespace Static {
   interface Own {
     target: string;
     columns: string[];
-    notes: string[];
   }
 
   // -- runs ---------------------------------------------------------------------------------
@@ -155,9 +162,8 @@ declare namespace Static {
     x: number;
     y: number;
     hold: string;
-    side: number;
     ranges: [number, number, number, number];
-    grid: Page.DecodedArray;
+    fixed: Float64Array;
   }
   interface State {
     settings: Live.Settings;
@@ -184,6 +190,7 @@ declare namespace Static {
     | { type: "error"; id: number; message: string };
   interface Moment {
     step: number;
+    edits: number;
     payload: Page.Payload;
     design: Design;
   }

@@ -143,5 +143,5 @@ def test_a_name_cannot_end_the_script():
     net = Network([1, 1, 1], Activation("</script><b>", same))
     subject = Subject.of_arrays(net, np.ones(4), [[1.0]], [[1.0]])
     text = page_html(payload_of(subject, title="</title><script>"), formulas_script(net))
-    assert text.count("</script>") == 2
+    assert text.count("</script>") == 3  # the payload, the tour's example, the scripts
     assert "<script>" not in text.split("</title>")[0]

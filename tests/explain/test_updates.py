@@ -11,6 +11,7 @@ from tests.maths.conftest import make_problem
 from deltarule import RULES, Network, Rule, explain
 from deltarule.errors import InputError
 from deltarule.explain import record_rule
+from deltarule.explain.recorded_rules import record_any_step
 from deltarule.maths import numpy_namespace
 from deltarule.maths.penalties import penalty
 from deltarule.optimizers import Slot, StepInfo, clip_by_norm
@@ -254,3 +255,15 @@ def test_a_rule_that_cannot_be_written_down_is_refused(call, message):
 def test_settings_that_do_not_fit_are_refused(options, message):
     with pytest.raises(InputError, match=message):
         explain(NET, PROBLEM.X, PROBLEM.Y, theta=PROBLEM.theta, **options)
+
+
+@pytest.mark.parametrize("rule", RULES.names())
+def test_a_rule_recorded_for_any_step_has_the_steps_of_one_recorded_for_a_step(rule):
+    """With t as an argument the same steps, in the same order, of the same numbers."""
+    for is_weight in (True, False):
+        anywhere = record_any_step(rule, is_weight)
+        here = record_rule(rule, 3, 0.5, is_weight=is_weight, cost=1.0)
+        assert [name for name, _ in anywhere.steps] == [name for name, _ in here.steps]
+        for (_, one), (_, other) in zip(anywhere.steps, here.steps, strict=True):
+            assert set(one.arguments) - set(other.arguments) <= {"t"}
+    assert record_any_step("adam", True).steps[2][1].text() == "m/(1 - 0.9^t)"

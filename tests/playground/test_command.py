@@ -149,6 +149,20 @@ def test_a_table_needs_a_target(capfd, tmp_path):
     )
 
 
+def test_export_writes_the_page_as_one_file_and_no_server_starts(capfd, tmp_path):
+    path = tmp_path / "new" / "page.html"
+    assert execute(["playground", "--export", str(path)]) == 0
+    text = path.read_text(encoding="utf-8")
+    assert "DR.library = {" in text
+    assert not re.search(r"https?://(?!www\.w3\.org/)|WebSocket|fetch\(", text)
+    assert "needs no server and no network" in " ".join(capfd.readouterr().err.split())
+    assert execute(["playground", "--export", str(path)]) == 3
+    assert "exists already" in capfd.readouterr().err
+    for arguments in (["t.csv", "--export", str(path)], ["--export", "page.txt"]):
+        assert execute(["playground", *arguments]) == 2
+        assert "expected" in capfd.readouterr().err
+
+
 @pytest.mark.parametrize("library", ["starlette", "uvicorn", "websockets"])
 def test_a_missing_extra_is_one_clear_error(library):
     code = (

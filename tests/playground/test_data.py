@@ -9,7 +9,8 @@ from deltarule.maths import Network
 from deltarule.playground import BUILTIN, ReadTable, builtin_data, table_data
 from deltarule.tables import infer_schema, table_from_frame
 
-POINTS = [name for name in BUILTIN if name != "digits"]
+QUANTITIES = ("plane", "bumps")
+POINTS = [name for name in BUILTIN if name not in ("digits", *QUANTITIES)]
 
 
 @pytest.mark.parametrize("name", BUILTIN)
@@ -29,7 +30,11 @@ def test_data_have_the_types_and_shapes_that_a_network_needs(name):
     assert data.X.flags.c_contiguous
     assert data.X.shape == (200, len(data.inputs))
     assert len(data.held) == 50
-    assert set(data.y.tolist()) == set(range(len(data.target.classes)))
+    if name in QUANTITIES:
+        assert data.target.task == "regression"
+        assert 0.4 < np.abs(data.y).max() < 1.1
+    else:
+        assert set(data.y.tolist()) == set(range(len(data.target.classes)))
 
 
 @pytest.mark.parametrize("name", POINTS)
@@ -60,6 +65,44 @@ def test_held_out_rows_are_stratified_by_class():
         share = (data.y[data.held] == digit).sum() / (data.y == digit).sum()
         assert abs(share - 0.3) < 0.02
     assert builtin_data("xor", held=0.0).held is None
+
+
+def test_the_plane_is_the_mean_of_the_coordinates_and_the_bumps_are_at_their_centres():
+    data = builtin_data("plane", noise=0.0)
+    assert data.y == pytest.approx(data.X.mean(axis=1), abs=1e-6)
+    data = builtin_data("bumps", rows=2000, noise=0.0)
+    top = data.X[np.argsort(-data.y)[:40]]
+    centres = np.array([[-0.6, 0.5], [0.6, 0.5], [0.0, -0.6]])
+    distance = np.linalg.norm(top[:, None] - centres, axis=2)
+    assert distance.min(axis=1).max() < 0.15
+    assert set(distance.argmin(axis=1).tolist()) == {0, 1, 2}
+
+
+def test_derived_inputs_are_functions_of_the_two_others():
+    names = ("square_0", "square_1", "product", "sine_0", "sine_1")
+    data = builtin_data("xor", rows=50, seed=2, derived=names)
+    plain = builtin_data("xor", rows=50, seed=2)
+    assert (data.X[:, :2] == plain.X).all()
+    assert (data.y == plain.y).all()
+    a, b = plain.X.astype(float).T
+    expected = np.column_stack([a * a, b * b, a * b, np.sin(np.pi * a), np.sin(np.pi * b)])
+    assert data.X[:, 2:] == pytest.approx(expected, abs=1e-7)
+    assert data.inputs[2:] == ("x₀²", "x₁²", "x₀·x₁", "sin(π x₀)", "sin(π x₁)")
+    assert [axis.name for axis in data.axes] == ["x_0", "x_1"]
+    assert data.derivable
+    rows = data.X.copy()
+    rows[:, 2:] = 0
+    data.write_derived(rows)
+    assert (rows == data.X).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "derived"),
+    [("digits", ["product"]), ("xor", ["cube_0"]), ("xor", ["product", "product"]), ("xor", [3])],
+)
+def test_inputs_that_cannot_be_derived_are_refused(name, derived):
+    with pytest.raises(InputError, match=r"derived is .*expected"):
+        builtin_data(name, rows=40, derived=derived)
 
 
 def test_targets_are_numbers_or_one_hot_rows():

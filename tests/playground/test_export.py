@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from deltarule import StopFlag, load_model
-from deltarule.errors import Diverged, UnknownName
-from deltarule.playground import ReadTable, RunSettings
+from deltarule.errors import Diverged, InputError, UnknownName
+from deltarule.playground import ReadTable, RunSettings, with_derived
 from deltarule.playground.export import export_file
 from deltarule.playground.run_state import make_run_state
-from deltarule.playground.run_subject import subject_of_run
+from deltarule.playground.run_subject import run_payload, subject_of_run
 from deltarule.playground.script import run_script
 from deltarule.tables import infer_schema, read_table
 from deltarule.tabular import TableModel
@@ -62,6 +62,28 @@ def test_the_script_repeats_steps_within_an_epoch_at_several_rates(tmp_path):
     take(run, 2)
     script = run_script(run.snapshot())
     assert "train(" not in script
+    ours, its = made_again(script, tmp_path)
+    assert ours == its
+
+
+def test_the_script_repeats_weights_set_by_hand_derived_inputs_and_both_penalties(tmp_path):
+    run = problem(data="xor", rows=100, derived=("product", "sine_1"), l1=0.2, l2=0.1, seed=1)
+    run.set_parameter(2, 0.125)
+    take(run, 3 * 4)
+    run.set_parameter(0, -0.5)
+    run.set_parameter(9, 2.0)
+    take(run, 2)
+    run.set_parameter(1, 0.25)
+    script = run_script(run.snapshot())
+    assert "train(" not in script
+    ours, its = made_again(script, tmp_path)
+    assert ours == its
+
+
+def test_the_script_of_complete_epochs_has_derived_inputs_and_both_penalties(tmp_path):
+    run = take(problem(data="plane", rows=100, derived=("square_0",), l1=0.2, l2=0.1), 5 * 3)
+    script = run_script(run.snapshot())
+    assert "train(" in script
     ours, its = made_again(script, tmp_path)
     assert ours == its
 
@@ -137,6 +159,38 @@ def test_the_model_of_a_run_on_a_table_predicts_tables(tmp_path, table):
     assert shares == pytest.approx(own, rel=1e-6)
 
 
+def test_the_model_with_derived_inputs_predicts_from_the_two_columns(tmp_path):
+    rng = np.random.default_rng(3)
+    rows = [f"{u:.4f},{v:.4f},{u * v:.4f}" for u, v in rng.normal(3, 2, (90, 2))]
+    (tmp_path / "two.csv").write_text("u,v,area\n" + "\n".join(rows) + "\n")
+    found = read_table(str(tmp_path / "two.csv"))
+    source = ReadTable.of(found, infer_schema(found, "area"))
+    run = take(problem(source, data="table", derived=("product", "sine_0"), layers=(4,)), 30)
+    snapshot = run.snapshot()
+    assert snapshot.data.inputs == ("u", "v", "u·v", "sin(π u)")
+    model = TableModel.load(extracted(export_file("model.zip", snapshot, source).data, tmp_path))
+    from deltarule import Model
+
+    own = Model(snapshot.net, snapshot.theta).predict(snapshot.data.X)[:, 0]
+    target = snapshot.data.target
+    assert model.predict(found) == pytest.approx(own * target.scale + target.mean, rel=1e-5)
+    # Without the derived inputs it would predict something else.
+    other = snapshot.data.X.copy()
+    other[:, 2:] = 0
+    wrong = Model(snapshot.net, snapshot.theta).predict(other)[:, 0]
+    assert np.abs(own - wrong).max() > 0.01
+
+
+def test_the_model_of_built_in_data_says_what_its_inputs_are(tmp_path):
+    snapshot = take(problem(data="moons", derived=("square_1",)), 9).snapshot()
+    model = load_model(extracted(export_file("model.zip", snapshot).data, tmp_path))
+    given = snapshot.data.X[:, :2]
+    assert model.extra["inputs"] == ["x_0", "x_1", "x₁²"]
+    X = with_derived(given, model.extra["derived"])
+    assert (X == snapshot.data.X).all()
+    assert "with_derived" in model.extra["note"]
+
+
 def test_the_model_of_a_run_on_built_in_data_loads_unchanged(tmp_path):
     snapshot = take(problem(data="digits", rows=100, layers=(4,)), 9).snapshot()
     first, again = (export_file("model.zip", snapshot).data for _ in range(2))
@@ -170,6 +224,27 @@ def test_the_subject_of_the_next_step_has_the_gradient_and_update_of_that_step()
     after = run.run.engine.theta.astype(np.float64)
     assert after == pytest.approx(before - 0.5 * grad, abs=1e-6)
     assert subject.step.number == 4
+
+
+@pytest.mark.parametrize("rows", ["same", "step"])
+def test_a_chosen_row_is_in_the_payload_and_not_in_means(rows):
+    run = take(problem(data="spirals", rows=200), 3)
+    snapshot = run.snapshot()
+    held = int(snapshot.data.held[-1])
+    found = run_payload(snapshot, rows, held)["payload"]
+    plain = run_payload(snapshot, rows)["payload"]
+    names = found["names"]["rows"]
+    assert names[found["start"]["sample"]] == str(held)
+    assert names[:-1] == plain["names"]["rows"]
+    assert found["rows_of"] == plain["rows_of"] == len(names) - 1
+    assert found["reference"]["cost"] == pytest.approx(plain["reference"]["cost"], rel=1e-12)
+    assert "sample" not in plain["start"]
+    kept = int(plain["names"]["rows"][7])
+    again = run_payload(snapshot, rows, kept)["payload"]
+    assert again["start"]["sample"] == 7
+    assert again["names"] == plain["names"]
+    with pytest.raises(InputError, match="row is 200; expected 0 to 199"):
+        run_payload(snapshot, rows, 200)
 
 
 def test_the_subject_contains_the_slots_of_adam():

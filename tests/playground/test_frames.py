@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from deltarule.errors import InputError
-from deltarule.playground import builtin_data, table_data
+from deltarule.playground import RunSettings, builtin_data, decision_surface, table_data
 from deltarule.playground.client_messages import MOST_BYTES, parse_message
 from deltarule.playground.decision_surface import (
+    FINE_SIDE,
     SIDE,
     class_probabilities,
     plane_for,
@@ -18,6 +19,8 @@ from deltarule.playground.decision_surface import (
     surface_levels,
 )
 from deltarule.playground.frame_format import pack_frame, unpack_frame
+from deltarule.playground.run_state import make_run_state
+from deltarule.playground.run_view import encode_frame
 from deltarule.tables import infer_schema, table_from_frame
 
 
@@ -58,13 +61,44 @@ def test_a_plane_varies_two_inputs_and_holds_the_others_constant(hold):
     kept = np.delete(data.X, data.held, axis=0)
     middle = getattr(np, hold)(kept, axis=0)
     for k in set(range(64)) - {12, 30}:
-        assert plane.rows[:, k] == pytest.approx(np.full(SIDE * SIDE, middle[k]))
-    grid = plane.rows.reshape(SIDE, SIDE, 64)
+        assert plane.rows()[:, k] == pytest.approx(np.full(SIDE * SIDE, middle[k]))
+    grid = plane.rows().reshape(SIDE, SIDE, 64)
     low, high, bottom, top = plane.ranges
     assert grid[7, [0, -1], 12] == pytest.approx([low, high])
     # The first row is the top.
     assert grid[[0, -1], 7, 30] == pytest.approx([top, bottom])
     assert low < data.X[:, 12].min() < data.X[:, 12].max() < high
+
+
+def test_a_plane_is_finer_in_a_pause_and_contains_derived_inputs():
+    data = builtin_data("moons", derived=["square_0", "product"])
+    plane = plane_for(data, 0, 1, "mean")
+    for side in (SIDE, FINE_SIDE):
+        rows = plane.rows(side)
+        assert rows.shape == (side * side, 4)
+        assert rows[:, 2] == pytest.approx(rows[:, 0] ** 2, abs=1e-6)
+        assert rows[:, 3] == pytest.approx(rows[:, 0] * rows[:, 1], abs=1e-6)
+        assert (plane.outputs(lambda X: X.copy(), side) == rows).all()
+    header, arrays = unpack_frame(frame(moving=True))
+    fine_header, fine = unpack_frame(frame(moving=False))
+    assert (header["side"], fine_header["side"]) == (SIDE, FINE_SIDE)
+    assert [len(each["level"]) for each in (arrays, fine)] == [SIDE**2, FINE_SIDE**2]
+
+
+def frame(moving):
+    return encode_frame(make_run_state(RunSettings(data="xor")), {}, moving)
+
+
+def test_a_plane_over_many_inputs_is_computed_in_parts(monkeypatch):
+    data = builtin_data("digits", rows=100)
+    plane = plane_for(data, 12, 30, "mean")
+    monkeypatch.setattr(decision_surface, "_MOST_KEPT", 64 * SIDE * 7)
+    parts = []
+    found = plane.outputs(lambda X: parts.append(len(X)) or X[:, [12, 30]])
+    assert len(parts) == 14
+    assert max(parts) == 7 * SIDE
+    monkeypatch.undo()
+    assert (found == plane.rows()[:, [12, 30]]).all()
 
 
 @pytest.mark.parametrize(
@@ -114,14 +148,14 @@ def test_the_axes_of_a_table_are_its_columns(mixed):
 def test_every_grid_point_along_a_category_is_one_level(mixed):
     plane = plane_for(mixed, 1, 0, "mean")
     assert plane.ranges[:2] == (-0.5, 2.5)
-    marks = plane.rows.reshape(SIDE, SIDE, -1)[:, :, list(mixed.axes[1].inputs)]
+    marks = plane.rows().reshape(SIDE, SIDE, -1)[:, :, list(mixed.axes[1].inputs)]
     assert set(marks.ravel().tolist()) == {0.0, 1.0}
     assert (marks.sum(axis=2) == 1).all()
     assert marks[5].argmax(axis=1).tolist() == sorted([0, 1, 2] * (SIDE // 3))
     # Inputs on neither axis are constant, those of the other category included.
     kept = np.delete(mixed.X, mixed.held, axis=0).mean(axis=0)
     for k in mixed.axes[3].inputs:
-        assert plane.rows[:, k] == pytest.approx(np.full(SIDE * SIDE, kept[k]))
+        assert plane.rows()[:, k] == pytest.approx(np.full(SIDE * SIDE, kept[k]))
 
 
 def test_points_of_a_level_are_spread_over_its_width(mixed):

@@ -139,6 +139,49 @@ def test_a_rate_that_is_changed_back_before_a_step_is_not_recorded():
     assert len(run.changes) == 1
 
 
+def test_a_parameter_set_by_hand_is_used_from_the_next_step_on_and_the_slots_stay():
+    settings, _, net, run = started(rule="adam")
+    run.advance(3)
+    before = run.engine.state()
+    run.set_parameter(5, 0.75)
+    run.set_parameter(5, 0.5)
+    run.set_parameter(7, -1)
+    after = run.engine.state()
+    theta = np.array(before["theta"])
+    theta[[5, 7]] = [0.5, -1.0]
+    assert (run.engine.theta == theta).all()
+    for name in set(before) - {"theta"}:
+        assert (before[name] == after[name]).all()
+    assert [(each.step, each.index, each.value) for each in run.edits] == [
+        (3, 5, 0.5),
+        (3, 7, -1.0),
+    ]
+    engine = started_engine("auto", net, theta, run.engine.settings)
+    engine.restore(after)
+    engine.step(run.next_batch(), settings.learning_rate)
+    run.advance(1)
+    assert (run.engine.theta == engine.theta).all()
+
+
+@pytest.mark.parametrize(
+    ("index", "value", "words"),
+    [
+        (-1, 0.5, "entry is -1; expected 0 to"),
+        (10**6, 0.5, "entry of θ"),
+        (0, float("nan"), "value is nan; expected a number"),
+        (0, 1e7, "value is 1"),
+        (0, "a", "value is 'a'"),
+    ],
+)
+def test_a_parameter_that_cannot_be_set_is_refused(index, value, words):
+    _, _, _, run = started()
+    before = np.array(run.engine.theta)
+    with pytest.raises(InputError, match=words):
+        run.set_parameter(index, value)
+    assert (run.engine.theta == before).all()
+    assert run.edits == []
+
+
 def test_divergence_raises_and_leaves_theta_before_the_step():
     _, _, _, run = started(
         rule="sgd", learning_rate=1e3, activation="identity", loss="squared_error", l2=50.0

@@ -8,10 +8,13 @@ from tests.browser import browser
 
 from deltarule.engines import EngineSettings, ReferenceEngine
 from deltarule.playground import BUILTIN, RunSettings, builtin_data
-from deltarule.playground.run_state import make_run_state
+from deltarule.playground.decision_surface import surface_levels
+from deltarule.playground.run_state import data_for, make_run_state
 from deltarule.playground.run_subject import run_payload
+from deltarule.playground.run_view import describe_run
 from deltarule.playground.settings import STARTS, fitted_settings, network_for
 from deltarule.playground.static_page import engine_script
+from deltarule.tables.derived_features import DERIVED
 from deltarule.training import Batches
 
 
@@ -27,11 +30,18 @@ def page(tmp_path_factory):
               globalThis.begun = (settings) => {
                 sent.length = 0;
                 DR.catalogue.first = { ...DR.catalogue.first, ...settings };
-                globalThis.trainer = DR.trainer.trainer((m) => sent.push(m), (f) => later.push(f));
                 globalThis.later = [];
+                globalThis.trainer = DR.trainer.trainer((m) => sent.push(m), (f) => later.push(f));
                 return sent.find((m) => m.type === "run");
               };
               globalThis.later = [];
+              // The frame that is sent after what was asked.
+              globalThis.frame = () => {
+                while (later.length) later.shift()();
+                const { header, arrays } = sent.filter((m) => m.type === "frame").at(-1);
+                const lists = Object.entries(arrays).map(([name, array]) => [name, [...array]]);
+                return { header, arrays: Object.fromEntries(lists) };
+              };
               globalThis.asked = (type, fields) => {
                 trainer.receive({ type, id: 1, ...fields });
                 return sent.filter((m) => m.id === 1).at(-1);
@@ -50,18 +60,19 @@ def settings_of(**changes):
 @pytest.mark.parametrize("name", BUILTIN)
 @pytest.mark.parametrize(("rows", "noise", "held", "seed"), [(60, 0.1, 0.3, 0), (301, 0, 0.25, 9)])
 def test_built_in_data_are_pythons(page, name, rows, noise, held, seed):
-    ours = builtin_data(name, rows=rows, noise=noise, held=held, seed=seed)
-    given = {"data": name, "rows": rows, "noise": noise, "held": held, "seed": seed}
+    derived = () if name == "digits" else tuple(DERIVED)[: seed // 3]
+    given = {"rows": rows, "noise": noise, "held": held, "seed": seed, "derived": derived}
+    ours = builtin_data(name, **given)
     theirs = page.evaluate(
         """(settings) => {
           const { X, y, held, trained, axes, inputs, target } = DR.datasets.builtin(settings);
           const lists = { X: [...X.values], y: [...y], held: [...held], trained: [...trained] };
           return { ...lists, axes, inputs, target };
         }""",
-        given,
+        given | {"data": name, "derived": list(derived)},
     )
     np.testing.assert_array_equal(np.float32(theirs["X"]).reshape(ours.X.shape), ours.X)
-    np.testing.assert_array_equal(theirs["y"], ours.y)
+    np.testing.assert_allclose(theirs["y"], ours.y, rtol=1e-12, atol=1e-15)
     np.testing.assert_array_equal(theirs["held"], ours.held)
     np.testing.assert_array_equal(theirs["trained"], ours.trained)
     assert theirs["inputs"] == list(ours.inputs)
@@ -69,11 +80,26 @@ def test_built_in_data_are_pythons(page, name, rows, noise, held, seed):
     assert [axis["name"] for axis in theirs["axes"]] == [axis.name for axis in ours.axes]
 
 
+def same(theirs, ours):
+    """The names of those items of the description that differ by more than rounding."""
+
+    def close(a, b):
+        if isinstance(a, dict) and isinstance(b, dict):
+            return a.keys() == b.keys() and all(close(a[k], b[k]) for k in a)
+        if isinstance(a, list) and isinstance(b, list):
+            return len(a) == len(b) and all(map(close, a, b))
+        numbers = isinstance(a, float | int) and isinstance(b, float | int)
+        return abs(a - b) <= 2e-5 * max(1, abs(b)) if numbers else a == b
+
+    return {name for name in ours if not close(theirs[name], ours[name])}
+
+
 RUNS = [
     settings_of(),
     settings_of(rule="adamw", l2=3.0, seed=5, batch_size=50),
     settings_of(data="digits", rows=200, loss="log_loss", activation="selu", layers=(5,)),
-    settings_of(data="moons", rule="irprop+", layers=(), l2=1.0),
+    settings_of(data="moons", rule="irprop+", layers=(), l2=1.0, l1=0.5),
+    settings_of(data="bumps", loss="huber", l1=0.1, derived=("product", "sine_1")),
     settings_of(data="xor", activation="relu", loss="cross_entropy", held=0.0, batch_size=0),
 ]
 
@@ -81,13 +107,7 @@ RUNS = [
 @pytest.mark.parametrize("settings", RUNS, ids=lambda s: f"{s.data} {s.rule}")
 def test_a_run_is_the_reference_engines(page, settings):
     """From the same weights, over the same batches: the same parameters but for rounding."""
-    data = builtin_data(
-        settings.data,
-        rows=settings.rows,
-        noise=settings.noise,
-        held=settings.held,
-        seed=settings.seed,
-    )
+    data = data_for(settings, None)
     settings = fitted_settings(settings, data)
     net = network_for(data, settings)
     exact = net.with_changes(dtype=np.float64)
@@ -97,19 +117,36 @@ def test_a_run_is_the_reference_engines(page, settings):
     size = state.run.batches.batch_size
     batches = Batches(X, Y, np.ones(len(X)), size, settings.seed, True, rows=data.trained)
     engine = ReferenceEngine()
-    options = EngineSettings(rule=settings.rule, l2=settings.l2, total_weight=len(data.trained))
+    penalties = {"l2": settings.l2, "l1": settings.l1, "total_weight": len(data.trained)}
+    options = EngineSettings(rule=settings.rule, **penalties)
     engine.load(exact, net.initial(settings.seed).astype(np.float64), options)
     steps = 2 * batches.steps_per_epoch + 1
     for step in range(steps):
         epoch, first = divmod(step, batches.steps_per_epoch)
         engine.step(next(batches.epoch(epoch, first)), settings.learning_rate)
 
-    page.evaluate("begun", settings.plain())
+    described = page.evaluate("(settings) => begun(settings)", settings.plain())
     page.evaluate("(n) => { for (let i = 0; i < n; ++i) asked('step', {}); }", steps)
     theirs = page.evaluate("asked('network', { rows: 'step' }).result")
+    shown = page.evaluate("frame()")
     theta = np.array(theirs["payload"]["states"][0]["theta"]["values"])
     assert theirs["step"] == steps
     np.testing.assert_allclose(theta, engine.theta, rtol=1e-9, atol=1e-11)
+
+    # The description is the served playground's, and the surface that of these parameters.
+    served = json.loads(json.dumps(describe_run(state, None)))
+    own = {"type", "version", "steps_per_second", "own"}
+    assert described.keys() - own == served.keys()
+    assert same(described, served) == {"engine"}
+    side = shown["header"]["side"]
+    levels = surface_levels(data, state.plane.outputs(engine.predict, side))
+    for name, values in levels.items():
+        gap = np.abs(np.array(shown["arrays"][name]) - values.astype(float))
+        assert (gap > 1).mean() < 1e-3, name
+    curve = np.array(shown["arrays"]["curve"]).reshape(-1, 3)
+    assert [int(epoch) for epoch in curve[:, 0]] == list(
+        range(steps // batches.steps_per_epoch + 1)
+    )
 
     # The rows of the next step too, and the served playground's payload has the same parts.
     state.run.advance(batches.steps_per_epoch)

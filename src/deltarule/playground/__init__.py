@@ -8,13 +8,22 @@
   and its binary format.
 - ``client_messages.py``, ``access_control.py``, ``server.py``, ``launch.py``: parsing of the
   browser's messages, access control, the web server, and :func:`serve`, which starts it.
+- ``thumbnails.py``, ``derived_script.py``: pictures of the built-in data, and the formulas of
+  derived inputs, for the page.
 - ``run_subject.py``: a run as a subject of ``deltarule.explain``.
 - ``export.py``, ``script.py``: the files that can be downloaded.
 - ``assets/``, ``page.py``: the page.
 - ``static_page.py``: the page as one file, which trains in the browser without a server.
 """
 
-from deltarule.playground.data import BUILTIN, Axis, Data, TargetSpec, builtin_data
+from deltarule.playground.data import (
+    BUILTIN,
+    Axis,
+    Data,
+    TargetSpec,
+    builtin_data,
+    with_derived,
+)
 from deltarule.playground.interactive_run import InteractiveRun, start_run
 from deltarule.playground.launch import serve
 from deltarule.playground.settings import RunSettings
@@ -34,5 +43,6 @@ __all__ = [
     "start_run",
     "static_playground_html",
     "table_data",
+    "with_derived",
     "write_static_playground",
 ]

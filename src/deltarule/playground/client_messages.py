@@ -23,6 +23,7 @@ _FIELDS: dict[str, tuple[str, ...]] = {
     "rate": ("learning_rate",),
     "speed": ("steps_per_second",),
     "axes": ("x", "y", "hold"),
+    "weight": ("entry", "value"),
     "ack": ("frame",),
 }
 

@@ -6,15 +6,16 @@ The built-in data are generated from a seed, so that a script can generate them 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from deltarule.errors import InputError, UnknownName
 from deltarule.maths import Network
+from deltarule.tables.derived_features import DerivedFeatures
 from deltarule.training import split_rows
 
-__all__ = ["BUILTIN", "Axis", "Data", "TargetSpec", "builtin_data", "held_out"]
+__all__ = ["BUILTIN", "Axis", "Data", "TargetSpec", "builtin_data", "held_out", "with_derived"]
 
 # Makes this random stream independent of those of the initial weights, the order and the split.
 _DATA_KEY = 3
@@ -83,6 +84,10 @@ class Data:
     target : TargetSpec
     offsets, scales : arrays of shape (n_0,)
         Input k in its original unit is ``X[:, k] * scales[k] + offsets[k]``.
+    derived : tuple of str
+        Which of :data:`~deltarule.tables.derived_features.DERIVED` are the last columns of X.
+    notes : tuple of str
+        What was left out of a table, and what is unusual in it.
     """
 
     X: np.ndarray
@@ -92,11 +97,30 @@ class Data:
     target: TargetSpec
     offsets: np.ndarray
     scales: np.ndarray
+    derived: tuple[str, ...] = dataclasses.field(default=(), kw_only=True)
+    notes: tuple[str, ...] = dataclasses.field(default=(), kw_only=True)
+
+    @property
+    def n_given(self) -> int:
+        """The number of inputs that are not derived from others."""
+        return len(self.inputs) - len(self.derived)
 
     @property
     def axes(self) -> tuple[Axis, ...]:
-        """The possible axes of the decision surface: every input, or every column of a table."""
-        return tuple(Axis(name, (k,)) for k, name in enumerate(self.inputs))
+        """The possible axes of the decision surface: inputs that are not derived, or columns."""
+        return tuple(Axis(name, (k,)) for k, name in enumerate(self.inputs[: self.n_given]))
+
+    @property
+    def derivable(self) -> bool:
+        """Whether inputs can be derived: the others are two numbers."""
+        return self.n_given == 2 and len(self.axes) == 2 and not any(a.levels for a in self.axes)
+
+    def write_derived(self, rows: np.ndarray) -> None:
+        """Compute the derived inputs of rows, shape (N, n_0), from the others; in place."""
+        if self.derived:
+            given = rows[:, : self.n_given]
+            features = DerivedFeatures(self.derived, self.inputs[: self.n_given])
+            features.write(given, rows[:, self.n_given :])
 
     @property
     def trained(self) -> np.ndarray:
@@ -126,6 +150,36 @@ class Data:
         if net.n_outputs == 1:
             return self.y.astype(net.dtype)
         return np.eye(net.n_outputs, dtype=net.dtype)[self.y]
+
+
+def with_derived(X: np.ndarray, derived: Sequence[str]) -> np.ndarray:
+    """The inputs of a network with derived inputs, float32 of shape (N, 2 + n), from two inputs.
+
+    Parameters
+    ----------
+    X : array of shape (N, 2)
+    derived : sequence of str
+        Names in :data:`~deltarule.tables.derived_features.DERIVED`, as a downloaded model has
+        them in ``extra["derived"]``.
+
+    Raises
+    ------
+    InputError
+        If X has not two columns, or a name is unknown.
+
+    Examples
+    --------
+    >>> with_derived(np.array([[2.0, 3.0]]), ["square_0", "product"])
+    array([[2., 3., 4., 6.]], dtype=float32)
+    """
+    X = np.asarray(X, dtype=np.float32)
+    if X.ndim != 2:
+        raise InputError(f"X has shape {X.shape}; expected (N, 2)")
+    features = DerivedFeatures(derived, [f"x_{k}" for k in range(X.shape[1])])
+    found = np.empty((len(X), 2 + len(derived)), dtype=np.float32)
+    found[:, :2] = X
+    features.write(X, found[:, 2:])
+    return found
 
 
 def held_out(y: np.ndarray, share: float, seed: int, classes: bool) -> np.ndarray | None:
@@ -181,20 +235,49 @@ def _digits(rng: np.random.Generator, rows: int) -> _Points:
     return pixels[chosen] / 16, labels[chosen]
 
 
+def _plane(rng: np.random.Generator, rows: int) -> _Points:
+    points = rng.uniform(-1.0, 1.0, (rows, 2))
+    return points, points.mean(axis=1)
+
+
+# The centre of each bump, and its sign; all have the same width.
+BUMPS = ((-0.6, 0.5, 1), (0.0, 0.6, -1), (0.6, 0.5, 1), (-0.6, -0.5, -1), (0.0, -0.6, 1),
+          (0.6, -0.5, -1))  # fmt: skip
+BUMP_WIDTH = 0.25
+
+
+def _bumps(rng: np.random.Generator, rows: int) -> _Points:
+    points = rng.uniform(-1.0, 1.0, (rows, 2))
+    total = np.zeros(rows)
+    for x, y, sign in BUMPS:
+        distance = ((points - (x, y)) ** 2).sum(axis=1)
+        total += sign * np.exp(-distance / (2 * BUMP_WIDTH**2))
+    return points, total
+
+
 _GENERATORS: dict[str, Callable[[np.random.Generator, int], _Points]] = {
     "xor": _xor,
-    "spirals": _spirals,
     "circles": _circles,
     "moons": _moons,
+    "spirals": _spirals,
     "digits": _digits,
+    "plane": _plane,
+    "bumps": _bumps,
 }
+_QUANTITIES = ("plane", "bumps")
 
 BUILTIN: tuple[str, ...] = tuple(_GENERATORS)
 """The names of the built-in data."""
 
 
 def builtin_data(
-    name: str, *, rows: int = 300, noise: float = 0.05, held: float = 0.3, seed: int = 0
+    name: str,
+    *,
+    rows: int = 300,
+    noise: float = 0.05,
+    held: float = 0.3,
+    seed: int = 0,
+    derived: Sequence[str] = (),
 ) -> Data:
     """Generate built-in data; the same arguments give the same data.
 
@@ -203,7 +286,8 @@ def builtin_data(
     name : str
         One of ``BUILTIN``: ``"xor"``, ``"spirals"``, ``"circles"`` and ``"moons"`` are points
         of the plane in two classes; ``"digits"`` are scikit-learn's 8 × 8 images of handwritten
-        digits, at most 1797.
+        digits, at most 1797; ``"plane"`` and ``"bumps"`` are points with a number to predict: the
+        mean of the coordinates, and a sum of six Gaussian bumps.
     rows : int
         The number of rows.
     noise : float
@@ -212,19 +296,25 @@ def builtin_data(
         The share of rows that is held out.
     seed : int
         The seed of the points and of the choice of held-out rows.
+    derived : sequence of str
+        Inputs derived from the coordinates of points, by their names in
+        :data:`~deltarule.tables.derived_features.DERIVED`; they follow the coordinates.
 
     Raises
     ------
     UnknownName
         If there are no data of that name.
     InputError
-        If there are fewer than ten rows, or the noise or the share is out of range.
+        If there are fewer than ten rows, the noise or the share is out of range, or an input cannot
+        be derived.
 
     Examples
     --------
     >>> data = builtin_data("moons", rows=100, seed=1)
     >>> data.X.shape, data.target.classes, len(data.held)
     ((100, 2), ('0', '1'), 30)
+    >>> builtin_data("plane", derived=["square_0", "product"]).inputs
+    ('x_0', 'x_1', 'x₀²', 'x₀·x₁')
     """
     if name not in _GENERATORS:
         raise UnknownName(f"unknown data {name!r}; known: {', '.join(BUILTIN)}")
@@ -234,20 +324,28 @@ def builtin_data(
             "noise of at least 0, and a share from 0 to less than 1"
         )
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(_DATA_KEY,)))
-    points, label = _GENERATORS[name](rng, rows)
+    points, y = _GENERATORS[name](rng, rows)
     points = points + noise * rng.normal(size=points.shape)
-    X = np.ascontiguousarray(points, dtype=np.float32)
+    classes: tuple[str, ...] = ("0", "1")
+    given: tuple[str, ...] = ("x_0", "x_1")
     if name == "digits":
-        inputs = tuple(f"pixel {k // 8},{k % 8}" for k in range(64))
+        given = tuple(f"pixel {k // 8},{k % 8}" for k in range(64))
         classes = tuple(map(str, range(10)))
-    else:
-        inputs, classes = ("x_0", "x_1"), ("0", "1")
+    elif name in _QUANTITIES:
+        classes = ()
+    X = np.ascontiguousarray(points, dtype=np.float32)
+    inputs = given
+    if derived:
+        inputs = (*given, *DerivedFeatures(derived, given).features())
+        X = with_derived(X, derived)
+    target = "digit" if name == "digits" else "class" if classes else "value"
     return Data(
         X=X,
-        y=label,
-        held=held_out(label, held, seed, classes=True),
+        y=y,
+        held=held_out(y, held, seed, classes=bool(classes)),
         inputs=inputs,
-        target=TargetSpec("digit" if name == "digits" else "class", classes),
+        target=TargetSpec(target, classes),
         offsets=np.zeros(X.shape[1]),
         scales=np.ones(X.shape[1]),
+        derived=tuple(derived),
     )

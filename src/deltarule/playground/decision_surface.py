@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -12,17 +13,32 @@ from deltarule.explain.subsample import evenly_spaced
 from deltarule.playground.data import Axis, Data
 
 __all__ = [
+    "COARSE_SIDE",
+    "FINE_SIDE",
     "SIDE",
     "Plane",
     "class_probabilities",
     "plane_for",
     "plane_points",
+    "side_for",
     "suggested_axes",
     "surface_levels",
 ]
 
-SIDE = 48
-"""The number of grid points along each side."""
+SIDE = 96
+"""The number of grid points along each side while a usual network trains."""
+
+FINE_SIDE = 192
+"""The number when the run is paused."""
+
+COARSE_SIDE = 48
+"""The number while a large network trains."""
+
+# The most multiply-adds for a surface during training, and in a pause: some milliseconds, and some
+# tenths of a second.
+_MOST_WORK = {SIDE: 8.0e7, FINE_SIDE: 2.0e9}
+# The most numbers in rows of grid points that are kept, or computed at once.
+_MOST_KEPT = 3_000_000
 
 _MOST_POINTS = 800
 _HOLDS = ("mean", "median")
@@ -44,15 +60,60 @@ class Plane:
     ranges : tuple of 4 floats
         The ends of the x axis and of the y axis, as encoded inputs; level j of a category
         extends from j − ½ to j + ½.
-    rows : float32 array of shape (SIDE², n_0)
-        The grid points, row by row from the top left.
+    data : Data
+    fixed : float32 array of shape (n_0,)
+        The constant inputs.
     """
 
     x: int
     y: int
     hold: str
     ranges: tuple[float, float, float, float]
-    rows: np.ndarray
+    data: Data = dataclasses.field(repr=False, compare=False)
+    fixed: np.ndarray = dataclasses.field(repr=False, compare=False)
+    _kept: dict[int, np.ndarray] = dataclasses.field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+
+    def rows(self, side: int = SIDE) -> np.ndarray:
+        """The grid points, float32 of shape (side², n_0), row by row from the top left."""
+        return np.concatenate(list(self._parts(side)))
+
+    def outputs(self, predict: Callable[[np.ndarray], np.ndarray], side: int = SIDE) -> np.ndarray:
+        """A network's outputs at the grid points, shape (side², n_L)."""
+        if side * side * len(self.fixed) > _MOST_KEPT:
+            return np.concatenate([predict(part) for part in self._parts(side)])
+        if side not in self._kept:
+            self._kept[side] = self.rows(side)
+        return predict(self._kept[side])
+
+    def _parts(self, side: int) -> Iterator[np.ndarray]:
+        """The grid points, so many lines at a time that memory is bounded."""
+        low, high, bottom, top = self.ranges
+        across, up = np.linspace(low, high, side), np.linspace(top, bottom, side)
+        lines = max(1, min(side, _MOST_KEPT // (side * len(self.fixed))))
+        for start in range(0, side, lines):
+            here = up[start : start + lines]
+            rows = np.tile(self.fixed, (len(here) * side, 1))
+            _set_axis_values(rows, self.data.axes[self.x], np.tile(across, len(here)))
+            if self.y >= 0:
+                _set_axis_values(rows, self.data.axes[self.y], np.repeat(here, side))
+            self.data.write_derived(rows)
+            yield rows
+
+
+def side_for(n_multiply_adds: float, moving: bool) -> int:
+    """The number of grid points along a side, for a network that takes so much for one row.
+
+    Examples
+    --------
+    >>> side_for(100, moving=True), side_for(100, moving=False), side_for(1e6, moving=True)
+    (96, 192, 48)
+    """
+    points = {side: side * side * n_multiply_adds for side in (SIDE, FINE_SIDE)}
+    if moving:
+        return SIDE if points[SIDE] <= _MOST_WORK[SIDE] else COARSE_SIDE
+    return FINE_SIDE if points[FINE_SIDE] <= _MOST_WORK[FINE_SIDE] else SIDE
 
 
 def suggested_axes(data: Data) -> tuple[int, int]:
@@ -99,8 +160,8 @@ def plane_for(data: Data, x: int, y: int, hold: str) -> Plane:
     Examples
     --------
     >>> from deltarule.playground.data import builtin_data
-    >>> plane_for(builtin_data("moons"), 0, 1, "mean").rows.shape
-    (2304, 2)
+    >>> plane_for(builtin_data("moons"), 0, 1, "mean").rows().shape
+    (9216, 2)
     """
     axes = data.axes
     n = len(axes)
@@ -112,15 +173,9 @@ def plane_for(data: Data, x: int, y: int, hold: str) -> Plane:
         )
     kept = data.X[data.trained]
     fixed = kept.mean(axis=0) if hold == "mean" else np.median(kept, axis=0)
-    rows = np.tile(fixed.astype(np.float32), (SIDE * SIDE, 1))
-    low, high = _axis_range(data, axes[x])
-    _set_axis_values(rows, axes[x], np.tile(np.linspace(low, high, SIDE), SIDE))
-    if single:
-        bottom, top = _padded_range(data.y.astype(np.float64))
-    else:
-        bottom, top = _axis_range(data, axes[y])
-        _set_axis_values(rows, axes[y], np.repeat(np.linspace(top, bottom, SIDE), SIDE))
-    return Plane(x, y, hold, (low, high, bottom, top), rows)
+    up = _padded_range(data.y.astype(np.float64)) if single else _axis_range(data, axes[y])
+    ranges = (*_axis_range(data, axes[x]), *up)
+    return Plane(x, y, hold, ranges, data, fixed.astype(np.float32))
 
 
 def _set_axis_values(rows: np.ndarray, axis: Axis, values: np.ndarray) -> None:
@@ -180,7 +235,7 @@ def surface_levels(data: Data, output: np.ndarray) -> dict[str, np.ndarray]:
     Parameters
     ----------
     data : Data
-    output : array of shape (SIDE², n_L)
+    output : array of shape (side², n_L)
         a^L at the grid points.
 
     Returns
@@ -223,7 +278,7 @@ def plane_points(data: Data, plane: Plane) -> dict[str, Any]:
     >>> from deltarule.playground.data import builtin_data
     >>> data = builtin_data("xor", rows=10)
     >>> sorted(plane_points(data, plane_for(data, 0, 1, "mean")))
-    ['held', 'value', 'x', 'y']
+    ['held', 'row', 'value', 'x', 'y']
     """
     n = len(data.X)
     take = evenly_spaced(n, _MOST_POINTS)
@@ -240,4 +295,5 @@ def plane_points(data: Data, plane: Plane) -> dict[str, Any]:
         "y": [round(float(value), 5) for value in up],
         "value": [round(float(value), 5) for value in data.y[take]],
         "held": held[take].tolist(),
+        "row": take.tolist(),
     }

@@ -22,6 +22,10 @@ KINDS = ("run.py", "model.zip", "explain.html")
 """The kinds of files."""
 
 _PAGE_ROWS = 256
+_DERIVED_NOTE = (
+    "the network takes the derived inputs too: predict(deltarule.playground.with_derived(X, "
+    'extra["derived"])) computes them from the two columns of X'
+)
 # A constant date in the archive, so that the same model gives the same bytes.
 _DATE = (1980, 1, 1, 0, 0, 0)
 
@@ -101,6 +105,8 @@ def _zipped_model(snapshot: Snapshot) -> bytes:
                 "inputs": list(data.inputs),
                 "classes": list(data.target.classes),
             }
+            if data.derived:
+                extra |= {"derived": list(data.derived), "note": _DERIVED_NOTE}
             save_model(folder, Model(snapshot.net, snapshot.theta, snapshot.history, extra))
         buffer = io.BytesIO()
         with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:

@@ -12,8 +12,10 @@ import time
 import numpy as np
 
 from deltarule.engines import Batch, EngineSettings, Epoch, started_engine
+from deltarule.errors import InputError
 from deltarule.maths import Network
 from deltarule.optimizers import RULES, SCHEDULES
+from deltarule.optimizers.scalars import in_interval
 from deltarule.playground.data import Data
 from deltarule.playground.settings import RunSettings, network_for
 from deltarule.training import Batches, EpochLog, History, StopFlag
@@ -21,7 +23,14 @@ from deltarule.training.arguments import split_data
 from deltarule.training.batches import Rows, chunks
 from deltarule.training.steps import StepRun
 
-__all__ = ["MOST_RECORDS", "InteractiveRun", "RateChange", "ThinnedHistory", "start_run"]
+__all__ = [
+    "MOST_RECORDS",
+    "InteractiveRun",
+    "ParameterEdit",
+    "RateChange",
+    "ThinnedHistory",
+    "start_run",
+]
 
 MOST_RECORDS = 512
 """The largest number of epoch logs that a run keeps for its loss curve."""
@@ -29,6 +38,8 @@ MOST_RECORDS = 512
 # From this many multiply-adds per step on, the engine uses several threads; for fewer the gain is
 # not worth what the browser loses. The bits do not depend on the number of threads.
 _MULTITHREADED_FROM = 3.0e7
+
+_MOST_EDITS = 10_000
 
 
 class ThinnedHistory(History):
@@ -93,6 +104,15 @@ class RateChange:
     learning_rate: float
 
 
+@dataclasses.dataclass(frozen=True)
+class ParameterEdit:
+    """An entry of θ that was set by hand, and the number of steps that were taken before."""
+
+    step: int
+    index: int
+    value: float
+
+
 @dataclasses.dataclass(kw_only=True)
 class InteractiveRun(StepRun):
     """A run of steps that returns after a given number of them.
@@ -101,10 +121,13 @@ class InteractiveRun(StepRun):
     ----------
     changes : list of RateChange
         All learning rates so far, the first set at step 0.
+    edits : list of ParameterEdit
+        All parameters that were set by hand.
     """
 
     history: ThinnedHistory
     changes: list[RateChange] = dataclasses.field(default_factory=list)
+    edits: list[ParameterEdit] = dataclasses.field(default_factory=list)
     _planned: Epoch | None = None
     _began: float = 0.0
 
@@ -168,6 +191,29 @@ class InteractiveRun(StepRun):
         if not self.changes or self.changes[-1].learning_rate != rate:
             self.changes.append(RateChange(self.step, rate))
 
+    def set_parameter(self, index: int, value: float) -> None:
+        """Set entry ``index`` of θ; the rule's slots stay.
+
+        Raises
+        ------
+        InputError
+            If there is no such entry, the value is out of range, or 10,000 were set before.
+        """
+        theta = np.array(self.engine.theta)
+        if not 0 <= index < len(theta):
+            raise InputError(
+                parameter="entry", given=index, expected=f"0 to {len(theta) - 1}, an entry of θ"
+            )
+        value = float(theta.dtype.type(in_interval("", "value", value, "[-1e6, 1e6]", 0.5)))
+        last = self.edits[-1] if self.edits else None
+        if last is not None and (last.step, last.index) == (self.step, index):
+            self.edits.pop()
+        elif len(self.edits) >= _MOST_EDITS:
+            raise InputError(f"{_MOST_EDITS:,} weights were set by hand; reset the run first")
+        theta[index] = value
+        self.engine.restore({**self.engine.state(), "theta": theta})
+        self.edits.append(ParameterEdit(self.step, index, value))
+
     def next_batch(self) -> Batch:
         """The batch of the next step."""
         if self.done == self.batches.steps_per_epoch:  # closing the epoch raised an exception
@@ -213,6 +259,7 @@ def start_run(data: Data, settings: RunSettings, flag: StopFlag) -> tuple[Networ
         EngineSettings(
             rule=rule,
             l2=settings.l2,
+            l1=settings.l1,
             total_weight=float(np.sum(parts.weights)),
             seed=settings.seed,
         ),

@@ -13,6 +13,8 @@ from deltarule.explain.page.page import (
     script_text,
     style_text,
 )
+from deltarule.playground.derived_script import derived_script
+from deltarule.playground.thumbnails import thumbnails
 
 __all__ = ["assembled_page", "own_asset", "playground_html"]
 
@@ -22,9 +24,14 @@ WIRE = "wire.js"
 # The order matters: a script uses the scripts before it.
 SCRIPTS = (
     "canvas.js",
+    "points.js",
+    "axes.js",
     "surface.js",
     "losses.js",
+    "choosers.js",
     "controls.js",
+    "weights.js",
+    "address.js",
     "network.js",
 )
 LAST = "playground.js"
@@ -53,10 +60,10 @@ def playground_html(boot: str, nonce: str) -> str:
     Examples
     --------
     >>> text = playground_html("a1", "b2")
-    >>> '{"boot":"a1"}' in text, text.count('<script nonce="b2">')
+    >>> '{"boot":"a1",' in text, text.count('<script nonce="b2">')
     (True, 1)
     """
-    scripts = "\n".join([script_text(), *map(own_asset, (WIRE, *SCRIPTS, LAST))])
+    scripts = "\n".join([script_text(), derived_script(), *map(own_asset, (WIRE, *SCRIPTS, LAST))])
     return assembled_page(boot, [script_element(scripts, nonce)], _FOOT)
 
 
@@ -68,10 +75,11 @@ def assembled_page(boot: str, scripts: Sequence[str], foot: str) -> str:
     >>> "<p>here</p>" in assembled_page("a1", [], "here")
     True
     """
+    config = data_element("config", {"boot": boot, "thumbnails": thumbnails()})
     parts = {
         "/*CSS*/": "\n".join([style_text(), *map(own_asset, STYLES)]),
         "<!--TOOLS-->": asset(TOOLS),
         "<!--FOOT-->": foot,
-        "<!--SCRIPTS-->": "\n".join([data_element("config", {"boot": boot}), *scripts]),
+        "<!--SCRIPTS-->": "\n".join([config, *scripts]),
     }
     return fill_template(own_asset("playground.html"), parts)

@@ -11,7 +11,12 @@ from deltarule.engines import Batch
 from deltarule.maths import Network
 from deltarule.playground.data import Data, builtin_data
 from deltarule.playground.decision_surface import Plane, plane_for, suggested_axes
-from deltarule.playground.interactive_run import InteractiveRun, RateChange, start_run
+from deltarule.playground.interactive_run import (
+    InteractiveRun,
+    ParameterEdit,
+    RateChange,
+    start_run,
+)
 from deltarule.playground.settings import RunSettings, fitted_settings
 from deltarule.playground.tabledata import ReadTable, table_data
 from deltarule.training import History, StopFlag
@@ -33,6 +38,7 @@ class Snapshot:
     batch_size: int
     history: History
     changes: tuple[RateChange, ...]  # all learning rates so far, the first set at step 0
+    edits: tuple[ParameterEdit, ...]  # all parameters that were set by hand
     engine: str
     state: dict[str, np.ndarray]  # the result of engine.state()
     next_batch: Batch
@@ -60,6 +66,12 @@ class RunState:
         if self.run.step == 0:  # then it is the initial learning rate
             self.settings = dataclasses.replace(self.settings, learning_rate=rate)
 
+    def set_parameter(self, index: int, value: float) -> None:
+        """Set entry ``index`` of θ by hand."""
+        self.run.set_parameter(index, value)
+        if self.run.step == 0:
+            self.initial_losses = self.run.current_losses()
+
     def snapshot(self, diverged: bool = False) -> Snapshot:
         """A copy of the current state."""
         run = self.run
@@ -74,6 +86,7 @@ class RunState:
             batch_size=run.batches.batch_size,
             history=History(list(run.history.logs)),
             changes=tuple(run.changes),
+            edits=tuple(run.edits),
             engine=run.engine.name,
             state=run.engine.state(),
             next_batch=run.next_batch(),
@@ -96,15 +109,16 @@ def data_for(settings: RunSettings, source: ReadTable | None) -> Data:
     >>> data_for(RunSettings(data="circles", rows=50), None).X.shape
     (50, 2)
     """
-    common = {"rows": settings.rows, "held": settings.held, "seed": settings.seed}
+    names = ("rows", "held", "seed", "derived")
+    common = {name: getattr(settings, name) for name in names}
     if settings.data == "table":
         assert source is not None  # the settings were checked
-        return table_data(source, columns=settings.columns, **common)  # type: ignore[arg-type]
-    return builtin_data(settings.data, noise=settings.noise, **common)  # type: ignore[arg-type]
+        return table_data(source, columns=settings.columns, **common)
+    return builtin_data(settings.data, noise=settings.noise, **common)
 
 
 # The settings that the data depend on.
-_DATA_SETTINGS = ("data", "rows", "noise", "held", "columns", "seed")
+_DATA_SETTINGS = ("data", "rows", "noise", "held", "columns", "seed", "derived")
 
 
 def make_run_state(

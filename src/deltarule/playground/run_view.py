@@ -11,12 +11,21 @@ import numpy as np
 
 from deltarule.explain.subsample import evenly_spaced
 from deltarule.optimizers import RULES
-from deltarule.playground.data import BUILTIN, TargetSpec
-from deltarule.playground.decision_surface import SIDE, plane_points, surface_levels
+from deltarule.playground.data import BUILTIN, Data, TargetSpec
+from deltarule.playground.decision_surface import plane_points, side_for, surface_levels
 from deltarule.playground.frame_format import pack_frame
 from deltarule.playground.run_state import RunState
-from deltarule.playground.settings import LIMITS, STARTS, activations, legal_losses, ranges
+from deltarule.playground.settings import (
+    LIMITS,
+    STARTS,
+    STEPS_PER_SECOND,
+    RunSettings,
+    activations,
+    legal_losses,
+    ranges,
+)
 from deltarule.playground.tabledata import ReadTable
+from deltarule.tables.derived_features import DERIVED, DerivedFeatures
 
 __all__ = ["describe_run", "encode_frame"]
 
@@ -49,9 +58,12 @@ def describe_run(state: RunState, source: ReadTable | None) -> dict[str, Any]:
             "loss": list(legal_losses(len(data.target.classes))),
             "rule": RULES.names(),
             "columns": list(source.schema.names) if source else [],
+            "derived": _derived_choices(data) if data.derivable else [],
             "limits": LIMITS,
             "ranges": ranges(),
+            "defaults": RunSettings().plain(),
             "starts": STARTS,
+            "speed": STEPS_PER_SECOND,
             "full_batch": [each.name for each in RULES if each.full_batch],
             "without_rate": [each.name for each in RULES if not each.uses_learning_rate],
         },
@@ -61,9 +73,11 @@ def describe_run(state: RunState, source: ReadTable | None) -> dict[str, Any]:
         "full_batch": rule.full_batch,
         "steps_per_epoch": run.batches.steps_per_epoch,
         "inputs": list(data.inputs),
+        "notes": list(data.notes),
         "axes": [
             {
                 "name": axis.name,
+                "inputs": list(axis.inputs),
                 "levels": list(axis.levels),
                 "date": axis.date,
                 "offset": float(data.offsets[axis.inputs[0]]),
@@ -84,7 +98,7 @@ def describe_run(state: RunState, source: ReadTable | None) -> dict[str, Any]:
             "y": plane.y,
             "hold": plane.hold,
             "ranges": list(plane.ranges),
-            "side": SIDE,
+            "fixed": [float(value) for value in plane.fixed],
         },
         "points": plane_points(data, plane),
         "net": {
@@ -94,6 +108,12 @@ def describe_run(state: RunState, source: ReadTable | None) -> dict[str, Any]:
         },
         "engine": run.engine.name,
     }
+
+
+def _derived_choices(data: Data) -> list[dict[str, str]]:
+    """The inputs that can be derived from those of the data, with their names on the page."""
+    labels = DerivedFeatures(tuple(DERIVED), data.inputs[: data.n_given]).features()
+    return [{"name": name, "label": label} for name, label in zip(DERIVED, labels, strict=True)]
 
 
 def _in_unit(value: float, target: TargetSpec) -> float:
@@ -116,12 +136,15 @@ def encode_frame(state: RunState, header: Mapping[str, Any], moving: bool) -> by
     (0, ['curve', 'level', 'theta'])
     """
     run, data = state.run, state.data
+    side = side_for(state.net.n_multiply_adds, moving)
     with np.errstate(all="ignore"):
-        arrays = surface_levels(data, run.engine.predict(state.plane.rows))
+        arrays = surface_levels(data, state.plane.outputs(run.engine.predict, side))
         arrays["curve"] = curve = state.curve()
         if not moving or state.net.n_parameters <= _MOST_PARAMETERS:
             arrays["theta"] = np.array(run.engine.theta, dtype=np.float32)
         progress = {
+            "side": side,
+            "edits": len(run.edits),
             "step": run.step,
             "epoch": len(run.history),
             "done": run.done,

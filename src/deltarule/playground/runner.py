@@ -22,6 +22,7 @@ from deltarule.playground.frame_format import Frame
 from deltarule.playground.run_state import RunState, Snapshot, make_run_state
 from deltarule.playground.run_view import describe_run, encode_frame
 from deltarule.playground.settings import (
+    STEPS_PER_SECOND,
     RunSettings,
     checked_settings,
     starting_with,
@@ -89,7 +90,7 @@ class Runner:
         self._description: tuple[int, str] = (0, "")
         self._state: RunState | None = None
         self._phase, self._message = "paused", ""
-        self._speed = 300.0
+        self._speed = STEPS_PER_SECOND
         self._next_step_time = 0.0
         self._epoch_goal: int | None = None
         self._steps_per_slice = 1
@@ -263,6 +264,13 @@ class Runner:
         rate = settings_of(RunSettings)["learning_rate"].check("learning_rate", learning_rate)
         self._current.change_rate(rate)
         self._describe()
+
+    def _do_weight(self, entry: Any, value: Any) -> None:
+        self._require_trainable()
+        if isinstance(entry, bool) or not isinstance(entry, int):
+            raise InputError(parameter="entry", given=entry, expected="the index of a parameter")
+        self._current.set_parameter(entry, value)
+        self._frame_outdated = True
 
     def _do_speed(self, steps_per_second: Any) -> None:
         low, high = _SPEED_RANGE

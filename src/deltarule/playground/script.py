@@ -53,6 +53,8 @@ def run_script(snapshot: Snapshot, source: ReadTable | None = None) -> str:
 def _is_call_of_train(snapshot: Snapshot) -> bool:
     """Whether one call of ``train`` repeats the run."""
     epochs = snapshot.history.logs
+    if snapshot.edits:
+        return False
     whole = snapshot.step == snapshot.epoch * snapshot.steps_per_epoch and snapshot.epoch > 0
     grown = bool(epochs) and epochs[-1].loss > _DIVERGED_GROWTH * epochs[0].loss
     return whole and len(snapshot.changes) == 1 and not snapshot.diverged and not grown
@@ -86,6 +88,8 @@ import numpy as np
 def _data(snapshot: Snapshot, source: ReadTable | None) -> str:
     s = snapshot.settings
     common = f"rows={s.rows}, held={s.held!r}, seed={s.seed}"
+    if s.derived:
+        common += f", derived={list(s.derived)!r}"
     if s.data != "table":
         return f"data = builtin_data({s.data!r}, noise={s.noise!r}, {common})"
     assert source is not None
@@ -117,6 +121,7 @@ def _training(snapshot: Snapshot) -> str:
     batch_size={snapshot.batch_size},
     epochs={snapshot.epoch},
     l2={s.l2!r},
+    l1={s.l1!r},
     seed={s.seed},
     keep_best=False,
     engine={snapshot.engine!r},
@@ -130,6 +135,8 @@ print(f"loss {{last.loss:.6f}}, on the rows held out {{last.validation_loss}}")
 def _stepping(snapshot: Snapshot) -> str:
     s = snapshot.settings
     rates = {each.step: each.learning_rate for each in snapshot.changes}
+    by_hand = _edits(snapshot)
+    edit, at_end = ("", "") if not by_hand else ("        edit(step)\n", "edit(steps)\n")
     return f"""# The rows that are trained on, in batches; the others are held out.
 rows = np.arange(len(data.X))
 rows = rows if data.held is None else np.delete(rows, data.held)
@@ -144,20 +151,41 @@ batches = Batches(
     rows=None if data.held is None else rows,
 )
 settings = EngineSettings(
-    rule={s.rule!r}, l2={s.l2!r}, total_weight=float(len(rows)), seed={s.seed}
+    rule={s.rule!r}, l2={s.l2!r}, l1={s.l1!r}, total_weight=float(len(rows)), seed={s.seed}
 )
 engine = started_engine({snapshot.engine!r}, net, net.initial({s.seed}), settings)
 
 # From which step on which learning rate held.
 rates = {rates!r}
-step, steps = 0, {snapshot.step}
+{by_hand}step, steps = 0, {snapshot.step}
 while step < steps:
     first = step % batches.steps_per_epoch
     for batch in batches.epoch(step // batches.steps_per_epoch, first):
         if step == steps:
             break
         rate = rates.get(step, rate) if step else rates[0]
-        engine.step(batch, rate)
+{edit}        engine.step(batch, rate)
         step += 1
-theta = engine.theta
+{at_end}theta = engine.theta
+"""
+
+
+def _edits(snapshot: Snapshot) -> str:
+    """The source of a function that sets parameters as they were set by hand; empty without any."""
+    if not snapshot.edits:
+        return ""
+    edits: dict[int, list[tuple[int, float]]] = {}
+    for each in snapshot.edits:
+        edits.setdefault(each.step, []).append((each.index, each.value))
+    return f"""# After which step which entries of θ were set by hand.
+edits = {edits!r}
+
+
+def edit(step):
+    theta = np.array(engine.theta)
+    for index, value in edits.get(step, ()):
+        theta[index] = value
+    engine.restore({{**engine.state(), "theta": theta}})
+
+
 """

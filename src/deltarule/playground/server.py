@@ -19,7 +19,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from deltarule.errors import DeltaruleError, FileError, InputError
+from deltarule.errors import DeltaruleError, FileError, InputError, short_repr
 from deltarule.playground import export
 from deltarule.playground.access_control import HEADERS, AccessControl
 from deltarule.playground.client_messages import MOST_BYTES, parse_message
@@ -108,9 +108,13 @@ class Playground:
         rows = request.query_params.get("rows", ROWS[0])
         if rows not in ROWS:
             return _plain_text(f"there are no such rows; expected {' or '.join(ROWS)}", 404)
+        text = request.query_params.get("row", "")
+        if text and not (text.isascii() and text.isdecimal() and len(text) < 10):
+            return _plain_text(f"row is {short_repr(text)}; expected a whole number", 404)
+        row = int(text) if text else None
         try:
             snapshot = await self._command("snapshot")
-            payload = await run_in_threadpool(run_payload, snapshot, rows)
+            payload = await run_in_threadpool(run_payload, snapshot, rows, row)
         except DeltaruleError as error:
             return _plain_text(str(error), 409)
         return JSONResponse(payload, headers=HEADERS)

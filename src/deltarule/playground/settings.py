@@ -15,11 +15,13 @@ from deltarule.optimizers import RULES
 from deltarule.optimizers.scalars import limits
 from deltarule.playground.data import BUILTIN, Data
 from deltarule.settings import documented, setting, settings_of, shared
+from deltarule.tables.derived_features import DERIVED
 from deltarule.tabular.network_targets import loss_and_output
 
 __all__ = [
     "LIMITS",
     "STARTS",
+    "STEPS_PER_SECOND",
     "RunSettings",
     "activations",
     "checked_settings",
@@ -36,6 +38,9 @@ LIMITS = {
     "columns": 2_000,
 }
 """The largest number of each thing that a run may have."""
+
+STEPS_PER_SECOND = 300.0
+"""The speed at which the first run trains."""
 
 # The losses by the number of classes, the default first; 0 stands for a quantity, and 3 for any
 # number above 2. Quantities are standardised, so that a loss of positive numbers is not among
@@ -89,6 +94,7 @@ class RunSettings:
         0.3, "Share of the rows held out.", "number", interval="[0, 0.9]", example=0.3
     )
     columns: tuple[str, ...] = setting((), "Of a table; none for all.")
+    derived: tuple[str, ...] = setting((), "Inputs derived from two numbers, by name.")
     seed: int = shared("seed", 0, interval="[0, 2147483647]")
     layers: tuple[int, ...] = setting(
         (4, 3), "Widths of the hidden layers.", "layer_widths", interval="[1, 512]"
@@ -107,17 +113,21 @@ class RunSettings:
         special_value="",
     )
     l2: float = shared("l2", 0.0, interval="[0, 1e6]")
+    l1: float = shared("l1", 0.0, interval="[0, 1e6]")
 
     def plain(self) -> dict[str, Any]:
         """The settings by name, as values that JSON can hold."""
         record = dataclasses.asdict(self)
-        return record | {"layers": list(self.layers), "columns": list(self.columns)}
+        return record | {name: list(record[name]) for name in ("layers", "columns", "derived")}
 
 
 # The first settings for each data set: with them, a run learns the data within a few seconds at the
-# default speed, for any seed (tests/playground/test_settings.py). On the spirals, tanh stays on a
-# plateau for many epochs; gelu does not.
-_START = {"noise": 0.03, "activation": "tanh", "learning_rate": 0.03, "batch_size": 32, "loss": ""}
+# default speed, for any seed (tests/playground/test_settings.py). On the spirals and the bumps,
+# tanh stays on a plateau for many epochs; gelu does not.
+_START = {
+    "noise": 0.03, "activation": "tanh", "learning_rate": 0.03, "batch_size": 32, "loss": "",
+    "derived": [],
+}  # fmt: skip
 STARTS: dict[str, dict[str, Any]] = {
     name: _START | start
     for name, start in {
@@ -132,6 +142,8 @@ STARTS: dict[str, dict[str, Any]] = {
         "circles": {"rows": 300, "layers": [6]},
         "moons": {"rows": 300, "noise": 0.08, "layers": [8, 4], "learning_rate": 0.02},
         "digits": {"rows": 1797, "noise": 0.0, "layers": [32], "learning_rate": 0.003},
+        "plane": {"rows": 300, "layers": [4]},
+        "bumps": {"rows": 500, "noise": 0.0, "layers": [8, 8], "activation": "gelu"},
         "table": {"rows": 20_000, "noise": 0.0, "layers": [12, 8], "learning_rate": 0.005},
     }.items()
 }
@@ -205,9 +217,10 @@ def checked_settings(
     for name, value in values.items():
         if name in names:
             found[name] = _one_of(name, value, names[name])
-        elif name == "columns":
-            chosen = _items(name, value, LIMITS[name])
-            found[name] = tuple(_one_of(name, each, columns) for each in chosen)
+        elif name in ("columns", "derived"):
+            allowed = columns if name == "columns" else tuple(DERIVED)
+            chosen = _items(name, value, LIMITS.get(name, len(DERIVED)))
+            found[name] = tuple(dict.fromkeys(_one_of(name, each, allowed) for each in chosen))
         elif name == "layers":
             widths = _items(name, value, LIMITS[name])
             found[name] = known[name].check(name, tuple(map(_whole_as_int, widths)))

@@ -8,16 +8,23 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from deltarule.explain.page.formula_library import formula_library
+from deltarule.explain.page.images import image_of
 from deltarule.explain.page.page import SCRIPTS as PAGE_SCRIPTS
 from deltarule.explain.page.page import asset, script_element
+from deltarule.explain.subject import Names, Subject
 from deltarule.files import write_bytes
+from deltarule.maths import Network
 from deltarule.optimizers import RULES
-from deltarule.playground.data import BUILTIN, builtin_data, digit_images
+from deltarule.playground.data import BUILTIN, BUMP_WIDTH, BUMPS, Data, builtin_data, digit_images
+from deltarule.playground.derived_script import derived_script
 from deltarule.playground.page import LAST, SCRIPTS, assembled_page, own_asset
 from deltarule.playground.run_state import make_run_state
 from deltarule.playground.run_view import describe_run
 from deltarule.playground.settings import legal_losses, starting_with
+from deltarule.tables.derived_features import DERIVED
 
 __all__ = ["engine_script", "static_playground_html", "write_static_playground"]
 
@@ -101,7 +108,7 @@ def engine_script() -> str:
     text = json.dumps(catalogue, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     # Written as an escape, a "<" cannot end the element.
     text = text.replace("<", "\\u003c")
-    scripts = [*map(asset, DRIVER), library, f"DR.catalogue = {text};"]
+    scripts = [*map(asset, DRIVER), library, derived_script(), f"DR.catalogue = {text};"]
     return "\n".join([*scripts, *map(own_asset, ENGINE)])
 
 
@@ -117,16 +124,24 @@ def _formulas_and_catalogue() -> tuple[str, dict[str, Any]]:
         "choices": run["choices"],
         "outputs": losses,
         "first": first.plain(),
-        "side": run["plane"]["side"],
-        "builtin": {
-            name: {
-                "inputs": list(data.inputs),
-                "target": data.target.name,
-                "classes": list(data.target.classes),
-            }
-            for name, data in known.items()
-        },
+        "builtin": {name: _described(data) for name, data in known.items()},
         "digits": _digits(),
+        "bumps": {"bumps": BUMPS, "width": BUMP_WIDTH},
+        "derived": [{"name": name, "label": each.label} for name, each in DERIVED.items()],
+    }
+
+
+def _described(data: Data) -> dict[str, Any]:
+    """The inputs and the target of built-in data."""
+    n = len(data.inputs)
+    net = Network([n, 1], activation=[])
+    names = Names(data.inputs, (data.target.name,), ("0",))
+    subject = Subject.of_arrays(net, np.zeros(n + 1), data.X[:1], [[0.0]], names=names)
+    return {
+        "inputs": list(data.inputs),
+        "target": data.target.name,
+        "classes": list(data.target.classes),
+        "image": image_of(subject),
     }
 
 

@@ -110,6 +110,7 @@ def table_data(
     rows: int = 20_000,
     held: float = 0.3,
     seed: int = 0,
+    derived: Sequence[str] = (),
 ) -> TableData:
     """Encode the rows of a table as ``deltarule fit`` does.
 
@@ -128,11 +129,16 @@ def table_data(
         The share of rows that is held out.
     seed : int
         The seed of the sample and of the choice of held-out rows.
+    derived : sequence of str
+        Inputs derived from two encoded numbers, by their names in
+        :data:`~deltarule.tables.derived_features.DERIVED`; they follow the numbers.
 
     Raises
     ------
     DataError
         If a column is unknown, or there are fewer than ten rows with a target.
+    InputError
+        If an input cannot be derived.
 
     Examples
     --------
@@ -151,9 +157,10 @@ def table_data(
     schema = dataclasses.replace(
         schema, columns=tuple(c for c in schema.columns if c.name in chosen)
     )
-    if len(typed) > rows:
+    n_known = len(typed)
+    if n_known > rows:
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(_SAMPLE_KEY,)))
-        typed = typed.take(np.sort(rng.permutation(len(typed))[:rows]))
+        typed = typed.take(np.sort(rng.permutation(n_known)[:rows]))
     if len(typed) < 10:
         raise DataError(
             f"{schema.source or 'the table'} has {len(typed)} rows with a known target; expected "
@@ -168,7 +175,7 @@ def table_data(
     )
     assert training.target is not None
     target.fit(training.target)
-    encoder = TableEncoder().fit(training, schema)
+    encoder = TableEncoder(derived=derived).fit(training, schema)
     offsets, scales = _original_units(encoder)
     assert schema.target is not None
     return TableData(
@@ -183,7 +190,23 @@ def table_data(
         encoder=encoder,
         target_code=target,
         typed=typed,
+        derived=tuple(derived),
+        notes=_notes(table, schema, encoder, n_known, rows),
     )
+
+
+def _notes(
+    table: ReadTable, schema: Schema, encoder: TableEncoder, n_known: int, most: int
+) -> tuple[str, ...]:
+    """The notes of ``deltarule fit`` on the table and its columns, and what the playground adds."""
+    found = [*schema.remarks(), *table.typed.notes]
+    if n_known > most:
+        found.append(f"{most:,} of {n_known:,} rows, chosen at random with the seed")
+    constant = [code.name for code in encoder.column_encoders if not code.features()]
+    if constant:
+        found.append(f"the same in all rows to train on, and no input: {', '.join(constant)}")
+    found += encoder.merged_notes()
+    return tuple(dict.fromkeys(map(str, found)))
 
 
 def _label_numbers(target: np.ndarray | TextColumn) -> np.ndarray:

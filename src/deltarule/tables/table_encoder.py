@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from deltarule.errors import DataError, InputError, Message, Parameter
 from deltarule.tables.column_encoders import CategoryEncoder, NumberEncoder, normalise_weights
+from deltarule.tables.derived_features import features_of_all
 from deltarule.tables.encoder_choice import EncoderChoice, column_encoder_of
 from deltarule.tables.number_encoders import NUMBER_ENCODERS
 from deltarule.tables.random_features import RandomFeatures
@@ -28,6 +29,11 @@ from deltarule.tables.typed_columns import TypedColumns, apply_schema
 __all__ = ["TableEncoder"]
 
 _FORMAT = 1
+# What records of earlier versions lack, and all settings in the order of the records.
+_LATER_SETTINGS: dict[str, Any] = {
+    "one_hot_levels": None, "calendar": False, "random_features": 0, "random_scale": 1.0,
+}  # fmt: skip
+_SETTINGS = ("numbers", "bins", "max_levels", "min_rows", *_LATER_SETTINGS)
 
 
 class TableEncoder:
@@ -61,9 +67,7 @@ class TableEncoder:
         The most levels of a category that get a feature of their own; from 200 to 2000 if not
         given, so that a column of features has at most 2·10⁷ numbers beyond 200 levels.
     min_rows : int, optional
-        How many training rows a level needs for a feature of its own;
-        as above if not given.
-
+        How many training rows a level needs for a feature of its own; as above if not given.
     one_hot_levels : int, optional
         A category of more levels is encoded by
         :class:`~deltarule.tables.target_statistics.TargetStatisticsEncoder` if ``fit`` is given
@@ -76,6 +80,8 @@ class TableEncoder:
         columns; see :class:`~deltarule.tables.random_features.RandomFeatures`.
     random_scale : float
         Their scale.
+    derived : sequence of str
+        :class:`~deltarule.tables.derived_features.DerivedFeatures` of two numbers, instead.
 
     Attributes
     ----------
@@ -117,6 +123,7 @@ class TableEncoder:
         calendar: bool = False,
         random_features: int = 0,
         random_scale: float = 1.0,
+        derived: Sequence[str] = (),
     ) -> None:
         if numbers not in NUMBER_ENCODERS:
             raise InputError(
@@ -132,7 +139,8 @@ class TableEncoder:
         self.max_levels = None if max_levels is None else int(max_levels)
         self.min_rows = None if min_rows is None else int(min_rows)
         self.random_features, self.random_scale = random_features, random_scale
-        self._of_all: RandomFeatures | None = None
+        self.derived = tuple(derived)
+        self._of_all: Any = None
         self.column_encoders: tuple[NumberEncoder | CategoryEncoder, ...] = ()
         self._schema: Schema | None = None
 
@@ -156,7 +164,7 @@ class TableEncoder:
     @property
     def _n_of_all(self) -> int:
         """The number of features of all columns together."""
-        return 2 * self._of_all.pairs if self._of_all else 0
+        return len(self._of_all.features()) if self._of_all else 0
 
     def _check_fitted(self) -> tuple[NumberEncoder | CategoryEncoder, ...]:
         if not self.column_encoders:
@@ -243,11 +251,13 @@ class TableEncoder:
 
     def _set_encoders(self, column_encoders: Sequence[Any]) -> None:
         """Keep the encoders of the columns, and make the features of all columns."""
-        self.column_encoders = tuple(column_encoders)
+        self.column_encoders, random = tuple(column_encoders), None
+        names = [encoder.features() for encoder in column_encoders]
+        inputs = [name for each in names for name in each]
         if self.random_features:
-            widths = [len(encoder.features()) for encoder in column_encoders]
-            size = sum(widths), sum(width > 0 for width in widths)
-            self._of_all = RandomFeatures(self.random_features, self.random_scale, *size)
+            size = len(inputs), sum(map(bool, names))
+            random = RandomFeatures(self.random_features, self.random_scale, *size)
+        self._of_all = features_of_all(self.derived, random, inputs)
 
     def _write_of_all(self, matrix: NDArray[Any]) -> None:
         """Write the features of all columns, computed from those of each."""
@@ -403,14 +413,8 @@ keep more of them, lower min_level_rows= or raise max_levels=
         """The encoder as a dictionary that JSON can hold; floats keep every bit."""
         return {
             "format": _FORMAT,
-            "numbers": self.numbers,
-            "bins": self.bins,
-            "max_levels": self.max_levels,
-            "min_rows": self.min_rows,
-            "one_hot_levels": self.one_hot_levels,
-            "calendar": self.calendar,
-            "random_features": self.random_features,
-            "random_scale": self.random_scale,
+            **{name: getattr(self, name) for name in _SETTINGS},
+            **({"derived": list(self.derived)} if self.derived else {}),
             "columns": [encoder.to_dict() for encoder in self._check_fitted()],
         }
 
@@ -429,16 +433,9 @@ keep more of them, lower min_level_rows= or raise max_levels=
                 "use the deltarule version that wrote it, or fit again"
             )
         try:
-            encoder = cls(
-                numbers=record["numbers"],
-                bins=record["bins"],
-                max_levels=record["max_levels"],
-                min_rows=record["min_rows"],
-                one_hot_levels=record.get("one_hot_levels"),
-                calendar=record.get("calendar", False),
-                random_features=record.get("random_features", 0),
-                random_scale=record.get("random_scale", 1.0),
-            )
+            given = {**_LATER_SETTINGS, **record}
+            settings = {name: given[name] for name in _SETTINGS}
+            encoder = cls(**settings, derived=record.get("derived", ()))
             numbers = NUMBER_ENCODERS[record["numbers"]]
             encoder._set_encoders([column_encoder_of(each, numbers) for each in record["columns"]])
         except (KeyError, TypeError, ValueError) as error:

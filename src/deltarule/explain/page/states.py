@@ -210,6 +210,7 @@ def _update(step: StepTaken, subject: Subject, rows: list[int]) -> dict[str, Any
         "l1": settings.l1,
         "total_weight": settings.total_weight,
         "clip_norm": settings.clip_norm,
+        "cost": subject.objective,
         "slots_before": {name: packed(value) for name, value in slots.items()},
         # Needed only if the page has a part of the batch's rows.
         "grad": None if whole else packed(subject.trace.grad),

@@ -11,6 +11,8 @@ const controlsModule = (function () {
     circles: "Circles",
     moons: "Moons",
     digits: "Digits",
+    plane: "Plane",
+    bumps: "Bumps",
     table: "Table",
   };
   /** @type {[value: number, text: string][]} */
@@ -109,8 +111,9 @@ const controlsModule = (function () {
    * Shows the settings in `element`; `order(type, fields)` sends an order to the server.
    *
    * @param {HTMLElement} element @param {Live.Order} order
+   * @param {Record<string, Live.Thumbnail>} thumbnails of the built-in data
    */
-  function mount(element, order) {
+  function mount(element, order, thumbnails) {
     /** @type {Live.Run | null} The newest description. */
     let run = null;
     /** @type {Control | null} The control that was used last. */
@@ -167,11 +170,10 @@ const controlsModule = (function () {
         own = settings.data === "table";
       /** @type {Element[]} */
       const parts = [
-        select(
-          "data",
-          "Data",
+        DR.choosers.dataChooser(
           choices.data.map((name) => [name, name === "table" && table ? table.name : NAMES[name]]),
           settings.data,
+          thumbnails,
           anew,
         ),
       ];
@@ -204,7 +206,38 @@ const controlsModule = (function () {
       parts.push(
         el("p", { class: "note wide", text: `${rows.train} rows to train on, ${rows.held} held out` }),
       );
+      if (running().notes.length) parts.push(notes());
       return parts;
+    }
+
+    /** What was left out of a table, and what is unusual in it. */
+    function notes() {
+      const texts = running().notes;
+      return el(
+        "details",
+        { class: "control wide notes", open: true },
+        el("summary", {
+          text: texts.length === 1 ? "1 note on the table" : `${texts.length} notes on the table`,
+        }),
+        el("ul", {}, ...texts.map((text) => el("li", { text }))),
+      );
+    }
+
+    function inputs() {
+      const run = running();
+      const names = run.axes.map(({ name }) => name).join(" and ");
+      return [
+        el("p", { class: "note wide", text: `${names}, and derived from them:` }),
+        DR.choosers.derivedChooser(run, (derived) => change({ derived })),
+        ...(run.settings.data === "table"
+          ? [
+              el("p", {
+                class: "note wide",
+                text: "Of the numbers as the network gets them: less their mean, in standard deviations.",
+              }),
+            ]
+          : []),
+      ];
     }
 
     function columns() {
@@ -217,7 +250,7 @@ const controlsModule = (function () {
       });
       function pick() {
         const names = boxes.filter((box) => box.checked).map((box) => box.value);
-        if (names.length) change({ columns: names.length === boxes.length ? [] : names });
+        if (names.length) change({ columns: names.length === boxes.length ? [] : names, derived: [] });
         else ask("", {}, "choose at least one column");
       }
       return el(
@@ -332,6 +365,9 @@ const controlsModule = (function () {
         ),
         rate,
         batch,
+        number("l1", "L1 penalty", settings.l1, { ...choices.ranges.l1, step: "any" }, (value) =>
+          change({ l1: value }),
+        ),
         number("l2", "L2 penalty", settings.l2, { ...choices.ranges.l2, step: "any" }, (value) =>
           change({ l2: value }),
         ),
@@ -359,16 +395,19 @@ const controlsModule = (function () {
           ? selector(document.activeElement)
           : "";
       const open = element.querySelector("details")?.open;
+      const read = element.querySelector(".notes")?.hasAttribute("open");
       const called = settings.data === "table" && table ? table.name : NAMES[settings.data];
       DR.dom.byId("chosen").textContent =
         `${called}, ${net.widths.join("–")}, ${words(settings.activation)}, ${settings.rule}`;
       element.replaceChildren(
         group("Data", data()),
+        ...(running().choices.derived.length ? [group("Inputs", inputs())] : []),
         group("Network", network()),
         group("Training", training()),
       );
       const details = element.querySelector("details");
       if (details && open !== undefined) details.open = open;
+      if (read !== undefined) element.querySelector(".notes")?.toggleAttribute("open", read);
       /** @type {HTMLElement | null} */
       const control = at ? element.querySelector(at) : null;
       control?.focus({ preventScroll: true });
@@ -379,8 +418,17 @@ const controlsModule = (function () {
       run(next) {
         run = next;
         // Settings that another browser has changed are shown; without a change the focus stays.
-        const { settings, choices, net, rows, batch_size, steps_per_second, table } = next;
-        const now = JSON.stringify([settings, choices, net, rows, batch_size, steps_per_second, table]);
+        const { settings, choices, net, rows, batch_size, steps_per_second, table, notes } = next;
+        const now = JSON.stringify([
+          settings,
+          choices,
+          net,
+          rows,
+          batch_size,
+          steps_per_second,
+          table,
+          notes,
+        ]);
         if (now === drawn) return;
         drawn = now;
         draw();

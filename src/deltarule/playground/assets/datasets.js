@@ -37,6 +37,9 @@ const datasetsModule = (function () {
     return Int32Array.from(order.slice(0, count)).sort();
   }
 
+  /** An order that cannot be carried out. */
+  class Refused extends Error {}
+
   /** @typedef {ReturnType<typeof generator>} Generator */
   /** @typedef {{ points: Float64Array, width: number, y: Float64Array }} Points */
 
@@ -48,6 +51,16 @@ const datasetsModule = (function () {
   }
   /** @param {number} rows */
   const turns = (rows) => Float64Array.from({ length: rows }, (_, i) => i % 2);
+
+  /** Points of the square, with a quantity of each. @param {Generator} random @param {number} rows @param {(x: number, y: number) => number} of */
+  function quantity(random, rows, of) {
+    const points = random.uniform(-1, 1, 2 * rows);
+    return {
+      points,
+      width: 2,
+      y: Float64Array.from({ length: rows }, (_, i) => of(points[2 * i], points[2 * i + 1])),
+    };
+  }
 
   /** @type {Record<string, (random: Generator, rows: number) => Points>} */
   const GENERATORS = {
@@ -90,6 +103,16 @@ const datasetsModule = (function () {
       });
       return { points, width: 2, y };
     },
+    plane: (random, rows) => quantity(random, rows, (x, y) => (x + y) / 2),
+    bumps(random, rows) {
+      const { bumps, width } = DR.catalogue.bumps;
+      return quantity(random, rows, (x, y) =>
+        bumps.reduce(
+          (sum, [cx, cy, sign]) => sum + sign * Math.exp(-((x - cx) ** 2 + (y - cy) ** 2) / (2 * width ** 2)),
+          0,
+        ),
+      );
+    },
     digits(random, rows) {
       const { digits } = DR.catalogue;
       const pixels = atob(digits.pixels),
@@ -104,14 +127,54 @@ const datasetsModule = (function () {
   };
 
   /**
+   * The inputs with those that are derived from the first two; as Python's DerivedFeatures.
+   *
+   * @param {Page.DecodedArray} X @param {string[]} inputs @param {Static.Axis[]} axes
+   * @param {string[]} derived
+   */
+  function withDerived(X, inputs, axes, derived) {
+    if (!derived.length) return { X, inputs };
+    if (!derivable(inputs, axes))
+      throw new Refused(
+        `derived is ${JSON.stringify(derived)}, and there are ${inputs.length} features to derive from; ` +
+          "expected two numbers without missing cells",
+      );
+    const n = X.shape[0],
+      width = 2 + derived.length;
+    const values = new Float64Array(n * width);
+    for (let i = 0; i < n; ++i) {
+      const [a, b] = DR.data.row(X, i);
+      values.set([a, b, ...derived.map((name) => Math.fround(DR.derived[name](a, b)))], i * width);
+    }
+    const labels = labelled(inputs);
+    const names = derived.map((name) => labels.find((label) => label.name === name)?.label ?? name);
+    return { X: { shape: [n, width], values }, inputs: [...inputs, ...names] };
+  }
+
+  /** Whether inputs can be derived: the others are two numbers. @param {string[]} inputs @param {Static.Axis[]} axes */
+  const derivable = (inputs, axes) =>
+    inputs.length === 2 && axes.length === 2 && axes.every(({ levels }) => !levels.length);
+
+  /** The inputs that can be derived from two, with their names. @param {string[]} inputs */
+  function labelled(inputs) {
+    const shown = inputs.map((name) => ({ x_0: "x₀", x_1: "x₁" })[name] ?? name);
+    return DR.catalogue.derived.map(({ name, label }) => ({
+      name,
+      label: label.replace(/\{([01])\}/g, (_, k) => shown[Number(k)]),
+    }));
+  }
+
+  /**
    * Rows and targets in float32 precision, as Python's playground has them.
    *
-   * @param {Pick<Static.Data, "X" | "y" | "target" | "inputs" | "axes">} table @param {number} share @param {number} seed @returns {Static.Data}
+   * @param {Pick<Static.Data, "X" | "y" | "target" | "inputs" | "axes">} table @param {string[]} derived
+   * @param {number} share @param {number} seed @returns {Static.Data}
    */
-  function data(table, share, seed) {
-    const { X, y, target, inputs, axes } = table;
+  function data(table, derived, share, seed) {
+    const { y, target, axes } = table;
+    const { X, inputs } = withDerived(table.X, table.inputs, axes, derived);
     const held = heldOut(y, share, seed, target.classes.length > 0);
-    return { X, y, held, trained: others(held, y.length), inputs, axes, target, notes: [] };
+    return { X, y, held, trained: others(held, y.length), inputs, axes, derived, target, notes: [] };
   }
 
   /** The rows that are not held out. @param {Int32Array | null} held @param {number} n */
@@ -125,7 +188,7 @@ const datasetsModule = (function () {
    *
    * @param {Live.Settings} settings @returns {Static.Data}
    */
-  function builtin({ data: name, rows, noise, held, seed }) {
+  function builtin({ data: name, rows, noise, held, seed, derived }) {
     const random = generator(seed, [STREAM.data]);
     const { points, width, y } = GENERATORS[name](random, rows);
     const errors = random.normal(points.length);
@@ -146,11 +209,12 @@ const datasetsModule = (function () {
         })),
         target: { name: target, classes, mean: 0, scale: 1 },
       },
+      derived,
       held,
       seed,
     );
   }
 
-  return { builtin, data, heldOut, others };
+  return { builtin, withDerived, derivable, labelled, heldOut, others, Refused };
 })();
 DR.datasets = datasetsModule;

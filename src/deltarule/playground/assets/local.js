@@ -106,10 +106,10 @@ onmessage = ({ data }) => trainer.receive(data);`;
           (error) => error.message,
         ),
       painted: (frame) => send({ type: "ack", id: 0, frame }),
-      async network(rows) {
+      async network(rows, row) {
         /** @type {Static.Moment} */
-        const { step, payload, design } = await ask("network", { rows });
-        return { step, payload, formulas: DR.run.formulas(design) };
+        const { design, ...moment } = await ask("network", { rows, row });
+        return { ...moment, formulas: DR.run.formulas(design) };
       },
     };
   }

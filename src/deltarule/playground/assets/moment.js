@@ -8,11 +8,12 @@ const momentModule = (function () {
     MOST_ROWS = 256;
 
   /**
-   * The payload for the next mini-batch ("step") or for the first training rows ("same").
+   * The payload for the next mini-batch ("step") or for the first training rows ("same"). `row` is one
+   * that is to be among them; where it is not one of the others it comes last, with weight 0.
    *
-   * @param {Static.State} state @param {string} which @returns {Page.Payload}
+   * @param {Static.State} state @param {string} which @param {number | null} row @returns {Page.Payload}
    */
-  function payload({ run, data, settings }, which) {
+  function payload({ run, data, settings }, which, row) {
     const { net, described } = run,
       n = data.trained.length;
     const step = which === "step";
@@ -23,20 +24,23 @@ const momentModule = (function () {
     const ones = (count) => new Float64Array(count).fill(1);
     /** @param {Float64Array} values @returns {Page.DecodedArray} */
     const vector = (values) => ({ shape: [values.length], values });
-    const w = ones(rows.length).fill(1 / rows.length);
-    const { classes, name } = data.target;
-    const { rule, l2, l1 = 0 } = settings;
-    /** @type {Page.MeanOver | null} */
-    let mean = null;
-    if (!whole) {
-      const weights = ones(all.length).fill(1 / all.length);
-      const X = DR.run.taken(run.X, all);
-      mean = {
-        ...DR.driver.gradient(net, run.theta, X, DR.run.taken(run.Y, all), weights),
-        costOver: "",
-        gradOver: "",
-      };
+    const share = ones(rows.length).fill(1 / all.length);
+    let w = ones(rows.length).fill(1 / rows.length);
+    if (row !== null && !rows.includes(row)) {
+      rows.push(row);
+      w = Float64Array.of(...w, 0);
     }
+    const { classes, name } = data.target;
+    const { rule, l2, l1 } = settings;
+    const weights = ones(all.length).fill(1 / all.length);
+    const batch = DR.driver.gradient(
+      net,
+      run.theta,
+      DR.run.taken(run.X, all),
+      DR.run.taken(run.Y, all),
+      weights,
+    );
+    const mean = whole ? null : batch;
     const slots = Object.fromEntries(
       Object.entries(run.updater.slots).map(([key, values]) => [key, vector(values.slice())]),
     );
@@ -56,7 +60,7 @@ const momentModule = (function () {
         Y: DR.run.taken(run.Y, rows),
         s: vector(ones(rows.length)),
         w: vector(w),
-        share: whole ? null : vector(ones(rows.length).fill(1 / all.length)),
+        share: whole ? null : vector(Float64Array.from(rows, (_, i) => share[i] ?? 0)),
         mean: null,
       },
       rows_of: all.length,
@@ -79,6 +83,7 @@ const momentModule = (function () {
                 l1,
                 total_weight: n,
                 clip_norm: null,
+                cost: batch.cost + run.updater.penalise(new Float64Array(net.p)),
                 slots_before: slots,
                 grad: mean && vector(mean.grad),
                 theta_after: null,
@@ -90,8 +95,10 @@ const momentModule = (function () {
       engine: { name: "this page", dtype: "float64", grad: null, at: null },
       reference: { state: 0, cost: null, grad: null, at: null },
       columns: [],
+      image: DR.catalogue.builtin[settings.data]?.image ?? null,
       lens: null,
-      start: { state: 0, sample: 0, selected: null },
+      // Without a row the page keeps the one that it shows.
+      start: { state: 0, selected: null, ...(row === null ? {} : { sample: rows.indexOf(row) }) },
     };
   }
 

@@ -11,10 +11,15 @@ const networkModule = (function () {
   // the derivation.
   const APART = { least: 33, most: 500 },
     DERIVED = 4;
-  /** What decides the network and its data. @type {("net" | "settings" | "inputs" | "target")[]} */
-  const OF_NETWORK = ["net", "settings", "inputs", "target"];
+  /** What decides the network and its data. @type {("net" | "settings" | "inputs" | "target" | "plane")[]} */
+  const OF_NETWORK = ["net", "settings", "inputs", "target", "plane"];
+  /** What decides the rows. @type {("data" | "rows" | "noise" | "held" | "seed" | "columns")[]} */
+  const DATA = ["data", "rows", "noise", "held", "seed", "columns"];
   const GOOD = 45,
     POOR = 36; // frames a second
+  /** The most columns and inputs of nodes with pictures. */
+  const MOST_AXES = 12,
+    MOST_INPUTS = 48;
 
   /**
    * A store for one part of the page, with a `subscribe` of its own.
@@ -54,12 +59,60 @@ const networkModule = (function () {
   }
 
   /**
-   * Shows the network of the run, and follows its descriptions and frames.
+   * Writes a place on an axis into a row, as an input or as the level of a category.
+   *
+   * @param {Float64Array} row @param {Live.Axis} axis @param {number} value
+   */
+  function write(row, { inputs, levels }, value) {
+    if (!levels.length) row[inputs[0]] = value;
+    else {
+      const level = DR.dom.clamp(Math.round(value), 0, levels.length - 1);
+      inputs.forEach((k, j) => {
+        row[k] = j === level ? 1 : 0;
+      });
+    }
+  }
+
+  /** Where a row is on an axis. @param {ArrayLike<number>} x @param {Live.Axis} axis */
+  const placeOn = (x, { inputs, levels }) =>
+    levels.length ? inputs.findIndex((k) => x[k] === 1) : x[inputs[0]];
+
+  /**
+   * The plane of the nodes' pictures, that of the decision surface; null where a picture over two
+   * columns would say little, and where there is one column only.
+   *
+   * @param {Live.Run} run @returns {Page.Plane | null}
+   */
+  function planeOf({ plane, axes, inputs, settings }) {
+    if (plane.y < 0 || axes.length > MOST_AXES || inputs.length > MOST_INPUTS) return null;
+    const derived = settings.derived.map((name) => DR.derived[name]);
+    const first = inputs.length - derived.length;
+    const [across, up] = [axes[plane.x], axes[plane.y]];
+    const row = Float64Array.from(plane.fixed);
+    return {
+      ranges: plane.ranges,
+      names: [across.name, up.name],
+      at(x, y) {
+        write(row, across, x);
+        write(row, up, y);
+        derived.forEach((formula, i) => {
+          row[first + i] = formula(row[0], row[1]);
+        });
+        return row;
+      },
+      place: (x) => [placeOn(x, across), placeOn(x, up)],
+    };
+  }
+
+  /**
+   * Shows the network of the run, and follows its descriptions and frames. The row that is shown is
+   * told to `shows(row)`.
    *
    * @param {{ rows: HTMLElement, drawing: HTMLElement, panel: HTMLElement }} places
-   * @param {Live.Wire} wire @param {(what: string, error: unknown) => void} complain
+   * @param {Live.Wire} wire @param {Live.Order} order @param {(row: number) => void} shows
+   * @param {(what: string, error: unknown) => void} complain
    */
-  function mount(places, wire, complain) {
+  function mount(places, wire, order, shows, complain) {
     /** @type {Page.Store | null} */
     let store = null;
     /** @type {Live.Run | null} */
@@ -67,8 +120,14 @@ const networkModule = (function () {
     let rows = "same",
       wanted = 0,
       playing = false,
-      at = -1,
+      at = "",
       busy = false;
+    /** @type {number | null} The row of the data that is shown, where a reader has chosen one. */
+    let chosen = null;
+    const weights = DR.weights.mount(places.drawing, order, () => store);
+
+    /** What the parameters of a frame depend on. @param {{ step: number, edits: number }} moment */
+    const momentOf = ({ step, edits }) => `${step}/${edits}`;
 
     const which = choice(
       "Rows that the numbers are of",
@@ -89,6 +148,13 @@ const networkModule = (function () {
     function begin(payload, forms) {
       const begun = DR.store(payload, forms);
       store = begun;
+      begun.plane = run && planeOf(run);
+      begun.subscribe((state, changed) => {
+        if (!changed.has("sample") && !changed.has("payload")) return;
+        const row = Number(begun.payload.names.rows[state.sample]);
+        if (rows === "same" && changed.has("sample") && !changed.has("payload")) chosen = row;
+        shows(row);
+      });
       DR.page = begun;
       const apart = () => (playing ? pace : 0);
       // While it trains the nodes that are drawn of a large layer stay the same.
@@ -107,6 +173,7 @@ const networkModule = (function () {
       const section = places.panel.closest("section");
       if (section) DR.dock.mount(section, begun, { open: false });
       DR.curve.controls(samples, begun);
+      shows(Number(payload.names.rows[begun.state.sample]));
     }
 
     /** Fetches the network of the run; if another one is wanted meanwhile, it is fetched afterwards. */
@@ -117,11 +184,13 @@ const networkModule = (function () {
       try {
         for (let done = 0; done !== wanted; ) {
           done = wanted;
-          const next = await wire.network(rows);
-          at = next.step;
+          const next = await wire.network(rows, rows === "same" ? chosen : null);
+          at = momentOf(next);
+          if (store) store.plane = run && planeOf(run);
           if (store) store.replace(next.payload, next.formulas);
           else begin(next.payload, next.formulas);
         }
+        weights.refresh();
       } catch (error) {
         complain("The network could not be drawn", error);
       } finally {
@@ -135,7 +204,7 @@ const networkModule = (function () {
      * @param {Page.Store} shown @param {Live.Header} header @param {ArrayLike<number>} theta
      */
     function move(shown, header, theta) {
-      at = header.step;
+      at = momentOf(header);
       shown.move({
         ...shown.current(),
         step: header.step,
@@ -169,6 +238,11 @@ const networkModule = (function () {
         const other =
           !before || OF_NETWORK.some((name) => JSON.stringify(before[name]) !== JSON.stringify(next[name]));
         run = next;
+        if (
+          before &&
+          DATA.some((name) => JSON.stringify(before.settings[name]) !== JSON.stringify(next.settings[name]))
+        )
+          chosen = null; // a row of other data
         if (other) version = -1;
       },
       /** @param {Live.Frame} frame */
@@ -183,9 +257,18 @@ const networkModule = (function () {
           return;
         }
         version = header.version;
-        if (!store || busy || header.step === at) return;
-        if (playing && arrays.theta && arrays.theta.length === store.net.p) move(store, header, arrays.theta);
-        else if (!playing) take();
+        if (!store || busy || momentOf(header) === at) return;
+        if (playing && arrays.theta && arrays.theta.length === store.net.p) {
+          move(store, header, arrays.theta);
+          weights.refresh();
+        } else if (!playing) take();
+      },
+      /** Shows a row of the data. @param {number} row */
+      choose(row) {
+        rows = "same";
+        which.show(rows);
+        chosen = row;
+        take();
       },
       get store() {
         return store;

@@ -18,7 +18,7 @@ const ownModule = (function () {
       type: "file",
       id: "own-file",
       hidden: true,
-      "aria-label": "Your own CSV file",
+      "aria-label": "Your CSV file",
       accept: ".csv,.tsv,.txt,text/csv,text/plain,text/tab-separated-values",
       onchange: () => {
         if (input.files?.length) take(input.files);
@@ -28,7 +28,7 @@ const ownModule = (function () {
     const button = el("button", {
       type: "button",
       class: "button",
-      text: "Your own CSV file",
+      text: "Open a CSV file",
       onclick: () => input.click(),
     });
     const hint = el("p", {
@@ -99,15 +99,8 @@ const ownModule = (function () {
         ...own.columns.map((name) => el("option", { value: name, text: DR.dom.cut(name, 40) })),
       );
       target.value = own.target;
-      table.replaceChildren(
-        el(
-          "div",
-          { class: "control wide" },
-          el("label", { for: "own-target", text: `Predict, of ${DR.dom.cut(file.name, 30)}` }),
-          target,
-        ),
-        el("ul", { class: "notes" }, ...own.notes.map((text) => el("li", { text }))),
-      );
+      const label = el("label", { for: "own-target", text: `Predict, of ${DR.dom.cut(file.name, 30)}` });
+      table.replaceChildren(el("div", { class: "control wide" }, label, target));
     };
   }
 

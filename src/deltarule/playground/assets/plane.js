@@ -98,38 +98,45 @@ const planeModule = (function () {
    * The plane through two axes, or null where there are no such axes.
    *
    * @param {Static.Data} data @param {number} x @param {number} y @param {string} hold
-   * @param {number} side @returns {Static.Plane | null}
+   * @returns {Static.Plane | null}
    */
-  function through(data, x, y, hold, side) {
+  function through(data, x, y, hold) {
     const { axes, trained } = data,
       n = axes.length;
     const whole = Number.isInteger(x) && Number.isInteger(y) && ["mean", "median"].includes(hold);
     if (!whole || x < 0 || x >= n || (n === 1 ? y !== -1 : y < 0 || y >= n || x === y)) return null;
     const width = data.X.shape[1];
-    const base = Float64Array.from({ length: width }, (_, k) => {
+    const fixed = Float64Array.from({ length: width }, (_, k) => {
       const column = Float64Array.from(trained, (i) => cell(data, i, k));
-      if (hold === "mean") return column.reduce((sum, value) => sum + value, 0) / column.length;
+      if (hold === "mean") return Math.fround(column.reduce((sum, value) => sum + value, 0) / column.length);
       column.sort();
-      return (column[(column.length - 1) >> 1] + column[column.length >> 1]) / 2;
+      return Math.fround((column[(column.length - 1) >> 1] + column[column.length >> 1]) / 2);
     });
     const [low, high] = range(data, axes[x]);
     const [bottom, top] = n === 1 ? padded(...ends(data.y)) : range(data, axes[y]);
-    const values = new Float64Array(side * side * width);
+    return { x, y, hold, ranges: [low, high, bottom, top], fixed };
+  }
+
+  /**
+   * The outputs at the points of a grid, row by row from the top left.
+   *
+   * @param {Static.Data} data @param {Static.Plane} plane @param {number} side
+   * @param {(x: Float64Array) => Float64Array} output of one row @param {number} n outputs
+   */
+  function outputs({ axes, derived }, plane, side, output, n) {
+    const [low, high, bottom, top] = plane.ranges;
+    const out = new Float64Array(side * side * n),
+      row = Float64Array.from(plane.fixed),
+      given = row.length - derived.length;
+    const formulas = derived.map((name) => DR.derived[name]);
     for (let r = 0; r < side; ++r)
       for (let c = 0; c < side; ++c) {
-        const row = values.subarray((r * side + c) * width, (r * side + c + 1) * width);
-        row.set(base);
-        set(row, axes[x], low + ((high - low) * c) / (side - 1));
-        if (n > 1) set(row, axes[y], top + ((bottom - top) * r) / (side - 1));
+        set(row, axes[plane.x], low + ((high - low) * c) / (side - 1));
+        if (plane.y >= 0) set(row, axes[plane.y], top + ((bottom - top) * r) / (side - 1));
+        for (let k = 0; k < formulas.length; ++k) row[given + k] = formulas[k](row[0], row[1]);
+        out.set(output(row), (r * side + c) * n);
       }
-    return {
-      x,
-      y,
-      hold,
-      side,
-      ranges: [low, high, bottom, top],
-      grid: { shape: [side * side, width], values },
-    };
+    return out;
   }
 
   /**
@@ -151,7 +158,7 @@ const planeModule = (function () {
   function points(data, plane) {
     const held = new Set(data.held ?? []);
     /** @type {Live.Run["points"]} */
-    const out = { x: [], y: [], value: [], held: [] };
+    const out = { x: [], y: [], value: [], held: [], row: [] };
     for (const i of evenly(data.y.length, MOST_POINTS)) {
       const x = position(data, data.axes[plane.x], i, 0.6180339887);
       const y = plane.y < 0 ? data.y[i] : position(data, data.axes[plane.y], i, 0.7548776662);
@@ -160,6 +167,7 @@ const planeModule = (function () {
       out.y.push(y);
       out.value.push(data.y[i]);
       out.held.push(Number(held.has(i)));
+      out.row.push(i);
     }
     return out;
   }
@@ -194,6 +202,6 @@ const planeModule = (function () {
     return n === 2 ? { level } : { level, class: best };
   }
 
-  return { suggested, through, points, levels, ends, evenly };
+  return { suggested, through, outputs, points, levels, ends, evenly };
 })();
 DR.plane = planeModule;

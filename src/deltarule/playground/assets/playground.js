@@ -49,6 +49,8 @@
     [["Tab"], "from one part of the page to the next"],
     [["←", "→", "↑", "↓"], "in the drawing: from node to weight to node"],
     [["Enter"], "show the derivation of what has the focus"],
+    [["0", "…", "9"], "on a weight: type another value, and set it with Enter"],
+    [["←", "→", "↑", "↓"], "on the decision surface: from point to point; Enter shows the row"],
     [["Esc"], "clear the selection"],
     [["["], "the sample before"],
     [["]"], "the sample after"],
@@ -191,10 +193,27 @@
 
     const where = whereabouts(),
       buttons = transport(order);
-    const settings = DR.controls.mount(at("settings"), order);
+    const settings = DR.controls.mount(at("settings"), order, config.thumbnails);
     DR.own?.mount(at("own"), order);
-    const plane = DR.surface.mount(at("surface"), order),
-      losses = DR.losses.mount(at("losses"));
+    const plane = DR.surface.mount(
+      at("surface"),
+      order,
+      (row) => network.choose(row),
+      () => address.write(),
+    );
+    const losses = DR.losses.mount(at("losses"));
+    /** The order of the address alone: its refusal is told once. @type {Live.Order} */
+    const asked_for = (type, fields) => wire.order(type, fields);
+    const address = DR.address.mount(
+      asked_for,
+      (reason) =>
+        notice(
+          "address",
+          reason &&
+            `The address asks for settings that cannot be used: ${reason}. Those of the run are kept.`,
+        ),
+      plane,
+    );
 
     function paint() {
       asked = false;
@@ -235,7 +254,7 @@
       run(next) {
         run = next;
         document.body.dataset.inputs = next.axes.length <= 2 ? "few" : "many";
-        for (const each of [settings, plane, losses, where, network]) each.run(next);
+        for (const each of [settings, plane, losses, where, network, address]) each.run(next);
       },
       frame(frame) {
         newest = frame;
@@ -246,6 +265,8 @@
     const network = DR.network.mount(
       { rows: at("rows"), drawing: at("drawing"), panel: at("panel") },
       wire,
+      order,
+      plane.mark,
       complain,
     );
     const dialog = shell.help(ABOUT, KEYS);

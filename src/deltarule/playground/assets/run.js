@@ -130,7 +130,7 @@ const runModule = (function () {
 
   /** @param {Static.Data} data @param {number} outputs @returns {Page.DecodedArray} */
   function targets({ y }, outputs) {
-    if (outputs === 1) return { shape: [y.length, 1], values: y };
+    if (outputs === 1) return { shape: [y.length, 1], values: y.map(Math.fround) };
     const values = new Float64Array(y.length * outputs);
     y.forEach((label, i) => {
       values[i * outputs + label] = 1;
@@ -154,7 +154,8 @@ const runModule = (function () {
     const full = DR.catalogue.rules[settings.rule].full_batch || settings.batch_size === 0;
     const size = full ? n : Math.min(settings.batch_size, n);
     const perEpoch = Math.ceil(n / size);
-    const log = records();
+    const log = records(),
+      single = DR.driver.buffers(net);
     let rate = settings.learning_rate,
       done = 0,
       total = 0;
@@ -227,13 +228,13 @@ const runModule = (function () {
       },
       lossOf,
       nextRows,
+      /** The outputs of a row; the next call overwrites them. @param {Float64Array} x */
+      output: (x) => DR.driver.forward(net, theta, x, null, null, single).A[net.L],
       /** The outputs of rows. @param {Page.DecodedArray} rows */
       outputs(rows) {
-        const into = DR.driver.buffers(net);
         const width = net.widths[net.L];
         const out = new Float64Array(rows.shape[0] * width);
-        for (let i = 0; i < rows.shape[0]; ++i)
-          out.set(DR.driver.forward(net, theta, DR.data.row(rows, i), null, null, into).A[net.L], i * width);
+        for (let i = 0; i < rows.shape[0]; ++i) out.set(this.output(DR.data.row(rows, i)), i * width);
         return out;
       },
       /** The share that is right, or the mean error in the target's unit. @param {ArrayLike<number>} all */

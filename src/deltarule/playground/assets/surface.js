@@ -8,212 +8,71 @@ const surfaceModule = (function () {
   const MARGIN = { right: 10, top: 10, bottom: 34 };
   /** What decides the controls of the plane. @type {("plane" | "inputs" | "axes" | "target")[]} */
   const OF_PLANE = ["plane", "inputs", "axes", "target"];
-  const TITLE = 27; // for the name at the left side, and what parts it from the ticks
-  const CLASSES = 10;
-  // Two classes differ in shape too; more are drawn as their number.
-  const SHAPES = ["circle", "diamond"];
+  const BANDS = 8; // of a quantity, where its output is discretised
+  const { SHAPES, classColour } = DR.points;
 
-  /** @param {Live.Run} run @param {number} c */
-  const classColour = (run, c) =>
-    run.target.classes.length === 2 ? (c === 0 ? "--negative" : "--positive") : `--class-${c % CLASSES}`;
+  /** A colour as a pixel of an image. @param {number[]} tone */
+  const pixel = ([red, green, blue]) => ((255 << 24) | (blue << 16) | (green << 8) | red) >>> 0;
+
+  /** A mixture. @param {number[]} from @param {number[]} to @param {number} share */
+  const mixed = (from, to, share) => from.map((part, i) => Math.round(part + (to[i] - part) * share));
 
   /**
-   * The colours of the levels 0 to 255, from one soft colour over the paper to the other.
+   * The pixel of each level from 0 to 255, for each class where there are more than two.
    *
-   * @param {number[]} low @param {number[]} high
+   * @param {Live.Run} run @param {boolean} discrete whether the class is shown and not how probable it is
+   * @returns {Uint32Array[]}
    */
-  function ramp(low, high) {
-    const middle = colour("--card");
-    return Array.from({ length: 256 }, (_, level) => {
-      const t = (level - 127.5) / 127.5,
-        end = t < 0 ? low : high,
-        share = Math.abs(t) ** 0.8 * 0.62;
-      return middle.map((part, i) => Math.round(part + (end[i] - part) * share));
-    });
+  function palettes(run, discrete) {
+    const paper = colour("--card"),
+      { classes } = run.target;
+    /** @param {(level: number) => number[]} tone */
+    const palette = (tone) => Uint32Array.from({ length: 256 }, (_, level) => pixel(tone(level)));
+    if (classes.length <= 2) {
+      const [low, high] = [colour("--negative"), colour("--positive")];
+      return [
+        palette((level) => {
+          const known = classes.length ? (level < 128 ? 0 : 255) : banded(level);
+          const t = ((discrete ? known : level) - 127.5) / 127.5;
+          return mixed(paper, t < 0 ? low : high, Math.abs(t) ** 0.8 * 0.62);
+        }),
+      ];
+    }
+    const floor = 1 / classes.length;
+    return classes.map((_, c) =>
+      palette((level) => {
+        // The colour is as strong as the class is more probable than by chance.
+        const share = discrete ? 1 : Math.max(0, (level / 255 - floor) / (1 - floor));
+        return mixed(paper, colour(classColour(run, c)), 0.14 + 0.5 * share);
+      }),
+    );
   }
+
+  /** The middle of the band that a level is in. @param {number} level */
+  const banded = (level) => ((Math.min(BANDS - 1, Math.floor((level * BANDS) / 255)) + 0.5) * 255) / BANDS;
 
   /**
    * One pixel for each place of the plane.
    *
-   * @param {Live.Run} run @param {Live.Arrays} arrays @param {ImageData} image
+   * @param {Uint32Array[]} tones @param {Live.Arrays} arrays @param {ImageData} image
    */
-  function pixels(run, arrays, image) {
-    const { data } = image,
-      { level } = arrays,
-      kinds = arrays.class;
-    const paper = colour("--card");
-    const plain = kinds ? null : ramp(colour("--negative"), colour("--positive"));
-    const tones = kinds ? run.target.classes.map((_, c) => colour(classColour(run, c))) : [];
-    const floor = kinds ? 1 / run.target.classes.length : 0;
-    for (let i = 0; i < level.length; ++i) {
-      /** @type {number[]} */
-      let tone;
-      if (plain) tone = plain[level[i]];
-      else {
-        // The colour is as strong as the class is more probable than by chance.
-        const share = 0.14 + 0.5 * Math.max(0, (level[i] / 255 - floor) / (1 - floor));
-        tone = tones[kinds?.[i] ?? 0].map((part, at) => paper[at] + (part - paper[at]) * share);
-      }
-      data.set([tone[0], tone[1], tone[2], 255], 4 * i);
-    }
+  function pixels(tones, { level, class: kinds }, image) {
+    const data = new Uint32Array(image.data.buffer);
+    if (kinds) for (let i = 0; i < level.length; ++i) data[i] = tones[kinds[i]][level[i]];
+    else for (let i = 0; i < level.length; ++i) data[i] = tones[0][level[i]];
     return image;
-  }
-
-  /**
-   * @param {CanvasRenderingContext2D} context @param {string} kind @param {number} x @param {number} y
-   * @param {number} r
-   */
-  function shape(context, kind, x, y, r) {
-    context.beginPath();
-    if (kind === "circle") context.arc(x, y, r, 0, 2 * Math.PI);
-    else {
-      const d = 1.25 * r;
-      context.moveTo(x, y - d);
-      context.lineTo(x + d, y);
-      context.lineTo(x, y + d);
-      context.lineTo(x - d, y);
-      context.closePath();
-    }
-  }
-
-  /**
-   * @param {CanvasRenderingContext2D} context @param {Live.Run} run @param {number} value
-   * @param {boolean | number} held @param {number} x @param {number} y @param {number} r
-   */
-  function point(context, run, value, held, x, y, r) {
-    const { classes, low, high, mean, scale } = run.target;
-    if (classes.length > 2) {
-      context.fillStyle = css(classColour(run, value), held ? 0.6 : 1);
-      context.strokeStyle = css("--card", held ? 0.3 : 0.9);
-      context.strokeText(String(value), x, y);
-      context.fillText(String(value), x, y);
-      return;
-    }
-    const share = classes.length ? value : (value * scale + mean - low) / (high - low || 1);
-    const tone = classes.length
-      ? css(classColour(run, value))
-      : css(share < 0.5 ? "--negative" : "--positive", 0.25 + 1.5 * Math.abs(share - 0.5));
-    shape(context, classes.length ? SHAPES[value] : "circle", x, y, r);
-    context.fillStyle = held ? css("--card") : tone;
-    context.fill();
-    context.strokeStyle = held ? tone : css("--card");
-    context.lineWidth = held ? 1.6 : 0.8;
-    context.stroke();
-  }
-
-  /**
-   * @param {CanvasRenderingContext2D} context @param {Live.Run} run @param {Live.Rectangle} box
-   * @param {boolean} shown
-   */
-  function drawPoints(context, run, box, shown) {
-    const { points, plane } = run,
-      [x0, x1, y0, y1] = plane.ranges;
-    const r = Math.max(2.4, Math.min(4, box.width / 90));
-    context.font = DR.canvas.font(3 * r, 700);
-    context.textAlign = "center";
-    context.textBaseline = "middle";
-    context.lineWidth = 2.5;
-    points.x.forEach((x, i) => {
-      if (points.held[i] && !shown) return;
-      const across = box.left + ((x - x0) / (x1 - x0)) * box.width;
-      const down = box.top + (1 - (points.y[i] - y0) / (y1 - y0)) * box.height;
-      point(context, run, points.value[i], points.held[i], across, down, r);
-    });
-  }
-
-  const DAY = 86_400_000;
-  /** @param {number} days @param {number} span */
-  const dayText = (days, span) =>
-    new Date(days * DAY).toISOString().slice(0, span > 4 * 365 ? 4 : span > 120 ? 7 : 10);
-
-  /**
-   * The ticks of an axis: places from 0 to 1, and texts in the unit of the table, or the levels.
-   *
-   * @param {Live.Run} { axes, target } @param {number} number @param {number} from @param {number} to
-   * @returns {{ at: number, text: string }[]}
-   */
-  function side({ axes, target }, number, from, to) {
-    const axis =
-      number < 0 ? { offset: target.mean, scale: target.scale, levels: [], date: false } : axes[number];
-    const n = axis.levels.length;
-    if (n) return axis.levels.map((text, j) => ({ at: (j + 0.5) / n, text: DR.dom.cut(text, 14) }));
-    const [low, high] = [from, to].map((value) => value * axis.scale + axis.offset);
-    return DR.plots.ticks(low, high, axis.date ? 4 : 5).map((value) => ({
-      at: (value - low) / (high - low),
-      text: axis.date ? dayText(value, high - low) : short(value),
-    }));
-  }
-
-  /** @param {Live.Run} run */
-  const sides = (run) => ({
-    across: side(run, run.plane.x, run.plane.ranges[0], run.plane.ranges[1]),
-    up: side(run, run.plane.y, run.plane.ranges[2], run.plane.ranges[3]),
-  });
-
-  /**
-   * Every second tick, or fewer, where all of them would touch.
-   *
-   * @param {{ at: number, text: string }[]} ticks @param {number} room
-   */
-  function thinned(ticks, room) {
-    const apart = Math.max(1, Math.ceil(room / (Math.abs(ticks[1]?.at - ticks[0]?.at) || 1)));
-    return ticks.filter((_, i) => i % apart === 0);
-  }
-
-  /**
-   * Room at the left for the longest tick.
-   *
-   * @param {CanvasRenderingContext2D} context @param {Live.Run} run
-   */
-  function leftOf(context, run) {
-    context.font = DR.canvas.font(11);
-    return (
-      TITLE + Math.ceil(Math.max(14, ...sides(run).up.map(({ text }) => context.measureText(text).width)))
-    );
-  }
-
-  /**
-   * Ticks along both axes.
-   *
-   * @param {CanvasRenderingContext2D} context @param {Live.Run} run @param {Live.Rectangle} box
-   */
-  function drawAxes(context, run, box) {
-    const { plane, axes, target } = run,
-      { across, up } = sides(run);
-    context.fillStyle = css("--soft");
-    context.strokeStyle = css("--strong-line");
-    context.lineWidth = 1;
-    context.font = DR.canvas.font(11);
-    context.textBaseline = "middle";
-    context.textAlign = "center";
-    const widest = Math.max(...across.map(({ text }) => context.measureText(text).width)) + 8;
-    for (const { at, text } of thinned(across, widest / box.width))
-      context.fillText(text, box.left + at * box.width, box.top + box.height + 12);
-    context.textAlign = "right";
-    for (const { at, text } of thinned(up, 13 / box.height))
-      context.fillText(text, box.left - 6, box.top + (1 - at) * box.height);
-    context.strokeRect(box.left - 0.5, box.top - 0.5, box.width + 1, box.height + 1);
-    context.textAlign = "center";
-    context.font = DR.canvas.font(12, 600);
-    context.fillText(DR.dom.cut(axes[plane.x].name, 32), box.left + box.width / 2, box.top + box.height + 27);
-    context.save();
-    context.translate(9, box.top + box.height / 2);
-    context.rotate(-Math.PI / 2);
-    context.fillText(DR.dom.cut(plane.y < 0 ? target.name : axes[plane.y].name, 32), 0, 0);
-    context.restore();
   }
 
   /**
    * The prediction as a line over a single column; level 0 is the least target, 255 the greatest.
    *
-   * @param {CanvasRenderingContext2D} context @param {Live.Run} run @param {Live.Arrays} arrays
+   * @param {CanvasRenderingContext2D} context @param {Live.Run} run @param {Live.Frame} frame
    * @param {Live.Rectangle} box
    */
-  function drawPrediction(context, run, { level }, box) {
+  function drawPrediction(context, run, { arrays: { level }, header: { side: n } }, box) {
     const {
       plane: {
         ranges: [, , y0, y1],
-        side: n,
       },
       target,
     } = run;
@@ -237,6 +96,16 @@ const surfaceModule = (function () {
       context.lineWidth = width;
       context.stroke();
     }
+  }
+
+  /**
+   * @param {string} id @param {string} text @param {boolean} on @param {(on: boolean) => void} onchange
+   */
+  function check(id, text, on, onchange) {
+    /** @type {HTMLInputElement} */
+    const box = el("input", { type: "checkbox", id, onchange: () => onchange(box.checked) });
+    box.checked = on;
+    return el("div", { class: "field check" }, box, el("label", { for: id, text }));
   }
 
   /** @param {Live.Run} run */
@@ -265,25 +134,51 @@ const surfaceModule = (function () {
   }
 
   /**
-   * Shows the plane in `element`, and follows descriptions and frames.
+   * Shows the plane in `element`, and follows descriptions and frames. A point that is chosen is told
+   * to `choose(row)`, and a change of how it is shown to `changed()`.
    *
-   * @param {HTMLElement} element @param {Live.Order} order
+   * @param {HTMLElement} element @param {Live.Order} order @param {(row: number) => void} choose
+   * @param {() => void} changed
    */
-  function mount(element, order) {
-    const canvas = el("canvas", { class: "plane", role: "img", "aria-label": "Decision surface" });
-    const frame = el("div", { class: "plane-frame" }, canvas);
-    const axes = el("div", { class: "row axes-of-plane" });
-    const key = el("div");
+  function mount(element, order, choose, changed) {
+    const canvas = el("canvas", {
+      class: "plane",
+      tabindex: 0,
+      role: "application",
+      "aria-roledescription": "decision surface",
+      "aria-label": "Decision surface",
+      "aria-describedby": "surface-keys",
+    });
+    const readout = el("output", { class: "readout", "aria-live": "polite" });
+    const keys = el("span", {
+      id: "surface-keys",
+      class: "unseen",
+      text: "Arrow keys go from point to point, Enter shows the row in the network.",
+    });
+    const frame = el("div", { class: "plane-frame" }, canvas, readout, keys);
+    const key = el("div", {}),
+      axes = el("div", { class: "row axes-of-plane" });
     const behind = document.createElement("canvas"),
       front = document.createElement("canvas");
     /** @type {Live.Run | null} The newest description. */
     let run = null;
-    /** @type {Live.Arrays | null} Those of the newest frame of this run. */
-    let arrays = null;
+    /** @type {Live.Frame | null} The newest frame of this run. */
+    let newest = null;
     /** @type {ImageData | null} */
     let image = null;
-    let shown = true;
+    /** @type {Uint32Array[] | null} */
+    let tones = null;
+    let shown = true,
+      discrete = false;
     let size = "";
+    /** @type {Live.Rectangle | null} Where the plane is in the canvas. */
+    let box = null;
+    /** @type {Live.Place[]} The points that are shown. */
+    let places = [];
+    /** @type {Live.Place | null} The point that a pointer or a key is at. */
+    let hot = null;
+    /** @type {number | null} The row that the network shows. */
+    let chosen = null;
 
     /**
      * Points and axes, which do not change while the run goes on: painted once, then copied.
@@ -298,30 +193,75 @@ const surfaceModule = (function () {
       const context = DR.dom.context2d(front);
       const ratio = canvas.width / width;
       context.setTransform(ratio, 0, 0, ratio, 0, 0);
-      drawPoints(context, run, box, shown);
-      drawAxes(context, run, box);
+      places = DR.points.places(run, box).filter(({ held }) => shown || !held);
+      DR.points.draw(context, run, box, places);
+      DR.axes.draw(context, run, box);
     }
 
     const paint = DR.canvas.make(frame, canvas, (context, width, height) => {
-      if (!run || !arrays?.level) return;
+      if (!run || !newest?.arrays.level) return;
       const { right, top, bottom } = MARGIN,
-        left = leftOf(context, run);
-      const box = { left, top, width: width - left - right, height: height - top - bottom };
+        left = DR.axes.leftOf(context, run);
+      box = { left, top, width: width - left - right, height: height - top - bottom };
       context.imageSmoothingEnabled = true;
+      context.imageSmoothingQuality = "high";
       context.drawImage(behind, box.left, box.top, box.width, box.height);
       overlay(run, width, height, box);
       context.drawImage(front, 0, 0, width, height);
-      if (run.plane.y < 0) drawPrediction(context, run, arrays, box);
+      if (run.plane.y < 0) drawPrediction(context, run, newest, box);
+      for (const place of places)
+        if (place.row === chosen || place.row === hot?.row) DR.points.ring(context, box, place);
     });
 
     function colours() {
-      if (!run || !arrays?.level) return;
-      const { side } = run.plane;
+      if (!run || !newest?.arrays.level) return;
+      const { side } = newest.header;
       if (behind.width !== side) behind.width = behind.height = side;
-      image = image || new ImageData(side, side);
-      DR.dom.context2d(behind).putImageData(pixels(run, arrays, image), 0, 0);
+      if (image?.width !== side) image = new ImageData(side, side);
+      tones ??= palettes(run, discrete);
+      DR.dom.context2d(behind).putImageData(pixels(tones, newest.arrays, image), 0, 0);
       paint();
     }
+
+    /** @param {Live.Place | null} place */
+    function at(place) {
+      if (place?.row === hot?.row) return;
+      hot = place;
+      canvas.classList.toggle("at-point", place !== null);
+      readout.textContent = place && run ? DR.points.words(run, place) : "";
+      if (place && box) {
+        const right = place.x > box.left + box.width / 2;
+        Object.assign(readout.style, {
+          left: right ? "auto" : `${place.x + 12}px`,
+          right: right ? `${canvas.clientWidth - place.x + 12}px` : "auto",
+          top: `${Math.max(2, place.y - 34)}px`,
+        });
+      }
+      paint();
+    }
+
+    /** @param {MouseEvent} event */
+    const under = (event) => {
+      const { left, top } = canvas.getBoundingClientRect();
+      return DR.points.nearest(places, event.clientX - left, event.clientY - top);
+    };
+    canvas.addEventListener("pointermove", (event) => at(under(event)));
+    canvas.addEventListener("pointerleave", () => at(null));
+    canvas.addEventListener("blur", () => at(null));
+    canvas.addEventListener("click", (event) => {
+      const place = under(event);
+      at(place);
+      if (place) choose(place.row);
+    });
+    canvas.addEventListener("keydown", (event) => {
+      if (event.altKey || event.ctrlKey || event.metaKey) return;
+      if ((event.key === "Enter" || event.key === " ") && hot) choose(hot.row);
+      else if (event.key.startsWith("Arrow")) {
+        const from = hot ?? places.find(({ row }) => row === chosen) ?? null;
+        at(DR.points.next(places, from, event.key) ?? from);
+      } else return;
+      event.preventDefault();
+    });
 
     /**
      * @param {Live.Axis[]} known @param {string} name @param {string} label @param {number} chosen
@@ -344,6 +284,15 @@ const surfaceModule = (function () {
       if (!run) return;
       const { x, y, hold } = { ...run.plane, ...changes };
       order("axes", { x, y, hold });
+    }
+
+    /** Shows classes, or how probable they are. @param {boolean} on */
+    function show(on) {
+      discrete = on;
+      tones = null;
+      const input = /** @type {HTMLInputElement | null} */ (element.querySelector("#discrete"));
+      if (input) input.checked = on;
+      colours();
     }
 
     /** @param {Live.Run} run */
@@ -372,30 +321,21 @@ const surfaceModule = (function () {
         hold.show(plane.hold);
         parts.push(hold);
       }
-      if (run.rows.held) {
-        /** @type {HTMLInputElement} */
-        const box = el("input", {
-          type: "checkbox",
-          id: "held-points",
-          onchange: () => {
-            shown = box.checked;
+      const kinds = run.target.classes.length;
+      if (run.rows.held)
+        held.push(
+          check("held-points", `rows held out (${kinds > 2 ? "faint" : "hollow"})`, shown, (on) => {
+            shown = on;
             size = "";
             paint();
-          },
-        });
-        box.checked = shown;
-        held.push(
-          el(
-            "div",
-            { class: "field check" },
-            box,
-            el("label", {
-              for: "held-points",
-              text: `rows held out (${run.target.classes.length > 2 ? "faint" : "hollow"})`,
-            }),
-          ),
+          }),
         );
-      }
+      held.push(
+        check("discrete", kinds ? "discrete output" : "output in bands", discrete, (on) => {
+          show(on);
+          changed();
+        }),
+      );
       axes.replaceChildren(...parts);
       const colours = legend(run);
       colours.append(...held);
@@ -405,6 +345,7 @@ const surfaceModule = (function () {
     element.replaceChildren(frame, key, axes);
     document.addEventListener("deltarule-theme", () => {
       size = "";
+      tones = null;
       colours();
     });
     return {
@@ -413,7 +354,8 @@ const surfaceModule = (function () {
         const before = run;
         run = next;
         size = "";
-        arrays = null; // the arrays of another plane do not fit this one
+        newest = tones = null; // the arrays of another plane do not fit this one
+        at(null);
         const same =
           before &&
           OF_PLANE.every(
@@ -424,8 +366,18 @@ const surfaceModule = (function () {
       },
       /** @param {Live.Frame} next */
       frame(next) {
-        arrays = next.arrays;
+        newest = next;
         colours();
+      },
+      show,
+      get discrete() {
+        return discrete;
+      },
+      /** Marks the point of a row. @param {number | null} row */
+      mark(row) {
+        if (row === chosen) return;
+        chosen = row;
+        paint();
       },
       /** @param {string} text */
       label(text) {

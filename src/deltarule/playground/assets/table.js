@@ -17,6 +17,8 @@ const tableModule = (function () {
   const NUMBER = /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i,
     COMMA = /^[-+]?(\d+,?\d*|,\d+)(e[-+]?\d+)?$/i,
     DAY = /^\d{4}-\d\d-\d\d$/;
+  // How JSON, HTML and XML begin, and names of columns hardly.
+  const OTHER = /^\s*([[{]\s*["{[\]}]|<(\?xml|!doctype|html|head|body|table|svg)\b)/i;
   const PER_DAY = 86_400_000;
 
   /** A file that cannot be used; the message says where and what helps. */
@@ -42,7 +44,7 @@ const tableModule = (function () {
       began = 1,
       at = 0;
     const ends = () => {
-      if (cells.length > 1 || cells[0] !== "") out.push({ line: began, cells });
+      if (cells.length > 1 || cells[0]) out.push({ line: began, cells });
       cells = [];
       began = line;
     };
@@ -117,7 +119,7 @@ const tableModule = (function () {
     const clean = text.replace(/^\ufeff/, "").replace(/\r\n?/g, "\n");
     if (!clean.trim())
       throw new Unreadable(`${called} is empty; expected a line of names and lines of values`);
-    if (/^\s*[[{<]/.test(clean))
+    if (OTHER.test(clean))
       throw new Unreadable(
         `line 1 of ${called} begins with ${cut(clean.trim()[0])}, as JSON, HTML or XML do; expected a CSV file: a line of names, then lines of values`,
       );
@@ -429,17 +431,35 @@ const tableModule = (function () {
       throw new Unreadable(
         "the chosen columns hold one value only in the training rows; choose more columns",
       );
+    const wild = inputs.find((input) => !input.values.every(Number.isFinite));
+    if (wild)
+      throw new Unreadable(
+        `the column ${cut(wild.name)} holds numbers that are too far apart to be standardised; correct them`,
+      );
+    if (!y.every(Number.isFinite))
+      throw new Unreadable(
+        `the column ${cut(target)} holds numbers that are too far apart to be predicted; correct them`,
+      );
     const values = new Float64Array(rows.length * inputs.length);
     inputs.forEach(({ values: column }, k) => {
       for (let i = 0; i < rows.length; ++i) values[i * inputs.length + k] = column[i];
     });
+    const { derived } = settings;
+    const names = inputs.map(({ name }) => name);
+    const made = DR.datasets.withDerived(
+      { shape: [rows.length, names.length], values },
+      names,
+      axes,
+      derived,
+    );
     return {
-      X: { shape: [rows.length, inputs.length], values },
+      X: made.X,
       y,
       held,
       trained: positions,
-      inputs: inputs.map(({ name }) => name),
+      inputs: made.inputs,
       axes,
+      derived,
       target: { name: target, classes, mean, scale },
       notes,
     };

@@ -14,11 +14,23 @@ const trainerModule = (function () {
   const MOST_SPEED = 10_000;
   /** Parameters of larger networks are sent while the run is paused only. */
   const MOST_MOVING = 40_000;
+  /** Points along a side of the surface: when paused, during training, of large networks. */
+  const SIDES = { fine: 192, usual: 96, coarse: 48 };
+  /** The most multiplications of a surface: some milliseconds, and some tenths of a second. */
+  const MOST_WORK = { moving: 4e6, paused: 2e8 };
+  const MOST_EDITS = 10_000;
 
-  /** An order that cannot be carried out. */
-  class Refused extends Error {}
+  const { Refused } = DR.datasets;
 
-  const DATA = /** @type {const} */ (["data", "rows", "noise", "held", "columns", "seed"]);
+  const DATA = /** @type {const} */ (["data", "rows", "noise", "held", "columns", "seed", "derived"]);
+
+  /** @param {Page.Network} net @param {boolean} moving */
+  function sideFor({ widths }, moving) {
+    const { fine, usual, coarse } = SIDES;
+    const work = widths.slice(1).reduce((sum, width, l) => sum + width * widths[l], 0);
+    if (moving) return usual * usual * work <= MOST_WORK.moving ? usual : coarse;
+    return fine * fine * work <= MOST_WORK.paused ? fine : usual;
+  }
 
   /** @param {unknown} value */
   const shown = (value) => JSON.stringify(value) ?? String(value);
@@ -69,6 +81,11 @@ const trainerModule = (function () {
     if (!Array.isArray(next.columns))
       throw new Refused(`columns is ${shown(next.columns)}; expected a list of names`);
     for (const name of next.columns) oneOf("columns", name, columns);
+    if (!Array.isArray(next.derived))
+      throw new Refused(`derived is ${shown(next.derived)}; expected a list of names`);
+    const derived = DR.catalogue.derived.map(({ name }) => name);
+    for (const name of next.derived) oneOf("derived", name, derived);
+    next.derived = [...new Set(next.derived)];
     return next;
   }
 
@@ -98,7 +115,7 @@ const trainerModule = (function () {
       throw new Refused(
         `the network ${widths.join("-")} would have ${count} parameters; expected at most ${parameters}; take smaller layers or fewer columns`,
       );
-    const penalties = { l2: settings.l2, l1: settings.l1 ?? 0 };
+    const penalties = { l2: settings.l2, l1: settings.l1 };
     return {
       settings,
       design: {
@@ -128,6 +145,7 @@ const trainerModule = (function () {
       nextStep = 0,
       perSlice = 1,
       frames = 0,
+      edits = 0,
       version = 0,
       painted = 0,
       frameTime = 0,
@@ -143,6 +161,13 @@ const trainerModule = (function () {
     /** @param {number} value */
     const finite = (value) => (Number.isFinite(value) ? value : null);
 
+    /**
+     * The losses of the rows that are trained on and of those held out, before a step.
+     *
+     * @param {Static.State["run"]} run @param {Static.Data} data @returns {[number, number]}
+     */
+    const firstLosses = (run, data) => [run.lossOf(data.trained), data.held ? run.lossOf(data.held) : NaN];
+
     /** A new run; the old one stays if the settings cannot be used. @param {Live.Settings} given */
     function install(given) {
       const before = state;
@@ -157,16 +182,12 @@ const trainerModule = (function () {
           : DR.datasets.builtin(given);
       const { settings, design } = designed(data, given);
       const run = DR.run.start(data, settings, design);
-      const { side } = DR.catalogue;
       const axes = before && shown(before.data.axes) === shown(data.axes) ? before.plane : null;
       const [x, y] = axes ? [axes.x, axes.y] : DR.plane.suggested(data);
-      const plane = same && axes ? axes : DR.plane.through(data, x, y, axes?.hold ?? "mean", side);
-      const first = /** @type {[number, number]} */ ([
-        run.lossOf(data.trained),
-        data.held ? run.lossOf(data.held) : NaN,
-      ]);
+      const plane = same && axes ? axes : DR.plane.through(data, x, y, axes?.hold ?? "mean");
+      const first = firstLosses(run, data);
       state = { settings, data, run, design, table, plane: /** @type {Static.Plane} */ (plane), first };
-      [phase, message, perSlice, goal, scoresTime] = ["paused", "", 1, null, -Infinity];
+      [phase, message, perSlice, goal, scoresTime, edits] = ["paused", "", 1, null, -Infinity, 0];
       describe();
     }
 
@@ -175,6 +196,7 @@ const trainerModule = (function () {
         { choices } = DR.catalogue,
         { target } = data;
       const own = table && DR.table.summary(table);
+      const given = data.inputs.slice(0, data.inputs.length - data.derived.length);
       const [low, high] = target.classes.length ? [0, 1] : DR.plane.ends(data.y);
       /** @param {number} value */
       const inUnit = (value) => {
@@ -192,23 +214,19 @@ const trainerModule = (function () {
           data: table ? [...choices.data, "table"] : choices.data,
           loss: Object.keys(lossesFor(target)),
           columns: table ? DR.table.columnsOf(table) : [],
+          derived: DR.datasets.derivable(given, data.axes) ? DR.datasets.labelled(given) : [],
         },
         table: table && { name: table.name, rows: table.rows.length },
-        own: own && { ...own, notes: [...own.notes, ...data.notes] },
+        own: own && { target: own.target, columns: own.columns },
+        notes: settings.data === "table" && own ? [...own.notes, ...data.notes] : [],
         rows: { train: data.trained.length, held: data.held?.length ?? 0 },
         batch_size: run.size,
         full_batch: DR.catalogue.rules[settings.rule].full_batch,
         steps_per_epoch: run.perEpoch,
         inputs: data.inputs,
-        axes: data.axes.map(({ name, levels, date, offset, scale }) => ({
-          name,
-          levels,
-          date,
-          offset,
-          scale,
-        })),
+        axes: data.axes,
         target: { ...target, low: inUnit(low), high: inUnit(high) },
-        plane: { x: plane.x, y: plane.y, hold: plane.hold, ranges: plane.ranges, side: plane.side },
+        plane: { x: plane.x, y: plane.y, hold: plane.hold, ranges: plane.ranges, fixed: [...plane.fixed] },
         points: DR.plane.points(data, plane),
         net: {
           widths: design.widths,
@@ -231,11 +249,16 @@ const trainerModule = (function () {
         scoresTime = started;
       }
       const curve = Float32Array.from([0, ...state.first, ...run.log.logs.flat()]);
+      const n = run.net.widths[run.net.L],
+        side = sideFor(run.net, moving);
+      const outputs = DR.plane.outputs(data, plane, side, run.output, n);
       /** @type {Live.Arrays} */
-      const arrays = { ...DR.plane.levels(data, run.outputs(plane.grid), run.net.widths[run.net.L]), curve };
+      const arrays = { ...DR.plane.levels(data, outputs, n), curve };
       if (!moving || run.net.p <= MOST_MOVING) arrays.theta = run.theta.slice();
       const header = {
         frame: ++frames,
+        side,
+        edits,
         version,
         phase,
         message,
@@ -355,7 +378,7 @@ const trainerModule = (function () {
         describe();
       },
       axes({ x, y, hold }) {
-        const plane = DR.plane.through(state.data, x, y, hold, DR.catalogue.side);
+        const plane = DR.plane.through(state.data, x, y, hold);
         if (!plane)
           throw new Refused(
             `there are no axes ${shown(x)} and ${shown(y)}, the others at their ${shown(hold)}; expected two different inputs, and mean or median`,
@@ -392,9 +415,21 @@ const trainerModule = (function () {
           throw error;
         }
       },
-      network: ({ rows }) => ({
+      weight({ entry, value }) {
+        trainable();
+        const { theta, net } = state.run;
+        inRange("entry", entry, { min: 0, max: net.p - 1 }, true);
+        inRange("value", value, { min: -1e6, max: 1e6 }, false);
+        if (edits >= MOST_EDITS)
+          throw new Refused(`${MOST_EDITS} weights were set by hand; reset the run first`);
+        theta[entry] = value;
+        [edits, outdated] = [edits + 1, true];
+        if (state.run.step === 0) state.first = firstLosses(state.run, state.data);
+      },
+      network: ({ rows, row = null }) => ({
         step: state.run.step,
-        payload: DR.moment.payload(state, rows),
+        edits,
+        payload: DR.moment.payload(state, rows, row),
         design: state.design,
       }),
     };

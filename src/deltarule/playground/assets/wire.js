@@ -115,11 +115,12 @@ const wireModule = (function () {
         { name: "model.zip", text: "Model", note: "the folder that deltarule loads, zipped" },
         { name: "explain.html", text: "Explain page", note: "every number derived, in one file" },
       ].map((file) => ({ ...file, href: address(`/export/${file.name}`) })),
-      async network(rows) {
-        const reply = await fetch(address(`/payload?rows=${rows}`), { cache: "no-store" });
+      async network(rows, row) {
+        const one = row === null ? "" : `&row=${row}`;
+        const reply = await fetch(address(`/payload?rows=${rows}${one}`), { cache: "no-store" });
         if (!reply.ok) throw new Error(await reply.text());
-        const { step, payload, formulas } = await reply.json();
-        return { step, payload, formulas: formulasOf(formulas) };
+        const found = await reply.json();
+        return { ...found, formulas: formulasOf(found.formulas) };
       },
       /** Sends an order; gives "" when it is done, or why it is not. */
       order(type, fields = {}) {

@@ -98,7 +98,7 @@ const updateModule = (function () {
     // η is a number wherever a step is taken.
     const eta = /** @type {number} */ (store.current().learning_rate);
     /** @type {Record<string, number>} */
-    const known = { theta: store.theta()[entry], g, eta };
+    const known = { theta: store.theta()[entry], g, eta, t: update.number ?? 1, cost: update.cost ?? NaN };
     for (const [name, packed] of Object.entries(update.slots_before)) {
       const { values } = DR.data.array(packed);
       known[`${name}_before`] = values.length === 1 ? values[0] : values[entry];
