@@ -407,7 +407,8 @@ def _listed(names: Sequence[str]) -> str:
 
 def _text(part: Derivation | Explanation, shown: Mapping[str, int]) -> str:
     if isinstance(part, Derivation):
-        return part.text(**shown)
+        given: dict[str, Any] = dict(shown)
+        return part.text(**given, more="more: --depth {}")
     limits = {"depth": DEPTH, "terms": TERMS, "digits": DIGITS} | dict(shown)
     return overview.text(part, *check_limits(**limits), hint=_next)
 

@@ -44,7 +44,8 @@ _GREEK_NAMES = """
     chi psi omega
 """
 _GREEK = dict(zip(_GREEK_NAMES.split(), "αβγδεζηθικλμνξπρστφχψω", strict=True))
-_INDICES = "jkilm"
+# Outside sums, inside one, inside two …; i is the sample.
+_INDICES = "jmkl"
 _FUNCTIONS = {
     "log": Symbol(r"\log", "log", function=True),
     "tanh": Symbol(r"\tanh", "tanh", function=True),
@@ -55,7 +56,7 @@ _FUNCTIONS = {
 }
 # The text form of the letters in the LaTeX of shared functions.
 _LETTERS = {r"\varphi": "φ", r"\Phi": "Φ"}
-_SUM_OVER = Symbol(r"\sum", "∑", function=True)
+_SUM_OVER = Symbol(r"\sum", "Σ", function=True)
 _MAX_OVER = Symbol(r"\max", "max", function=True)
 
 
@@ -80,7 +81,7 @@ def layout(
     Returns
     -------
     Box
-        If the expression combines outputs, its arguments have an index: j outside, k, i …
+        If the expression combines outputs, its arguments have an index: j outside, m, k …
         inside sums and maxima.
 
     Examples
@@ -107,7 +108,7 @@ def index_letter(depth: int) -> str:
     Examples
     --------
     >>> index_letter(0), index_letter(1)
-    ('j', 'k')
+    ('j', 'm')
     """
     return _INDICES[min(depth, len(_INDICES) - 1)]
 
