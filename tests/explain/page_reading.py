@@ -13,7 +13,7 @@ from deltarule.maths.network import bound_formulas
 # The symbol, the value and the visible text of every element that shows a number.
 READ = """
 (root) => [...document.querySelectorAll(`${root} [data-symbol]`)].map((node) => {
-  const shown = node.classList.contains("sym") ? node.querySelector(":scope > .as-number") : node;
+  const shown = node.classList.contains("sym") ? node.querySelector(".as-number") : node;
   return [node.dataset.symbol, node.dataset.value, shown.textContent,
           Boolean(node.closest("#panel"))];
 })

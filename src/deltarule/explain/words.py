@@ -1,8 +1,12 @@
-"""Activations, losses and networks in plain words, for text and pages."""
+"""Activations, losses, update rules and networks in plain words, for text and pages."""
 
 from __future__ import annotations
 
-from deltarule.maths import ACTIVATIONS, LOSSES, Activation, Loss, Network
+from typing import Any
+
+from deltarule.maths import ACTIVATIONS, LOSSES, Activation, Network
+from deltarule.optimizers import RULES, Rule
+from deltarule.records import Record
 
 __all__ = ["network_words", "record_words"]
 
@@ -19,11 +23,20 @@ _WORDS = {
     "selu": "SELU",
     "gelu": "GELU",
     "silu": "SiLU",
+    "sgd": "gradient descent",
+    "nesterov": "Nesterov's momentum",
+    "rmsprop": "RMSprop",
+    "adam": "Adam",
+    "adamw": "AdamW",
+    "rprop": "RPROP",
+    "rprop+": "RPROP+",
+    "irprop-": "iRPROP−",
+    "irprop+": "iRPROP+",
 }
 
 
-def record_words(record: Activation | Loss) -> str:
-    """An activation or a loss in words, with the parameters that are not the registered ones.
+def record_words(record: Record) -> str:
+    """An activation, a loss or an update rule in words, with the parameters that are not the registered ones.
 
     Examples
     --------
@@ -32,7 +45,8 @@ def record_words(record: Activation | Loss) -> str:
     >>> record_words(ACTIVATIONS.get("leaky_relu"))
     'leaky ReLU'
     """
-    registry = ACTIVATIONS if isinstance(record, Activation) else LOSSES
+    kinds: Any = {Activation: ACTIVATIONS, Rule: RULES}
+    registry = kinds.get(type(record), LOSSES)
     known = registry.get(record.name).settings if record.name in registry else {}
     own = {name: value for name, value in record.settings.items() if known.get(name) != value}
     words = _WORDS.get(record.name, record.name.replace("_", " "))

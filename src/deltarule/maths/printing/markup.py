@@ -22,7 +22,7 @@ _LATEX_SPECIAL = {"∞": r"\infty", "not a number": r"\text{not a number}"}
 _TEXT_SIGNS = {"==": "=", "<=": "≤", ">=": "≥", "!=": "≠"}
 _MATHML_SIGNS = {**_TEXT_SIGNS, "-": "−"}
 _LOWER = dict(zip("0123456789,ijklmn", "₀₁₂₃₄₅₆₇₈₉,ᵢⱼₖₗₘₙ", strict=True))
-_UPPER = dict(zip("0123456789lL", "⁰¹²³⁴⁵⁶⁷⁸⁹ˡᴸ", strict=True))
+_UPPER = dict(zip("0123456789lL+−", "⁰¹²³⁴⁵⁶⁷⁸⁹ˡᴸ⁺⁻", strict=True))
 # Hyphens and asterisks in words are private-use characters until the text is complete, so that
 # they are not replaced as minus and multiplication signs.
 _HIDE = str.maketrans("-*", "\ue000\ue001")

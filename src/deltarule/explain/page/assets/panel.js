@@ -22,7 +22,9 @@ const panelModule = (function () {
     const own = l === 0 ? inputs[j] : l === net.L ? outputs[j] : null;
     const plain = l === 0 ? `x_${j}` : `a_${j}`;
     const place = l === 0 ? `input ${j}` : l === net.L ? `output ${j}` : `node ${j} of layer ${l}`;
-    return own && own !== plain ? `${DR.dom.apart(own)} (${place})` : place;
+    // A class "7" is named by its place alone: output 7.
+    const named = own && own !== plain && own !== place && own !== String(j);
+    return named ? `${DR.dom.apart(own)} (${place})` : place;
   }
 
   /** @param {Page.Store} store @param {number} i */
@@ -121,7 +123,7 @@ const panelModule = (function () {
       return step(
         "The gradient for this sample",
         "δ·a",
-        el("p", { class: "note", text: words }),
+        el("p", { class: "note" }, ...DR.laws.within(words)),
         written(own, two),
         table(at, l, two),
       );
@@ -196,7 +198,7 @@ const panelModule = (function () {
         "li",
         {},
         M.math([symbol(each)], { block: false }),
-        el("span", { class: "why", text: why[i] }),
+        el("span", { class: "why" }, ...DR.laws.within(why[i])),
         M.value(each),
       ),
     );
@@ -310,13 +312,13 @@ const panelModule = (function () {
       mean = s.cost();
     const printed = store.payload.mathml.loss;
     const list = Array.from(s.pass.terms, (value, j) => ({ factors: () => [s.a(L, j), s.y(j)], value }));
-    const words = `The loss is ${store.net.loss}: the sum over outputs of one term for each, of a and y.`;
+    const words = `The loss is ${store.net.words.loss}: the sum over outputs of one term for each, of a and y.`;
     const outputs = step(
       `The loss of ${rowName(store, s.i)}`,
       "F2",
       el("p", { class: "note", text: words }),
       formula([
-        [symbol(own), "=", M.sum("j"), ...(printed ? [M.fenced(M.printed(printed))] : [M.words("terms")])],
+        [symbol(own), "=", M.sum("j"), ...(printed ? [sections.term(printed)] : [M.words("terms")])],
         ["=", figure(own)],
       ]),
       DR.sums.list(list, own, {
@@ -378,6 +380,7 @@ const panelModule = (function () {
       if (on) root.dataset.numbers = "";
       else delete root.dataset.numbers;
       button.setAttribute("aria-pressed", String(on));
+      if (on) M.label(document.body);
     });
     return el("div", { class: "panel-tools" }, button);
   }
@@ -398,6 +401,7 @@ const panelModule = (function () {
       const heading = el("div", { "aria-live": "polite" });
       element.replaceChildren(tools(), heading, content);
       M.watch((selected) => store.set({ selected }));
+      DR.laws.use(store.payload.laws);
 
       function render() {
         const { selected } = store.state;
