@@ -24,6 +24,7 @@ interface DeltaruleScripts {
   sections: typeof sectionsModule;
   update: typeof updateModule;
   panel: typeof panelModule;
+  dock: typeof dockModule;
   goto: typeof gotoModule;
   check: typeof checkModule;
   plan: typeof planModule;

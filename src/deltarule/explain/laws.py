@@ -1,4 +1,4 @@
-"""The numbered formulas of docs/mathematics.rst with index letters, for tooltips of their numbers."""
+"""The numbered formulas of the mathematics with index letters, for tooltips of their numbers."""
 
 from __future__ import annotations
 
@@ -69,7 +69,8 @@ LAWS: dict[str, Law] = {
         "for the squared error; another loss has its own derivative",
     ),
     "F8": Law(
-        _equal(Partial(_A, _Z), Apply(_SLOPE, Fenced((_Z,)))), "the slope of the activation function"
+        _equal(Partial(_A, _Z), Apply(_SLOPE, Fenced((_Z,)))),
+        "the slope of the activation",
     ),
     "F9": Law(_equal(Partial(_Z, _W), _BEFORE), "what the weight multiplies"),
     "F11": Law(

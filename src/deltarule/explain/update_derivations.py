@@ -139,7 +139,7 @@ class UpdateDerivations(MeanDerivations):
         size, norm = length
         squares = self.full_gradient**2
         total = float_sum(squares)
-        mark = Mark(Symbol(r"\sum_m gₘ⁽²⁾", "Σ_m gₘ⁽²⁾"), "sum g^2")
+        mark = Mark(Symbol(r"\sum_m g_m^2", "Σ_m g_m^2"), "sum g^2")
 
         def square(m: int) -> Derivation:
             block, index = self.net.block_at(m)

@@ -36,7 +36,7 @@ _WORDS = {
 
 
 def record_words(record: Record) -> str:
-    """An activation, a loss or an update rule in words, with the parameters that are not the registered ones.
+    """An activation, a loss or an update rule in words, with parameters that are not the default.
 
     Examples
     --------

@@ -35,15 +35,15 @@ __all__ = [
     "write_page",
 ]
 
-STYLES = ("page.css", "drawing.css", "math.css", "panel.css", "parts.css", "lens.css", "print.css")
+STYLES = ("page.css", "drawing.css", "math.css", "panel.css", "dock.css", "parts.css", "lens.css",
+          "print.css")  # fmt: skip
 # In this order, since a script uses those before it. The formulas follow.
 SCRIPTS = (
     "data.js", "numbers.js", "driver.js", "store.js", "dom.js", "mathml.js", "expressions.js",
-    "laws.js", "sums.js", "textbook.js", "sections.js", "update.js", "panel.js", "goto.js",
-    "check.js",
-    "plan.js", "parts.js", "paint.js", "reach.js", "drawing.js", "sweep.js", "maps.js", "heat.js",
-    "plots.js", "curve.js", "dials.js", "whatif.js", "attributions.js", "lenscharts.js", "lens.js",
-    "shell.js",
+    "laws.js", "sums.js", "textbook.js", "sections.js", "update.js", "panel.js", "dock.js",
+    "goto.js", "check.js", "plan.js", "parts.js", "paint.js", "reach.js", "drawing.js", "sweep.js",
+    "maps.js", "heat.js", "plots.js", "curve.js", "dials.js", "whatif.js", "attributions.js",
+    "lenscharts.js", "lens.js", "shell.js",
 )  # fmt: skip
 LAST = "main.js"
 # The controls of text size, theme and help, at the top of the explain page and the playground.

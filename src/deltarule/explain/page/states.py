@@ -204,7 +204,7 @@ def _update(step: StepTaken, subject: Subject, rows: list[int]) -> dict[str, Any
     whole = len(rows) == len(subject.X)
     return {
         "rule": str(settings.rule),
-        "words": record_words(settings.rule),
+        "words": record_words(step.rule),
         "number": None if step.hypothetical else step.number,
         "l2": settings.l2,
         "l1": settings.l1,

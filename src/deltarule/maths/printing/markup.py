@@ -260,7 +260,10 @@ def _mathml(box: Box) -> str:
         case boxes.Fenced(items, bars):
             left, right = ("|", "|") if bars else ("(", ")")
             inside = "<mo>,</mo>".join(map(_mathml, items))
-            return _row(f'<mo fence="true">{left}</mo>', inside, f'<mo fence="true">{right}</mo>')
+            # Brackets grow around what is tall only, so that an exponent stands by its base.
+            tall = any(f"<{tag}" in inside for tag in ("mfrac", "munder", "mtable", "msqrt"))
+            fence = '<mo fence="true">' if tall else '<mo fence="true" stretchy="false">'
+            return _row(f"{fence}{left}</mo>", inside, f"{fence}{right}</mo>")
         case boxes.Apply(function, argument):
             # U+2061 is "function application".
             gap = "" if isinstance(argument, boxes.Fenced) else '<mspace width="0.17em"/>'

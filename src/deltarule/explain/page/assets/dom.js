@@ -70,8 +70,10 @@ const domModule = (function () {
     minus: "M4 10h12",
     fit: "M4 8V4h4M12 4h4v4M16 12v4h-4M8 16H4v-4",
     stop: "M5 5h10v10H5z",
+    up: "M4.5 12.5L10 7l5.5 5.5",
+    close: "M5 5l10 10M15 5L5 15",
   };
-  const DRAWN = new Set(["left", "right", "plus", "minus", "fit"]);
+  const DRAWN = new Set(["left", "right", "plus", "minus", "fit", "up", "close"]);
 
   /** A small picture for a button; the button carries the words. @param {keyof typeof ICONS} name */
   function icon(name) {

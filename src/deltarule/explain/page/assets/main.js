@@ -57,7 +57,10 @@
       p: DR.sweep.toggle,
       ",": () => DR.sweep.step(-1),
       ".": () => DR.sweep.step(1),
-      "/": () => at("goto-text").focus(),
+      "/": () => {
+        DR.dock.open();
+        at("goto-text").focus();
+      },
       "?": () => dialog.showModal(),
     };
     shell.keys(actions, dialog);
@@ -66,6 +69,7 @@
       ["The controls", () => DR.curve.controls(at("controls"), store)],
       ["The drawing", () => DR.drawing.mount(at("drawing"), store)],
       ["The derivation", () => DR.panel.mount(at("panel"), store)],
+      ["The place of the derivation", () => DR.dock.mount(at("derivation"), store)],
       ["The field to go by", () => DR.goto.mount(at("goto"), store)],
       ["The sweeps", () => DR.sweep.mount(at("sweep"), store)],
       ["What if", () => DR.whatif.mount(at("whatif"), store)],

@@ -213,6 +213,30 @@ const mathsModule = (function () {
     return drawn;
   }
 
+  /** A button for numbers in place of symbols, everywhere in the derivation. */
+  function numbersButton() {
+    const root = document.documentElement;
+    const button = DR.dom.el(
+      "button",
+      {
+        type: "button",
+        class: "button panel-numbers",
+        title: "Numbers in place of symbols",
+        "aria-pressed": String("numbers" in root.dataset),
+      },
+      "Numbers",
+      DR.dom.el("span", { class: "unseen", text: " in place of symbols" }),
+    );
+    button.addEventListener("click", () => {
+      const on = !("numbers" in root.dataset);
+      if (on) root.dataset.numbers = "";
+      else delete root.dataset.numbers;
+      button.setAttribute("aria-pressed", String(on));
+      if (on) label(document.body);
+    });
+    return button;
+  }
+
   /**
    * A symbol's number in running text, as an element.
    *
@@ -261,8 +285,14 @@ const mathsModule = (function () {
         event.clientY <= r.bottom,
     );
 
+  /** Where the pointer was last. @type {[x: number, y: number]} */
+  let last = [NaN, NaN];
+
   /** @param {PointerEvent} event */
   function moved(event) {
+    // A number is not as high as its symbol: what stands below would move under a pointer that rests.
+    if (event.clientX === last[0] && event.clientY === last[1]) return;
+    last = [event.clientX, event.clientY];
     /** @type {HTMLElement | null} */
     const over = event.target instanceof Element ? event.target.closest("[data-symbol]") : null;
     if (over === current) return;
@@ -351,7 +381,7 @@ const mathsModule = (function () {
     indices,
     symbol,
     figure,
-    label,
+    numbersButton,
     math,
     formula,
     printed,

@@ -367,24 +367,6 @@ const panelModule = (function () {
     return el("p", { class: "limit changed", "data-changed": "" }, text, back);
   }
 
-  function tools() {
-    const root = document.documentElement;
-    const button = el("button", {
-      type: "button",
-      class: "button",
-      "aria-pressed": String("numbers" in root.dataset),
-      text: "Numbers in place of symbols",
-    });
-    button.addEventListener("click", () => {
-      const on = !("numbers" in root.dataset);
-      if (on) root.dataset.numbers = "";
-      else delete root.dataset.numbers;
-      button.setAttribute("aria-pressed", String(on));
-      if (on) M.label(document.body);
-    });
-    return el("div", { class: "panel-tools" }, button);
-  }
-
   return {
     nodeName,
     rowName,
@@ -399,11 +381,14 @@ const panelModule = (function () {
       const opened = new Map();
       const content = el("div", {});
       const heading = el("div", { "aria-live": "polite" });
-      element.replaceChildren(tools(), heading, content);
+      element.replaceChildren(heading, content);
+      // Beside the title, where it stays in sight while the derivation is scrolled.
+      element.previousElementSibling?.querySelector("h2")?.after(M.numbersButton());
       M.watch((selected) => store.set({ selected }));
       DR.laws.use(store.payload.laws);
 
-      function render() {
+      /** @param {boolean} [other] whether something else has been selected */
+      function render(other = false) {
         const { selected } = store.state;
         const seen = store.seen();
         const at = { store: seen, s: DR.expressions.symbols(seen), opened };
@@ -417,6 +402,7 @@ const panelModule = (function () {
         // If the element with the focus is replaced, the focus goes to the panel, where a reader who
         // followed a symbol goes on.
         const inside = content.contains(document.activeElement);
+        if (other && selected && parts[0] instanceof Element) parts[0].classList.add("fresh");
         heading.replaceChildren(...[changeOf(store), parts[0], hint].filter((part) => part !== null));
         DR.dom.put(element, "aria-busy", null);
         content.replaceChildren(...parts.slice(1));
@@ -432,7 +418,7 @@ const panelModule = (function () {
       const soon = () => {
         DR.dom.put(element, "aria-busy", "true");
         clearTimeout(waiting);
-        waiting = setTimeout(render, 60);
+        waiting = setTimeout(() => render(), 60);
       };
 
       render();
@@ -440,7 +426,7 @@ const panelModule = (function () {
         if (changed.has("nudge")) soon();
         if (changed.has("selected") || changed.has("payload")) opened.clear();
         if (["selected", "sample", "state", "mode", "payload"].some((key) => changed.has(key))) {
-          render();
+          render(changed.has("selected"));
           if (changed.has("selected") && scrolled) element.scrollTop = 0;
         }
       });

@@ -278,6 +278,7 @@ const sectionsModule = (function () {
     const d = s.delta(l, j);
     const markup = store.payload.mathml.textbook.fused_derivative;
     if (!markup) return chain;
+    /** @type {Record<string, Page.Symbol>} */
     const numbers = ofOne(markup) ? { a: s.a(l, j), y: s.y(j) } : {};
     const given = store.net.formulas.textbook.delta?.(s.pass.G[l], store.y(s.i))[j];
     return [

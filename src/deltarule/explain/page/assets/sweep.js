@@ -7,7 +7,7 @@
 
 const sweepModule = (function () {
   const { el, iconButton, choice, shown, clamp } = DR.dom;
-  const { layer, sub, symbols, count } = DR.text;
+  const { layer: layerNumber, sub, symbols, count } = DR.text;
   const M = DR.maths;
 
   /**
@@ -53,14 +53,14 @@ const sweepModule = (function () {
     const pass = store.pass();
     const g = net.words.activations[l];
     const mixes = !net.formulas.slope[l]; // as softmax does
-    const up = layer(l);
+    const up = layerNumber(l);
     const dropout = pass.masks?.[l];
     if (j === null) {
       const bias = net.b[l] === null ? "" : ` + bⱼ${up}`;
       return [
         badge("F3, F4"),
         ` Layer ${l}: all ${count(net.widths[l])} nodes take `,
-        `z = Σₖ wⱼₖ${up} aₖ${layer(l - 1)}${bias}`,
+        `z = Σₖ wⱼₖ${up} aₖ${layerNumber(l - 1)}${bias}`,
         ` from the layer before, and a = ${dropout ? "m · " : ""}${g}(z)`,
         mixes ? ", which needs all z of the layer." : ".",
         dropout ? " m is dropout, 0 or the factor of what stays." : "",
@@ -72,7 +72,7 @@ const sweepModule = (function () {
     const masked = dropout ? [number(symbols.mask(l, j), dropout[j]), " · "] : [];
     return [
       badge("F3"),
-      ` ${z[1]} = Σₖ w${sub(j)}ₖ${up} aₖ${layer(l - 1)}${bias} = `,
+      ` ${z[1]} = Σₖ w${sub(j)}ₖ${up} aₖ${layerNumber(l - 1)}${bias} = `,
       number(z, pass.Z[l][j]),
       ", then ",
       badge("F4"),
@@ -88,7 +88,7 @@ const sweepModule = (function () {
   function backwardLayer(store, l) {
     const { net, state } = store;
     const C = `C${sub(state.sample)}`;
-    const [here, before, next] = [layer(l), layer(l - 1), layer(l + 1)];
+    const [here, before, next] = [layerNumber(l), layerNumber(l - 1), layerNumber(l + 1)];
     if (l < net.L) {
       return [
         badge("F13, F8"),
@@ -117,7 +117,7 @@ const sweepModule = (function () {
     const pass = store.pass();
     const slope = pass.slope[l];
     const C = `C${sub(state.sample)}`;
-    const [here, next] = [layer(l), layer(l + 1)];
+    const [here, next] = [layerNumber(l), layerNumber(l + 1)];
     const first = l === net.L ? outputFormula(net) : "F13";
     const delta = symbols.delta(l, j);
     const up = symbols.dCda(l, j, state.sample);
@@ -156,7 +156,7 @@ const sweepModule = (function () {
       C = symbols.loss(sample);
     const rowName = store.payload.names.rows[sample] ?? sample;
     if (direction === "forward" && layer === 0)
-      return [`The inputs of sample ${rowName} are given: a${layer(0)} = x.`];
+      return [`The inputs of sample ${rowName} are given: a${layerNumber(0)} = x.`];
     if (direction === "forward" && layer > L) {
       const { loss } = store.payload.mathml;
       const sum =
@@ -175,7 +175,7 @@ const sweepModule = (function () {
     if (layer === 0) {
       return [
         badge("F13"),
-        ` To the inputs: ∂${C[1]}/∂xₖ = Σⱼ δⱼ${layer(1)} wⱼₖ${layer(1)}. ` +
+        ` To the inputs: ∂${C[1]}/∂xₖ = Σⱼ δⱼ${layerNumber(1)} wⱼₖ${layerNumber(1)}. ` +
           "One pass forward and one back gave " +
           `every one of ${count(store.net.p)} derivatives.`,
       ];
