@@ -96,9 +96,10 @@ class RowAnswer:
         lines = []
         if self.whole is not None:
             known = _label(self.whole, self.whole_probability)
-            lines.append(
-                f"The portfolio predicts {name} as {known}. Its network that is explained:"
-            )
+            lines += [
+                f"The portfolio predicts {name} as {known}.",
+                "Its network, which is explained:",
+            ]
         probability = None if self.is_number else self.value
         table = short(self.actual, 6) if self.is_number else repr(self.actual)
         line = f"{who} as {_label(self.predicted, probability)}; the table has {table}, "
@@ -120,7 +121,7 @@ class RowAnswer:
             else f"in percentage points of the probability of {printable(repr(self.predicted))}"
         )
         shown, others = self.columns[:_LISTED], self.columns[_LISTED:]
-        rows = [("a row of average numbers and no levels", "", short(scale * self.start, 6))]
+        rows = [("inputs of 0: average numbers, no levels", "", short(scale * self.start, 6))]
         rows += [(printable(c.name), _cell(c.cell), _signed(scale * c.part, digits)) for c in shown]
         if others:
             rest = sum(column.part for column in others)
@@ -139,9 +140,7 @@ class RowAnswer:
         if not self.larger:
             count = f"no other of {self.rows} rows has a larger one"
         mean = f"the mean over the rows is {short(self.mean_loss, 4)}"
-        words = (
-            f"{self.loss_words} of the standardised number" if self.is_number else self.loss_words
-        )
+        words = self.loss_words + (" of the standardised number" if self.is_number else "")
         line = f"The loss ({words}) is {short(self.loss, 4)}; {mean}, and {count}."
         return textwrap.wrap(line, _WIDTH)
 
@@ -212,7 +211,8 @@ def row_answer(explanation: Explanation, sample: int, *, whole: Any = None) -> R
     cells = {column.name: column.cells[sample] for column in subject.columns}
     order = np.argsort(-np.abs(parts), kind="stable")
     losses, w = subject.per_sample.loss, subject.w
-    portfolio, share = None, None
+    portfolio: Any = None
+    share: float | None = None
     if whole is not None:
         values = np.atleast_1d(np.asarray(whole, dtype=np.float64))
         portfolio = float(values[0])
