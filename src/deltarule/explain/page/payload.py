@@ -13,6 +13,7 @@ from deltarule.errors import InputError
 from deltarule.explain.fast_passes import iter_gradients
 from deltarule.explain.laws import laws_for_page
 from deltarule.explain.page.formulas import formulas_mathml
+from deltarule.explain.page.images import image_of
 from deltarule.explain.page.states import (
     PageState,
     as_float32,
@@ -57,6 +58,7 @@ def payload_of(
     history: Iterable[Any] = (),
     lens: Any = None,
     start: Mapping[str, Any] | None = None,
+    image: Any = None,
 ) -> dict[str, Any]:
     """Everything that the page shows, as a dictionary for JSON.
 
@@ -72,6 +74,9 @@ def payload_of(
     start : mapping, optional
         What the page shows at first: ``sample`` (a row of the subject), ``selected``
         (``{"kind": "edge", "layer": 2, "j": 1, "k": 2}``).
+    image : (int, int), optional
+        The rows and columns of pixels, if the inputs are those of an image; see
+        :func:`~deltarule.explain.page.images.image_of`.
 
     Returns
     -------
@@ -80,8 +85,8 @@ def payload_of(
     Raises
     ------
     InputError
-        If a formula cannot be printed, a state does not fit the network, or the network is too
-        large.
+        If a formula cannot be printed, a state does not fit the network, the network is too large,
+        or ``image`` has another number of pixels than there are inputs.
 
     Notes
     -----
@@ -97,6 +102,7 @@ def payload_of(
     check_size(subject)
     net = subject.net
     start = dict(start or {})
+    picture = image_of(subject, image)
     hardest = () if lens is None else [each.row for each in lens.hardest(HARDEST)]
     rows = _chosen_rows(subject, start.get("sample"), hardest)
     w = _shares(subject.w, rows)
@@ -144,6 +150,7 @@ def payload_of(
             }
             for column in subject.columns
         ],
+        "image": picture,
         "lens": None if lens is None else lens.to_dict(),
         "start": {
             "state": 0,
@@ -195,10 +202,8 @@ def describe_network(net: Network) -> dict[str, Any]:
         "widths": list(net.widths),
         "bias": net.bias,
         "activations": [None if g is None else str(g) for g in net.activations],
-        "words": {
-            "activations": [None if g is None else record_words(g) for g in net.activations],
-            "loss": record_words(net.loss),
-        },
+        "words": [None if g is None else record_words(g) for g in net.activations],
+        "loss_words": record_words(net.loss),
         "output_elementwise": net.output_activation.elementwise,
         "kinks": [[] if g is None else list(g.kinks) for g in net.activations],
         "loss": str(net.loss),

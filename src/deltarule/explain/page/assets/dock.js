@@ -29,6 +29,7 @@ const dockModule = (function () {
     if (!section || root.dataset.panel === to) return;
     const inside = section.contains(document.activeElement);
     root.dataset.panel = to;
+    document.dispatchEvent(new CustomEvent("deltarule-panel", { detail: to }));
     const full = to === "full";
     const grip = within(".panel-grip");
     grip.setAttribute("aria-label", full ? "Lower the derivation" : "Raise the derivation");
@@ -39,15 +40,15 @@ const dockModule = (function () {
       within("#panel").focus({ preventScroll: true });
   }
 
-  /** Scrolls what is selected in the drawing to where the sheet does not cover it. */
+  /** Scrolls what is selected in the drawing to where it is in sight, and no sheet covers it. */
   function uncover() {
     const part = document.querySelector("svg.network .selected");
-    if (!section || !part || !SHEET.matches || state() === "closed") return;
+    if (!section || !part || state() === "closed") return;
     const bar = document.querySelector(".bar")?.getBoundingClientRect().bottom ?? 0;
     const { top, bottom } = part.getBoundingClientRect();
     const from = Math.max(bar, 0) + 12;
     // Its own box may still be on its way. A sheet at the side covers nothing above or below.
-    const beside = section.clientWidth < 0.9 * innerWidth;
+    const beside = !SHEET.matches || section.clientWidth < 0.9 * innerWidth;
     const to = innerHeight * (beside ? 1 : 1 - SHARE) - 12;
     if (top >= from && bottom <= to) return;
     const middle = (from + to) / 2;
@@ -93,6 +94,29 @@ const dockModule = (function () {
     return grip;
   }
 
+  /** A button for numbers in place of symbols, everywhere in the derivation. */
+  function numbersButton() {
+    const button = el(
+      "button",
+      {
+        type: "button",
+        class: "button panel-numbers",
+        title: "Numbers in place of symbols",
+        "aria-pressed": String("numbers" in root.dataset),
+      },
+      "Numbers",
+      el("span", { class: "unseen", text: " in place of symbols" }),
+    );
+    button.addEventListener("click", () => {
+      const on = !("numbers" in root.dataset);
+      if (on) root.dataset.numbers = "";
+      else delete root.dataset.numbers;
+      button.setAttribute("aria-pressed", String(on));
+      if (on) DR.maths.label(document.body);
+    });
+    return button;
+  }
+
   /**
    * Places the section of a derivation, which has a head (`.head`) and an element `#panel`.
    *
@@ -115,14 +139,18 @@ const dockModule = (function () {
     const close = iconButton("close", "Close the derivation", () => show("closed"), "tool panel-close");
     element.prepend(peek, gripButton());
     element.querySelector(".head")?.append(close);
+    // Beside the title, where it stays in sight while the derivation is scrolled.
+    element.querySelector("h2")?.after(numbersButton());
     show(store.state.selected || (open && !SHEET.matches) ? "open" : "closed");
 
     store.subscribe((now, changed) => {
       if (!changed.has("selected")) return;
-      if (now.selected && state() === "closed") show("open");
+      const before = state();
+      if (now.selected && before === "closed") show("open");
       else if (!now.selected && SHEET.matches) show("closed");
-      // After the derivation and the drawing have been painted.
-      if (now.selected) requestAnimationFrame(uncover);
+      // After the derivation and the drawing have been painted. Beside a derivation that was open
+      // nothing has moved: what was chosen in a heat map stays where it is.
+      if (now.selected && (SHEET.matches || before === "closed")) setTimeout(uncover, 60);
     });
     // What has the focus must not lie below a sheet as high as the screen.
     document.addEventListener("focusin", (event) => {

@@ -201,12 +201,23 @@ const domModule = (function () {
     };
   }
 
-  /** A colour of the style sheet as [red, green, blue], for canvases. @param {string} variable */
+  /** @type {Map<string, number[]>} The colours of the theme that were asked for. */
+  const colours = new Map();
+  document.addEventListener("deltarule-theme", () => colours.clear());
+
+  /**
+   * A colour of the style sheet as [red, green, blue], for canvases; looked up once for each theme.
+   *
+   * @param {string} variable
+   */
   function colour(variable) {
+    const found = colours.get(variable);
+    if (found) return found;
     const probe = el("span", { style: `color: var(${variable}); display: none` });
     document.body.append(probe);
     const parts = (getComputedStyle(probe).color.match(/[\d.]+/g) ?? []).slice(0, 3).map(Number);
     probe.remove();
+    colours.set(variable, parts);
     return parts;
   }
 

@@ -34,12 +34,14 @@
     [[",", "."], "the sweep one step back, one step on"],
     [["G"], "lines by weight or by gradient"],
     [["M"], "one sample, or the mean over all"],
+    [["T"], "the guided tour"],
     [["/"], "go to a weight or a node by its name"],
     [["?"], "this help"],
   ];
 
   const ABOUT =
-    "Every circle is a node with its activation a. Every line is a weight: orange is positive, blue " +
+    "Every node shows its activation a; with one input or two its picture is a over them, and the ring " +
+    "is the sample. Every line is a weight: orange is positive, blue " +
     "and dashed is negative, wide is large. Choose any of them, and the derivation of its gradient " +
     "stands beside the drawing, number by number.";
 
@@ -52,7 +54,8 @@
     shell.theme();
     shell.textSize();
     const dialog = shell.help(ABOUT, KEYS);
-    const actions = {
+    /** @type {Record<string, () => unknown>} */
+    const ofThePage = {
       ...shell.storeKeys(() => store),
       p: DR.sweep.toggle,
       ",": () => DR.sweep.step(-1),
@@ -61,6 +64,12 @@
         DR.dock.open();
         at("goto-text").focus();
       },
+    };
+    // The tour hides all that these keys change.
+    const outside = Object.entries(ofThePage).map(([key, f]) => [key, () => DR.tour.isOpen() || f()]);
+    const actions = {
+      ...Object.fromEntries(outside),
+      t: () => at("tour-link").click(),
       "?": () => dialog.showModal(),
     };
     shell.keys(actions, dialog);
@@ -77,6 +86,7 @@
       ["The loss curve", () => DR.curve.mount(at("curve"), store)],
       ["The heat maps", () => DR.heat.mount(at("heat"), store)],
       ["The gradient lens", () => DR.lens.mount(at("lens"), payload.lens, store)],
+      ["The guided tour", () => DR.tour.mount(at("tour"), store)],
     ];
     for (const [name, mount] of parts) {
       try {

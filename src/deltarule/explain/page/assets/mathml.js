@@ -213,30 +213,6 @@ const mathsModule = (function () {
     return drawn;
   }
 
-  /** A button for numbers in place of symbols, everywhere in the derivation. */
-  function numbersButton() {
-    const root = document.documentElement;
-    const button = DR.dom.el(
-      "button",
-      {
-        type: "button",
-        class: "button panel-numbers",
-        title: "Numbers in place of symbols",
-        "aria-pressed": String("numbers" in root.dataset),
-      },
-      "Numbers",
-      DR.dom.el("span", { class: "unseen", text: " in place of symbols" }),
-    );
-    button.addEventListener("click", () => {
-      const on = !("numbers" in root.dataset);
-      if (on) root.dataset.numbers = "";
-      else delete root.dataset.numbers;
-      button.setAttribute("aria-pressed", String(on));
-      if (on) label(document.body);
-    });
-    return button;
-  }
-
   /**
    * A symbol's number in running text, as an element.
    *
@@ -325,6 +301,7 @@ const mathsModule = (function () {
   /** @param {MathMLElement} node */
   function choose(node) {
     point(node);
+    document.dispatchEvent(new CustomEvent("deltarule-point", { detail: node }));
     DR.dom.say(spoken.get(node) ?? "");
   }
 
@@ -381,7 +358,7 @@ const mathsModule = (function () {
     indices,
     symbol,
     figure,
-    numbersButton,
+    label,
     math,
     formula,
     printed,

@@ -307,28 +307,12 @@ const panelModule = (function () {
   /** @param {Page.Derivation} at */
   function cost(at) {
     const { s, store } = at;
-    const L = store.net.L;
-    const own = s.loss(),
-      mean = s.cost();
-    const printed = store.payload.mathml.loss;
-    const list = Array.from(s.pass.terms, (value, j) => ({ factors: () => [s.a(L, j), s.y(j)], value }));
-    const words = `The loss is ${store.net.words.loss}: the sum over outputs of one term for each, of a and y.`;
-    const outputs = step(
-      `The loss of ${rowName(store, s.i)}`,
-      "F2",
-      el("p", { class: "note", text: words }),
-      formula([
-        [symbol(own), "=", M.sum("j"), ...(printed ? [sections.term(printed)] : [M.words("terms")])],
-        ["=", figure(own)],
-      ]),
-      DR.sums.list(list, own, {
-        open: at.opened.get("loss"),
-        more: (n) => at.opened.set("loss", n),
-        pairs: true,
-      }),
-    );
+    const mean = s.cost();
     const over = sections.mean(at, "cost", DR.expressions.ofLoss(store), mean, DR.expressions.draw.loss("i"));
-    return [head("The cost", [rowName(store, s.i), own], meanHead(mean)), ...ordered(at, [outputs], over)];
+    return [
+      head("The cost", [rowName(store, s.i), s.loss()], meanHead(mean)),
+      ...ordered(at, [sections.loss(at)], over),
+    ];
   }
 
   // -- the panel -------------------------------------------------------------------------
@@ -370,6 +354,7 @@ const panelModule = (function () {
   return {
     nodeName,
     rowName,
+    factors,
 
     /**
      * Shows the derivation of the store's selection in `element`, and follows the store.
@@ -381,9 +366,7 @@ const panelModule = (function () {
       const opened = new Map();
       const content = el("div", {});
       const heading = el("div", { "aria-live": "polite" });
-      element.replaceChildren(heading, content);
-      // Beside the title, where it stays in sight while the derivation is scrolled.
-      element.previousElementSibling?.querySelector("h2")?.after(M.numbersButton());
+      element.replaceChildren(DR.images.beside(heading, store), content);
       M.watch((selected) => store.set({ selected }));
       DR.laws.use(store.payload.laws);
 

@@ -10,7 +10,7 @@ const sectionsModule = (function () {
   const M = DR.maths;
   const draw = DR.expressions.draw;
   const { symbol, figure, formula } = M;
-  const { agrees, computedAs, lostDigits, ofOne, term } = DR.textbook;
+  const { agrees, computedAs, kinkNote, lostDigits, ofOne, term } = DR.textbook;
 
   const LONG = 1200; // characters of MathML that are a formula of a line or two
 
@@ -87,13 +87,13 @@ const sectionsModule = (function () {
    */
   function activation(at, l, j) {
     const { s, store } = at;
-    const name = store.net.words.activations[l];
+    const name = store.net.words[l];
     const a = s.a(l, j),
       z = s.z(l, j);
     const mask = s.dropped(l);
     const times = mask ? ["·", symbol(s.mask(l, j))] : [];
     const computed = store.payload.mathml.value[l];
-    const textbook = store.payload.mathml.textbook.value[l];
+    const textbook = store.payload.mathml.textbook_value[l];
     const shown = textbook ?? computed;
     /** @type {Record<string, Page.Symbol>} */
     const own = mixes(at, l) ? {} : { z };
@@ -124,7 +124,7 @@ const sectionsModule = (function () {
     const g = s.slope(l, j);
     const { pass } = s;
     const computed = store.payload.mathml.slope[l];
-    const textbook = store.payload.mathml.textbook.slope[l];
+    const textbook = store.payload.mathml.textbook_slope[l];
     const shown = textbook ?? computed;
     // With dropout a is not g(z), and the formula is one of g(z).
     /** @type {Record<string, Page.Symbol>} */
@@ -141,20 +141,8 @@ const sectionsModule = (function () {
       formula([[symbol(g), "=", draw.slope(l, j), ...mask], ...printed, ["=", figure(g)]]),
       lostDigits(g, given, exact),
       computedAs(textbook, computed, [M.sup(M.mi("g"), M.mo("′")), M.fenced(M.mi("z"))], own),
-      kinkNote(at, l, j),
+      kinkNote(at.s.pass.Z[l][j], store.net.kinks[l]),
     );
-  }
-
-  /** @param {Page.Derivation} at @param {number} l @param {number} j */
-  function kinkNote(at, l, j) {
-    const z = at.s.pass.Z[l][j];
-    const kink = at.store.net.kinks[l].find((where) => where === z);
-    return kink === undefined
-      ? null
-      : el("p", {
-          class: "note",
-          text: "z is exactly at a kink of the activation; the slope is the one from the left.",
-        });
   }
 
   /**
@@ -175,7 +163,7 @@ const sectionsModule = (function () {
     /** @type {Page.Line[]} */
     const lines = [];
     const { loss, loss_derivative: computed } = store.payload.mathml;
-    const textbook = store.payload.mathml.textbook.loss_derivative;
+    const textbook = store.payload.mathml.textbook_loss_derivative;
     const derivative = textbook ?? computed;
     if (loss) lines.push([draw.loss("i"), "=", M.sum("j"), term(loss)]);
     /** @type {Record<string, Page.Symbol>} */
@@ -195,7 +183,7 @@ const sectionsModule = (function () {
         "=",
         symbol(y),
       ]);
-    const about = `The loss is ${store.net.words.loss}, summed over outputs and not averaged.`;
+    const about = `The loss is ${store.net.loss_words}, summed over outputs and not averaged.`;
     const { pass } = s;
     const given = store.net.formulas.textbook.derivative?.(pass.G[l], store.y(s.i))[j];
     return step(
@@ -276,7 +264,7 @@ const sectionsModule = (function () {
   function difference(at, l, j, ...chain) {
     const { s, store } = at;
     const d = s.delta(l, j);
-    const markup = store.payload.mathml.textbook.fused_derivative;
+    const markup = store.payload.mathml.textbook_fused_derivative;
     if (!markup) return chain;
     /** @type {Record<string, Page.Symbol>} */
     const numbers = ofOne(markup) ? { a: s.a(l, j), y: s.y(j) } : {};
@@ -302,7 +290,7 @@ const sectionsModule = (function () {
         factors[1].value === 0 || factors[0].value === 0 ? 0 : factors[0].value * factors[1].value;
       return { factors: () => factors, value };
     });
-    const about = `${store.net.words.activations[l]} mixes its outputs: z of this node moves all ${n} of them, so δ is a sum over the whole row of the Jacobian.`;
+    const about = `${store.net.words[l]} mixes its outputs: z of this node moves all ${n} of them, so δ is a sum over the whole row of the Jacobian.`;
     const all = list.reduce((sum, term) => sum + term.value, 0);
     const sound = agrees(all, d.value);
     return step(
@@ -408,19 +396,43 @@ const sectionsModule = (function () {
     );
   }
 
+  /** F2: the loss of the sample, with a term for each output. @param {Page.Derivation} at */
+  function loss(at) {
+    const { s, store } = at;
+    const L = store.net.L;
+    const own = s.loss();
+    const printed = store.payload.mathml.loss;
+    const list = Array.from(s.pass.terms, (value, j) => ({ factors: () => [s.a(L, j), s.y(j)], value }));
+    const words = `The loss is ${store.net.loss_words}: the sum over outputs of one term for each, of a and y.`;
+    return step(
+      `The loss of ${DR.panel.rowName(store, s.i)}`,
+      "F2",
+      el("p", { class: "note", text: words }),
+      formula([
+        [symbol(own), "=", M.sum("j"), ...(printed ? [term(printed)] : [M.words("terms")])],
+        ["=", figure(own)],
+      ]),
+      DR.sums.list(list, own, {
+        open: at.opened.get("loss"),
+        more: (n) => at.opened.set("loss", n),
+        pairs: true,
+      }),
+    );
+  }
+
   return {
     LONG,
     step,
     product,
     isOutput,
     mixes,
-    term,
     weighted,
     activation,
     slope,
     upstream,
     delta,
     mean,
+    loss,
     agrees,
   };
 })();

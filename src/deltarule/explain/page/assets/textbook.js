@@ -49,6 +49,16 @@ const textbookModule = (function () {
       : drawn;
   }
 
-  return { agrees, computedAs, lostDigits, ofOne, term };
+  /**
+   * Says that z is at a kink of the activation; null where it is not.
+   *
+   * @param {number} z @param {number[]} kinks
+   */
+  function kinkNote(z, kinks) {
+    const text = "z is exactly at a kink of the activation; the slope is the one from the left.";
+    return kinks.includes(z) ? el("p", { class: "note", text }) : null;
+  }
+
+  return { agrees, computedAs, kinkNote, lostDigits, ofOne, term };
 })();
 DR.textbook = textbookModule;
