@@ -18,7 +18,9 @@ interface DeltaruleScripts {
   dom: typeof domModule;
   maths: typeof mathsModule;
   expressions: typeof expressionsModule;
+  laws: typeof lawsModule;
   sums: typeof sumsModule;
+  textbook: typeof textbookModule;
   sections: typeof sectionsModule;
   update: typeof updateModule;
   panel: typeof panelModule;
@@ -108,6 +110,7 @@ declare namespace Page {
     title: string;
     net: NetworkDescription;
     mathml: PrintedFormulas;
+    laws: Record<string, Law>;
     names: { inputs: string[]; outputs: string[]; rows: string[]; classes: string[] };
     rows: {
       X: ArrayData;
@@ -159,6 +162,9 @@ declare namespace Page {
     bias: boolean;
     /** Names by layer; item 0 is null, since layer 0 has no activation. */
     activations: (string | null)[];
+    /** The same in plain words. */
+    words: (string | null)[];
+    loss_words: string;
     /** Whether each output depends on its own z alone; false for softmax. */
     output_elementwise: boolean;
     /** The z at which an activation has a kink, by layer. */
@@ -195,6 +201,18 @@ declare namespace Page {
     loss: string | null;
     loss_derivative: string | null;
     fused_derivative: string | null;
+    /** The forms to be shown first; null: the one above. */
+    textbook_value: (string | null)[];
+    textbook_slope: (string | null)[];
+    textbook_loss_derivative: string | null;
+    textbook_fused_derivative: string | null;
+  }
+
+  /** A numbered formula of the mathematics. */
+  interface Law {
+    mathml: string;
+    text: string;
+    words: string;
   }
 
   interface VectorFunction {
@@ -221,6 +239,12 @@ declare namespace Page {
     from_input: LossFunction | null;
     update: { weight: RuleStep[]; bias: RuleStep[] } | null;
     penalty: Record<string, (w: number) => number> | null;
+    /** What the textbook's forms give in floating point: of (z, a), and of (a, y). */
+    textbook: {
+      slope: (VectorFunction | null)[];
+      derivative: VectorFunction | null;
+      delta: VectorFunction | null;
+    };
   }
 
   interface ComparedGradient {
@@ -251,6 +275,8 @@ declare namespace Page {
 
   interface Update {
     rule: string;
+    /** The rule in plain words. */
+    words: string;
     /** The number of the step; null for a first step from here. */
     number: number | null;
     l1: number;

@@ -20,6 +20,7 @@ declare namespace Static {
   // -- formulas and descriptions, from explain/page/formula_library.py ------------------------
 
   interface LayerCode {
+    textbook_slope: Page.VectorFunction | null;
     value: Page.VectorFunction;
     slope: Page.VectorFunction | null;
     pullback: Page.VectorFunction;
@@ -35,7 +36,12 @@ declare namespace Static {
     /** By "loss/output". */
     losses: Record<
       string,
-      LayerCode & { from_output: Page.LossFunction; from_input: Page.LossFunction | null }
+      LayerCode & {
+        from_output: Page.LossFunction;
+        from_input: Page.LossFunction | null;
+        textbook_derivative: Page.VectorFunction | null;
+        textbook_delta: Page.VectorFunction | null;
+      }
     >;
     rules: Record<string, { weight: RuleCode; bias: RuleCode }>;
     penalty: Record<string, (w: number) => [value: number, slope: number]>;
@@ -44,6 +50,7 @@ declare namespace Static {
   interface Layer {
     mathml: Record<string, string | null>;
     name: string;
+    words: string;
     kinks: number[];
     initializer: { distribution: string; inputs: number; outputs: number };
   }
@@ -53,10 +60,13 @@ declare namespace Static {
       string,
       {
         layer: Layer;
-        mathml: Omit<Page.PrintedFormulas, "update" | "value" | "slope">;
+        mathml: Omit<
+          Page.PrintedFormulas,
+          "update" | "value" | "slope" | "textbook_value" | "textbook_slope"
+        >;
         net: Pick<
           Page.NetworkDescription,
-          "output_elementwise" | "loss" | "loss_kinks" | "loss_elementwise" | "fused"
+          "output_elementwise" | "loss" | "loss_words" | "loss_kinks" | "loss_elementwise" | "fused"
         >;
       }
     >;
@@ -64,6 +74,7 @@ declare namespace Static {
       string,
       {
         name: string;
+        words: string;
         slots: { name: string; kind: string; initial: number | string }[];
         mathml: Page.PrintedFormulas["update"];
         full_batch: boolean;
@@ -71,6 +82,7 @@ declare namespace Static {
         uses_cost: boolean;
       }
     >;
+    laws: Record<string, Page.Law>;
     choices: Live.Run["choices"];
     /** The output of each loss, by the number of classes: 0, 2, or 3 for more. */
     outputs: Record<number, Record<string, string>>;

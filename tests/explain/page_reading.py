@@ -13,7 +13,7 @@ from deltarule.maths.network import bound_formulas
 # The symbol, the value and the visible text of every element that shows a number.
 READ = """
 (root) => [...document.querySelectorAll(`${root} [data-symbol]`)].map((node) => {
-  const shown = node.classList.contains("sym") ? node.querySelector(":scope > .as-number") : node;
+  const shown = node.classList.contains("sym") ? node.querySelector(".as-number") : node;
   return [node.dataset.symbol, node.dataset.value, shown.textContent,
           Boolean(node.closest("#panel"))];
 })
@@ -57,6 +57,16 @@ class Expected:
                 for layer, g in enumerate(activations[1:], 1)
             ]
         self.pullback = activations[-1].pullback
+        self.textbook = {"slope": [None]}
+        with np.errstate(all="ignore"):
+            for layer, g in enumerate(net.activations[1:], 1):
+                form = g.textbook and g.textbook(xp, **g.settings)[1]
+                own = form and form(self.trace.Z[layer], self.trace.G[layer])
+                self.textbook["slope"].append(own)
+            deltas = dict(net.loss.deltas)
+            forms = {"derivative": net.loss.textbook, "delta": deltas.get(net.activations[-1].name)}
+            for kind, form in forms.items():
+                self.textbook[kind] = form and form(xp, **net.loss.settings)(*output)
 
     def value(self, symbol, i):
         """The number of a symbol while sample i is shown; None for an unknown symbol."""
@@ -100,6 +110,11 @@ class Expected:
         rf"dC/dw\^{L}_{JK}": lambda s, i, h, j, k: s.trace.dW[h][j, k],
         rf"dC/db\^{L}_{J}": lambda s, i, h, j: s.trace.db[h][j],
         rf"da\^{L}_{J}/dz\^{L}_{J}": _dadz,
+        rf"textbook da\^{L}_{J}/dz\^{L}_{J}": lambda s, i, h, j, h2, m: (
+            s.textbook["slope"][h][i, j]
+        ),
+        rf"textbook dC_{L}/da\^{L}_{J}": lambda s, i, r, h, j: s.textbook["derivative"][r, j],
+        rf"textbook delta\^{L}_{J}": lambda s, i, h, j: s.textbook["delta"][i, j],
         rf"dz\^{L}_{J}/dw\^{L}_{JK}": lambda s, i, h, j, h2, j2, k: s.trace.A[h - 1][i, k],
     }  # fmt: skip
 

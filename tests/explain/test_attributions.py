@@ -84,7 +84,7 @@ def test_integrated_gradients_are_complete(name, of, baseline):
 
 @pytest.mark.parametrize("name", ["tanh", "relu", "leaky, softmax"])
 def test_the_integral_is_that_of_many_central_differences(name):
-    """∫ ∂f/∂x_k dt by the midpoint rule over differences of the forward pass: no backward pass."""
+    """∫ ∂f/∂xₖ dt by the midpoint rule over differences of the forward pass: no backward pass."""
     net = CASES[name]
     subject = subject_of(net)
     found = attribute(subject, rows=2, of=0)

@@ -40,11 +40,11 @@ def test_a_weight_of_the_output_has_three_factors_and_their_product(fixture):
 def test_the_text_of_that_weight_shows_them(fixture):
     text = fixture.weight(2, 1, 2, 0).text(depth=1)
     for shown in (
-        "∂C_0/∂w_12^2 = ∂C_0/∂a_1^2 · ∂a_1^2/∂z_1^2 · ∂z_1^2/∂w_12^2",
+        "∂C₀/∂w₁₂⁽²⁾ = ∂C₀/∂a₁⁽²⁾ · ∂a₁⁽²⁾/∂z₁⁽²⁾ · ∂z₁⁽²⁾/∂w₁₂⁽²⁾",
         "−1.041556 · 0.249568 · 0.487503",
         "−0.126721",
-        "2 (a_1^2 − y_1) = 2 (0.479222 − 1.000000) = −1.041556  (F7)",
-        "∂z_1^2/∂w_12^2 = a_2^1 = 0.487503  (F9)",
+        "2 (a₁⁽²⁾ − y₁) = 2 (0.479222 − 1.000000) = −1.041556  (F7)",
+        "∂z₁⁽²⁾/∂w₁₂⁽²⁾ = a₂⁽¹⁾ = 0.487503  (F9)",
     ):
         assert shown in text
 

@@ -50,6 +50,12 @@ LEAVING = """() => {
       for (const text of part.querySelectorAll(kept))
         if (!inside(box(text), box(part.querySelector(shape)), group === ".label" ? 3 : 1))
           wrong.push([group, text.textContent, box(text), box(part.querySelector(shape))]);
+  for (const one of root.querySelectorAll(".one rect"))
+    for (const text of root.querySelectorAll(".node :is(.value, .below)")) {
+      const [l, t, r, d] = box(text);
+      if (text.textContent && overlap(box(one), [l, t + 3, r, d - 3]))
+        wrong.push(["one", text.textContent, box(one), box(text)]);
+    }
   const numbers = texts("svg.network");
   for (const text of numbers)
     if (!inside(box(text), all, 2)) wrong.push(["cut", text.textContent, box(text), all]);

@@ -19,6 +19,7 @@ def input_(k):
         ("2 1 2", EDGE),
         ("W(2, 1, 2)", EDGE),
         ("w_12^2", EDGE),
+        ("w₁₂⁽²⁾", EDGE),
         ("w^2_{1,2}", EDGE),
         ("b 2,1", BIAS),
         ("b^2_1", BIAS),

@@ -6,6 +6,7 @@ from tests.explain.trees import faults, per_sample
 from tests.maths.conftest import make_problem
 
 from deltarule import ACTIVATIONS, LOSSES, Network, check_gradient, explain
+from deltarule.explain import Remainder
 
 PAIRS = [(loss, g) for loss in LOSSES for g in ACTIVATIONS if loss.accepts(g)]
 HIDDEN = [g for g in ACTIVATIONS if g.elementwise]
@@ -147,7 +148,40 @@ def test_one_term_alone_is_not_left_out():
     parts, left = z.parts(terms=5)
     assert (len(parts), left) == (6, None)
     parts, left = z.parts(terms=4)
-    assert (len(parts), left.count) == (4, 2)
+    assert (len(parts), left.count, left.zeros) == (4, 1, 1)
+
+
+def test_terms_that_are_exactly_0_are_one_line():
+    net = Network([6, 1], [], bias=False)
+    e = explain(net, [[1.0, 0.0, 0.0, 2.0, 0.0, 3.0]], [[0.0]], theta=[1.0] * 6)
+    z = e.output(0, 0).part(0)
+    parts, left = z.parts(terms=8)
+    assert ([part.value for part in parts], left) == ([1.0, 2.0, 3.0], Remainder(0, 0.0, 3))
+    assert z.text(depth=1).endswith("└─ … 3 terms that are exactly 0")
+    assert "= 1.000000 + 2.000000 + 3.000000 = 6.000000" in z.text(depth=0)
+    assert "3 terms that are exactly 0" in z.latex()
+    assert "3 terms that are exactly 0" in z._repr_html_()
+    none = explain(net, [[0.0] * 6], [[0.0]], theta=[1.0] * 6).output(0, 0).part(0)
+    assert none.text(depth=1).splitlines()[1:] == ["└─ … 6 terms that are exactly 0"]
+
+
+def test_a_text_is_at_most_a_screen_and_says_how_to_see_more():
+    net = Network([30, 40, 20], "tanh", "softmax", "cross_entropy")
+    rng = np.random.default_rng(2)
+    e = explain(net, rng.normal(size=(3, 30)), [1, 2, 3], theta=net.initial(1))
+    for node in (e.output(7, 0), e.weight(1, 3, 2), e.delta(1, 0, 0), e.cost(), e.input(4, 1)):
+        lines = node.text().splitlines()
+        assert len(lines) <= 41
+        whole = node.text(depth=2)
+        if len(whole.splitlines()) > 40:
+            assert lines[-1].startswith("more: depth=")
+            assert len(node.text(depth=int(lines[-1][-1])).splitlines()) > len(lines)
+        else:
+            assert "\n".join(lines) == whole
+    shown = e.output(7, 0).text()
+    assert shown.count("z₇⁽²⁾ = ") == 1
+    assert "w₇," in shown.split("z₇⁽²⁾ = ")[1]  # only its own z is taken apart
+    assert shown.count(" · a") == 8 + 8  # its terms without the bias; the formula of each z
 
 
 def test_a_large_network_is_not_walked(monkeypatch):

@@ -53,7 +53,7 @@ def test_a_constant_is_shown_once():
     assert any("= 1$" in e.delta(1, j, i).part(1).latex() for j in range(3) for i in range(3))
     linear = Network([1, 1, 1], "selu")
     scaled = explain(linear, [[1.0]], [[0.0]], theta=[1.0, 0.0, 1.0, 0.0]).delta(1, 0, 0).part(1)
-    assert scaled.text(depth=0) == "∂a_0^1/∂z_0^1 = 1.050701  (F8; z_0^1 > 0)"
+    assert scaled.text(depth=0) == "∂a₀⁽¹⁾/∂z₀⁽¹⁾ = 1.050701  (F8; z₀⁽¹⁾ > 0)"
 
 
 def test_a_hyphen_in_a_name_is_no_minus_sign():
@@ -76,8 +76,8 @@ def test_a_node_by_the_forward_pass(layer):
 
 
 def test_wide_layers_have_a_comma_in_the_sum_too():
-    assert "Σ_k w_{3,k}^1 · x_k" in explained(widths=(2, 12, 2)).node(1, 3, 0).text()
-    assert "Σ_k w_2k^1 · x_k" in explained().node(1, 2, 0).text()
+    assert "Σ_k w₃,ₖ⁽¹⁾ · xₖ" in explained(widths=(2, 12, 2)).node(1, 3, 0).text()
+    assert "Σ_k w₂ₖ⁽¹⁾ · xₖ" in explained().node(1, 2, 0).text()
 
 
 def test_the_overview_says_where_to_go_next():
@@ -108,7 +108,7 @@ def test_arguments_of_a_rule_are_all_shown():
 
 def test_the_derivative_of_z_by_a_bias_is_1():
     node = explained().bias(1, 0, 0)
-    assert node.part(node.n_parts - 1).text() == "∂z_0^1/∂b_0^1 = 1"
+    assert node.part(node.n_parts - 1).text() == "∂z₀⁽¹⁾/∂b₀⁽¹⁾ = 1"
 
 
 def test_an_explanation_can_be_looked_at_further():
@@ -139,9 +139,9 @@ def test_a_condition_that_another_one_contains_is_not_said():
     net = Network([1, 2], [], loss=LOSSES.get("quantile", levels=[0.1, 0.9]))
     e = explain(net, [[2.0]], [[1.0]], theta=[0.5, -0.5, 0.0, 0.25])
     below = e.activation(1, 1, 0)
-    assert below.text(depth=0) == "∂C_0/∂a_1^1 = −0.900000  (a_1^1 − y_1 < 0)"
+    assert below.text(depth=0) == "∂C₀/∂a₁⁽¹⁾ = −0.900000  (a₁⁽¹⁾ − y₁ < 0)"
     over = explain(net, [[2.0]], [[0.5]], theta=[0.5, -0.5, 0.0, 0.25]).cost(0).part(0)
-    assert over.text(depth=0).startswith("C_{0,0} = (1 − 0.1) (a_0^1 − y_0) = (1 − 0.1) (1.0")
+    assert over.text(depth=0).startswith("C₀,₀ = (1 − 0.1) (a₀⁽¹⁾ − y₀) = (1 − 0.1) (1.0")
 
 
 def test_a_formula_that_cannot_be_written_down_says_so():

@@ -129,7 +129,7 @@ def test_an_input_comes_from_its_cell(table, table_model):
     assert f"std = {code.std:.6f}" in text
     assert "the median of training stands in" in e.column("age", 0).text(depth=3)
     assert "age is missing" in e.column("age", 0).text(depth=2)
-    assert "[town = Ulm]" in e.column("town", 1).text(depth=2)
+    assert "[town = Köln]" in e.column("town", 1).text(depth=2)
     assert "in days since 1970-01-01" in e.column("since", 1).text(depth=3)
 
 
@@ -140,7 +140,7 @@ def test_the_target_comes_from_its_cell(table, table_model):
     y, price = node.part(1), table.columns["price"][1]
     assert y.value == pytest.approx((price - code.mean) / code.std, rel=1e-12)
     assert [y.part(place).value for place in range(3)] == [price, code.mean, code.std]
-    assert "y_0 = (price − mean)/std = (" in y.text()
+    assert "y₀ = (price − mean)/std = (" in y.text()
     output = e.output(0, 1)
     assert output.note == f"that is, price {number_text(code.inverse(output.value))}"
 

@@ -98,10 +98,10 @@ def test_adam_shows_its_means_and_their_corrections():
     node = e.update("W1", (0, 1))
     text = node.text(depth=3)
     for shown in (
-        "w_01^1 − (η m̂)/(√(v̂) + 10^−8)",
+        "w₀₁⁽¹⁾ − (η m̂)/(√(v̂) + 10^−8)",
         "m̂ = m/0.271",
-        "m = 0.9 m′ + 0.1 ∂C/∂w_01^1",
-        "v = 0.999 v′ + 0.001 (∂C/∂w_01^1)^2",
+        "m = 0.9 m′ + 0.1 ∂C/∂w₀₁⁽¹⁾",
+        "v = 0.999 v′ + 0.001 (∂C/∂w₀₁⁽¹⁾)^2",
         "m′ = 0.250000  [before the step]",
     ):
         assert shown in text
@@ -124,7 +124,7 @@ def test_penalties_are_added_once_and_spare_biases():
         expected = PROBLEM.theta[entry] - 0.1 * (e.trace.grad[entry] + slope[entry])
         assert node.value == pytest.approx(expected, rel=1e-14)
         assert faults(node) == []
-        assert ("α_2/Σs" in node.text(depth=2)) == (block.kind == "W")
+        assert ("α₂/(Σ_i sᵢ)" in node.text(depth=2)) == (block.kind == "W")
 
 
 def test_clipping_is_a_factor():

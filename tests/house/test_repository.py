@@ -141,7 +141,7 @@ def test_the_examples_of_the_readme_run_and_learn(tmp_path):
     learned, _, explained = done.stdout.partition("then\n")
     assert float(learned.split()[0]) > 0.93  # the score of the classifier
     assert float(learned.split()[-1]) < 0.01
-    assert explained.startswith("∂C_3/∂w_01^2 = ")
+    assert explained.startswith("∂C₃/∂w₀₁⁽²⁾ = ")
     assert (tmp_path / "network.html").stat().st_size > 100_000
 
 

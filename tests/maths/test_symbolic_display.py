@@ -79,8 +79,8 @@ ALL = list(every_formula())
             "value",
             r"\max\left(z, 0\right) + \log\left(1 + e^{-\left|z\right|}\right)",
         ),
-        ("softmax", "value", r"\frac{e^{z_j - \max_k z_k}}{\sum_k e^{z_k - \max_i z_i}}"),
-        ("softmax", "pullback", r"a_j \left(u_j - \sum_k a_k u_k\right)"),
+        ("softmax", "value", r"\frac{e^{z_j - \max_m z_m}}{\sum_m e^{z_m - \max_k z_k}}"),
+        ("softmax", "pullback", r"a_j \left(u_j - \sum_m a_m u_m\right)"),
     ],
 )
 def test_latex_of_activations(name, part, latex):
@@ -163,14 +163,14 @@ def test_how_expressions_are_written(formula, latex):
 @pytest.mark.parametrize(
     ("formula", "latex"),
     [
-        (lambda xp, z: z / xp.total(z), r"\frac{z_j}{\sum_k z_k}"),
-        (lambda xp, z: z * xp.total(z + 1), r"z_j \sum_k \left(z_k + 1\right)"),
-        (lambda xp, z: xp.total(z) - z, r"\left(\sum_k z_k\right) - z_j"),
-        (lambda xp, z: xp.total(z) * z, r"z_j \sum_k z_k"),
+        (lambda xp, z: z / xp.total(z), r"\frac{z_j}{\sum_m z_m}"),
+        (lambda xp, z: z * xp.total(z + 1), r"z_j \sum_m \left(z_m + 1\right)"),
+        (lambda xp, z: xp.total(z) - z, r"\left(\sum_m z_m\right) - z_j"),
+        (lambda xp, z: xp.total(z) * z, r"z_j \sum_m z_m"),
         (lambda xp, z: z / xp.n_outputs(z), r"\frac{z_j}{n}"),
         (lambda xp, z: z - xp.total(1 + 0 * z), "z_j - n"),
         (lambda xp, z: z - xp.total(xp.where(z == xp.largest(z), 1, 0)),
-         (r"z_j - \sum_k \begin{cases} 1 & \text{if } z_k = \max_i z_i \\ "
+         (r"z_j - \sum_m \begin{cases} 1 & \text{if } z_m = \max_k z_k \\ "
           r"0 & \text{otherwise} \end{cases}")),
     ],
 )  # fmt: skip

@@ -189,7 +189,8 @@ def explain(
     """Derive any number of backpropagation, in a model or a step of its training.
 
     Without --weight, --bias, --activation, --node, --input and --column, print an overview, or
-    with --row the loss of the row.
+    with --row the prediction for the row, the columns that made it so and the loss; with --depth
+    the derivation of the loss as well.
     """
     from deltarule.cli.run_explain import Question, answer
 

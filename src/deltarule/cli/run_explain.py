@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.cli import output
+from deltarule.cli.explain_selections import listed, next_of_overview, next_of_row, numbers_of
 from deltarule.cli.output_paths import check_output_file, write_output
 from deltarule.cli.page_states import model_step, write_page_of
 from deltarule.cli.predict_command import load_table_model
@@ -21,6 +22,7 @@ from deltarule.explain import Derivation, Explanation, explain, overview
 from deltarule.explain.derivation import DEPTH, TERMS, check_limits
 from deltarule.explain.number_format import DIGITS
 from deltarule.explain.render.latex import document
+from deltarule.explain.row_answer import row_answer
 from deltarule.files import consistent_read
 from deltarule.tables import Table, apply_schema, read_table
 from deltarule.tabular import NetworkModel, PortfolioModel, RecordedTable, TableModel
@@ -34,13 +36,6 @@ __all__ = ["Question", "answer"]
 # derivatives. If the table has more rows, the first ones are explained.
 _MOST_NUMBERS = 4_000_000
 _PARTS = {"train": "a training row", "valid": "a validation row", "test": "a test row"}
-# The form of a selection: the count of numbers, their meaning, an example.
-_FORMS = {
-    "weight": (3, "layer, node, and node of the layer before", "2,1,4"),
-    "bias": (2, "layer and node", "2,1"),
-    "activation": (2, "layer and node", "1,3"),
-    "node": (2, "layer and node", "1,3"),
-}
 _SINGLE_ROW_KINDS = {"activation", "node", "input", "column"}
 
 
@@ -79,6 +74,8 @@ class _Explained:
     step: ReplayedStep | None = None
     recording: Recording | None = None
     recorded: RecordedTable | None = None
+    whole: Any = None
+    """What the portfolio predicts for the row: probabilities or a number; None without one."""
 
 
 def answer(question: Question) -> None:
@@ -94,7 +91,7 @@ def answer(question: Question) -> None:
             expected="both, since only the page shows images",
         )
     # Wrong selections are refused before any file is read.
-    selections = [(kind, text, _numbers(kind, text)) for kind, text in question.selected]
+    selections = [(kind, text, numbers_of(kind, text)) for kind, text in question.selected]
     with output.live(question.quiet or question.as_json) as show:
         if question.step is None:
             explained = _explain_model(question, show)
@@ -106,9 +103,17 @@ def answer(question: Question) -> None:
             parts += _derivations(explained, *selection)
         if not parts and explained.sample is None:
             parts = [("overview", explained.explanation)]
-        elif not parts:
+        row = None
+        if not parts:
+            assert explained.sample is not None
+            row = row_answer(explained.explanation, explained.sample, whole=explained.whole)
             parts = [("cost", explained.explanation.cost(explained.sample))]
-        text = "\n\n".join(_text(part, question.shown) for _, part in parts)
+        # A row's answer stands for its derivation, unless how much of that is shown is asked for.
+        shown_parts = parts if row is None or question.shown else []
+        texts = [_text(part, question.shown) for _, part in shown_parts]
+        if row is not None:
+            texts.insert(0, "\n".join([row.text(), "", *next_of_row(row, question.row)]))
+        text = "\n\n".join(texts)
         as_dict = {name: part.to_dict(**question.shown) for name, part in parts}
         if question.latex is not None:
             latex = _latex(parts, question.shown).encode()
@@ -132,9 +137,11 @@ def answer(question: Question) -> None:
             "notes": notes,
             "written": written,
         }
-        output.json_object({**fields, "derivations": as_dict})
+        answered = {} if row is None else {"answer": row.to_dict()}
+        output.json_object({**fields, **answered, "derivations": as_dict})
     elif not question.quiet:
-        named = "" if explained.sample is None else f"; below it is sample {explained.sample}"
+        below = explained.sample is not None and bool(shown_parts)
+        named = f"; below it is sample {explained.sample}" if below else ""
         title = f"{question.model}: {explained.title}{named}"
         title = textwrap.fill(title, 100, break_long_words=False, break_on_hyphens=False)
         output.say(f"{title}\n\n{text}")
@@ -283,10 +290,13 @@ def _explain_model(question: Question, show: Any) -> _Explained:
     if row is not None:
         facts["row"] = row
         title = f"{what}, {_label(table, row)} of {len(typed):,}{when}"
+    whole = None
+    if isinstance(stored, PortfolioModel) and sample is not None:
+        whole = stored.outputs(typed.take([sample]))[0]
     explanation = explain(model, typed)
     if len(typed) < n_rows:
         explanation = Explanation(dataclasses.replace(explanation.subject, part_of=n_rows))
-    given = (title, facts, tuple(notes), None, recording, recorded)
+    given = (title, facts, tuple(notes), None, recording, recorded, whole)
     return _Explained(explanation, sample, *given)
 
 
@@ -344,19 +354,6 @@ def _label(table: Table, row: int) -> str:
     return f"row {row}" if where == f"row {row}" else f"row {row} ({where})"
 
 
-def _numbers(kind: str, text: str) -> tuple[int, ...]:
-    """Return the numbers of a selection; an empty tuple if it is a name."""
-    if kind not in _FORMS:
-        return ()
-    count, what, example = _FORMS[kind]
-    parts = [part.strip() for part in text.split(",")]
-    if len(parts) != count or not all(part.isascii() and part.isdecimal() for part in parts):
-        raise InputError(
-            parameter=kind, given=text, expected=f"{count} whole numbers, {what}, such as {example}"
-        )
-    return tuple(map(int, parts))
-
-
 def _derivations(
     explained: _Explained, kind: str, text: str, numbers: tuple[int, ...]
 ) -> list[tuple[str, Derivation]]:
@@ -396,35 +393,23 @@ def _input(explained: _Explained, text: str) -> int:
     raise InputError(
         parameter="input",
         given=text,
-        expected=f"one of {_listed(names)}, or a number from 0 to {len(names) - 1}",
+        expected=f"one of {listed(names)}, or a number from 0 to {len(names) - 1}",
     )
 
 
 def _column(explained: _Explained, text: str) -> str:
     names = [column.name for column in explained.explanation.subject.columns]
     if text not in names:
-        raise InputError(parameter="column", given=text, expected=f"one of {_listed(names)}")
+        raise InputError(parameter="column", given=text, expected=f"one of {listed(names)}")
     return text
-
-
-def _listed(names: Sequence[str]) -> str:
-    return f"{', '.join(map(repr, names[:20]))}{', …' if len(names) > 20 else ''}"
 
 
 def _text(part: Derivation | Explanation, shown: Mapping[str, int]) -> str:
     if isinstance(part, Derivation):
-        return part.text(**shown)
+        given: dict[str, Any] = dict(shown)
+        return part.text(**given, more="more: --depth {}")
     limits = {"depth": DEPTH, "terms": TERMS, "digits": DIGITS} | dict(shown)
-    return overview.text(part, *check_limits(**limits), hint=_next)
-
-
-def _next(explanation: Explanation, place: tuple[int, ...]) -> list[str]:
-    """Return a hint with options that show more: the weight with the largest derivative."""
-    weight = ",".join(map(str, place))
-    row = explanation.subject.names.rows[0]
-    return [
-        f"next: --weight {weight}, and of one row with --row {row}; --html page.html for all of it"
-    ]
+    return overview.text(part, *check_limits(**limits), hint=next_of_overview)
 
 
 def _latex(parts: Sequence[tuple[str, Derivation | Explanation]], shown: Mapping[str, Any]) -> str:

@@ -2,8 +2,8 @@
 
 For f, an output a_j^L or the loss C_i, a row x and a baseline x′:
 
-    gradient × input       A_k = (x_k − x′_k) ∂f/∂x_k (x)
-    integrated gradients   A_k = (x_k − x′_k) ∫₀¹ ∂f/∂x_k (x′ + t (x − x′)) dt
+    gradient × input       A_k = (xₖ − x′_k) ∂f/∂xₖ (x)
+    integrated gradients   A_k = (xₖ − x′_k) ∫₀¹ ∂f/∂xₖ (x′ + t (x − x′)) dt
 
 (Sundararajan, Taly and Yan, 2017). Integrated gradients are *complete*: Σ_k A_k = f(x) − f(x′).
 The difference of the two sides is the error of the numerical integration, and is reported. ∂f/∂x
@@ -185,7 +185,7 @@ def attribute(
 ) -> Attributions:
     """Attribute an output of the network, or its loss, to the inputs of each row.
 
-    A_k = (x_k − x′_k) ∫₀¹ ∂f/∂x_k (x′ + t (x − x′)) dt, or (x_k − x′_k) ∂f/∂x_k (x)
+    A_k = (xₖ − x′_k) ∫₀¹ ∂f/∂xₖ (x′ + t (x − x′)) dt, or (xₖ − x′_k) ∂f/∂xₖ (x)
 
     Parameters
     ----------
@@ -344,7 +344,7 @@ class _Function:
 
 
 def _the_output(xp: Any) -> Any:
-    """The loss Σ_j y_j a_j with derivative y_j: a_j itself for a y that is 1 at j and else 0."""
+    """The loss Σ_j yⱼ a_j with derivative yⱼ: a_j itself for a y that is 1 at j and else 0."""
 
     def from_output(a: Any, y: Any) -> tuple[Any, Any]:
         # Where y is 0 the term is 0, also for an a that is not finite.

@@ -1,6 +1,6 @@
 """Derivations of the backward pass: F6 to F15, for one sample.
 
-∂C_i/∂w_jk^l is the product of three factors. At the output the first is the loss's derivative; in
+∂Cᵢ/∂w_jk^l is the product of three factors. At the output the first is the loss's derivative; in
 a hidden layer it is F13's sum over every node of the next layer, and each term has such factors
 again.
 """
@@ -29,6 +29,7 @@ from deltarule.maths.printing.boxes import (
     Terms,
     Words,
 )
+from deltarule.maths.printing.markup import box_text
 from deltarule.tables.column_encoders import NumberEncoder
 
 __all__ = ["BackwardDerivations", "Factor", "product_derivation", "term_derivation"]
@@ -70,7 +71,7 @@ class BackwardDerivations(ForwardDerivations):
     # -- by a, F7 and F13 --------------------------------------------------------------
 
     def upstream(self, layer: int, j: int, sample: int) -> Derivation:
-        """∂C_i/∂a_j^l: at the output from the loss (F7), else the sum over the next layer (F13)."""
+        """∂Cᵢ/∂a_j^l: at the output from the loss (F7), else the sum over the next layer (F13)."""
         passes, mark = self.passes, self.upstream_mark(layer, j, sample)
         value = passes.upstream(layer, sample)[j]
         if layer == passes.L:
@@ -87,7 +88,7 @@ class BackwardDerivations(ForwardDerivations):
         )
 
     def upstream_mark(self, layer: int, j: int, sample: int) -> Mark:
-        """The symbol ∂C_i/∂a_j^l."""
+        """The symbol ∂Cᵢ/∂a_j^l."""
         return partial(self.symbols.C(sample), self.symbols.a(layer, j))
 
     def _f13(self, layer: int, k: int, sample: int) -> Box:
@@ -111,7 +112,7 @@ class BackwardDerivations(ForwardDerivations):
     # -- by z --------------------------------------------------------------------------
 
     def factors(self, layer: int, j: int, sample: int) -> list[Factor]:
-        """The factors of ∂C_i/∂z_j^l: ∂C_i/∂a, the mask and g′, or δ where those do not give it."""
+        """The factors of ∂Cᵢ/∂z_j^l: ∂Cᵢ/∂a, the mask and g′, or δ where those do not give it."""
         passes = self.passes
         at_limit = layer == passes.L and not passes.intact[sample, j]
         if passes.mixes(layer) or at_limit:
@@ -120,7 +121,7 @@ class BackwardDerivations(ForwardDerivations):
         return self._separate_factors(layer, j, sample)
 
     def _separate_factors(self, layer: int, j: int, sample: int) -> list[Factor]:
-        """∂C_i/∂a_j^l, m_j^l where there is dropout, and g^l′(z_j^l)."""
+        """∂Cᵢ/∂a_j^l, m_j^l where there is dropout, and g^l′(z_j^l)."""
         passes, mask = self.passes, self.passes.mask(layer)
         upstream = Factor(
             self.upstream_mark(layer, j, sample),
@@ -139,47 +140,66 @@ class BackwardDerivations(ForwardDerivations):
         return [upstream, dropout, slope]
 
     def delta_mark(self, layer: int, j: int, sample: int) -> Mark:
-        """The symbol ∂C_i/∂z_j^l."""
+        """The symbol ∂Cᵢ/∂z_j^l."""
         return partial(self.symbols.C(sample), self.symbols.z(layer, j))
 
     def delta(self, layer: int, j: int, sample: int) -> Derivation:
-        """∂C_i/∂z_j^l, which is δ_j^l before w_i."""
+        """∂Cᵢ/∂z_j^l, which is δ_j^l before w_i."""
         passes = self.passes
         mark, value = self.delta_mark(layer, j, sample), passes.delta[layer][sample, j]
         if layer == passes.L and not passes.intact[sample, j]:
             return self._delta_from_z(mark, value, j, sample)
         if passes.mixes(layer):
-            return self._mixing_sum(mark, value, j, sample)
-        return product_derivation(mark, value, self._separate_factors(layer, j, sample))
+            chain = self._mixing_sum(mark, value, j, sample)
+        else:
+            chain = product_derivation(mark, value, self._separate_factors(layer, j, sample))
+        if layer < passes.L:
+            return chain
+        return self._difference(mark, value, chain, j, sample) or chain
+
+    def _difference(
+        self, mark: Mark, value: float, chain: Derivation, j: int, sample: int
+    ) -> Derivation | None:
+        """δ = a − y of a loss that is joined with its output, and the chain rule as a last part.
+
+        None where there is no such form, or where a − y has lost digits.
+        """
+        if self.passes.bound_loss.from_input is None:
+            return None
+        short = self.loss_function(mark, value, "derivative", j, sample, fused=True)
+        if short.n_parts != 2 or short.part(0).mark != self.symbols.a(self.passes.L, j):
+            return None
+        chain.note = "the same by the chain rule"
+        return short.with_part(chain)
 
     def _mixing_sum(self, mark: Mark, value: float, j: int, sample: int) -> Derivation:
-        """δ_j = Σ_i ∂C/∂a_i ∂a_i/∂z_j: every output depends on z_j."""
+        """δ_j = Σ_m ∂C/∂a_m ∂a_m/∂z_j: every output depends on z_j."""
         passes, symbols, L = self.passes, self.symbols, self.passes.L
         upstream, jacobian = passes.upstream(L, sample), passes.jacobian(sample, j)
         with np.errstate(all="ignore"):
             values = upstream * jacobian
 
-        def make(i: int) -> Derivation:
-            inner = partial(symbols.a(L, i), symbols.z(L, j))
-            dC_da = self.upstream_mark(L, i, sample)
+        def make(m: int) -> Derivation:
+            inner = partial(symbols.a(L, m), symbols.z(L, j))
+            dC_da = self.upstream_mark(L, m, sample)
             factors = [
-                Factor(dC_da, upstream[i], lambda: self.upstream(L, i, sample)),
-                Factor(inner, jacobian[i], lambda: self._jacobian(inner, i, j, sample)),
+                Factor(dC_da, upstream[m], lambda: self.upstream(L, m, sample)),
+                Factor(inner, jacobian[m], lambda: self._jacobian(inner, m, j, sample)),
             ]
-            if np.isfinite(values[i]):
-                return term_derivation(values[i], factors)
-            return term_derivation(values[i], factors, numbers=lambda d: limits(i, d))
+            if np.isfinite(values[m]):
+                return term_derivation(values[m], factors)
+            return term_derivation(values[m], factors, numbers=lambda d: limits(m, d))
 
-        def limits(i: int, digits: int) -> Box:
-            return _limits_box((upstream[i], jacobian[i]), digits)
+        def limits(m: int, digits: int) -> Box:
+            return _limits_box((upstream[m], jacobian[m]), digits)
 
         def numbers(digits: int) -> Box:
             lost = np.flatnonzero(~np.isfinite(values))
-            boxes = [limits(i, digits) for i in lost[:2]]
+            boxes = [limits(m, digits) for m in lost[:2]]
             rest = () if len(lost) == len(values) else (("+", Words("…")),)
             return Terms((*(("+" if k else "", box) for k, box in enumerate(boxes)), *rest))
 
-        a = symbols.any_node("a", L, "i")
+        a = symbols.any_node("a", L, "m")
         C, z = symbols.C(sample).box, symbols.z(L, j).box
         return Derivation(
             mark,
@@ -187,22 +207,22 @@ class BackwardDerivations(ForwardDerivations):
             "sum",
             part_values=values,
             make=make,
-            formula=sum_over("i", Partial(C, a), Partial(a, z)),
+            formula=sum_over("m", Partial(C, a), Partial(a, z)),
             numbers=None if np.isfinite(values).all() else numbers,
         )
 
-    def _jacobian(self, mark: Mark, i: int, j: int, sample: int) -> Derivation:
-        """∂a_i/∂z_j of a mixing output: of softmax, a_i ([i = j] − a_j).
+    def _jacobian(self, mark: Mark, m: int, j: int, sample: int) -> Derivation:
+        """∂a_m/∂z_j of a mixing output: of softmax, a_m ([m = j] − a_j).
 
         The value comes from the activation's pullback. The formula is the textbook's, which the
         pullback never forms; tests compare the two.
         """
         passes, symbols, L = self.passes, self.symbols, self.passes.L
-        value = passes.jacobian(sample, j)[i]
+        value = passes.jacobian(sample, j)[m]
         if self.net.output_activation.name != "softmax":
             return Derivation(mark, value, note="from the activation's own pullback")
-        a_i, a_j = passes.G[L][sample, [i, j]]
-        same = float(i == j)
+        a_m, a_j = passes.G[L][sample, [m, j]]
+        same = float(m == j)
 
         def product(first: Box, second: Box) -> Box:
             inner = Terms((("", Number(f"{same:.0f}")), ("-", second)))
@@ -212,10 +232,10 @@ class BackwardDerivations(ForwardDerivations):
             mark,
             value,
             "function",
-            part_values=(a_i, a_j),
-            make=lambda part: self.a(L, j if part else i, sample),
-            formula=product(symbols.a(L, i).box, symbols.a(L, j).box),
-            numbers=lambda digits: product(number_box(a_i, digits), number_box(a_j, digits)),
+            part_values=(a_m, a_j),
+            make=lambda part: self.a(L, j if part else m, sample),
+            formula=product(symbols.a(L, m).box, symbols.a(L, j).box),
+            numbers=lambda digits: product(number_box(a_m, digits), number_box(a_j, digits)),
             combine=lambda values: values[0] * (same - values[1]),
         )
 
@@ -259,7 +279,7 @@ class BackwardDerivations(ForwardDerivations):
     # -- by parameters -----------------------------------------------------------------
 
     def weight(self, layer: int, j: int, k: int, sample: int) -> Derivation:
-        """∂C_i/∂w_jk^l, F6."""
+        """∂Cᵢ/∂w_jk^l, F6."""
         symbols, a = self.symbols, self.passes.A[layer - 1][sample, k]
         mark = partial(symbols.z(layer, j), symbols.w(layer, j, k))
         before = Factor(symbols.a(layer - 1, k), a, lambda: self.a(layer - 1, k, sample))
@@ -272,7 +292,7 @@ class BackwardDerivations(ForwardDerivations):
         )
 
     def bias(self, layer: int, j: int, sample: int) -> Derivation:
-        """∂C_i/∂b_j^l: F6 with ∂z_j^l/∂b_j^l = 1."""
+        """∂Cᵢ/∂b_j^l: F6 with ∂z_j^l/∂b_j^l = 1."""
         symbols = self.symbols
         mark = partial(symbols.z(layer, j), symbols.b(layer, j))
         one = Factor(mark, 1.0, lambda: Derivation(mark, 1.0, formula=Number("1")))
@@ -286,17 +306,17 @@ class BackwardDerivations(ForwardDerivations):
     # -- by inputs ---------------------------------------------------------------------
 
     def input(self, k: int, sample: int) -> Derivation:
-        """∂C_i/∂x_k, with a note that says in which direction of x_k the loss falls."""
+        """∂Cᵢ/∂xₖ, with a note that says in which direction of xₖ the loss falls."""
         found = self.upstream(0, k, sample)
         words = [self.input_name(k)] if self.input_name(k) else []
         if found.value:
             change = "raising" if found.value < 0 else "lowering"
-            words.append(f"{change} x_{k} would lower the loss")
+            words.append(f"{change} {box_text(self.symbols.a(0, k).box)} would lower the loss")
         found.note = "; ".join(words)
         return found
 
     def column(self, name: Any, sample: int) -> Derivation:
-        """Σ_k x_k ∂C_i/∂x_k over a column's inputs: its part of C_i, to first order."""
+        """Σ_k xₖ ∂Cᵢ/∂xₖ over a column's inputs: its part of Cᵢ, to first order."""
         column = self._column(name)
         inputs = column.inputs
         dC_dx, x = self.passes.upstream(0, sample), self.passes.A[0][sample]

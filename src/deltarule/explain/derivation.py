@@ -7,6 +7,7 @@ parts, and tests hold the two equal.
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import math
 from collections.abc import Callable, Sequence
@@ -39,13 +40,16 @@ class Remainder:
     Attributes
     ----------
     count : int
-        The number of parts that are not shown.
+        The number of parts that are not shown, without those that are exactly 0.
     value : float or None
         The sum of these terms; None for arguments of a function.
+    zeros : int
+        The number of terms that are exactly 0 and not shown.
     """
 
     count: int
     value: float | None
+    zeros: int = 0
 
 
 class Derivation:
@@ -53,7 +57,8 @@ class Derivation:
 
     Parts are made when they are asked for, and not kept: the tree of a weight in a network with
     three layers of 256 nodes has hundreds of thousands of them. Where a sum has more terms than are
-    to be shown, the largest are shown, in their order, and the others as one remainder.
+    to be shown, the largest are shown, in their order, and the others as one remainder; so are
+    terms that are exactly 0, if there are several.
 
     Attributes
     ----------
@@ -68,6 +73,8 @@ class Derivation:
         The formula's number in the mathematics: ``"F6"``.
     note : str
         A remark that is shown beside the formula.
+    focus : int or None
+        The only part whose own parts a text shows, where the others are alike: of softmax, z_j.
 
     Examples
     --------
@@ -75,14 +82,12 @@ class Derivation:
     >>> net = Network([1, 1], output_activation="logistic", activation=[], bias=False)
     >>> e = explain(net, [[2.0]], [[1.0]], theta=[0.25])
     >>> print(e.weight(1, 0, 0, 0).text(depth=1))
-    ∂C_0/∂w_00^1 = ∂C_0/∂a_0^1 · ∂a_0^1/∂z_0^1 · ∂z_0^1/∂w_00^1
-                 = −0.755081 · 0.235004 · 2.000000
-                 = −0.354894  (F6)
-    ├─ ∂C_0/∂a_0^1 = 2 (a_0^1 − y_0) = 2 (0.622459 − 1.000000) = −0.755081  (F7)
-    ├─ ∂a_0^1/∂z_0^1 = e^(−|z_0^1|)/(1 + e^(−|z_0^1|))^2
-    │                = e^(−|0.500000|)/(1 + e^(−|0.500000|))^2
-    │                = 0.235004  (F8)
-    └─ ∂z_0^1/∂w_00^1 = x_0 = 2.000000  (F9)
+    ∂C₀/∂w₀₀⁽¹⁾ = ∂C₀/∂a₀⁽¹⁾ · ∂a₀⁽¹⁾/∂z₀⁽¹⁾ · ∂z₀⁽¹⁾/∂w₀₀⁽¹⁾
+                = −0.755081 · 0.235004 · 2.000000
+                = −0.354894  (F6)
+    ├─ ∂C₀/∂a₀⁽¹⁾ = 2 (a₀⁽¹⁾ − y₀) = 2 (0.622459 − 1.000000) = −0.755081  (F7)
+    ├─ ∂a₀⁽¹⁾/∂z₀⁽¹⁾ = a₀⁽¹⁾ (1 − a₀⁽¹⁾) = 0.622459 (1 − 0.622459) = 0.235004  (F8)
+    └─ ∂z₀⁽¹⁾/∂w₀₀⁽¹⁾ = x₀ = 2.000000  (F9)
     """
 
     def __init__(
@@ -97,12 +102,14 @@ class Derivation:
         numbers: _Numbers | None = None,
         combine: Callable[[Sequence[float]], float] | None = None,
         case: Callable[[], Box | None] | None = None,
+        computed: Callable[[], Box | None] | None = None,
+        focus: int | None = None,
         law: str = "",
         note: str = "",
     ) -> None:
         self.mark, self.value, self.kind = mark, float(value), kind
-        self.law, self.note = law, note
-        self._formula, self._case = formula, case
+        self.law, self.note, self.focus = law, note, focus
+        self._formula, self._case, self._computed = formula, case, computed
         self.part_values = np.asarray(part_values, dtype=np.float64)
         self._make, self._numbers, self._combine = make, numbers, combine
 
@@ -133,6 +140,17 @@ class Derivation:
             )
         return self._make(index)
 
+    def with_part(self, last: Derivation) -> Derivation:
+        """A function with one more part, which is shown and does not enter the value."""
+        made, combine, count = self._make, self._combine, self.n_parts
+        assert made is not None
+        assert combine is not None
+        whole = copy.copy(self)
+        whole.part_values = np.append(self.part_values, last.value)
+        whole._make = lambda part: last if part == count else made(part)
+        whole._combine = lambda values: combine(values[:count])
+        return whole
+
     def parts(self, terms: int | None = None) -> tuple[list[Derivation], Remainder | None]:
         """The parts that are shown, and the remainder.
 
@@ -146,22 +164,40 @@ class Derivation:
         left = self.n_parts - len(shown)
         if not left:
             return [self.part(index) for index in shown], None
-        total = None
+        total, zeros = None, 0
         if self.kind == "sum":
             kept = np.ones(self.n_parts, dtype=bool)
             kept[shown] = False
             total = float_sum(self.part_values[kept])
-        return [self.part(index) for index in shown], Remainder(left, total)
+            zeros = int((self.part_values[kept] == 0).sum())
+        return [self.part(index) for index in shown], Remainder(left - zeros, total, zeros)
 
     def shown(self, terms: int | None = None) -> list[int]:
-        """The numbers of the parts that are shown: the largest terms, in their order."""
+        """The numbers of the parts that are shown: the largest terms, in their order.
+
+        Of several terms that are exactly 0 none is shown; of the arguments of a function with a
+        focus, it and the largest.
+        """
         n = self.n_parts
-        if terms is None or n <= terms + 1 or self.kind not in ("sum", "function"):
+        if terms is None or self.kind not in ("sum", "function"):
             return list(range(n))
+        values = self.part_values
+        size = np.nan_to_num(np.abs(values), nan=np.inf)
         if self.kind == "function":  # a rule has few arguments, softmax one for each output
-            return list(range(n if n <= _ARGUMENTS else terms))
-        size = np.nan_to_num(np.abs(self.part_values), nan=np.inf)
-        return sorted(np.argsort(-size, kind="stable")[:terms].tolist())
+            if n <= max(_ARGUMENTS, terms + 1):
+                return list(range(n))
+            if self.focus is None:
+                return list(range(terms))
+            size = np.nan_to_num(values, nan=np.inf, neginf=-np.inf)
+            size[self.focus] = np.inf
+            return sorted(np.argsort(-size, kind="stable")[:terms].tolist())
+        there = np.flatnonzero(values != 0)
+        if n - len(there) < 2:
+            there = np.arange(n)
+        if len(there) <= terms + 1:
+            return [int(index) for index in there]
+        largest = np.argsort(-size[there], kind="stable")[:terms]
+        return sorted(there[largest].tolist())
 
     def recombined(self, values: Sequence[float] | None = None) -> float:
         """Compute the value from the values of all parts; by default the parts are made for it."""
@@ -184,28 +220,46 @@ class Derivation:
             return self._numbers(digits)
         if self.kind == "product" and self.n_parts > 1:
             return product_box(self.part_values, digits)
-        if self.kind == "sum" and 1 < self.n_parts <= _FEW:
-            return sum_box(self.part_values, digits)
+        if self.kind == "sum":
+            there = self.part_values[self.part_values != 0]
+            if 1 < len(there) <= _FEW:
+                return sum_box(there, digits)
         return None
 
     def case(self) -> Box | None:
         """The condition of the case that the formula shows; None if it has no cases."""
         return None if self._case is None else self._case()
 
-    def text(self, *, depth: int = DEPTH, terms: int = TERMS, digits: int = DIGITS) -> str:
+    def computed(self) -> Box | None:
+        """The form that is computed, where the formula shown is the textbook's; else None."""
+        return None if self._computed is None else self._computed()
+
+    def text(
+        self,
+        *,
+        depth: int | None = None,
+        terms: int = TERMS,
+        digits: int = DIGITS,
+        more: str = "more: depth={}",
+    ) -> str:
         """The tree in plain text.
 
         Parameters
         ----------
-        depth : int
-            The number of levels below this one.
+        depth : int, optional
+            The number of levels below this one; by default two, or fewer where the text would be
+            longer than a screen. Its last line then says how to see more.
         terms : int
             The most terms of a sum.
         digits : int
             Decimals of a number.
+        more : str
+            That line, with ``{}`` for a larger depth.
         """
-        from deltarule.explain.render.text import tree_text
+        from deltarule.explain.render.text import screen_text, tree_text
 
+        if depth is None:
+            return screen_text(self, *check_limits(DEPTH, terms, digits), more=more)
         return tree_text(self, *check_limits(depth, terms, digits))
 
     def latex(

@@ -41,7 +41,7 @@ def explain(
 ) -> Explanation:
     """Explain every number of one forward and one backward pass, and of the update after it.
 
-    ∂C_i/∂w_jk^l = ∂C_i/∂a_j^l · ∂a_j^l/∂z_j^l · ∂z_j^l/∂w_jk^l  (F6)
+    ∂Cᵢ/∂w_jk^l = ∂Cᵢ/∂a_j^l · ∂a_j^l/∂z_j^l · ∂z_j^l/∂w_jk^l  (F6)
 
     Parameters
     ----------
@@ -91,9 +91,9 @@ def explain(
     >>> net = Network([2, 1], activation=[], bias=False)
     >>> e = explain(net, [[1.0, 2.0]], [[3.0]], theta=[1.0, 0.5], rule="sgd", learning_rate=0.5)
     >>> print(e.weight(1, 0, 1).text(depth=0))
-    ∂C/∂w_01^1 = Σ_i w_i · ∂C_i/∂w_01^1 = −4.000000  (F11)
+    ∂C/∂w₀₁⁽¹⁾ = Σ_i ωᵢ · ∂Cᵢ/∂w₀₁⁽¹⁾ = −4.000000  (F11)
     >>> print(e.update_weight(1, 0, 1).text(depth=0))
-    new w_01^1 = w_01^1 − η ∂C/∂w_01^1 = 0.500000 − 0.500000 (−4.000000) = 2.500000  (U)
+    new w₀₁⁽¹⁾ = w₀₁⁽¹⁾ − η ∂C/∂w₀₁⁽¹⁾ = 0.500000 − 0.500000 (−4.000000) = 2.500000  (U)
     """
     subject = subject_of(
         what,
@@ -155,7 +155,7 @@ class Explanation:
     # -- derivatives -------------------------------------------------------------------
 
     def weight(self, layer: int, j: int, k: int, sample: int | None = None) -> Derivation:
-        """∂C_i/∂w_jk^l of one sample (F6), or ∂C/∂w_jk^l, the weighted mean over all (F11)."""
+        """∂Cᵢ/∂w_jk^l of one sample (F6), or ∂C/∂w_jk^l, the weighted mean over all (F11)."""
         layer, j = self._passes.check_node(layer, j)
         k = self._passes.check_input(layer, k)
         if sample is None:
@@ -163,7 +163,7 @@ class Explanation:
         return self._derivations.weight(layer, j, k, self._passes.check_sample(sample))
 
     def bias(self, layer: int, j: int, sample: int | None = None) -> Derivation:
-        """∂C_i/∂b_j^l of one sample, or ∂C/∂b_j^l, the weighted mean over all."""
+        """∂Cᵢ/∂b_j^l of one sample, or ∂C/∂b_j^l, the weighted mean over all."""
         layer, j = self._passes.check_node(layer, j)
         self._passes.check_bias()
         if sample is None:
@@ -171,26 +171,26 @@ class Explanation:
         return self._derivations.bias(layer, j, self._passes.check_sample(sample))
 
     def activation(self, layer: int, j: int, sample: int) -> Derivation:
-        """∂C_i/∂a_j^l: F7 at the output, F13 before it; layer 0 is the input."""
+        """∂Cᵢ/∂a_j^l: F7 at the output, F13 before it; layer 0 is the input."""
         layer, j = self._passes.check_node(layer, j, inputs=True)
         return self._derivations.upstream(layer, j, self._passes.check_sample(sample))
 
     def delta(self, layer: int, j: int, sample: int) -> Derivation:
-        """∂C_i/∂z_j^l: δ_j^l before w_i."""
+        """∂Cᵢ/∂z_j^l: δ_j^l before w_i."""
         layer, j = self._passes.check_node(layer, j)
         return self._derivations.delta(layer, j, self._passes.check_sample(sample))
 
     def input(self, k: int, sample: int) -> Derivation:
-        """∂C_i/∂x_k: how the loss of this sample changes with this input."""
+        """∂Cᵢ/∂xₖ: how the loss of this sample changes with this input."""
         _, k = self._passes.check_node(0, k, inputs=True)
         return self._derivations.input(k, self._passes.check_sample(sample))
 
     def column(self, name: str, sample: int) -> Derivation:
-        """Σ_k x_k ∂C_i/∂x_k over the inputs k that a column of the table became."""
+        """Σ_k xₖ ∂Cᵢ/∂xₖ over the inputs k that a column of the table became."""
         return self._derivations.column(name, self._passes.check_sample(sample))
 
     def cost(self, sample: int | None = None) -> Derivation:
-        """C_i of one sample, or C = Σ_i w_i C_i of all; penalties are not in it."""
+        """C_i of one sample, or C = Σ_i ωᵢ Cᵢ of all; penalties are not in it."""
         if sample is None:
             return self._derivations.mean_cost()
         return self._derivations.cost(self._passes.check_sample(sample))
@@ -210,10 +210,10 @@ class Explanation:
         >>> net = Network([2, 1, 1], activation="relu", bias=False)
         >>> e = explain(net, [[1.0, 2.0]], [[0.0]], theta=[0.5, 0.25, 1.0])
         >>> print(e.node(1, 0, sample=0).text())
-        a_0^1 = max(z_0^1, 0) = max(1.000000, 0) = 1.000000  (F4)
-        └─ z_0^1 = Σ_k w_0k^1 · x_k = 0.500000 + 0.500000 = 1.000000  (F3)
-           ├─ w_00^1 · x_0 = 0.500000 · 1.000000 = 0.500000
-           └─ w_01^1 · x_1 = 0.250000 · 2.000000 = 0.500000
+        a₀⁽¹⁾ = max(z₀⁽¹⁾, 0) = max(1.000000, 0) = 1.000000  (F4)
+        └─ z₀⁽¹⁾ = Σ_k w₀ₖ⁽¹⁾ · xₖ = 0.500000 + 0.500000 = 1.000000  (F3)
+           ├─ w₀₀⁽¹⁾ · x₀ = 0.500000 · 1.000000 = 0.500000
+           └─ w₀₁⁽¹⁾ · x₁ = 0.250000 · 2.000000 = 0.500000
         """
         layer, j = self._passes.check_node(layer, j, inputs=True)
         return self._derivations.a(layer, j, self._passes.check_sample(sample))

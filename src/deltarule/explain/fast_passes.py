@@ -43,7 +43,7 @@ def fast_engine(net: Network, theta: np.ndarray, work: float) -> Engine:
 def iter_gradients(
     subject: Subject, thetas: Iterable[np.ndarray]
 ) -> Iterator[tuple[float, np.ndarray]]:
-    """Yield C = Σ_i w_i C_i and ∂C/∂θ, shape (p,), over a subject's rows, at each θ.
+    """Yield C = Σ_i ωᵢ Cᵢ and ∂C/∂θ, shape (p,), over a subject's rows, at each θ.
 
     Examples
     --------

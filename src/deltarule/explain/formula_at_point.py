@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.errors import InputError
-from deltarule.explain.number_format import number_box
+from deltarule.explain.number_format import number_box, number_text
 from deltarule.explain.symbols import Mark
 from deltarule.maths import SymbolicFormula, numpy_namespace
 from deltarule.maths.printing.boxes import Box, Number, Scripted, Shown, Symbol, Where
@@ -23,6 +23,7 @@ from deltarule.maths.symbolic import ARITHMETIC, COMPARISONS, Expr, reachable
 
 __all__ = [
     "FormulaAtPoint",
+    "agrees",
     "evaluated",
     "recorded_or_none",
     "reduces_row",
@@ -121,10 +122,35 @@ class FormulaAtPoint:
         """The arguments of :class:`Derivation` that show this formula."""
         return {"formula": self.formula, "numbers": self.numbers, "case": self.case}
 
+    def value(self, changes: Mapping[str, float] | None = None) -> float:
+        """The result at these numbers, in float64; ``changes`` replace arguments at output j."""
+        values = {name: row.copy() for name, row in self._values.items()}
+        for name, number in (changes or {}).items():
+            values[name][0, self._j if values[name].shape[-1] > 1 else 0] = number
+        return self._at(evaluated([self._root], values)[self._root.index])
+
     def formula(self) -> Box | None:
         """The case that holds, with symbols; None if it is too long."""
         box = self._laid_out(self._symbol)
         return None if box is None or len(box_text(box)) > _PAGE else box
+
+    def before(self, computed: FormulaAtPoint, value: float) -> dict[str, Any]:
+        """The arguments of :class:`Derivation` that show this textbook's form first.
+
+        ``computed`` is the formula that gave ``value``. Where this form loses digits, it is shown
+        without numbers, and a note has what it would give.
+        """
+
+        def folded() -> Box | None:
+            own, box = self.formula(), computed.formula()
+            same = own is not None and box is not None and box_text(own) == box_text(box)
+            return None if same else box
+
+        shown = {"formula": self.formula, "numbers": self.numbers, "computed": folded}
+        if agrees(self.value(), value):
+            return shown
+        words = f"in floating point this form gives {number_text(self.value())}"
+        return shown | {"numbers": _nothing, "note": f"{words}: digits are lost"}
 
     def numbers(self, digits: int) -> Box | None:
         """The case that holds, with numbers; None if it is long or depends on other outputs."""
@@ -191,6 +217,16 @@ class FormulaAtPoint:
             return self._marks[expr.data].box
         above = "" if expr.data == "y" else str(self._layer)
         return Scripted(Symbol(expr.data, expr.data), index_letter(depth), above)
+
+
+def agrees(shown: float, computed: float, tolerance: float = 1e-9) -> bool:
+    """Whether a number from a textbook's form is the computed one, within a relative tolerance."""
+    shown, computed = float(shown), float(computed)
+    return shown == computed or abs(shown - computed) <= tolerance * abs(computed)
+
+
+def _nothing(digits: int) -> Box | None:
+    return None
 
 
 def short_constant(value: Any) -> Box | None:

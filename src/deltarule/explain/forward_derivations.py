@@ -10,6 +10,7 @@ import numpy as np
 from deltarule.explain.derivation import Derivation
 from deltarule.explain.formula_at_point import (
     FormulaAtPoint,
+    agrees,
     recorded_or_none,
     reduces_row,
     uses,
@@ -17,13 +18,14 @@ from deltarule.explain.formula_at_point import (
 from deltarule.explain.intermediates import Intermediates
 from deltarule.explain.subject import InputColumn
 from deltarule.explain.symbols import Mark, Symbols, partial, plain, product_mark
-from deltarule.maths import symbolic_activation, symbolic_loss
-from deltarule.maths.printing.boxes import Big, Box, Fraction, Power, Scripted, Symbol, Terms
+from deltarule.maths import SymbolicLoss, symbolic_activation, symbolic_loss
+from deltarule.maths.printing.boxes import Big, Box, Scripted, Symbol, Terms
 
 __all__ = ["ForwardDerivations", "quotient", "sum_over"]
 
 _SUM = Symbol(r"\sum", "Σ", function=True)
-_E = Symbol("e", "e")
+# A form whose value is within this of the computed one is a derivation of it.
+_EXACT = 5e-13
 _NOT_RECORDED = "the formula does not compute with its xp alone, and cannot be written down"
 
 
@@ -126,7 +128,7 @@ class ForwardDerivations:
         )
 
     def a(self, layer: int, j: int, sample: int) -> Derivation:
-        """a_j^l = g^l(z_j^l), times m_j^l where there is dropout; a_j^0 is x_j."""
+        """a_j^l = g^l(z_j^l), times m_j^l where there is dropout; aⱼ⁽⁰⁾ is xⱼ."""
         passes, mark = self.passes, self.symbols.a(layer, j)
         if layer == 0:
             return self.x(j, sample)
@@ -169,42 +171,46 @@ class ForwardDerivations:
         recorded = recorded_or_none(symbolic_activation, g)
         z = passes.Z[layer][sample, j]
         formula = recorded.value if recorded else None
-        at_point = FormulaAtPoint(formula, None, {"z": z}, {"z": self.symbols.z(layer, j)})
+        marks = {"z": self.symbols.z(layer, j)}
+        at_point = FormulaAtPoint(formula, None, {"z": z}, marks)
+        value = passes.G[layer][sample, j]
+        shown = at_point.shown()
+        if recorded and recorded.textbook_value:
+            textbook = FormulaAtPoint(recorded.textbook_value, None, {"z": z}, marks)
+            shown = textbook.before(at_point, value)
 
         return Derivation(
             mark,
-            passes.G[layer][sample, j],
+            value,
             "function",
             part_values=(z,),
             make=lambda _: self.z(layer, j, sample),
             combine=lambda values: passes.activations[layer].value(np.array([values]))[0, 0],
             law="F4",
-            note="" if recorded else _NOT_RECORDED,
-            **at_point.shown(),
+            **({"note": "" if recorded else _NOT_RECORDED} | shown),
         )
 
     def _mixed_output(self, mark: Mark, j: int, sample: int) -> Derivation:
         """An output whose activation depends on every z of the row, as softmax does."""
         passes, L = self.passes, self.passes.L
-        z = passes.Z[-1][sample]
-        formula: Box | None
-        if self.net.output_activation.name == "softmax":
-            # The textbook form; the computation subtracts the largest z from every z first.
-            top = Power(_E, self.symbols.z(L, j).box)
-            formula = Fraction(top, Big(_SUM, "k", Power(_E, self.symbols.any_node("z", L, "k"))))
-        else:
-            recorded = recorded_or_none(symbolic_activation, self.net.output_activation)
-            marks = {"z": self.symbols.z(L, j)}
-            value = recorded.value if recorded else None
-            formula = FormulaAtPoint(value, None, {"z": z}, marks, L, j).formula()
+        z, value = passes.Z[-1][sample], passes.G[L][sample, j]
+        recorded = recorded_or_none(symbolic_activation, self.net.output_activation)
+        marks = {"z": self.symbols.z(L, j)}
+        formula = recorded.value if recorded else None
+        at_point = FormulaAtPoint(formula, None, {"z": z}, marks, L, j)
+        shown: dict[str, Any] = {"formula": at_point.formula}
+        if recorded and recorded.textbook_value:
+            textbook = FormulaAtPoint(recorded.textbook_value, None, {"z": z}, marks, L, j)
+            shown = textbook.before(at_point, value)
 
         return Derivation(
             mark,
-            passes.G[L][sample, j],
+            value,
             "function",
             part_values=z,
-            make=lambda k: self.z(L, k, sample),
-            formula=formula,
+            make=lambda m: self.z(L, m, sample),
+            focus=j,
+            **shown,
             combine=lambda values: passes.activations[-1].value(np.array([values]))[0, j],
             law="F4",
         )
@@ -257,6 +263,12 @@ class ForwardDerivations:
         assert function is not None
         marks = {letter: own, "y": self.symbols.y(j)}
         at_point = FormulaAtPoint(formula, result, {letter: source, "y": y}, marks, L, j)
+        shown = at_point.shown()
+        textbook = self._textbook(recorded, fused, j, sample) if derivative and recorded else None
+        if textbook is not None:
+            if agrees(textbook.value(), value, _EXACT):
+                return self._of_textbook(mark, value, textbook, at_point, j, sample)
+            shown = textbook.before(at_point, value)
         # Joined with softmax, the formula depends on every output; so may one that is not recorded.
         across = formula is None or (not formula.elementwise and reduces_row(formula.expressions()))
         outputs = list(range(len(y))) if across else [j]
@@ -272,10 +284,6 @@ class ForwardDerivations:
                 return self.target(outputs[part - len(outputs)], sample)
             return (self.z if fused else self.a)(L, outputs[part], sample)
 
-        def shown_formula() -> Box | None:
-            box = at_point.formula()
-            return self._softmax_short(j) if box is None and fused and derivative else box
-
         return Derivation(
             mark,
             value,
@@ -284,18 +292,45 @@ class ForwardDerivations:
             make=make,
             combine=combine,
             law="F7" if derivative and net.loss.name == "squared_error" else "",
-            note="" if recorded else _NOT_RECORDED,
-            **(at_point.shown() | {"formula": shown_formula}),
+            **({"note": "" if recorded else _NOT_RECORDED} | shown),
         )
 
-    def _softmax_short(self, j: int) -> Box | None:
-        """The textbook δ of softmax with cross entropy; as computed, the formula fills a page."""
-        names = self.net.loss.name, self.net.output_activation.name
-        if names != ("cross_entropy", "softmax") or self.net.loss.settings["smoothing"]:
+    def _textbook(
+        self, recorded: SymbolicLoss, fused: bool, j: int, sample: int
+    ) -> FormulaAtPoint | None:
+        """∂Cᵢ/∂a_j, or with ``fused`` δ_j, as textbooks write it, of a and y; None if no such."""
+        formula = recorded.textbook_delta if fused else recorded.textbook_derivative
+        if formula is None:
             return None
-        all_y = Big(_SUM, "k", Scripted(Symbol("y", "y"), "k"))
-        first = Terms((("", self.symbols.a(self.passes.L, j).box), ("·", all_y)))
-        return Terms((("", first), ("-", self.symbols.y(j).box)))
+        passes, L = self.passes, self.passes.L
+        values = {"a": passes.G[-1][sample], "y": self.subject.Y[sample]}
+        marks = {"a": self.symbols.a(L, j), "y": self.symbols.y(j)}
+        return FormulaAtPoint(formula, None, values, marks, L, j)
+
+    def _of_textbook(
+        self,
+        mark: Mark,
+        value: float,
+        textbook: FormulaAtPoint,
+        computed: FormulaAtPoint,
+        j: int,
+        sample: int,
+    ) -> Derivation:
+        """A derivative by the loss, derived from a_j and y_j by the textbook's form."""
+        passes = self.passes
+
+        def make(part: int) -> Derivation:
+            return self.target(j, sample) if part else self.a(passes.L, j, sample)
+
+        return Derivation(
+            mark,
+            value,
+            "function",
+            part_values=(passes.G[-1][sample, j], self.subject.Y[sample, j]),
+            make=make,
+            combine=lambda parts: textbook.value({"a": parts[0], "y": parts[1]}),
+            **textbook.before(computed, value),
+        )
 
     # -- the slope ---------------------------------------------------------------------
 
@@ -312,13 +347,23 @@ class ForwardDerivations:
         formula = recorded.slope if recorded else None
         values = {"z": passes.Z[layer][sample, j], "a": passes.G[layer][sample, j]}
         g_mark = self.g_mark(layer, j)
-        at_point = FormulaAtPoint(
-            formula, None, values, {"z": self.symbols.z(layer, j), "a": g_mark}
-        )
+        value = passes.slope(layer, sample)[j]
+        marks = {"z": self.symbols.z(layer, j), "a": g_mark}
+        at_point = FormulaAtPoint(formula, None, values, marks)
+        textbook, shown = None, at_point.shown()
+        if recorded and recorded.textbook_slope:
+            textbook = FormulaAtPoint(recorded.textbook_slope, None, values, marks)
+            shown = textbook.before(at_point, value)
+            if agrees(textbook.value(), value, _EXACT):
+                formula = recorded.textbook_slope
+            else:
+                textbook = None
         arguments = [name for name in "za" if formula is None or uses(formula, name)] or ["z"]
 
         def combine(parts: Sequence[float]) -> float:
             point: dict[str, Any] = values | dict(zip(arguments, parts, strict=True))
+            if textbook is not None:
+                return textbook.value(point)
             z, a = np.array([[point["z"]]]), np.array([[point["a"]]])
             return float(np.broadcast_to(passes.activations[layer].slope(z, a), (1, 1))[0, 0])
 
@@ -329,12 +374,11 @@ class ForwardDerivations:
 
         return Derivation(
             self.slope_mark(layer, j),
-            passes.slope(layer, sample)[j],
+            value,
             "function",
             part_values=[values[name] for name in arguments],
             make=make,
             combine=combine,
             law="F8",
-            note="" if recorded else _NOT_RECORDED,
-            **at_point.shown(),
+            **({"note": "" if recorded else _NOT_RECORDED} | shown),
         )

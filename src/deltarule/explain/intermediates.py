@@ -60,7 +60,7 @@ class Intermediates:
 
     @property
     def delta(self) -> list[Any]:
-        """∂C_i/∂z^l before w_i, each of shape (N, n_l)."""
+        """∂Cᵢ/∂z^l before w_i, each of shape (N, n_l)."""
         return self.subject.per_sample.delta
 
     def mask(self, layer: int) -> np.ndarray | None:
@@ -69,7 +69,7 @@ class Intermediates:
         return None if masks is None else masks[layer]
 
     def _upstream(self, layer: int, sample: int) -> np.ndarray:
-        """∂C_i/∂a^l of a row, shape (n_l,): at the output from the loss (F7), else by F13."""
+        """∂Cᵢ/∂a^l of a row, shape (n_l,): at the output from the loss (F7), else by F13."""
         with np.errstate(all="ignore"):
             if layer < self.L:
                 return np.asarray(self.delta[layer + 1][sample] @ self.W[layer + 1])

@@ -14,6 +14,7 @@ from deltarule.explain.number_format import json_number, number_text
 from deltarule.explain.render.html import framed, tree_html, words_html
 from deltarule.explain.render.latex import document, tree_latex
 from deltarule.explain.render.text import tree_dict, tree_text
+from deltarule.explain.words import network_words
 from deltarule.maths.printing.markup import box_text
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def text(
 ) -> str:
     """The overview in plain text; ``hint`` gives the last lines, by default calls in Python."""
     subject = explanation.subject
-    lines = textwrap.wrap(repr(subject.net), _WIDTH, subsequent_indent=" " * len("Network("))
+    lines = textwrap.wrap(network_words(subject.net), _WIDTH)
     lines += [*textwrap.wrap(_rows(explanation), _WIDTH), ""]
     lines += [tree_text(explanation.cost(), min(depth, 1), terms, digits), ""]
     rows = [("block", "‖∂C/∂block‖", "largest derivative", "")]
@@ -138,9 +139,9 @@ def as_dict(explanation: Explanation, depth: int, terms: int, digits: int) -> di
 
 def html(explanation: Explanation, depth: int, terms: int, digits: int) -> str:
     """The overview as static HTML: the cost open, the largest derivatives closed."""
-    net = escape(repr(explanation.subject.net))
+    net = escape(network_words(explanation.subject.net))
     blocks = largest(explanation)
-    pieces = [f"<p><code>{net}</code><br/>{escape(_rows(explanation))}</p>"]
+    pieces = [f"<p>{net}<br/>{escape(_rows(explanation))}</p>"]
     pieces.append(tree_html(explanation.cost(), depth, terms, digits))
     pieces.append("<p>The largest derivative of each block:</p>")
     pieces += [tree_html(each.derivation, depth, terms, digits, closed=True) for each in blocks]

@@ -32,7 +32,7 @@ class _Paths(NamedTuple):
 class _Pieces(NamedTuple):
     """Intervals [low, high] on the paths of some rows, with 8-point Gauss–Legendre integrals.
 
-    A_k = (x_k − x′_k) ∫ ∂f/∂x_k dt over the piece is the attribution of input k.
+    A_k = (xₖ − x′_k) ∫ ∂f/∂xₖ dt over the piece is the attribution of input k.
     """
 
     row: np.ndarray

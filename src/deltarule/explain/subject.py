@@ -168,7 +168,7 @@ class Subject:
     X, Y : arrays of shape (N, n_0) and (N, n_L)
         Y is prepared by the loss: one column for each output.
     s, w : arrays of shape (N,)
-        The sample weights as given (ones if none were), and w_i = s_i/Σs, or in a step of
+        The sample weights as given (ones if none were), and ωᵢ = s_i/Σs, or in a step of
         training w_i = s_i/(s̄ B), as the step used it.
     names : Names
     masks : list of L+1 arrays or None
@@ -293,7 +293,7 @@ class Subject:
 
     @property
     def mean_row(self) -> np.ndarray:
-        """Σ_i w_i x_i / Σ_i w_i, shape (n_0,), a baseline of attributions."""
+        """Σ_i w_i xᵢ / Σ_i w_i, shape (n_0,), a baseline of attributions."""
         total = self.w.sum()
         return (self.w / total if total > 0 else self.w) @ self.X
 
@@ -304,7 +304,7 @@ class Subject:
 
     @functools.cached_property
     def per_sample(self) -> Gradients:
-        """The loss and δ of every row with weight 1: its ``delta[l][i, j]`` is ∂C_i/∂z_j^l."""
+        """The loss and δ of every row with weight 1: its ``delta[l][i, j]`` is ∂Cᵢ/∂z_j^l."""
         xp, ones = numpy_namespace(np.float64), np.ones(len(self.X))
         arguments = (xp, self.net, self.theta, self.X, self.Y, ones, self.masks)
         with np.errstate(all="ignore"):

@@ -10,9 +10,10 @@ from typing import NamedTuple
 from deltarule.maths import Network
 from deltarule.maths.printing.boxes import Box, Partial, Scripted, Symbol, Terms
 
-__all__ = ["Mark", "Symbols", "partial", "plain", "product_mark"]
+__all__ = ["OMEGA", "Mark", "Symbols", "partial", "plain", "product_mark", "share_mark"]
 
 _DELTA = Symbol(r"\delta", "δ")
+OMEGA = Symbol(r"\omega", "ω")
 
 
 class Mark(NamedTuple):
@@ -47,6 +48,17 @@ def partial(of: Mark, by: Mark) -> Mark:
     return Mark(Partial(of.box, by.box), f"d{of.key}/d{by.key}")
 
 
+def share_mark(i: int) -> Mark:
+    """ω_i, the weight of a row; its key is that of the array ``w``.
+
+    Examples
+    --------
+    >>> share_mark(3).key
+    'w_3'
+    """
+    return Mark(Scripted(OMEGA, str(i)), f"w_{i}")
+
+
 def product_mark(*marks: Mark) -> Mark:
     """The symbol of a product: symbols with dots between them.
 
@@ -67,14 +79,14 @@ class Symbols:
     Parameters
     ----------
     net : Network
-        If no layer has more than ten nodes, two indices are written without a comma: w_12^2.
+        If no layer has more than ten nodes, two indices are written without a comma: w₁₂⁽²⁾.
 
     Examples
     --------
     >>> from deltarule.maths.printing.markup import box_latex, box_text
     >>> names = Symbols(Network([3, 3, 3]))
     >>> box_text(names.w(2, 1, 2).box), box_latex(names.w(2, 1, 2).box), names.w(2, 1, 2).key
-    ('w_12^2', 'w_{12}^{2}', 'w^2_{1,2}')
+    ('w₁₂⁽²⁾', 'w_{12}^{2}', 'w^2_{1,2}')
     """
 
     def __init__(self, net: Network) -> None:

@@ -28,6 +28,7 @@ from deltarule.maths import SymbolicFormula, numpy_namespace
 from deltarule.maths.parameter_layout import Block
 from deltarule.maths.printing.boxes import (
     Apply,
+    Big,
     Fenced,
     Fraction,
     Root,
@@ -171,7 +172,7 @@ class UpdateDerivations(MeanDerivations):
         return self.mean_bias(place.block.layer, *place.index)
 
     def _with_penalties(self, place: Place) -> Derivation:
-        """∂C/∂θ with the penalties' α/Σs w (L2) and α/Σs sign w (L1), added once per step."""
+        """∂C/∂θ with the penalties, α/Σ_i s_i times w (L2) or sign w (L1), added once per step."""
         settings = self.step.settings
         if not settings.penalties or place.block.kind != "W":
             return self._data(place)
@@ -194,7 +195,7 @@ class UpdateDerivations(MeanDerivations):
     def _penalty_part(self, name: str, alpha: float, place: Place, w: float) -> Factor:
         total = self.step.settings.total_weight
         strength = plain("α", r"\alpha", below=name[1:])
-        sum_of_s = Mark(Symbol(r"\Sigma s", "Σs"), "sum s")
+        sum_of_s = Mark(Big(Symbol(r"\sum", "Σ"), "i", Scripted(Symbol("s", "s"), "i")), "sum s")
         rate = Mark(Fraction(strength.box, sum_of_s.box), f"{name}/sum s")
         sign = Mark(
             Apply(Symbol(r"\operatorname{sign}", "sign", function=True), Fenced((place.mark.box,))),

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from deltarule.errors import InputError
+from deltarule.maths import textbook
 from deltarule.maths.derived_formulas import functions_of_activation
 from deltarule.records import Record, Registry
 
@@ -43,7 +44,7 @@ class Activation(Record):
         ``formula(xp, **parameters)`` returning ``(value, slope)``: ``value(z)`` is
         g(z), and ``slope(z, a)`` is g′(z), which may use a = g(z). With
         ``elementwise=False`` it returns ``(value, pullback)``, where
-        ``pullback(z, a, up)`` is Σ_i up_i ∂a_i/∂z_j. It may return the function ``value``
+        ``pullback(z, a, up)`` is Σ_m up_m ∂a_m/∂z_j. It may return the function ``value``
         alone if that uses only arithmetic and the functions of xp: the second function is
         then derived symbolically, at a kink from the left.
     parameters : mapping
@@ -58,6 +59,10 @@ class Activation(Record):
         constant over the layers (2 for ReLU and similar functions).
     symbol : str
         LaTeX for the function's name.
+    textbook : callable, optional
+        The form for people to read, for display only: ``textbook(xp, **parameters)`` returns the
+        pair ``(value(z), slope(z, a))``, where None stands for "as the formula". It equals the
+        formula in exact arithmetic, and nothing is computed from it.
 
     Examples
     --------
@@ -82,6 +87,7 @@ class Activation(Record):
     elementwise: bool = True
     gain: float = 1.0
     symbol: str = ""
+    textbook: Callable[..., Any] | None = None
 
     def bind(self, xp: Any) -> BoundActivation:
         """The activation's functions over the namespace ``xp``."""
@@ -322,7 +328,7 @@ def mish(xp: Any) -> Pair:
 
 
 def softmax(xp: Any) -> Pair:
-    """a_j = e^z_j / Σ_k e^z_k, which mixes outputs: δ_j = Σ_i ∂C/∂a_i · a_i ([i = j] − a_j)."""
+    """a_j = e^z_j / Σ_m e^z_m, which mixes outputs: δ_j = Σ_m ∂C/∂a_m · a_m ([m = j] − a_j)."""
 
     def value(z: Any) -> Any:
         e = xp.exp_difference(z, xp.largest(z))
@@ -336,8 +342,8 @@ def softmax(xp: Any) -> Pair:
 
 for _activation in (
     Activation("identity", identity, symbol=r"\mathrm{id}"),
-    Activation("logistic", logistic, symbol=r"\sigma"),
-    Activation("tanh", tanh, symbol=r"\tanh"),
+    Activation("logistic", logistic, symbol=r"\sigma", textbook=textbook.logistic),
+    Activation("tanh", tanh, symbol=r"\tanh", textbook=textbook.tanh),
     Activation("relu", relu, kinks=(0.0,), gain=2.0, symbol=r"\mathrm{ReLU}"),
     Activation("leaky_relu", leaky_relu, {"alpha": 0.01}, kinks=(0.0,), gain=2.0),
     Activation("elu", elu, {"alpha": 1.0}, kinks=(0.0,)),
@@ -347,12 +353,12 @@ for _activation in (
         {"alpha": 1.6732632423543772848, "scale": 1.0507009873554804934},
         kinks=(0.0,),
     ),
-    Activation("softplus", softplus),
+    Activation("softplus", softplus, textbook=textbook.softplus),
     Activation("softsign", softsign, kinks=(0.0,)),
     Activation("exp", exp, symbol=r"\exp"),
     Activation("gelu", gelu, gain=2.0, symbol=r"\mathrm{GELU}"),
-    Activation("silu", silu, gain=2.0, symbol=r"\mathrm{SiLU}"),
-    Activation("mish", mish, gain=2.0),
-    Activation("softmax", softmax, elementwise=False),
+    Activation("silu", silu, gain=2.0, symbol=r"\mathrm{SiLU}", textbook=textbook.silu),
+    Activation("mish", mish, gain=2.0, textbook=textbook.mish),
+    Activation("softmax", softmax, elementwise=False, textbook=textbook.softmax),
 ):
     register_activation(_activation)

@@ -220,23 +220,23 @@ def cross_entropy(xp: Any, smoothing: float) -> Terms:
 
 
 def cross_entropy_softmax(xp: Any, smoothing: float) -> Terms:
-    """With a = softmax(z): y_j (log Σ_k e^z_k − z_j), with ∂/∂z_j = a_j Σ_k y_k − y_j.
+    """With a = softmax(z): y_j (log Σ_m e^z_m − z_j), with ∂/∂z_j = a_j Σ_m y_m − y_j.
 
-    With m = max_k z_k, s is the sum of e^(z_k − m) without one term with z_k = m, so that
-    log Σ_k e^z_k − m = log(1 + s), which is accurate for small s. Where a_j and y_j are above ½,
+    With t = max_m z_m, s is the sum of e^(z_m − t) without one term with z_m = t, so that
+    log Σ_m e^z_m − t = log(1 + s), which is accurate for small s. Where a_j and y_j are above ½,
     the derivative is computed from 1 − a_j = s/(1 + s): at y_j = 1 it is −s/(1 + s),
-    where a_j − 1 would cancel. ``excess`` is the correction for Σ_k y_k ≠ 1.
+    where a_j − 1 would cancel. ``excess`` is the correction for Σ_m y_m ≠ 1.
     """
 
     def from_input(z: Any, y: Any) -> tuple[Any, Any]:
         excess = (1 - smoothing) * (xp.total(y) - 1)
         y = _smooth_targets(y, smoothing, xp.n_outputs(z))
-        m = xp.largest(z)
-        e = xp.exp_difference(z, m)
-        top = z == m
+        t = xp.largest(z)
+        e = xp.exp_difference(z, t)
+        top = z == t
         count = xp.total(xp.where(top, 1 + 0 * z, 0 * z))
         s = xp.total(xp.where(top, 0 * z, e)) + (count - 1)
-        value = y * (xp.log1p(s) + (m - z))
+        value = y * (xp.log1p(s) + (t - z))
         a = e / (1 + s)
         certain = xp.where(top, y, 0 * y) > xp.where(s < 1, 0.5, 2)
         near_one = ((1 - y) - s / (1 + s)) + excess / (1 + s)

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.errors import IncompatiblePair, InputError
+from deltarule.maths import textbook
 from deltarule.maths.activations import Activation
 from deltarule.maths.arrays import numeric
 from deltarule.maths.derived_formulas import terms_of_loss
@@ -92,6 +93,12 @@ class Loss(Record):
         Why other outputs are refused, for the error message.
     latex : str
         The loss of one sample, for documentation.
+    textbook : callable, optional
+        The derivative for people to read, for display only: ``textbook(xp, **parameters)`` returns
+        a function of (a, y) that equals ∂C_i/∂a_j in exact arithmetic.
+    deltas : tuple of (str, callable)
+        Names of fused output activations, each with a textbook's form of δ_j = ∂C_i/∂z_j, a
+        function of (a, y), for display only.
 
     Raises
     ------
@@ -125,6 +132,8 @@ class Loss(Record):
     kinks: tuple[float | str, ...] = ()
     reason: str = ""
     latex: str = ""
+    textbook: Callable[..., Any] | None = None
+    deltas: tuple[tuple[str, Callable[..., Any]], ...] = ()
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -132,7 +141,9 @@ class Loss(Record):
             value = getattr(self, name)
             wide = (value,) if isinstance(value, str | int | float) else tuple(value)
             object.__setattr__(self, name, wide)
-        object.__setattr__(self, "fused", tuple(tuple(pair) for pair in self.fused))
+        for name in ("fused", "deltas"):
+            pairs = tuple(tuple(pair) for pair in getattr(self, name))
+            object.__setattr__(self, name, pairs)
         settings = check_loss_parameters(self.name, self.settings, self.kinks)
         object.__setattr__(self, "parameters", tuple(settings.items()))
 
@@ -301,6 +312,8 @@ for _loss in (
         targets="nonnegative",
         reason=_POSITIVE,
         latex=r"\sum_j (a_j - y_j \log a_j)",
+        textbook=textbook.poisson_derivative,
+        deltas=(("exp", textbook.difference),),
     ),
     Loss(
         "log_loss",
@@ -311,6 +324,8 @@ for _loss in (
         targets="unit",
         reason=_UNIT,
         latex=r"-\sum_j \bigl(y_j \log a_j + (1 - y_j) \log(1 - a_j)\bigr)",
+        textbook=textbook.log_loss_derivative,
+        deltas=(("logistic", textbook.smoothed_difference_of_two),),
     ),
     Loss(
         "weighted_log_loss",
@@ -321,6 +336,8 @@ for _loss in (
         targets="unit",
         reason=_UNIT,
         latex=r"-\sum_j \bigl(p_j y_j \log a_j + (1 - y_j) \log(1 - a_j)\bigr)",
+        textbook=textbook.weighted_log_loss_derivative,
+        deltas=(("logistic", textbook.weighted_difference),),
     ),
     Loss(
         "cross_entropy",
@@ -331,6 +348,8 @@ for _loss in (
         targets="classes",
         reason=_SIMPLEX,
         latex=r"-\sum_j y_j \log a_j",
+        textbook=textbook.cross_entropy_derivative,
+        deltas=(("softmax", textbook.smoothed_difference),),
     ),
 ):
     register_loss(_loss)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from deltarule.explain.laws import laws_for_page
 from deltarule.explain.page.formula_library import formula_library
 from deltarule.explain.page.images import image_of
 from deltarule.explain.page.page import SCRIPTS as PAGE_SCRIPTS
@@ -121,6 +122,7 @@ def _formulas_and_catalogue() -> tuple[str, dict[str, Any]]:
     script, described = formula_library(run["choices"]["activation"], outputs, RULES.names())
     known = {name: builtin_data(name, rows=20) for name in BUILTIN}
     return script, described | {
+        "laws": laws_for_page(),
         "choices": run["choices"],
         "outputs": losses,
         "first": first.plain(),

@@ -51,9 +51,9 @@ class HardRow:
     row : int
     name : str
     loss, norm : float
-        C_i and ‖∂C_i/∂θ‖, before w_i.
+        Cᵢ and ‖∂Cᵢ/∂θ‖, before w_i.
     pull, share : float
-        w_i ‖∂C_i/∂θ‖, and that as a share of the sum over all rows.
+        w_i ‖∂Cᵢ/∂θ‖, and that as a share of the sum over all rows.
     """
 
     row: int
@@ -109,12 +109,12 @@ class GradientLens:
 
     @property
     def sample_norms(self) -> np.ndarray:
-        """‖∂C_i/∂θ‖ of every row before w_i, shape (N,)."""
+        """‖∂Cᵢ/∂θ‖ of every row before w_i, shape (N,)."""
         return self.measured.sample_norms
 
     @property
     def pull(self) -> np.ndarray:
-        """w_i ‖∂C_i/∂θ‖ of every row, shape (N,)."""
+        """w_i ‖∂Cᵢ/∂θ‖ of every row, shape (N,)."""
         w = self.subject.w
         with np.errstate(invalid="ignore"):  # a row of weight 0 may have an infinite gradient
             return np.where(w > 0, w * self.measured.sample_norms, 0.0)
@@ -273,8 +273,8 @@ def lens(
 ) -> GradientLens:
     """Measure weights, activations, δ, gradients and steps in each layer, and mark problems.
 
-    ‖δ^l‖² = Σ_i p_i ‖∂C_i/∂z^l‖²,  ‖∂C_i/∂θ‖² = Σ_l ‖δ_i^l‖² (‖a_i^{l−1}‖² + 1),
-    SNR^l = ‖ḡ‖ / √(Σ_i p_i ‖g_i − ḡ‖²) with g_i = ∂C_i/∂θ^l, ḡ = Σ_i p_i g_i, p_i = w_i/Σw
+    ‖δ^l‖² = Σ_i p_i ‖∂Cᵢ/∂z^l‖²,  ‖∂Cᵢ/∂θ‖² = Σ_l ‖δ_i^l‖² (‖a_i^{l−1}‖² + 1),
+    SNR^l = ‖ḡ‖ / √(Σ_i p_i ‖g_i − ḡ‖²) with g_i = ∂Cᵢ/∂θ^l, ḡ = Σ_i p_i g_i, p_i = w_i/Σw
 
     Layers whose δ vanishes or explodes, and layers with dead or saturated nodes, are marked, with
     the reason and advice. For a recorded step the sizes are those of its mini-batch, and nodes are
@@ -311,7 +311,7 @@ def lens(
 
     Notes
     -----
-    The norm of ∂C_i/∂W^l, an outer product, is the product of the norms of δ_i^l and a_i^{l−1}, so
+    The norm of ∂Cᵢ/∂W^l, an outer product, is the product of the norms of δ_i^l and a_i^{l−1}, so
     no gradient of a single row is stored. The SNR is that of Shwartz-Ziv and Tishby (2017); 1/SNR²
     is the simple noise scale of McCandlish, Kaplan, Amodei and others (2018).
 

@@ -1,12 +1,12 @@
 """The measurements of the gradient lens in each layer, in one pass over the rows by batches.
 
-With p_i = w_i/Σw and δ_i^l = ∂C_i/∂z^l of one row, before w_i:
+With p_i = w_i/Σw and δ_i^l = ∂Cᵢ/∂z^l of one row, before w_i:
 
     ‖δ^l‖² = Σ_i p_i ‖δ_i^l‖²,   ‖a^l‖² = Σ_i p_i ‖a_i^l‖²,   RMS = norm / √n_l
-    ‖∂C_i/∂θ^l‖² = ‖δ_i^l‖² (‖a_i^{l−1}‖² + 1)        (without the 1 if there are no biases)
-    SNR^l = ‖ḡ‖ / √(Σ_i p_i ‖g_i − ḡ‖²),   g_i = ∂C_i/∂θ^l,   ḡ = Σ_i p_i g_i
+    ‖∂Cᵢ/∂θ^l‖² = ‖δ_i^l‖² (‖a_i^{l−1}‖² + 1)        (without the 1 if there are no biases)
+    SNR^l = ‖ḡ‖ / √(Σ_i p_i ‖g_i − ḡ‖²),   g_i = ∂Cᵢ/∂θ^l,   ḡ = Σ_i p_i g_i
 
-The second line is exact, since ∂C_i/∂W^l is the outer product of δ_i^l and a_i^{l−1}, so no
+The second line is exact, since ∂Cᵢ/∂W^l is the outer product of δ_i^l and a_i^{l−1}, so no
 gradient of a single row is formed. Neither does the third line need any, because
 Σ p_i ‖g_i − ḡ‖² = Σ p_i ‖g_i‖² − ‖ḡ‖².
 """
@@ -59,7 +59,7 @@ class LayerMeasures:
     activation_norm, activation_rms : float
         √(Σ_i p_i ‖a_i^l‖²), and that over √n_l.
     delta_norm, delta_rms : float
-        √(Σ_i p_i ‖∂C_i/∂z^l‖²), and that over √n_l.
+        √(Σ_i p_i ‖∂Cᵢ/∂z^l‖²), and that over √n_l.
     gradient_norm, gradient_rms : float
         ‖∂C/∂θ^l‖ of W^l and b^l together, and that over √(number of parameters).
     gradient_ratio : float
@@ -115,13 +115,13 @@ class Measurements:
     layers : tuple of LayerMeasures
         For l = 1 … L.
     input_rms : float
-        √(Σ_i p_i ‖x_i‖²/n_0).
+        √(Σ_i p_i ‖xᵢ‖²/n_0).
     cost : float
-        C = Σ_i w_i C_i.
+        C = Σ_i ωᵢ Cᵢ.
     grad : array of shape (p,)
         ∂C/∂θ of the data term.
     loss, sample_norms : arrays of shape (N,)
-        C_i and ‖∂C_i/∂θ‖ before w_i, also of rows of weight 0.
+        Cᵢ and ‖∂Cᵢ/∂θ‖ before w_i, also of rows of weight 0.
     dead_nodes, saturated_nodes : tuples of integer arrays
         For l = 1 … L, the numbers j of these nodes.
     """
@@ -184,7 +184,7 @@ class _Sums:
         self.flat = [np.zeros(n) for n in net.widths]
 
     def rows(self, got: Gradients, rows: np.ndarray) -> list[np.ndarray]:
-        """Store C_i and ‖∂C_i/∂θ‖ of rows; return ‖∂C_i/∂θ^l‖² for each layer."""
+        """Store Cᵢ and ‖∂Cᵢ/∂θ‖ of rows; return ‖∂Cᵢ/∂θ^l‖² for each layer."""
         self.loss[rows] = got.loss
         parts = []
         for layer in range(1, self.net.n_layers + 1):
@@ -281,7 +281,7 @@ def measure(subject: Subject) -> Measurements:
 
 
 def _passes(subject: Subject, rows: np.ndarray) -> Gradients:
-    """Both passes of some rows with weight 1 each, so that δ is ∂C_i/∂z."""
+    """Both passes of some rows with weight 1 each, so that δ is ∂Cᵢ/∂z."""
     xp, X, Y = numpy_namespace(np.float64), subject.X[rows], subject.Y[rows]
     ones, masks = np.ones(len(rows)), subject.masks_of(rows)
     return cost_and_grad(xp, subject.net, subject.theta, X, Y, ones, masks)

@@ -28,7 +28,7 @@ MEASURES: dict[str, Words] = {
     "weight_rms": Words("RMS w", "the root mean square of the weights"),
     "activation_norm": Words("‖a‖", "√(Σ p_i ‖a_i‖²), p_i the share of row i"),
     "activation_rms": Words("RMS a", "‖a‖ over the root of the number of nodes"),
-    "delta_norm": Words("‖δ‖", "√(Σ p_i ‖∂C_i/∂z‖²)"),
+    "delta_norm": Words("‖δ‖", "√(Σ p_i ‖∂Cᵢ/∂z‖²)"),
     "delta_rms": Words("RMS δ", "‖δ‖ over the root of the number of nodes"),
     "delta_ratio": Words("‖δ‖/‖δ^L‖", "the norm of δ beside that of the output's δ"),
     "delta_factor": Words("‖δ^l‖/‖δ^{l+1}‖", "how one layer changes the norm of δ on the way back"),
@@ -105,7 +105,7 @@ def lens_text(found: GradientLens) -> str:
         lines.append(f"  {MEASURES[name].label.ljust(12)}{MEASURES[name].words}")
     advice = [textwrap.fill(each.text(), 100, subsequent_indent="  ") for each in found.advice]
     lines += ["", *(advice or ["Nothing is marked."])]
-    lines += ["", "The rows that pull hardest, by w_i ‖∂C_i/∂θ‖:"]
+    lines += ["", "The rows that pull hardest, by w_i ‖∂Cᵢ/∂θ‖:"]
     for each in found.hardest(5):
         lines.append(
             f"  row {each.name}: {short(each.pull)}, {short(100 * each.share)} % of all; "

@@ -11,6 +11,7 @@ from deltarule.errors import InputError
 from deltarule.explain.page.formulas import formulas_mathml
 from deltarule.explain.page.payload import describe_network
 from deltarule.explain.recorded_rules import record_any_step
+from deltarule.explain.words import record_words
 from deltarule.maths import ACTIVATIONS, INITIALIZERS, LOSSES, Network
 from deltarule.maths.network import auto_initializer
 from deltarule.maths.penalties import PENALTIES
@@ -88,8 +89,13 @@ def formula_library(
         net = Network([1, 2], activation=[], output_activation=output, loss=loss)
         symbolic = symbolic_loss(LOSSES.get(loss), output)
         both = (
-            f"{part}: {printed.add(getattr(symbolic, part), 'eachPair')}"
-            for part in ("from_output", "from_input")
+            f"{part}: {printed.add(getattr(symbolic, part), lift)}"
+            for part, lift in (
+                ("from_output", "eachPair"),
+                ("from_input", "eachPair"),
+                ("textbook_derivative", "each"),
+                ("textbook_delta", "each"),
+            )
         )
         key = f"{loss}/{output}"
         code["losses"].append(
@@ -119,7 +125,7 @@ def formula_library(
 
 def _activation(name: str, printed: _Printed) -> str:
     g = symbolic_activation(ACTIVATIONS.get(name))
-    kinds = ("value", "slope", "pullback")
+    kinds = ("value", "slope", "pullback", "textbook_slope")
     return f"{{ {', '.join(f'{k}: ' + printed.add(getattr(g, k), 'each') for k in kinds)} }}"
 
 
@@ -132,6 +138,7 @@ def _described_layer(net: Network, layer: int) -> dict[str, Any]:
     return {
         "mathml": shown,
         "name": described["activations"][layer],
+        "words": described["words"][layer],
         "kinks": described["kinks"][layer],
         "initializer": _initializer(auto_initializer(g)),
     }
@@ -141,7 +148,7 @@ def _described_output(net: Network) -> dict[str, Any]:
     """What is shown of a loss and its output layer."""
     mathml, described = formulas_mathml(net), describe_network(net)
     by_layer = {key for key, _ in _by_layer(mathml, net)}
-    of_layers = ("widths", "activations", "kinks", "blocks", "frozen", "bias")
+    of_layers = ("widths", "activations", "words", "kinks", "blocks", "frozen", "bias")
     return {
         "layer": _described_layer(net, 1),
         "mathml": {k: v for k, v in mathml.items() if k not in by_layer and k != "update"},
@@ -191,6 +198,7 @@ def _rule(rule: Rule, printed: _Printed) -> tuple[str, dict[str, Any]]:
     ]
     return f"{{ {', '.join(texts)} }}", {
         "name": str(rule),
+        "words": record_words(rule),
         "slots": slots,
         "mathml": mathml,
         "full_batch": rule.full_batch,

@@ -71,7 +71,9 @@ def formulas_script(
         the activation mixes outputs), ``from_output``, and ``from_input`` for a fused pair.
         All take and return arrays with one item for each node. ``update`` has the steps of the
         rule for ``weight`` and ``bias``, each with a name, the names of its arguments and a
-        function; ``penalty`` has the derivative of each penalty by one weight.
+        function; ``penalty`` has the derivative of each penalty by one weight. ``textbook`` has
+        the forms that are shown first, ``slope`` of (z, a) by layer, ``derivative`` and ``delta``
+        of (a, y): what they give in floating point, for where that has lost digits.
 
     Raises
     ------
@@ -104,6 +106,7 @@ def formulas_script(
         if formula is not None:
             functions[pair] = formula
             parts[pair] = _lifted(pair, formula, "eachPair")
+    parts["textbook"] = _textbook_table(activations, loss, functions)
     if step is not None:
         parts["update"] = _update_table(step, cost, functions)
         penalties = {each: f"{each}_slope" for each in step.settings.penalties}
@@ -120,6 +123,28 @@ def formulas_script(
         "})();",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _textbook_table(
+    activations: list[SymbolicActivation],
+    loss: SymbolicLoss,
+    functions: dict[str, SymbolicFormula],
+) -> str:
+    """The textbook's forms as a JavaScript table; their functions are added to ``functions``."""
+
+    def lifted(name: str, formula: SymbolicFormula | None) -> str:
+        if formula is None:
+            return "null"
+        functions[name] = formula
+        return _lifted(name, formula, "each")
+
+    slopes = [lifted(f"textbook_slope{i}", g.textbook_slope) for i, g in enumerate(activations, 1)]
+    parts = {
+        "slope": f"[{', '.join(['null', *slopes])}]",
+        "derivative": lifted("textbook_derivative", loss.textbook_derivative),
+        "delta": lifted("textbook_delta", loss.textbook_delta),
+    }
+    return f"{{ {', '.join(f'{name}: {text}' for name, text in parts.items())} }}"
 
 
 def _update_table(
@@ -151,7 +176,9 @@ def formulas_mathml(
     -------
     dict
         ``value`` and ``slope`` by layer (item 0 None), ``loss`` and ``loss_derivative`` of (a, y),
-        ``fused_derivative`` of (z, y); ``update``, the rule's steps for ``weight`` and ``bias``.
+        ``fused_derivative`` of (z, y); ``textbook_value`` and so on, the forms to be shown before
+        those, each None where it is the same; ``update``, the rule's steps for ``weight`` and
+        ``bias``.
 
     Examples
     --------
@@ -168,15 +195,28 @@ def formulas_mathml(
         except InputError:  # too long to read; the page shows none
             return None
 
+    def first(textbook: SymbolicFormula | None, computed: str | None) -> str | None:
+        found = shown(textbook, next(iter(textbook.results))) if textbook is not None else None
+        return None if found == computed else found
+
+    values, slopes = (
+        [None, *(shown(getattr(g, kind), kind) for g in activations)] for kind in ("value", "slope")
+    )
+    derivative = shown(loss.from_output, "derivative")
+    fused = shown(loss.from_input, "derivative")
     rules = {} if step is None else _recorded_step(step, cost)
     return {
         "update": {
             kind: [formula.mathml(display="inline") for _, formula in recorded.steps]
             for kind, recorded in rules.items()
         },
-        "value": [None, *(shown(g.value, "value") for g in activations)],
-        "slope": [None, *(shown(g.slope, "slope") for g in activations)],
+        "value": values,
+        "slope": slopes,
         "loss": shown(loss.from_output, "term"),
-        "loss_derivative": shown(loss.from_output, "derivative"),
-        "fused_derivative": shown(loss.from_input, "derivative"),
+        "loss_derivative": derivative,
+        "fused_derivative": fused,
+        "textbook_value": [None, *map(first, (g.textbook_value for g in activations), values[1:])],
+        "textbook_slope": [None, *map(first, (g.textbook_slope for g in activations), slopes[1:])],
+        "textbook_loss_derivative": first(loss.textbook_derivative, derivative),
+        "textbook_fused_derivative": first(loss.textbook_delta, fused),
     }

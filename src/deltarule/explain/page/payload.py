@@ -11,6 +11,7 @@ import numpy as np
 
 from deltarule.errors import InputError
 from deltarule.explain.fast_passes import iter_gradients
+from deltarule.explain.laws import laws_for_page
 from deltarule.explain.page.formulas import formulas_mathml
 from deltarule.explain.page.images import image_of
 from deltarule.explain.page.states import (
@@ -25,6 +26,7 @@ from deltarule.explain.page.states import (
 )
 from deltarule.explain.subject import Subject
 from deltarule.explain.subsample import evenly_spaced
+from deltarule.explain.words import record_words
 from deltarule.maths import Network
 from deltarule.maths.backprop import compute_trace
 from deltarule.maths.parameter_layout import true_runs
@@ -113,6 +115,7 @@ def payload_of(
         "title": title or f"{'-'.join(map(str, net.widths))} network",
         "net": describe_network(net),
         "mathml": formulas_mathml(net, subject.step, subject.objective),
+        "laws": laws_for_page(),
         "names": {
             "inputs": list(subject.names.inputs),
             "outputs": list(subject.names.outputs),
@@ -199,6 +202,8 @@ def describe_network(net: Network) -> dict[str, Any]:
         "widths": list(net.widths),
         "bias": net.bias,
         "activations": [None if g is None else str(g) for g in net.activations],
+        "words": [None if g is None else record_words(g) for g in net.activations],
+        "loss_words": record_words(net.loss),
         "output_elementwise": net.output_activation.elementwise,
         "kinks": [[] if g is None else list(g.kinks) for g in net.activations],
         "loss": str(net.loss),

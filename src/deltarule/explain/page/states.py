@@ -12,6 +12,7 @@ import numpy as np
 
 from deltarule.explain.subject import StepTaken, Subject
 from deltarule.explain.subsample import evenly_spaced
+from deltarule.explain.words import record_words
 
 __all__ = [
     "PageState",
@@ -205,6 +206,7 @@ def _update(step: StepTaken, subject: Subject, rows: list[int]) -> dict[str, Any
     slots = step.rule.initial_slots(np, subject.theta[:1]) | dict(step.slots)
     return {
         "rule": str(settings.rule),
+        "words": record_words(step.rule),
         "number": None if step.hypothetical else step.number,
         "l2": settings.l2,
         "l1": settings.l1,

@@ -8,7 +8,7 @@ from html import escape
 
 from deltarule.explain.derivation import Derivation
 from deltarule.explain.number_format import number_text
-from deltarule.explain.render.text import equation, remainder_words, says_all
+from deltarule.explain.render.text import COMPUTED, equation, part_depth, remainder_words, says_all
 from deltarule.maths.printing.boxes import Terms
 from deltarule.maths.printing.markup import box_mathml
 
@@ -41,11 +41,13 @@ def framed(pieces: Iterable[str]) -> str:
 
 
 def _details(tree: Derivation, depth: int, terms: int, digits: int, *, first: bool = False) -> str:
-    line = _line(tree, digits)
+    line, folded = _line(tree, digits), _computed(tree)
     parts, left = tree.parts(terms) if depth > 0 else ([], None)
-    if not parts or says_all(tree, parts):
-        return f'<div style="{_STYLE}">{line}</div>'
-    inside = "".join(_details(part, depth - 1, terms, digits) for part in parts)
+    if (not parts and left is None) or says_all(tree, parts):
+        return f'<div style="{_STYLE}">{line}{folded}</div>'
+    inside = folded + "".join(
+        _details(part, part_depth(tree, part, depth), terms, digits) for part in parts
+    )
     if left is not None:
         inside += f'<div style="{_STYLE}">{escape(remainder_words(left, digits))}</div>'
     opened = ' open="open"' if first else ""
@@ -53,6 +55,14 @@ def _details(tree: Derivation, depth: int, terms: int, digits: int, *, first: bo
         f'<details{opened} style="{_STYLE}"><summary>{line}</summary>'
         f'<div style="margin-left:1em">{inside}</div></details>'
     )
+
+
+def _computed(tree: Derivation) -> str:
+    """The form that is computed, closed, where the line shows the textbook's."""
+    box = tree.computed()
+    if box is None:
+        return ""
+    return f'<details style="{_STYLE}"><summary>{COMPUTED}</summary>{box_mathml(box)}</details>'
 
 
 def _line(tree: Derivation, digits: int) -> str:

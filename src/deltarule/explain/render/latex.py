@@ -6,8 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from deltarule.explain.derivation import Derivation
-from deltarule.explain.number_format import number_box
-from deltarule.explain.render.text import equation, says_all
+from deltarule.explain.render.text import COMPUTED, equation, part_depth, remainder_words, says_all
 from deltarule.maths.printing.escaping import escaped
 from deltarule.maths.printing.markup import box_latex
 
@@ -15,7 +14,8 @@ __all__ = ["document", "tree_latex"]
 
 # A line with more characters of LaTeX than this is broken before its equals signs.
 _WIDTH = 130
-_FORMULA = re.compile(r"( × 10\^−?\d+|(?<=ing )x_\d+(?= would))")
+_FORMULA = re.compile(r"( × 10\^−?\d+|(?<=ing )x[₀-₉]+(?= would))")
+_DIGITS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
 _HEAD = r"""\documentclass[10pt]{article}
 \usepackage[a4paper,landscape,margin=15mm]{geometry}
 \usepackage{amsmath}
@@ -45,14 +45,9 @@ def _paragraphs(tree: Derivation, depth: int, terms: int, digits: int, level: in
     if says_all(tree, parts):
         return
     for part in parts:
-        yield from _paragraphs(part, depth - 1, terms, digits, level + 1)
+        yield from _paragraphs(part, part_depth(tree, part, depth), terms, digits, level + 1)
     if left is not None:
-        words = rf"\ldots{{}} {left.count} further "
-        if left.value is None:
-            words += "arguments"
-        else:
-            words += f"terms, together ${box_latex(number_box(left.value, digits))}$"
-        yield _indented(words, level + 1)
+        yield _indented(_words(remainder_words(left, digits)), level + 1)
 
 
 def _indented(line: str, level: int) -> str:
@@ -75,6 +70,9 @@ def _tail(tree: Derivation) -> str:
     known = [escaped(tree.law)] if tree.law else []
     known += [f"${box_latex(case)}$"] if case is not None else []
     out = rf"\quad({'; '.join(known)})" if known else ""
+    computed = tree.computed()
+    if computed is not None:
+        out += rf"\quad {{\small {COMPUTED} $\displaystyle {box_latex(computed)}$}}"
     return out + (rf"\quad {{\small {_words(tree.note)}}}" if tree.note else "")
 
 
@@ -84,8 +82,8 @@ def _words(note: str) -> str:
     for place, piece in enumerate(re.split(_FORMULA, note)):
         if not place % 2:
             out += escaped(piece)
-        elif piece.startswith("x_"):
-            out += f"$x_{{{piece[2:]}}}$"
+        elif piece.startswith("x"):
+            out += f"$x_{{{piece[1:].translate(_DIGITS)}}}$"
         else:
             power = piece.partition("^")[2].replace("−", "-")
             out += rf"$\times 10^{{{power}}}$"

@@ -133,11 +133,15 @@ class SymbolicActivation:
         g′(z), with the arguments z and a; None if the activation is not elementwise.
     pullback : SymbolicFormula
         ∂C/∂z, with the arguments z, a and ``up`` = ∂C/∂a.
+    textbook_value, textbook_slope : SymbolicFormula or None
+        The forms for people to read; None where they are the formulas above.
     """
 
     value: SymbolicFormula
     slope: SymbolicFormula | None
     pullback: SymbolicFormula
+    textbook_value: SymbolicFormula | None = None
+    textbook_slope: SymbolicFormula | None = None
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -150,10 +154,16 @@ class SymbolicLoss:
         The term of C_i and ∂C_i/∂a, with the arguments a and y.
     from_input : SymbolicFormula or None
         The term of C_i and ∂C_i/∂z of a loss fused with its output activation; arguments z, y.
+    textbook_derivative : SymbolicFormula or None
+        ∂C_i/∂a as people read it, of (a, y); None where it is the formula above.
+    textbook_delta : SymbolicFormula or None
+        ∂C_i/∂z of a fused pair as people read it, of (a, y).
     """
 
     from_output: SymbolicFormula
     from_input: SymbolicFormula | None
+    textbook_derivative: SymbolicFormula | None = None
+    textbook_delta: SymbolicFormula | None = None
 
 
 def _symbolic_formula(
@@ -256,7 +266,24 @@ def symbolic_activation(
         formula("value", value, "z"),
         formula("slope", slope_or_pullback, "z", "a") if record.elementwise else None,
         formula("pullback", pullback, "z", "a", "up"),
+        *_textbook_forms(record),
     )
+
+
+def _textbook_forms(record: Activation) -> tuple[SymbolicFormula | None, SymbolicFormula | None]:
+    """The textbook's value and slope of an activation, each None where it has none."""
+    if record.textbook is None:
+        return None, None
+    xp = SymbolicNamespace()
+    value, slope = record.textbook(xp, **record.settings)
+
+    def formula(name: str, function: Any, *arguments: str) -> SymbolicFormula | None:
+        title = f"{record}: textbook {name}"
+        if function is None:
+            return None
+        return _symbolic_formula(title, xp, function, arguments, (name,), record.elementwise)
+
+    return formula("value", value, "z"), formula("slope", slope, "z", "a")
 
 
 def symbolic_loss(
@@ -308,10 +335,21 @@ def symbolic_loss(
         title = f"{title}: term and derivative by {first}"
         return _symbolic_formula(title, xp, function, (first, "y"), ("term", "derivative"))
 
-    fused = None
+    def textbook(form: Callable[..., Any] | None, result: str) -> SymbolicFormula | None:
+        if form is None:
+            return None
+        xp = SymbolicNamespace()
+        function = form(xp, **record.settings)
+        return _symbolic_formula(
+            f"{record}: textbook {result}", xp, function, ("a", "y"), (result,)
+        )
+
+    fused = delta = None
     if fusion is not None and output is not None:
         fused = symbolic(fusion, "z", f"{record} fused with {output.name}")
-    return SymbolicLoss(symbolic(record.formula, "a", str(record)), fused)
+        delta = textbook(dict(record.deltas).get(output.name), "delta")
+    derivative = textbook(record.textbook, "derivative")
+    return SymbolicLoss(symbolic(record.formula, "a", str(record)), fused, derivative, delta)
 
 
 @functools.cache

@@ -45,7 +45,8 @@ _GREEK_NAMES = """
     chi psi omega
 """
 _GREEK = dict(zip(_GREEK_NAMES.split(), "αβγδεζηθικλμνξπρστφχψω", strict=True))
-_INDICES = "jkilm"
+# Outside sums, inside one, inside two …; i is the sample.
+_INDICES = "jmkl"
 _FUNCTIONS = {
     "log": Symbol(r"\log", "log", function=True),
     "tanh": Symbol(r"\tanh", "tanh", function=True),
@@ -58,7 +59,7 @@ _FUNCTIONS = {
 _LETTERS = {r"\varphi": "φ", r"\Phi": "Φ"}
 # e^(−0.105… t) is shown as 0.9^t where e^−0.105… has no more characters than this.
 _SHORT_BASE, _LARGEST_POWER = 6, 100.0
-_SUM_OVER = Symbol(r"\sum", "∑", function=True)
+_SUM_OVER = Symbol(r"\sum", "Σ", function=True)
 _MAX_OVER = Symbol(r"\max", "max", function=True)
 
 
@@ -83,7 +84,7 @@ def layout(
     Returns
     -------
     Box
-        If the expression combines outputs, its arguments have an index: j outside, k, i …
+        If the expression combines outputs, its arguments have an index: j outside, m, k …
         inside sums and maxima.
 
     Examples
@@ -110,7 +111,7 @@ def index_letter(depth: int) -> str:
     Examples
     --------
     >>> index_letter(0), index_letter(1)
-    ('j', 'k')
+    ('j', 'm')
     """
     return _INDICES[min(depth, len(_INDICES) - 1)]
 

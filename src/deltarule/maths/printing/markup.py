@@ -21,6 +21,8 @@ _LATEX_SIGNS |= {"·": r"\cdot", "←": r"\leftarrow", "→": r"\to", "and": r"\
 _LATEX_SPECIAL = {"∞": r"\infty", "not a number": r"\text{not a number}"}
 _TEXT_SIGNS = {"==": "=", "<=": "≤", ">=": "≥", "!=": "≠"}
 _MATHML_SIGNS = {**_TEXT_SIGNS, "-": "−"}
+_LOWER = dict(zip("0123456789,ijklmn", "₀₁₂₃₄₅₆₇₈₉,ᵢⱼₖₗₘₙ", strict=True))
+_UPPER = dict(zip("0123456789lL+−", "⁰¹²³⁴⁵⁶⁷⁸⁹ˡᴸ⁺⁻", strict=True))
 # Hyphens and asterisks in words are private-use characters until the text is complete, so that
 # they are not replaced as minus and multiplication signs.
 _HIDE = str.maketrans("-*", "\ue000\ue001")
@@ -170,7 +172,7 @@ def _text(box: Box) -> str:
                 for value, conditions in rows
             )
         case boxes.Scripted(base, below, above):
-            return _text(base) + _script("_", below) + _script("^", above)
+            return _text(base) + _lower(below) + _upper(above)
         case boxes.Partial(of, by):
             return f"∂{_text(of)}/∂{_text(by)}"
         case boxes.Shown(mantissa, exponent, negative):
@@ -185,12 +187,18 @@ def _text(box: Box) -> str:
             return f"{_text(body)}; where {', and '.join(given)}"
 
 
-def _script(mark: str, script: str) -> str:
-    """An index in plain text, in braces if it would be ambiguous without."""
-    if not script:
-        return ""
-    plain = script if script.isalnum() and (mark == "_" or len(script) == 1) else f"{{{script}}}"
-    return mark + plain
+def _lower(script: str) -> str:
+    """A lower index in plain text: ₁₂, and _{…} where a character has no such form."""
+    if all(letter in _LOWER for letter in script):
+        return "".join(_LOWER[letter] for letter in script)
+    return f"_{script}" if script.isalnum() else f"_{{{script}}}"
+
+
+def _upper(script: str) -> str:
+    """An upper index in plain text, the layer: ⁽²⁾, which cannot be read as an exponent."""
+    if all(letter in _UPPER for letter in script):
+        return f"⁽{''.join(_UPPER[letter] for letter in script)}⁾" if script else ""
+    return f"^({script})"
 
 
 def _operand_text(box: Box, *, powers: bool = False) -> str:
@@ -252,7 +260,10 @@ def _mathml(box: Box) -> str:
         case boxes.Fenced(items, bars):
             left, right = ("|", "|") if bars else ("(", ")")
             inside = "<mo>,</mo>".join(map(_mathml, items))
-            return _row(f'<mo fence="true">{left}</mo>', inside, f'<mo fence="true">{right}</mo>')
+            # Brackets grow around what is tall only, so that an exponent stands by its base.
+            tall = any(f"<{tag}" in inside for tag in ("mfrac", "munder", "mtable", "msqrt"))
+            fence = '<mo fence="true">' if tall else '<mo fence="true" stretchy="false">'
+            return _row(f"{fence}{left}</mo>", inside, f"{fence}{right}</mo>")
         case boxes.Apply(function, argument):
             # U+2061 is "function application".
             gap = "" if isinstance(argument, boxes.Fenced) else '<mspace width="0.17em"/>'

@@ -49,6 +49,7 @@ const momentModule = (function () {
       title: settings.data,
       net: described.net,
       mathml: described.mathml,
+      laws: DR.catalogue.laws,
       names: {
         inputs: data.inputs,
         outputs: net.widths[net.L] === 1 ? [name] : classes,
@@ -78,6 +79,7 @@ const momentModule = (function () {
           update: step
             ? {
                 rule: DR.catalogue.rules[rule].name,
+                words: DR.catalogue.rules[rule].words,
                 number: run.step + 1,
                 l2,
                 l1,

@@ -112,6 +112,7 @@ const dockModule = (function () {
       if (on) root.dataset.numbers = "";
       else delete root.dataset.numbers;
       button.setAttribute("aria-pressed", String(on));
+      if (on) DR.maths.label(document.body);
     });
     return button;
   }

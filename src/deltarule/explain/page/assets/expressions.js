@@ -30,7 +30,7 @@ const expressionsModule = (function () {
     y: (j) => M.sub(M.mi("y"), M.indices(j)),
     loss: lossOf,
     cost: () => M.mi("C"),
-    share: (i) => M.sub(M.mi("w"), M.indices(i)),
+    share: (i) => M.sub(M.mi("ω"), M.indices(i)),
     dCdw: (l, j, k, i = "") => partial(lossOf(i), upper("w", l, j, k)),
     dCdb: (l, j, i = "") => partial(lossOf(i), upper("b", l, j)),
     dCda: (l, j, i = "") => partial(lossOf(i), activation(l, j)),
@@ -156,7 +156,7 @@ const expressionsModule = (function () {
   const ofLoss = (store) => [(i) => store.pass(i).loss, (i) => single("loss", [i], store.pass(i).loss)];
 
   /**
-   * w_i among all rows; with `here`, w_i among the rows of the page, which has a name of its own.
+   * ω_i among all rows; with `here`, ω_i among the rows of the page, which has a name of its own.
    *
    * @param {Page.Store} store @param {number} i @param {boolean} [here]
    */

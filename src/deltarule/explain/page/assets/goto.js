@@ -29,6 +29,15 @@ const gotoModule = (function () {
   const FORMS = "w 2,1,0 (layer, to, from), b 2,1, a 1,3, x 0, or a name";
   const LETTERS = "[a-zδ]+";
 
+  const LOWER = "₀₁₂₃₄₅₆₇₈₉";
+  const UPPER = "⁰¹²³⁴⁵⁶⁷⁸⁹";
+
+  /** "w₁₂⁽²⁾", as texts and pages print it, as "w_12^2". @param {string} text */
+  const ascii = (text) =>
+    text
+      .replace(/[₀-₉]+(?:,[₀-₉]+)*/g, (run) => `_${run.replace(/[₀-₉]/g, (c) => String(LOWER.indexOf(c)))}`)
+      .replace(/⁽([⁰¹²³⁴-⁹]+)⁾/g, (_, run) => `^${[...run].map((c) => UPPER.indexOf(c)).join("")}`);
+
   /** "2,1,2" and "^2_{1,2}" and "_12^2": [layer, j, k], or null. @param {string} text */
   function places(text) {
     const upper = /\^\{?(\d+)\}?/.exec(text);
@@ -59,7 +68,7 @@ const gotoModule = (function () {
       const j = names.indexOf(given);
       if (given && j >= 0) return { selected: { kind: "node", layer, j } };
     }
-    const plain = given.toLowerCase().replaceAll("\u2212", "-");
+    const plain = ascii(given.toLowerCase().replaceAll("\u2212", "-"));
     if (["c", "cost", "loss"].includes(plain)) return { selected: { kind: "cost" } };
     const [, word, rest] = /** @type {RegExpExecArray} */ (
       new RegExp(`^(${LETTERS})?(.*)$`, "su").exec(plain)

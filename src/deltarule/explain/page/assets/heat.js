@@ -4,7 +4,7 @@
 
 const heatModule = (function () {
   const { el, choice, clamp } = DR.dom;
-  const { symbols, sup, sub, count } = DR.text;
+  const { symbols, layer, sub, count } = DR.text;
   const LISTED = 8;
 
   /**
@@ -36,7 +36,7 @@ const heatModule = (function () {
               : (j, k) => pass.delta[l][j] * pass.A[l - 1][k];
         const i = mean ? "" : state.sample;
         return {
-          title: kind === "weights" ? `W${sup(l)}` : `∂C${i === "" ? "" : sub(i)}/∂W${sup(l)}${over}`,
+          title: kind === "weights" ? `W${layer(l)}` : `∂C${i === "" ? "" : sub(i)}/∂W${layer(l)}${over}`,
           rows: widths[l],
           columns: widths[l - 1],
           at,
@@ -49,7 +49,7 @@ const heatModule = (function () {
     }
     const active = kind === "activations";
     return (active ? [0, ...layers] : layers).map((l) => ({
-      title: active ? `a${sup(l)}` : `δ${sup(l)}`,
+      title: active ? `a${layer(l)}` : `δ${layer(l)}`,
       rows: n,
       columns: widths[l],
       at: (i, j) => (active ? store.pass(i).A[l][j] : store.pass(i).delta[l][j]),

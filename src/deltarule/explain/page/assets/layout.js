@@ -157,7 +157,10 @@ const layoutModule = (function () {
         x: left + l * gap,
         y: new Map(nodes.map((j, place) => [j, first + place * pitch])),
         dots: some ? first + (nodes.length - 1) * pitch + sizes.r + (BELOW + 9.5) * A : null,
-        biasY: bias ? next - 0.5 * (1 - ONE) * pitch : null,
+        // Below the number under the last node.
+        biasY: bias
+          ? Math.max(next - 0.5 * (1 - ONE) * pitch, next - pitch + sizes.r + (BELOW + 12) * A)
+          : null,
       };
     });
     return {

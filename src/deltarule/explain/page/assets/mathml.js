@@ -34,7 +34,12 @@ const mathsModule = (function () {
   /** @param {Element} base @param {Element} low @param {Element} high */
   const subsup = (base, low, high) => element("msubsup", {}, base, low, high);
   /** @param {(Node | string)[]} children */
-  const fenced = (...children) => row(mo("("), ...children, mo(")"));
+  function fenced(...children) {
+    const inside = row(...children);
+    const tall = inside.querySelector("mfrac, munder, mtable") !== null;
+    const bracket = (/** @type {string} */ text) => element("mo", tall ? {} : { stretchy: "false" }, text);
+    return row(bracket("("), inside, bracket(")"));
+  }
   /** @param {string} index */
   const sum = (index) => element("munder", { class: "sum" }, mo("∑"), mi(index));
 
@@ -72,6 +77,28 @@ const mathsModule = (function () {
 
   /** What a screen reader says of a symbol's element. @type {WeakMap<Element, string>} */
   const spoken = new WeakMap();
+  /** What draws the symbol of a symbol's element. @type {WeakMap<Element, () => Element>} */
+  const drawings = new WeakMap();
+
+  /**
+   * Puts its symbol under every number of the formulas in an element, so that a factor has its name
+   * where numbers stand in place of symbols. An exponent stays without.
+   *
+   * @param {Element} root
+   */
+  function label(root) {
+    const inFormula = root.matches(".formula") ? "" : ".formula ";
+    for (const node of root.querySelectorAll(`${inFormula}.sym`)) {
+      const value = node.querySelector(":scope > .as-number");
+      const draw = drawings.get(node);
+      const above = node.closest("msup, msubsup");
+      if (!value || !draw || (above && !above.firstElementChild?.contains(node))) continue;
+      const place = element("munder", { class: "as-labelled" });
+      value.replaceWith(place);
+      place.append(value, element("mrow", { class: "as-label" }, draw()));
+    }
+  }
+  const numbersShown = () => "numbers" in document.documentElement.dataset;
 
   /** A symbol with its number inside it. @param {Page.Symbol} given @param {{ factor?: boolean }} [options] */
   function symbol(given, options = {}) {
@@ -79,6 +106,7 @@ const mathsModule = (function () {
     const drawn = element("mrow", { class: "sym", "data-symbol": id, "data-value": String(value) });
     if (go) drawn.setAttribute("data-go", JSON.stringify(go));
     spoken.set(drawn, `${given.text} = ${DR.number(value)}`);
+    drawings.set(drawn, given.draw);
     const asNumber = number(value, options);
     const asSymbol = given.draw();
     asNumber.setAttribute("class", "as-number");
@@ -128,7 +156,17 @@ const mathsModule = (function () {
     const drawn = row(...printed.childNodes);
     for (const leaf of drawn.querySelectorAll("mi")) {
       const given = symbols[SPELLED[leaf.textContent] || leaf.textContent];
-      if (given) leaf.replaceWith(symbol(given));
+      if (!given) continue;
+      const before = leaf.previousElementSibling;
+      const after = before?.localName === "mo" && "−-+·⋅\u2062".includes(before.textContent);
+      const isBase = leaf.parentElement?.localName === "msup" && !before;
+      leaf.replaceWith(isBase ? fenced(symbol(given)) : symbol(given, { factor: after }));
+    }
+    // Two numbers side by side need a dot where two symbols do not.
+    for (const leaf of drawn.querySelectorAll("mo")) {
+      if (leaf.textContent !== "\u2062" || !leaf.nextElementSibling?.classList.contains("sym")) continue;
+      leaf.setAttribute("class", "when-symbols");
+      leaf.after(element("mo", { class: "when-numbers" }, "·"));
     }
     // "log a" and not "loga": space around the name of a function.
     for (const leaf of drawn.querySelectorAll("mrow > mi")) {
@@ -153,7 +191,7 @@ const mathsModule = (function () {
    * @param {Page.Line[]} lines
    */
   function formula(...lines) {
-    return DR.dom.el(
+    const drawn = DR.dom.el(
       "div",
       {
         class: "formula",
@@ -171,6 +209,8 @@ const mathsModule = (function () {
           : math(/** @type {Page.Piece[]} */ (pieces)),
       ),
     );
+    if (numbersShown()) label(drawn);
+    return drawn;
   }
 
   /**
@@ -318,6 +358,7 @@ const mathsModule = (function () {
     indices,
     symbol,
     figure,
+    label,
     math,
     formula,
     printed,

@@ -32,6 +32,9 @@ const numbersModule = (function () {
   /** A superscript: sup(12) is "¹²". @param {string | number} text */
   const sup = (text) => spelled(text, UP);
 
+  /** The number of a layer, which is no exponent: layer(2) is "⁽²⁾". @param {string | number} l */
+  const layer = (l) => `⁽${sup(l)}⁾`;
+
   /** Subscripts: sub(1, 2) is "₁₂"; from 10 on the two are kept apart, "₁₂,₃". @param {...number} indices */
   function sub(...indices) {
     const apart = indices.some((index) => String(index).length > 1);
@@ -99,25 +102,28 @@ const numbersModule = (function () {
 
   /**
    * The names of symbols, for data-symbol and for text. The first of a pair is what tests and
-   * highlighting go by, the second what a person reads. An upper index is the layer, i the
+   * highlighting go by, the second what a person reads. ω_i is the weight of a row. An upper index is the layer, i the
    * sample: `dC_i/d…` belongs to one sample, `dC/d…` to the weighted mean over all.
    */
   /** @type {Page.SymbolNames} */
   const symbols = {
-    w: (l, j, k) => [`w^${l}_{${j},${k}}`, `w${sub(j, k)}${sup(l)}`],
-    b: (l, j) => [`b^${l}_{${j}}`, `b${sub(j)}${sup(l)}`],
-    z: (l, j) => [`z^${l}_{${j}}`, `z${sub(j)}${sup(l)}`],
-    a: (l, j) => [`a^${l}_{${j}}`, l === 0 ? `x${sub(j)}` : `a${sub(j)}${sup(l)}`],
-    delta: (l, j) => [`delta^${l}_{${j}}`, `δ${sub(j)}${sup(l)}`],
-    mask: (l, j) => [`m^${l}_{${j}}`, `m${sub(j)}${sup(l)}`],
-    dadz: (l, j, m = j) => [`da^${l}_{${j}}/dz^${l}_{${m}}`, `∂a${sub(j)}${sup(l)}/∂z${sub(m)}${sup(l)}`],
-    dzdw: (l, j, k) => [`dz^${l}_{${j}}/dw^${l}_{${j},${k}}`, `∂z${sub(j)}${sup(l)}/∂w${sub(j, k)}${sup(l)}`],
+    w: (l, j, k) => [`w^${l}_{${j},${k}}`, `w${sub(j, k)}${layer(l)}`],
+    b: (l, j) => [`b^${l}_{${j}}`, `b${sub(j)}${layer(l)}`],
+    z: (l, j) => [`z^${l}_{${j}}`, `z${sub(j)}${layer(l)}`],
+    a: (l, j) => [`a^${l}_{${j}}`, l === 0 ? `x${sub(j)}` : `a${sub(j)}${layer(l)}`],
+    delta: (l, j) => [`delta^${l}_{${j}}`, `δ${sub(j)}${layer(l)}`],
+    mask: (l, j) => [`m^${l}_{${j}}`, `m${sub(j)}${layer(l)}`],
+    dadz: (l, j, m = j) => [`da^${l}_{${j}}/dz^${l}_{${m}}`, `∂a${sub(j)}${layer(l)}/∂z${sub(m)}${layer(l)}`],
+    dzdw: (l, j, k) => [
+      `dz^${l}_{${j}}/dw^${l}_{${j},${k}}`,
+      `∂z${sub(j)}${layer(l)}/∂w${sub(j, k)}${layer(l)}`,
+    ],
     y: (j) => [`y_{${j}}`, `y${sub(j)}`],
     loss: (i) => [`C_${i}`, `C${sub(i)}`],
     cost: () => ["C", "C"],
-    share: (i) => [`w_${i}`, `w${sub(i)}`],
-    dCdw: (l, j, k, i = "") => [`dC${at(i)}/dw^${l}_{${j},${k}}`, `∂C${below(i)}/∂w${sub(j, k)}${sup(l)}`],
-    dCdb: (l, j, i = "") => [`dC${at(i)}/db^${l}_{${j}}`, `∂C${below(i)}/∂b${sub(j)}${sup(l)}`],
+    share: (i) => [`w_${i}`, `ω${sub(i)}`],
+    dCdw: (l, j, k, i = "") => [`dC${at(i)}/dw^${l}_{${j},${k}}`, `∂C${below(i)}/∂w${sub(j, k)}${layer(l)}`],
+    dCdb: (l, j, i = "") => [`dC${at(i)}/db^${l}_{${j}}`, `∂C${below(i)}/∂b${sub(j)}${layer(l)}`],
     dCda: (l, j, i = "") => [`dC${at(i)}/da^${l}_{${j}}`, `∂C${below(i)}/∂${symbols.a(l, j)[1]}`],
   };
   /** @param {number | ""} i */
@@ -125,7 +131,7 @@ const numbersModule = (function () {
   /** @param {number | ""} i */
   const below = (i) => (i === "" ? "" : sub(i));
 
-  return { number, text: { MINUS, sup, sub, count, symbols } };
+  return { number, text: { MINUS, sup, sub, layer, count, symbols } };
 })();
 DR.number = numbersModule.number;
 DR.text = numbersModule.text;

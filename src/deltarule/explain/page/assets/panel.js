@@ -22,7 +22,9 @@ const panelModule = (function () {
     const own = l === 0 ? inputs[j] : l === net.L ? outputs[j] : null;
     const plain = l === 0 ? `x_${j}` : `a_${j}`;
     const place = l === 0 ? `input ${j}` : l === net.L ? `output ${j}` : `node ${j} of layer ${l}`;
-    return own && own !== plain ? `${DR.dom.apart(own)} (${place})` : place;
+    // A class "7" is named by its place alone: output 7.
+    const named = own && own !== plain && own !== place && own !== String(j);
+    return named ? `${DR.dom.apart(own)} (${place})` : place;
   }
 
   /** @param {Page.Store} store @param {number} i */
@@ -121,7 +123,7 @@ const panelModule = (function () {
       return step(
         "The gradient for this sample",
         "δ·a",
-        el("p", { class: "note", text: words }),
+        el("p", { class: "note" }, ...DR.laws.within(words)),
         written(own, two),
         table(at, l, two),
       );
@@ -196,7 +198,7 @@ const panelModule = (function () {
         "li",
         {},
         M.math([symbol(each)], { block: false }),
-        el("span", { class: "why", text: why[i] }),
+        el("span", { class: "why" }, ...DR.laws.within(why[i])),
         M.value(each),
       ),
     );
@@ -366,6 +368,7 @@ const panelModule = (function () {
       const heading = el("div", { "aria-live": "polite" });
       element.replaceChildren(DR.images.beside(heading, store), content);
       M.watch((selected) => store.set({ selected }));
+      DR.laws.use(store.payload.laws);
 
       /** @param {boolean} [other] whether something else has been selected */
       function render(other = false) {

@@ -274,7 +274,7 @@ const partsModule = (function () {
       { l, x } = column,
       { u, gap, names, narrow } = view.plan;
     const title = l === 0 ? "inputs" : l === net.L ? "outputs" : `layer ${l}`;
-    const g = l === 0 ? "layer 0" : DR.plan.plainName(net.activations[l]);
+    const g = l === 0 ? "layer 0" : (net.words[l] ?? "");
     const room = gap - 6 * u;
     const long = `layer ${l}, ${g}`;
     const minor = l === net.L && DR.dom.textWidth(long, names) <= 1.15 * room ? long : g;

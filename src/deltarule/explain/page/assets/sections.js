@@ -10,6 +10,7 @@ const sectionsModule = (function () {
   const M = DR.maths;
   const draw = DR.expressions.draw;
   const { symbol, figure, formula } = M;
+  const { agrees, computedAs, kinkNote, lostDigits, ofOne, term } = DR.textbook;
 
   const LONG = 1200; // characters of MathML that are a formula of a line or two
 
@@ -18,7 +19,13 @@ const sectionsModule = (function () {
     el(
       "section",
       { class: "step" },
-      el("h4", {}, title, tag ? " " : null, tag ? el("span", { class: "tag", text: tag }) : null),
+      el(
+        "h4",
+        {},
+        title,
+        tag ? " " : null,
+        tag ? el("span", { class: "tag" }, ...DR.laws.within(tag)) : null,
+      ),
       ...children,
     );
 
@@ -80,22 +87,34 @@ const sectionsModule = (function () {
    */
   function activation(at, l, j) {
     const { s, store } = at;
-    const name = store.net.activations[l];
+    const name = store.net.words[l];
     const a = s.a(l, j),
       z = s.z(l, j);
     const mask = s.dropped(l);
-    const g = [M.mi("g"), M.fenced(symbol(z))];
-    /** @type {Page.Line[]} */
-    const lines = [[symbol(a), "=", ...g, ...(mask ? ["·", symbol(s.mask(l, j))] : []), "=", figure(a)]];
-    const printed = store.payload.mathml.value[l];
-    if (printed)
-      lines.unshift([M.mi("g"), M.fenced(M.mi("z")), "=", M.printed(printed, mixes(at, l) ? {} : { z })]);
+    const times = mask ? ["·", symbol(s.mask(l, j))] : [];
+    const computed = store.payload.mathml.value[l];
+    const textbook = store.payload.mathml.textbook_value[l];
+    const shown = textbook ?? computed;
+    /** @type {Record<string, Page.Symbol>} */
+    const own = mixes(at, l) ? {} : { z };
+    const g = shown ? M.printed(shown, own) : M.row(M.mi("g"), M.fenced(symbol(z)));
+    const product = mask && shown ? [M.fenced(g), ...times] : [g, ...times];
+    const line = [
+      [symbol(a), "=", ...product],
+      ["=", figure(a)],
+    ];
     const words = mixes(at, l)
       ? `${name}: every output depends on every z of the layer.`
       : mask
         ? `${name}; in this step of training dropout multiplied it by the mask m.`
         : `${name}.`;
-    return step("The activation", "F4", el("p", { class: "note", text: words }), formula(...lines));
+    return step(
+      "The activation",
+      "F4",
+      el("p", { class: "note", text: words }),
+      formula(line),
+      computedAs(textbook, computed, [M.mi("g"), M.fenced(M.mi("z"))], own),
+    );
   }
 
   /** F8: ∂a_j/∂z_j = g′(z_j). @param {Page.Derivation} at @param {number} l @param {number} j */
@@ -103,31 +122,27 @@ const sectionsModule = (function () {
     const { s, store } = at;
     if (mixes(at, l)) return null;
     const g = s.slope(l, j);
-    /** @type {Page.Line[]} */
-    const lines = [];
-    const printed = store.payload.mathml.slope[l];
-    if (printed)
-      lines.push([
-        M.row(M.sup(M.mi("g"), M.mo("′"))),
-        M.fenced(M.mi("z")),
-        "=",
-        M.printed(printed, { z: s.z(l, j), a: s.a(l, j) }),
-      ]);
+    const { pass } = s;
+    const computed = store.payload.mathml.slope[l];
+    const textbook = store.payload.mathml.textbook_slope[l];
+    const shown = textbook ?? computed;
+    // With dropout a is not g(z), and the formula is one of g(z).
+    /** @type {Record<string, Page.Symbol>} */
+    const own = s.dropped(l) ? { z: s.z(l, j) } : { z: s.z(l, j), a: s.a(l, j) };
     const mask = s.dropped(l) ? ["·", symbol(s.mask(l, j))] : [];
-    lines.push([symbol(g), "=", draw.slope(l, j), ...mask, "=", figure(g)]);
-    return step("The slope", "F8", formula(...lines), kinkNote(at, l, j));
-  }
-
-  /** @param {Page.Derivation} at @param {number} l @param {number} j */
-  function kinkNote(at, l, j) {
-    const z = at.s.pass.Z[l][j];
-    const kink = at.store.net.kinks[l].find((where) => where === z);
-    return kink === undefined
-      ? null
-      : el("p", {
-          class: "note",
-          text: "z is exactly at a kink of the activation; the slope is the one from the left.",
-        });
+    const printed = shown
+      ? [["=", s.dropped(l) ? M.fenced(M.printed(shown, own)) : M.printed(shown, own), ...mask]]
+      : [];
+    const given = store.net.formulas.textbook.slope[l]?.(pass.Z[l], pass.G[l])[j];
+    const exact = /** @type {ArrayLike<number>} */ (pass.slope[l])[j];
+    return step(
+      "The slope",
+      "F8",
+      formula([[symbol(g), "=", draw.slope(l, j), ...mask], ...printed, ["=", figure(g)]]),
+      lostDigits(g, given, exact),
+      computedAs(textbook, computed, [M.sup(M.mi("g"), M.mo("′")), M.fenced(M.mi("z"))], own),
+      kinkNote(at.s.pass.Z[l][j], store.net.kinks[l]),
+    );
   }
 
   /**
@@ -147,12 +162,17 @@ const sectionsModule = (function () {
       y = s.y(j);
     /** @type {Page.Line[]} */
     const lines = [];
-    const { loss, loss_derivative: derivative } = store.payload.mathml;
-    if (loss) lines.push([draw.loss("i"), "=", M.sum("j"), M.fenced(M.printed(loss))]);
+    const { loss, loss_derivative: computed } = store.payload.mathml;
+    const textbook = store.payload.mathml.textbook_loss_derivative;
+    const derivative = textbook ?? computed;
+    if (loss) lines.push([draw.loss("i"), "=", M.sum("j"), term(loss)]);
     /** @type {Record<string, Page.Symbol>} */
-    const numbers = store.net.loss_elementwise ? { a, y } : {};
-    lines.push([symbol(up), ...(derivative ? ["=", M.printed(derivative, numbers)] : []), "=", figure(up)]);
-    if (!store.net.loss_elementwise)
+    const numbers = ofOne(derivative) ? { a, y } : {};
+    lines.push([
+      [symbol(up), ...(derivative ? ["=", M.printed(derivative, numbers)] : [])],
+      ["=", figure(up)],
+    ]);
+    if (!ofOne(derivative))
       lines.push([
         M.words("with\u00a0"),
         M.mi("a"),
@@ -163,12 +183,16 @@ const sectionsModule = (function () {
         "=",
         symbol(y),
       ]);
-    const about = `The loss is ${store.net.loss}, summed over outputs and not averaged.`;
+    const about = `The loss is ${store.net.loss_words}, summed over outputs and not averaged.`;
+    const { pass } = s;
+    const given = store.net.formulas.textbook.derivative?.(pass.G[l], store.y(s.i))[j];
     return step(
       "How the loss depends on the output",
       "F7",
       el("p", { class: "note", text: about }),
       formula(...lines),
+      lostDigits(up, given),
+      computedAs(textbook, computed, [draw.dCda(l, "j", "i")]),
     );
   }
 
@@ -216,13 +240,43 @@ const sectionsModule = (function () {
     const d = s.delta(l, j);
     if (mixes(at, l)) return jacobian(at, l, j, d);
     const factors = [s.dCda(l, j), s.slope(l, j)];
-    /** @type {Page.Piece[][]} */
+    /** @type {Page.Line[]} */
     const lines = [[symbol(d), "=", ...product(factors)]];
     const fused = isOutput(at, l) && store.net.fused;
     if (agrees(factors[0].value * factors[1].value, d.value)) {
-      lines.push(["=", ...product(factors, figure, { factor: true }), "=", figure(d)]);
+      lines.push([
+        ["=", ...product(factors, figure, { factor: true })],
+        ["=", figure(d)],
+      ]);
     } else lines.push(["=", figure(d)]);
-    return step("The delta of this node", "δ", formula(...lines), fused ? fromZ(at, l, j, factors) : null);
+    const chain = formula(...lines);
+    if (!fused) return step("The delta of this node", "δ", chain);
+    return step("The delta of this node", "δ", ...difference(at, l, j, chain), fromZ(at, l, j, factors));
+  }
+
+  /**
+   * δ of a loss that is joined with its output, as a − y; the chain rule is folded below it. Without
+   * such a form the chain rule alone.
+   *
+   * @param {Page.Derivation} at @param {number} l @param {number} j @param {...Page.Child} chain
+   * @returns {Page.Child[]}
+   */
+  function difference(at, l, j, ...chain) {
+    const { s, store } = at;
+    const d = s.delta(l, j);
+    const markup = store.payload.mathml.textbook_fused_derivative;
+    if (!markup) return chain;
+    /** @type {Record<string, Page.Symbol>} */
+    const numbers = ofOne(markup) ? { a: s.a(l, j), y: s.y(j) } : {};
+    const given = store.net.formulas.textbook.delta?.(s.pass.G[l], store.y(s.i))[j];
+    return [
+      formula([
+        [symbol(d), "=", M.printed(markup, numbers)],
+        ["=", figure(d)],
+      ]),
+      lostDigits(d, given),
+      el("details", { class: "chain" }, el("summary", { text: "the same by the chain rule" }), ...chain),
+    ];
   }
 
   /** @param {Page.Derivation} at @param {number} l @param {number} j @param {Page.Symbol} d */
@@ -236,34 +290,32 @@ const sectionsModule = (function () {
         factors[1].value === 0 || factors[0].value === 0 ? 0 : factors[0].value * factors[1].value;
       return { factors: () => factors, value };
     });
-    const about = `${store.net.activations[l]} mixes its outputs: z of this node moves all ${n} of them, so δ is a sum over the whole row of the Jacobian.`;
+    const about = `${store.net.words[l]} mixes its outputs: z of this node moves all ${n} of them, so δ is a sum over the whole row of the Jacobian.`;
     const all = list.reduce((sum, term) => sum + term.value, 0);
     const sound = agrees(all, d.value);
     return step(
       "The delta of this node",
       "δ",
-      el("p", { class: "note", text: about }),
-      formula([
-        symbol(d),
-        "=",
-        M.sum("i"),
-        draw.dCda(l, "i", s.i),
-        "·",
-        draw.dadz(l, "i", j),
-        "=",
-        figure(d),
-      ]),
-      terms(at, `delta${l},${j}`, list, sound ? d : null),
+      ...difference(
+        at,
+        l,
+        j,
+        el("p", { class: "note", text: about }),
+        formula([
+          symbol(d),
+          "=",
+          M.sum("m"),
+          draw.dCda(l, "m", s.i),
+          "·",
+          draw.dadz(l, "m", j),
+          "=",
+          figure(d),
+        ]),
+        terms(at, `delta${l},${j}`, list, sound ? d : null),
+      ),
       store.net.fused ? fromZ(at, l, j, null, sound) : null,
     );
   }
-
-  /**
-   * Whether a product of rounded factors still has the digits of the exact value.
-   *
-   * @param {number} x @param {number} exact
-   */
-  const agrees = (x, exact) => Math.abs(x - exact) <= 1e-9 * Math.abs(exact) || x === exact;
 
   /**
    * Says that δ of a fused pair is computed from z, and why where the factors left their range.
@@ -279,9 +331,7 @@ const sectionsModule = (function () {
     const markup = store.payload.mathml.fused_derivative;
     const byZ = M.element("mfrac", {}, M.row(M.mi("∂"), draw.loss("i")), M.row(M.mi("∂"), M.mi("z")));
     const line = markup ? formula([byZ, "=", M.printed(markup)]) : null;
-    // A formula that keeps every digit is long: it is folded.
-    const long = markup && markup.length > LONG;
-    const from = long ? el("details", {}, el("summary", { text: "the formula" }), line) : line;
+    const from = line && el("details", { class: "computed" }, el("summary", { text: "computed as" }), line);
     const d = s.delta(l, j);
     const notes = [];
     const text =
@@ -298,7 +348,7 @@ const sectionsModule = (function () {
   }
 
   /**
-   * F11: the mean over samples, Σ_i w_i ∂C_i/∂θ, of a number of every sample.
+   * F11: the mean over samples, Σ_i ω_i ∂C_i/∂θ, of a number of every sample.
    *
    * @param {Page.Derivation} at
    * @param {string} key
@@ -353,13 +403,13 @@ const sectionsModule = (function () {
     const own = s.loss();
     const printed = store.payload.mathml.loss;
     const list = Array.from(s.pass.terms, (value, j) => ({ factors: () => [s.a(L, j), s.y(j)], value }));
-    const words = `The loss is ${store.net.loss}: the sum over outputs of one term for each, of a and y.`;
+    const words = `The loss is ${store.net.loss_words}: the sum over outputs of one term for each, of a and y.`;
     return step(
       `The loss of ${DR.panel.rowName(store, s.i)}`,
       "F2",
       el("p", { class: "note", text: words }),
       formula([
-        [symbol(own), "=", M.sum("j"), ...(printed ? [M.fenced(M.printed(printed))] : [M.words("terms")])],
+        [symbol(own), "=", M.sum("j"), ...(printed ? [term(printed)] : [M.words("terms")])],
         ["=", figure(own)],
       ]),
       DR.sums.list(list, own, {

@@ -56,7 +56,11 @@ const sumsModule = (function () {
     total,
     { open = SHOWN, more = () => {}, names = "terms", pairs = false, others = null } = {},
   ) {
-    const sorted = terms.map((term, at) => ({ term, at }));
+    // Terms that are exactly 0 are one line together, unless there is only one.
+    const zero = terms.filter((term) => term.value === 0).length;
+    const zeros = zero > 1 ? zero : 0;
+    const there = zeros ? terms.filter((term) => term.value !== 0) : terms;
+    const sorted = there.map((term, at) => ({ term, at }));
     sorted.sort((a, b) => Math.abs(b.term.value) - Math.abs(a.term.value) || a.at - b.at);
     const scale = sorted.length ? Math.abs(sorted[0].term.value) : 0;
     const box = el("div", { class: "sum-list" });
@@ -76,6 +80,17 @@ const sumsModule = (function () {
             { class: "term rest" },
             el("span", { text: `${DR.text.count(rest.length)} further ${names}, together` }),
             el("span", { class: "result", "data-rest": String(remainder), text: DR.number(remainder) }),
+          ),
+        );
+      }
+      if (zeros) {
+        const text = `${DR.text.count(zeros)} ${names}, each exactly 0`;
+        lines.append(
+          el(
+            "li",
+            { class: "term rest zeros" },
+            el("span", { text }),
+            el("span", { class: "result", text: "0" }),
           ),
         );
       }

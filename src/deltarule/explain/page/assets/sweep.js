@@ -8,7 +8,7 @@
 
 const sweepModule = (function () {
   const { el, iconButton, choice, shown, clamp } = DR.dom;
-  const { sup, sub, symbols, count } = DR.text;
+  const { layer: layerNumber, sub, symbols, count } = DR.text;
   const M = DR.maths;
   // Milliseconds to read the numbers of a step, and to look at a layer.
   const PAUSE = 350,
@@ -74,16 +74,16 @@ const sweepModule = (function () {
   function forwardCaption(store, l, j) {
     const { net } = store;
     const pass = store.pass();
-    const g = DR.plan.plainName(net.activations[l]);
+    const g = net.words[l];
     const mixes = !net.formulas.slope[l]; // as softmax does
-    const up = sup(l);
+    const up = layerNumber(l);
     const dropout = pass.masks?.[l];
     if (j === null) {
       const bias = net.b[l] === null ? "" : ` + bⱼ${up}`;
       return [
         badge("F3, F4"),
         ` Layer ${l}: all ${count(net.widths[l])} nodes take `,
-        `z = Σₖ wⱼₖ${up} aₖ${sup(l - 1)}${bias}`,
+        `z = Σₖ wⱼₖ${up} aₖ${layerNumber(l - 1)}${bias}`,
         ` from the layer before, and a = ${dropout ? "m · " : ""}${g}(z)`,
         mixes ? ", which needs all z of the layer." : ".",
         dropout ? " m is dropout, 0 or the factor of what stays." : "",
@@ -95,7 +95,7 @@ const sweepModule = (function () {
     const masked = dropout ? [number(symbols.mask(l, j), dropout[j]), " · "] : [];
     return [
       badge("F3"),
-      ` ${z[1]} = Σₖ w${sub(j)}ₖ${up} aₖ${sup(l - 1)}${bias} = `,
+      ` ${z[1]} = Σₖ w${sub(j)}ₖ${up} aₖ${layerNumber(l - 1)}${bias} = `,
       number(z, pass.Z[l][j]),
       ", then ",
       badge("F4"),
@@ -111,7 +111,7 @@ const sweepModule = (function () {
   function backwardLayer(store, l) {
     const { net, state } = store;
     const C = `C${sub(state.sample)}`;
-    const [here, before, next] = [sup(l), sup(l - 1), sup(l + 1)];
+    const [here, before, next] = [layerNumber(l), layerNumber(l - 1), layerNumber(l + 1)];
     if (l < net.L) {
       return [
         badge("F13, F8"),
@@ -126,7 +126,7 @@ const sweepModule = (function () {
       badge(`${outputFormula(net)}, F8`),
       net.formulas.slope[l]
         ? `${plain}∂${C}/∂aⱼ${here} · g′(zⱼ${here}).`
-        : `${mixed}Σᵢ ∂${C}/∂aᵢ${here} · ∂aᵢ${here}/∂zⱼ${here}.`,
+        : `${mixed}Σₘ ∂${C}/∂aₘ${here} · ∂aₘ${here}/∂zⱼ${here}.`,
     ];
   }
 
@@ -140,7 +140,7 @@ const sweepModule = (function () {
     const pass = store.pass();
     const slope = pass.slope[l];
     const C = `C${sub(state.sample)}`;
-    const [here, next] = [sup(l), sup(l + 1)];
+    const [here, next] = [layerNumber(l), layerNumber(l + 1)];
     const first = l === net.L ? outputFormula(net) : "F13";
     const delta = symbols.delta(l, j);
     const up = symbols.dCda(l, j, state.sample);
@@ -150,7 +150,7 @@ const sweepModule = (function () {
       const why = fused ? "taken from z, where it is exact" : "each a depends on all z";
       const terms =
         slope === null
-          ? `Σᵢ ∂${C}/∂aᵢ${here} · ∂aᵢ${here}/∂z${sub(j)}${here}`
+          ? `Σₘ ∂${C}/∂aₘ${here} · ∂aₘ${here}/∂z${sub(j)}${here}`
           : `${up[1]} · g′(${symbols.z(l, j)[1]})`;
       return [badge(`${first}, F8`), ` ${delta[1]} = ${terms} = `, end[1], ` (${why}).`];
     }
@@ -179,7 +179,7 @@ const sweepModule = (function () {
       C = symbols.loss(sample);
     const rowName = store.payload.names.rows[sample] ?? sample;
     if (direction === "forward" && layer === 0)
-      return [`The inputs of sample ${rowName} are given: a${sup(0)} = x.`];
+      return [`The inputs of sample ${rowName} are given: a${layerNumber(0)} = x.`];
     if (direction === "forward" && layer > L) {
       const { loss } = store.payload.mathml;
       const sum =
@@ -198,7 +198,7 @@ const sweepModule = (function () {
     if (layer === 0) {
       return [
         badge("F13"),
-        ` To the inputs: ∂${C[1]}/∂xₖ = Σⱼ δⱼ${sup(1)} wⱼₖ${sup(1)}. ` +
+        ` To the inputs: ∂${C[1]}/∂xₖ = Σⱼ δⱼ${layerNumber(1)} wⱼₖ${layerNumber(1)}. ` +
           "One pass forward and one back gave " +
           `every one of ${count(store.net.p)} derivatives.`,
       ];

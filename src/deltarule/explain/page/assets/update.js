@@ -190,7 +190,7 @@ const updateModule = (function () {
         ? " The gradient is that of the whole batch, of which this page has some rows."
         : "";
     const which = update.number === null ? "A first step from here" : `Step ${update.number}`;
-    return `${which} with the rule ${update.rule}${rate ? `, learning rate η = ${DR.number(rate)}` : ""}.${whole}`;
+    return `${which} by ${update.words}${rate ? `, learning rate η = ${DR.number(rate)}` : ""}.${whole}`;
   }
 
   /**
@@ -221,9 +221,9 @@ const updateModule = (function () {
       rows.push(
         row(
           [
-            "L2 penalty: α/Σs times ",
+            "L2 penalty: α/Σᵢsᵢ times ",
             M.math([M.symbol(old)], { block: false }),
-            `, α = ${DR.number(update.l2)}, Σs = ${total}`,
+            `, α = ${DR.number(update.l2)}, Σᵢsᵢ = ${total}`,
           ],
           DR.number(penaltyOf("l2", net, update, old.value)),
         ),
@@ -231,7 +231,7 @@ const updateModule = (function () {
     if (update.l1 && own.extra)
       rows.push(
         row(
-          [`L1 penalty: α/Σs times the sign, α = ${DR.number(update.l1)}, Σs = ${total}`],
+          [`L1 penalty: α/Σᵢsᵢ times the sign, α = ${DR.number(update.l1)}, Σᵢsᵢ = ${total}`],
           DR.number(penaltyOf("l1", net, update, old.value)),
         ),
       );
