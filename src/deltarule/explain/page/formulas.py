@@ -83,7 +83,7 @@ def formulas_script(
     Examples
     --------
     >>> script = formulas_script(Network([2, 2, 1], "tanh"))
-    >>> [line for line in script.splitlines() if "slope:" in line]
+    >>> [line for line in script.splitlines() if line.startswith("    slope:")]
     ['    slope: [null, DR.each(slope1), DR.each(slope2)],']
     """
     activations, loss = _recorded(net)
