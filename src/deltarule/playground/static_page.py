@@ -33,11 +33,13 @@ DRIVER = ("data.js", "driver.js")
 ENGINE = (
     "random.js",
     "datasets.js",
+    "csv.js",
     "table.js",
     "plane.js",
     "rules.js",
     "run.js",
     "moment.js",
+    "checks.js",
     "trainer.js",
 )
 # In place of the connection to a server.
