@@ -238,7 +238,7 @@ def write_page(
     >>> subject = Subject.of_arrays(net, [1.0, 2.0, 0.5], [[1.0, 1.0]], [[3.0]])
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     page = write_page(subject, pathlib.Path(folder, "page.html"))
-    ...     page.name, page.stat().st_size < 500_000
+    ...     page.name, page.stat().st_size < 1_000_000
     ('page.html', True)
     """
     subject = explained if isinstance(explained, Subject) else explained.subject
