@@ -4,11 +4,13 @@
 interface DeltaruleScripts {
   random: typeof randomModule;
   datasets: typeof datasetsModule;
+  csv: typeof csvModule;
   table: typeof tableModule;
   plane: typeof planeModule;
   rules: typeof rulesModule;
   run: typeof runModule;
   moment: typeof momentModule;
+  checks: typeof checksModule;
   trainer: typeof trainerModule;
   /** The reader's own file; only in the static playground. */
   own?: typeof ownModule;

@@ -58,6 +58,12 @@ def button(page, name):
     return page.get_by_role("button", name=name, exact=True)
 
 
+def select(page, what, value):
+    """Choose from a list; beside a derivation the settings are folded."""
+    page.evaluate("document.getElementById('fold').open = true")
+    page.select_option(what, value)
+
+
 def take(page, name, content):
     """Choose a file, and wait for what the page says: why it is refused, or "" if it is taken."""
     page.evaluate(
@@ -102,7 +108,7 @@ def test_it_trains_from_disk_without_a_server(watched):
 def test_the_derivation_of_the_update_is_the_step_that_is_taken(watched):
     page = watched.page
     for rule in ("adam", "adamw"):
-        page.select_option("#rule", rule)
+        select(page, "#rule", rule)
         holds(page, "document.body.dataset.step === '0'")
         for _ in range(3):
             before = step_of(page)
@@ -138,7 +144,7 @@ def test_a_table_is_trained_on_and_another_column_predicted(watched):
     assert names["classes"] == ["no", "yes"]
     button(page, "Epoch").click()
     holds(page, "Number(document.body.dataset.step) > 0")
-    page.select_option("#own-target", "size")
+    select(page, "#own-target", "size")
     holds(page, "DR.page.payload.names.classes.length === 0")
     assert page.locator("#where").inner_text().startswith("epoch")
 

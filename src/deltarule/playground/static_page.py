@@ -34,11 +34,13 @@ DRIVER = ("data.js", "driver.js")
 ENGINE = (
     "random.js",
     "datasets.js",
+    "csv.js",
     "table.js",
     "plane.js",
     "rules.js",
     "run.js",
     "moment.js",
+    "checks.js",
     "trainer.js",
 )
 # In place of the connection to a server.
@@ -90,7 +92,7 @@ def write_static_playground(path: str | os.PathLike[str]) -> Path:
     >>> import pathlib, tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     page = write_static_playground(pathlib.Path(folder, "playground.html"))
-    ...     page.name, page.stat().st_size < 1_000_000
+    ...     page.name, page.stat().st_size < 2_000_000
     ('playground.html', True)
     """
     write_bytes(path, static_playground_html().encode("utf-8"))

@@ -42,6 +42,8 @@ const ownModule = (function () {
 
     /** @param {string} reason */
     function refuse(reason) {
+      // On a phone, and beside a derivation, what is chosen is folded.
+      if (reason) element.closest("details")?.setAttribute("open", "");
       status.replaceChildren(reason ? el("p", { class: "note refused", text: reason }) : "");
     }
 
