@@ -448,7 +448,7 @@ def test_every_control_can_be_reached_by_tab(watched):
     for _ in range(80):
         page.keyboard.press("Tab")
         reached.add(page.evaluate("document.activeElement.id || document.activeElement.innerText"))
-    wanted = {"Play", "Step", "data", "activation", "loss", "rule", "rate", "axis-x", "seed",
+    wanted = {"Play", "Step", "data-moons", "activation", "loss", "rule", "rate", "axis-x", "seed",
               "Python script", "The derivation", "log-loss"}  # fmt: skip
     assert wanted <= reached
     button(page, "The derivation").press("Enter")
@@ -456,6 +456,110 @@ def test_every_control_can_be_reached_by_tab(watched):
     page.keyboard.press("Shift+Tab")
     assert page.evaluate("document.activeElement.ariaLabel") == "Close the derivation"
     page.keyboard.press("Enter")
+
+
+def test_derived_inputs_are_inputs_of_the_network(watched, server):
+    page = watched.page
+    page.locator("#derived-product").check()
+    holds(page, "DR.page.net.widths[0] === 3")
+    page.locator("#derived-sine_1").check()
+    holds(page, "DR.page.net.widths[0] === 4")
+    assert page.evaluate("DR.page.payload.names.inputs.slice(2)") == ["x₀·x₁", "sin(π x₁)"]
+    # The formulas in the browser are those of Python.
+    data = server.runner._current.data
+    for row in (0, 7):
+        a, b = map(float, data.X[row, :2])
+        found = page.evaluate(
+            "([a, b]) => [DR.derived.product(a, b), DR.derived.sine_1(a, b)]", [a, b]
+        )
+        assert found == pytest.approx(data.X[row, 2:].tolist(), abs=1e-6)
+    page.locator("#derived-product").uncheck()
+    page.locator("#data-digits").check()
+    holds(page, "DR.page.net.widths[0] === 64")
+    assert page.locator("#derived-product").count() == 0
+
+
+def test_a_weight_is_set_by_typing_a_number_on_its_line(watched, server):
+    page = watched.page
+    page.evaluate("document.querySelector('[data-edge=\"2,1,3\"]').focus()")
+    page.keyboard.type("-0.5")
+    assert page.evaluate("document.activeElement.id") == "weight"
+    page.keyboard.press("Enter")
+    holds(page, "DR.page.theta()[DR.page.entry({kind: 'edge', layer: 2, j: 1, k: 3})] === -0.5")
+    snapshot = server.runner.submit("snapshot").result(30)
+    W, _ = snapshot.net.unpack(snapshot.theta)
+    assert W[2][1, 3] == -0.5
+    assert len(snapshot.edits) == 1
+    # The focus is on the line again; Escape leaves a weight as it is.
+    assert page.evaluate("document.activeElement.dataset.edge") == "2,1,3"
+    page.keyboard.type("9")
+    page.keyboard.press("Escape")
+    settle(page)
+    assert len(server.runner.submit("snapshot").result(30).edits) == 1
+
+
+def test_a_row_is_chosen_by_its_point_with_keys(watched):
+    page = watched.page
+    page.locator("canvas.plane").focus()
+    page.keyboard.press("ArrowRight")
+    text = page.locator(".plane-frame .readout").inner_text()
+    row = int(re.match(r"row (\d+)", text)[1])
+    page.keyboard.press("Enter")
+    holds(page, f"DR.page.payload.names.rows[DR.page.state.sample] === '{row}'")
+    # It stays the row that is shown after a step.
+    button(page, "Step").click()
+    holds(page, "DR.page.current().step === 1")
+    assert page.evaluate("DR.page.payload.names.rows[DR.page.state.sample]") == str(row)
+
+
+def test_the_settings_stand_in_the_address(watched, context, server):
+    page = watched.page
+    page.locator("#activation").select_option("relu")
+    holds(page, "location.hash.includes('activation=relu')")
+    page.locator("#discrete").check()
+    holds(page, "location.hash.includes('discrete=1')")
+    # A link sets them.
+    page.evaluate("location.hash = '#data=circles&layers=5,2&l1=0.5&derived=product'")
+    holds(page, "DR.page.net.widths.join() === '3,5,2,1'")
+    assert page.locator("#l1").input_value() == "0.5"
+    assert page.locator("[data-cause=address]").count() == 0
+    # One bad value: none is taken, and one message says why.
+    for bad, words in (
+        ("data=xor&layers=0", "layers is"),
+        ("data=xor&rows=many", "rows is 'many'"),
+        ("data=nothing", "data is 'nothing'"),
+        ("data=xor&bias=1", "settings hold 'bias'"),
+    ):
+        page.evaluate("(text) => { location.hash = text; }", bad)
+        holds(page, "document.querySelectorAll('[data-cause=address]').length === 1")
+        holds(page, f"document.querySelector('[data-cause=address]').innerText.includes({words!r})")
+        assert page.evaluate("DR.page.net.widths.join()") == "3,5,2,1"
+        holds(page, "location.hash.includes('data=circles')")
+    # A reload during a run has the same settings, and the run goes on.
+    button(page, "Step").click()
+    until_step(page, "=== 1")
+    page.reload()
+    page.wait_for_selector("[data-node]", timeout=30_000)
+    holds(page, "document.body.dataset.frames > 0")
+    settle(page)
+    assert step_of(page) == 1
+
+
+def test_the_notes_on_a_table_are_shown(context):
+    columns = {
+        "a": [float(i) for i in range(40)],
+        "same": ["x"] * 40,
+        "y": [i * 2.0 for i in range(40)],
+    }
+    table = table_from_frame(columns)
+    source = ReadTable.of(table, infer_schema(table, "y"), name="notes.csv")
+    with served(RunSettings(data="table", layers=(2,), rows=20), source) as own:
+        watched = opened(context, own)
+        text = watched.page.locator(".notes").inner_text()
+        assert "same: left out" in text
+        assert "20 of 40 rows, chosen at random with the seed" in text
+        assert watched.errors == []
+        watched.page.close()
 
 
 def test_a_regression_on_a_table(context):

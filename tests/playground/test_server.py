@@ -510,3 +510,27 @@ def test_the_payload_has_the_current_state_of_the_run(server, client):
         assert given["step"] == 1
         assert given["payload"]["rows"]["X"]["shape"] == [count, 2]
         assert "DR.formulas" in given["formulas"]
+
+
+def test_the_payload_contains_a_chosen_row(server, client):
+    client.do("setup", settings={"data": "moons", "rows": 300})
+    status, _, body = get(server, f"/payload?rows=same&row=299&token={TOKEN}")
+    assert status == 200
+    payload = json.loads(body)["payload"]
+    assert payload["names"]["rows"][payload["start"]["sample"]] == "299"
+    for row, expected in (("300", 409), ("-1", 404), ("x", 404), ("1" * 40, 404)):
+        assert get(server, f"/payload?rows=same&row={row}&token={TOKEN}")[0] == expected
+
+
+def test_a_weight_is_set_and_counted(server, client):
+    client.do("setup", settings={"data": "moons"})
+    client.do("weight", entry=3, value=0.25)
+    client.settle()
+    client.until(lambda: client.header["edits"] == 1)
+    assert client.arrays["theta"][3] == 0.25
+    for entry, value in ((10**6, 0.5), (0.5, 0.5), (True, 0.5), (0, "a"), (0, 1e9), (None, 1)):
+        answer = client.ask("weight", entry=entry, value=value)
+        assert answer["type"] == "error"
+        assert "expected" in answer["message"]
+    client.do("reset")
+    client.until(lambda: client.header["edits"] == 0)
