@@ -25,7 +25,7 @@ QUICK_NAMES := not central_difference or tanh
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo playground quick test lint doctest docs notebook latex bench oracles clean
+.PHONY: help demo playground quick test lint doctest docs notebook latex arm bench oracles clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,11 +45,11 @@ playground: $(STAMPS)/playground ## a page on this machine where a network train
 quick: lint $(STAMPS)/test ## lint, types, and the tests of mathematics and engines: under a minute
 	$(BIN)/deltarule warmup --quiet
 	$(ONE_THREAD) $(BIN)/python -m pytest -q -n $(WORKERS) \
-	  -m "not oracle and not latex and not slow" -k "$(QUICK_NAMES)" $(QUICK)
+	  -m "not oracle and not latex and not arm and not slow" -k "$(QUICK_NAMES)" $(QUICK)
 
 test: $(STAMPS)/test ## set up and run the whole suite
 	$(BIN)/deltarule warmup --quiet
-	$(ONE_THREAD) $(BIN)/python -m pytest -n $(WORKERS) -m "not oracle and not latex"
+	$(ONE_THREAD) $(BIN)/python -m pytest -n $(WORKERS) -m "not oracle and not latex and not arm"
 
 lint: $(STAMPS)/lint ## ruff and mypy; tsc and Biome for the scripts of the pages
 	$(BIN)/ruff check .
@@ -78,6 +78,10 @@ notebook: $(STAMPS)/notebook ## run the example notebooks from top to bottom
 
 latex: $(STAMPS)/test ## compile what explanations give as LaTeX; needs pdflatex
 	$(ONE_THREAD) $(BIN)/python -m pytest -m latex
+
+arm: $(STAMPS)/test ## compile exported C programs for a Cortex-M4; needs arm-none-eabi-gcc
+	$(ONE_THREAD) $(BIN)/python -m pytest -m arm
+	$(ONE_THREAD) $(BIN)/python -m benchmarks.c_export --networks 0
 
 bench: $(STAMPS)/package ## time steps beside other libraries and beside limits, passes, the import
 	$(BIN)/python -m benchmarks

@@ -16,6 +16,7 @@ BASES = {
     "FileError": OSError,
     "GradientMismatch": AssertionError,
     "ContractViolation": AssertionError,
+    "ExportMismatch": AssertionError,
     "Diverged": ArithmeticError,
     "MissingDependency": ImportError,
     "WorkerFailed": RuntimeError,

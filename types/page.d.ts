@@ -22,15 +22,23 @@ interface DeltaruleScripts {
   sections: typeof sectionsModule;
   update: typeof updateModule;
   panel: typeof panelModule;
+  dock: typeof dockModule;
   goto: typeof gotoModule;
   check: typeof checkModule;
   plan: typeof planModule;
+  layout: typeof layoutModule;
   parts: typeof partsModule;
   paint: typeof paintModule;
   reach: typeof reachModule;
+  links: typeof linksModule;
   drawing: typeof drawingModule;
   sweep: typeof sweepModule;
   maps: typeof mapsModule;
+  planes: typeof planesModule;
+  planeView: typeof planeViewModule;
+  images: typeof imagesModule;
+  pictures: typeof picturesModule;
+  flow: typeof flowModule;
   heat: typeof heatModule;
   plots: typeof plotsModule;
   curve: typeof curveModule;
@@ -38,10 +46,19 @@ interface DeltaruleScripts {
   whatif: typeof whatifModule;
   attribute: typeof attributionsModule.attribute;
   attributeLater: typeof attributionsModule.attributeLater;
+  slopeOf: typeof attributionsModule.slopeOf;
   lensCharts: typeof lensChartsModule.lensCharts;
   lensAttributions: typeof lensChartsModule.lensAttributions;
   lens: typeof lensModule;
   shell: typeof shellModule;
+  // The guided tour, in the order of TOUR_SCRIPTS.
+  tourParts: typeof tourPartsModule;
+  tourQuestion: typeof tourQuestionModule;
+  tourChapters: typeof tourChaptersModule;
+  tourTraining: typeof tourTrainingModule;
+  tour: typeof tourModule;
+  /** The formulas of the example, printed by explain/page/tour.py. */
+  exampleFormulas: Page.Formulas;
   /** The network's formulas, printed by explain/page/formulas.py. */
   formulas: Page.Formulas;
   /** The store of the page, for tests and for a reader at the browser's console. */
@@ -105,8 +122,18 @@ declare namespace Page {
     engine: EngineNumbers;
     reference: { state: number; cost: number | null } & ComparedGradient;
     columns: TableColumn[];
+    /** Which input each pixel is, where the inputs are an image. */
+    image?: ImageOfInputs | null;
     lens: Lens | null;
     start: { state: number; sample: number; selected: Selection | null };
+  }
+
+  interface ImageOfInputs {
+    shape: [rows: number, columns: number];
+    /** The input of each pixel, row by row from the top left; −1 for one that is no input. */
+    inputs: number[];
+    /** The same for the columns of the table; null where there is no table. */
+    columns: number[] | null;
   }
 
   interface Block {
@@ -162,7 +189,11 @@ declare namespace Page {
     fused_derivative: string | null;
   }
 
-  type VectorFunction = (z: Float64Array, a?: ArrayLike<number>, up?: ArrayLike<number>) => ArrayLike<number>;
+  interface VectorFunction {
+    (z: Float64Array, a?: ArrayLike<number>, up?: ArrayLike<number>): ArrayLike<number>;
+    /** The formula of numbers that it applies to each node; absent where nodes are mixed. */
+    scalar?: (z: number, a: number, up: number) => number;
+  }
   /** A loss of (a, y) or (z, y): its terms and their derivatives, one of each for an output. */
   type LossFunction = (x: Float64Array, y: ArrayLike<number>) => [ArrayLike<number>, ArrayLike<number>];
 
@@ -386,7 +417,7 @@ declare namespace Page {
   /** The masks of one row by layer; null: a layer, or a state, without dropout. */
   type RowMasks = (Float64Array | null)[] | null;
 
-  /** Item l belongs to layer l; Z[0] is null and never read. */
+  /** Item l belongs to layer l; Z[0] is never read. */
   interface ForwardPass {
     Z: Float64Array[];
     A: Float64Array[];
@@ -395,7 +426,16 @@ declare namespace Page {
     masks: RowMasks;
   }
 
-  /** Derivatives of one sample's loss; item 0 of slope and delta is null and never read. */
+  /** Arrays of one row's passes, by layer. */
+  interface PassBuffers {
+    Z: Float64Array[];
+    A: Float64Array[];
+    G: Float64Array[];
+    up: Float64Array[];
+    delta: Float64Array[];
+  }
+
+  /** Derivatives of one sample's loss; item 0 of slope and delta is never read. */
   interface BackwardPass {
     loss: number;
     /** The loss by outputs. */
@@ -453,6 +493,8 @@ declare namespace Page {
     state: View;
     /** The nudge, in a store that `seen` has made. */
     changed?: Nudge;
+    /** The plane of the nodes' pictures, where it is not that of the network's two inputs; null: none. */
+    plane?: Plane | null;
     replace(payload: Payload, formulas?: Formulas): void;
     set(changes: Partial<View>): void;
     move(state: State): void;
@@ -580,6 +622,61 @@ declare namespace Page {
     opened: Map<string, number>;
   }
 
+  // -- the guided tour -------------------------------------------------------------------------
+
+  /** The article's example, or the network of the page. */
+  type TourKind = "example" | "own";
+
+  /** A state of training: its index, the steps before it, the cost. */
+  interface TourMoment {
+    state: number;
+    step: number;
+    cost: number;
+  }
+
+  /** What the chapters are about: a network, and the weights that they follow. */
+  interface TourPlace extends Derivation {
+    kind: TourKind;
+    base: { state: number; sample: number };
+    /** A weight to an output. */
+    edge: EdgeSelection;
+    /** A weight to the node at which `edge` begins; null where that is an input. */
+    hidden: EdgeSelection | null;
+    /** Whether the update is by the plain rule because the page knows none. */
+    plain: boolean;
+    training?: { recorded: boolean; rate: number; moments: TourMoment[] };
+  }
+
+  interface TourChapter {
+    /** What the drawing shows meanwhile. */
+    look: Partial<View>;
+    body: Child[];
+    /** null where its answer would not be finite. */
+    question: TourQuestion | null;
+  }
+
+  interface AnyQuestion {
+    ask: Child[];
+    /** The calculation, which the second wrong answer brings. */
+    worked: Child[];
+    /** What is said to the right answer. */
+    right: Child[];
+  }
+  interface NumberQuestion extends AnyQuestion {
+    kind: "number";
+    answer: number;
+    /** Numbers that known mistakes give. */
+    mistakes: { value: number; hint: string }[];
+    hint: Child[];
+  }
+  interface ChoiceQuestion extends AnyQuestion {
+    kind: "choice";
+    choices: { text: string; hint: string }[];
+    /** The index of the right one. */
+    answer: number;
+  }
+  type TourQuestion = NumberQuestion | ChoiceQuestion;
+
   // -- elements --------------------------------------------------------------------------------
 
   type Child = Node | string | null | undefined;
@@ -613,20 +710,53 @@ declare namespace Page {
     biasY: number | null;
   }
 
-  interface Layout {
-    columns: Column[];
-    /** The radius of a node. */
-    r: number;
-    pitch: number;
-    letters: number;
-    ending: number;
+  /** What a layout counts of a column before it has a place. */
+  type Counted = Pick<Column, "l" | "nodes" | "total" | "some" | "bias" | "rows">;
+
+  /** The room for a drawing, in pixels. */
+  interface Room {
     width: number;
     height: number;
-    target: { x: number; half: number };
-    loss: { x: number; y: number; below: boolean };
+    /** The reader's size of text. */
+    scale: number;
+    /** Whether the nodes carry pictures. */
+    pictured: boolean;
   }
 
-  type Spacing = "page" | "card" | "phone";
+  /** Sizes of nodes and letters, in pixels. */
+  interface Sizes {
+    /** Half the height of a node. */
+    r: number;
+    /** Half its width, and half of that of its numbers where those stand below it. */
+    half: number;
+    side: number;
+    /** The size of letters, beside that of text of the usual size. */
+    u: number;
+    /** Whether a node has room for its symbol above its number. */
+    roomy: boolean;
+    /** The size of the numbers in nodes, and their digits. */
+    font: number;
+    digits: number;
+  }
+
+  type Rect = [left: number, top: number, right: number, bottom: number];
+
+  interface Layout extends Omit<Sizes, "font">, Room {
+    columns: Column[];
+    /** From a node to the next, and from a column to the next. */
+    pitch: number;
+    gap: number;
+    /** Laid out as on a phone. */
+    narrow: boolean;
+    /** The room for the names of inputs. */
+    named: number;
+    /** The size of the numbers in nodes. */
+    font: number;
+    /** The font of names, for measuring them. */
+    names: string;
+    target: { x: number; half: number };
+    loss: { x: number; y: number; half: number; below: boolean };
+  }
 
   /** A line to node j of layer l from node k of the layer before; k = −1 is the bias. */
   interface Edge {
@@ -654,7 +784,10 @@ declare namespace Page {
     tone: string;
   }
   interface NodePart extends PartOf<NodeSelection> {
-    circle: SVGCircleElement;
+    /** Its outline, and that of its marks; `half` is half its width where a number made it wider. */
+    face: SVGRectElement;
+    halo: SVGRectElement;
+    half?: number;
     value: SVGTextElement;
     word: SVGTSpanElement;
     below: SVGTSpanElement;
@@ -671,7 +804,7 @@ declare namespace Page {
     /** Whether a sweep has computed the number yet. */
     shown: boolean;
     faint: boolean;
-    circle?: undefined;
+    face?: undefined;
   }
   interface LossPart extends PartOf<CostSelection> {
     value: SVGTextElement;
@@ -679,7 +812,7 @@ declare namespace Page {
     x: number;
     y: number;
     line?: undefined;
-    circle?: undefined;
+    face?: undefined;
   }
   type Part = NodePart | EdgePart | LossPart;
 
@@ -687,6 +820,9 @@ declare namespace Page {
     j: number;
     value: SVGTextElement;
     group: SVGGElement;
+    box: SVGRectElement;
+    /** What its number has room for. */
+    room: number;
   }
 
   /** What is painted: the pass with the nudge if there is one, and without. */
@@ -711,7 +847,7 @@ declare namespace Page {
     frame: HTMLDivElement;
     legend: HTMLElement;
     showColour: (value: string) => void;
-    spacing: Spacing;
+    room: Room;
     plan: Layout;
     /** The nodes drawn of each layer. */
     nodes: number[][];
@@ -720,15 +856,77 @@ declare namespace Page {
     parts: Map<string, Part>;
     edges: EdgePart[];
     targets: Target[];
+    /** Labels above all else, and what leads from them to their lines below the nodes. */
     labels: SVGGElement;
+    leaders: SVGGElement;
     now: Painted;
+    /** The sum of the step of the sweep that is shown, and what shows it at a time from 0 to 1. */
+    flow?: { group: SVGGElement; show: (t: number) => boolean } | null;
     /** The key of the part that Tab comes to. */
     at: string;
     /** The key of the part under the pointer or with the focus. */
     hot: string | null;
+    /** The keys of the parts that belong to what a reader points at in the derivation. */
+    linked: Set<string>;
     /** Which end of a line the arrow keys keep, going up and down. */
     follow: "from" | "to";
     zoom: number;
+  }
+
+  // -- pictures in the nodes ---------------------------------------------------------------------
+
+  /** Two axes of the input space, and the inputs that belong to a place on them. */
+  interface Plane {
+    ranges: [x0: number, x1: number, y0: number, y1: number];
+    /** x of a place. */
+    at: (across: number, up: number) => ArrayLike<number>;
+    /** What the axes are; those of a network's two inputs have the names of the inputs. */
+    names?: [across: string, up: string];
+    /** The place of a row. */
+    place: (x: ArrayLike<number>) => [across: number, up: number];
+  }
+
+  /** The pictures of a drawing. */
+  interface Pictures {
+    canvas: HTMLCanvasElement;
+    /** All pictures side by side. */
+    atlas: HTMLCanvasElement;
+    /** What the pictures were computed for. */
+    key: { theta: Float64Array; nodes: number[][]; of: Plane | Pass } | null;
+    /** Pixels of one picture. */
+    wide: number;
+    high: number;
+    timer: number;
+    /** Stops the computation of fine pictures. */
+    stop: () => void;
+  }
+
+  // -- the sum of a step of the sweep ------------------------------------------------------------
+
+  /** The clock of a sweep: milliseconds that have passed, until `since` or while it is held. */
+  interface Flow {
+    step: SweepStep | null;
+    /** Milliseconds that the step takes at speed 1. */
+    length: number;
+    speed: number;
+    passed: number;
+    held: boolean;
+    since: number;
+    drawings: Set<Drawing>;
+  }
+  /** A term of a sum, where it starts. */
+  interface FlowTerm {
+    x: number;
+    y: number;
+    /** Half the width of what it starts at. */
+    half: number;
+    value: number;
+    text: string;
+  }
+  interface Plate {
+    element: SVGGElement;
+    /** Its text and place; returns its width. */
+    show: (words: string, x: number, y: number, end?: boolean) => number;
   }
 
   // -- heat maps, plots ----------------------------------------------------------------------------

@@ -16,6 +16,7 @@ declare namespace Live {
     learning_rate: number;
     batch_size: number;
     l2: number;
+    l1?: number;
   }
 
   interface Axis {
@@ -84,7 +85,7 @@ declare namespace Live {
     /** By place of the plane: the most probable class, where there are more than two. */
     class?: Uint8Array;
     /** Absent while a large network trains. */
-    theta?: Float32Array;
+    theta?: Float32Array | Float64Array;
   }
 
   interface Frame {
@@ -101,7 +102,10 @@ declare namespace Live {
   }
 
   interface Wire {
-    address: (path: string) => string;
+    /** The files that can be downloaded of a run; null where there is no server that makes them. */
+    files: { name: string; text: string; note: string; href: string }[] | null;
+    /** The network of the run, for the next mini-batch ("step") or the first rows ("same"). */
+    network: (rows: string) => Promise<Fetched>;
     order: (type: string, fields?: object) => Promise<string>;
     painted: (frame: number) => void;
   }
@@ -109,11 +113,11 @@ declare namespace Live {
   /** Sends an order; gives "" when it is done, else why it is refused. */
   type Order = (type: string, fields?: object, refused?: string) => Promise<string>;
 
-  /** The reply to a request for the network: the payload and the formulas as a script. */
+  /** The network of a run after `step` steps, and its formulas. */
   interface Fetched {
     step: number;
     payload: Page.Payload;
-    formulas: string;
+    formulas: Page.Formulas;
   }
 
   interface Rectangle {

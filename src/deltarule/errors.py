@@ -12,6 +12,7 @@ so ``except ValueError`` catches it::
     ├── FileError (OSError)                 a file or folder that cannot be read or written
     ├── GradientMismatch (AssertionError)   a derivative that differs from finite differences
     ├── ContractViolation (AssertionError)  an engine that breaks the engine contract
+    ├── ExportMismatch (AssertionError)     an exported model that predicts something else
     ├── Diverged (ArithmeticError, ValueError)  a cost, activation or gradient that is not finite
     ├── MissingDependency (ImportError)     an optional library that is not installed
     └── WorkerFailed (RuntimeError)         a worker process that died, hung or failed
@@ -32,6 +33,7 @@ __all__ = [
     "DataError",
     "DeltaruleError",
     "Diverged",
+    "ExportMismatch",
     "FileError",
     "GradientMismatch",
     "IncompatiblePair",
@@ -295,6 +297,10 @@ class ContractViolation(DeltaruleError, AssertionError):
     def __init__(self, message: str, check: str = "") -> None:
         super().__init__(message)
         self.check = check
+
+
+class ExportMismatch(DeltaruleError, AssertionError):
+    """An exported model that cannot be run, or predicts something else than the model."""
 
 
 class Diverged(DeltaruleError, ArithmeticError, ValueError):

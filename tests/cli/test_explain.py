@@ -264,6 +264,16 @@ def theta_of(state):
     return np.frombuffer(raw, {"f4": "<f4", "f8": "<f8"}[packed["dtype"]]).astype(float)
 
 
+def test_an_image_needs_a_page_and_as_many_pixels_as_inputs(place, deltarule):
+    refused = deltarule("explain", "kept.model", "--image", "8x8")
+    assert "--image was given without --html" in refused.err
+    command = ["explain", "kept.model", "kept.csv", "--html", "image.html", "--image"]
+    refused = deltarule(*command, "8x8")
+    assert "--image is 8 x 8, which are 64 pixels; expected as many" in refused.err
+    assert "expected rows and columns of pixels, such as 28x28" in deltarule(*command, "8").err
+    assert not Path("image.html").exists()
+
+
 def test_a_short_training_has_about_fifty_states_on_the_page(place, deltarule):
     fresh = ["fit", "kept.csv", "--target", "y", "--record", "--out", "m", "--epochs", 40, "-q"]
     assert deltarule(*fresh, "--batch-size", 5, "--layers", "4").status == 0

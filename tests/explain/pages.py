@@ -70,7 +70,36 @@ def deep():
     return Shown("Large", Subject.of_arrays(net, theta, X, rng.integers(0, 10, 40)))
 
 
-SHOWN = {"article": article, "trained": trained, "softmax": softmax, "deep": deep}
+def planar():
+    """2-3-1 with a logistic output: nodes with pictures over the plane of the inputs."""
+    rng = np.random.default_rng(8)
+    net = Network([2, 3, 1], "tanh", "logistic", "log_loss")
+    first, last = rng.normal(size=(2, net.n_parameters))
+    X = rng.uniform(-1, 3, size=(20, 2))
+    Y = (X[:, :1] > X[:, 1:]).astype(float)
+    states = (PageState(first, step=0), PageState(last, step=1))
+    return Shown("Planar", Subject.of_arrays(net, last, X, Y), states)
+
+
+def pixels():
+    """12-5-3 whose inputs are the pixels of images of 3 by 4."""
+    rng = np.random.default_rng(9)
+    net = Network([12, 5, 3], "tanh", "softmax", "cross_entropy")
+    inputs = tuple(f"pixel_{r}_{c}" for r in range(3) for c in range(4))
+    names = Names(inputs, ("a", "b", "c"), tuple(f"r{i}" for i in range(7)))
+    theta, X = rng.normal(size=net.n_parameters), rng.uniform(0, 16, size=(7, 12))
+    subject = Subject.of_arrays(net, 0.3 * theta, X, rng.integers(0, 3, 7), names=names)
+    return Shown("Pixels", subject)
+
+
+SHOWN = {
+    "planar": planar,
+    "pixels": pixels,
+    "article": article,
+    "trained": trained,
+    "softmax": softmax,
+    "deep": deep,
+}
 
 
 @functools.cache

@@ -100,6 +100,7 @@ def test_a_cell_of_another_sample_goes_to_that_sample(heat):
     tab = heat("softmax")
     turn_to(tab.page, "activations")
     canvas = tab.page.locator("#heat .map:not(.strip) canvas").nth(2)
+    canvas.scroll_into_view_if_needed()
     box = canvas.bounding_box()
     tab.page.mouse.click(box["x"] + box["width"] * 1.5 / 3, box["y"] + box["height"] * 4.5 / 6)
     state = tab.page.evaluate("DR.page.state")
@@ -172,3 +173,66 @@ def test_the_maps_follow_the_theme(heat):
     tab.page.locator("#theme").click()
     assert tab.page.locator("#heat canvas").first.evaluate(PIXELS) != light
     tab.page.evaluate("localStorage.clear()")
+
+
+def test_the_scale_has_the_numbers_of_the_map_and_points_at_the_one_that_is_read(heat):
+    tab = heat("softmax")
+    figure = tab.page.locator("#heat .map:not(.strip)").nth(0)
+    W = tab.subject.net.unpack(tab.subject.theta)[0][1]
+    most = np.abs(W).max()
+    ticks = [float(t.replace("−", "-")) for t in figure.locator(".ticks span").all_text_contents()]
+    assert ticks == pytest.approx([-most, -most / 2, 0, most / 2, most], abs=5e-3)
+    assert not figure.locator(".needle").is_visible()
+    box = figure.locator("canvas").bounding_box()
+    tab.page.mouse.move(box["x"] + box["width"] * 2.5 / 4, box["y"] + box["height"] * 3.5 / 5)
+    left = figure.locator(".needle").evaluate("(needle) => parseFloat(needle.style.left)")
+    assert left == pytest.approx(50 + 50 * W[3, 2] / most, abs=0.01)
+
+
+@pytest.mark.parametrize("order", ["rows", "both"])
+def test_rows_are_sorted_by_size_on_demand_and_keep_their_names(heat, order):
+    tab = heat("deep")
+    page = tab.page
+    set_state(page, selected={"kind": "edge", "layer": 1, "j": 77, "k": 10})
+    page.locator("#heat-order").select_option(order)
+    canvas = page.locator("#heat .map:not(.strip) canvas").nth(0)
+    W = tab.subject.net.unpack(tab.subject.theta)[0][1]
+    rows = np.argsort(-(W**2).sum(axis=1), kind="stable")
+    columns = np.argsort(-(W**2).sum(axis=0), kind="stable") if order == "both" else np.arange(64)
+    box = canvas.bounding_box()
+    out = page.locator("#heat .map:not(.strip)").nth(0).locator("output [data-symbol]")
+    for r, c in ((0, 0), (5, 9), (127, 63)):
+        page.mouse.move(
+            box["x"] + box["width"] * (c + 0.5) / 64, box["y"] + box["height"] * (r + 0.5) / 128
+        )
+        assert out.get_attribute("data-symbol") == f"w^1_{{{rows[r]},{columns[c]}}}"
+        assert float(out.get_attribute("data-value")) == W[rows[r], columns[c]]
+    marked = page.locator("#heat .map:not(.strip) .marked").nth(0)
+    top, left = marked.evaluate("(e) => [parseFloat(e.style.top), parseFloat(e.style.left)]")
+    assert top == pytest.approx(100 * list(rows).index(77) / 128)
+    assert left == pytest.approx(100 * list(columns).index(10) / 64)
+
+
+def test_a_large_map_is_enlarged_and_read_there(heat):
+    tab = heat("deep")
+    page = tab.page
+    figure = page.locator("#heat .map:not(.strip)").nth(0)
+    canvas, frame = figure.locator("canvas"), figure.locator(".map-frame")
+    before = canvas.bounding_box()
+    for _ in range(4):
+        figure.get_by_role("button", name="Larger map").click()
+    after, seen = canvas.bounding_box(), frame.bounding_box()
+    assert after["width"] > 5 * before["width"]
+    assert seen["height"] < 500
+    page.mouse.move(seen["x"] + seen["width"] / 2, seen["y"] + seen["height"] / 2)
+    symbol = figure.locator("output [data-symbol]").get_attribute("data-symbol")
+    x = seen["x"] + seen["width"] / 2 - after["x"]
+    y = seen["y"] + seen["height"] / 2 - after["y"]
+    cell = int(y / after["height"] * 128), int(x / after["width"] * 64)
+    assert symbol == f"w^1_{{{cell[0]},{cell[1]}}}"
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1280
+    canvas.focus()
+    page.keyboard.press("0")
+    assert canvas.bounding_box()["width"] == pytest.approx(before["width"], abs=1)
+    page.keyboard.press("+")
+    assert canvas.bounding_box()["width"] > 1.4 * before["width"]

@@ -133,7 +133,7 @@ def test_on_paper_nothing_is_cut_off_and_the_maps_are_drawn(chromium, hostile):
         page.emulate_media(media="print", color_scheme="dark")
         page.evaluate("dispatchEvent(new Event('beforeprint'))")
         assert page.locator("#heat canvas").count() > 1
-        for hidden in (".tools", "#goto", "#sweep", ".panel-tools"):
+        for hidden in (".tools", "#goto", "#sweep", ".panel-numbers"):
             assert not page.locator(hidden).is_visible()
         cut = page.evaluate(BEYOND)
         assert cut <= 1

@@ -88,8 +88,8 @@ FAULTS = {
     "bias forgotten": ("grad[bias + j] += d;", "grad[bias + j] += 0;"),
     "w forgotten": ("const d = weight * delta[l][j];", "const d = delta[l][j];"),
     "slope of the wrong layer": (
-        "net.formulas.pullback[l - 1](passed.Z[l - 1]",
-        "net.formulas.pullback[l - 1](passed.A[l - 1]",
+        "fill(formulas.pullback[l - 1], delta[l - 1], passed.Z[l - 1]",
+        "fill(formulas.pullback[l - 1], delta[l - 1], passed.A[l - 1]",
     ),
     "rows of weight 0 seen": ("if (w[i] === 0) continue;", ""),
 }

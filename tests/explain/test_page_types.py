@@ -12,6 +12,7 @@ import pytest
 from deltarule import Network, explain, lens
 from deltarule.explain import InputColumn, Subject
 from deltarule.explain.page import PageState, payload_of
+from deltarule.explain.page.tour import example_payload
 from deltarule.playground.frame_format import unpack_frame
 from deltarule.playground.run_state import make_run_state
 from deltarule.playground.run_view import describe_run, encode_frame
@@ -88,7 +89,11 @@ def test_payloads_of_the_explain_page_have_their_type(faults):
     assert payload["rows"]["share"] is not None
     other = with_a_step()
     assert other["states"][0]["update"] is not None
-    assert faults(all=("Page.Payload", payload), step=("Page.Payload", other)) == []
+    example = example_payload()  # of the guided tour
+    assert faults(**{
+        name: ("Page.Payload", each)
+        for name, each in {"all": payload, "step": other, "example": example}.items()
+    }) == []  # fmt: skip
 
 
 @pytest.mark.parametrize("data", ["xor", "digits"])

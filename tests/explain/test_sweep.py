@@ -105,6 +105,75 @@ def test_playing_goes_to_the_end_and_moves_only_where_motion_is_welcome(show, mo
     until(page, "document.querySelector('.sweep .main').textContent", lambda text: text == "Play")
 
 
+def plates(page, kind):
+    return page.locator(f".flow-plate.{kind}:visible").all_text_contents()
+
+
+def read(text):
+    return float(text.split("=")[-1].replace("−", "-"))
+
+
+@pytest.mark.parametrize(("name", "first"), [("softmax", 99), ("deep", 14)])
+def test_the_sum_of_a_step_stands_at_its_node_and_the_derivation_follows(show, name, first):
+    tab = show(name)
+    page, net, trace = tab.page, tab.subject.net, tab.subject.trace
+    delta, (W, _) = tab.subject.per_sample.delta, net.unpack(tab.subject.theta)
+    for step in page.evaluate(STEPS, True)[:first]:
+        page.evaluate("DR.sweep.step(1)")
+        assert page.evaluate("DR.page.state.sweep") == step
+        layer, j = step["layer"], step["node"]
+        forward = step["direction"] == "forward"
+        selected = page.evaluate("DR.page.state.selected")
+        if j is not None:
+            assert selected == {"kind": "node", "layer": layer, "j": j}
+        elif layer > net.n_layers:
+            assert selected == {"kind": "cost"}
+        if j is None or (not forward and layer == net.n_layers):
+            assert plates(page, "total") == []
+            continue
+        total = trace.Z[layer][0, j] if forward else delta[layer + 1][0] @ W[layer + 1][:, j]
+        assert read(plates(page, "total")[0]) == pytest.approx(total, rel=2e-3, abs=6e-4)
+        terms = [*plates(page, "positive"), *plates(page, "negative")]
+        assert sum(map(read, terms)) == pytest.approx(total, abs=6e-4 * len(terms) + 1e-3)
+        drawn = 12 if name == "deep" else net.widths[layer - 1] + 1 if forward else 3
+        assert len(terms) == drawn
+
+
+def test_terms_fly_one_after_the_other_and_pause_where_they_are(show):
+    page = show("softmax", reduced_motion="no-preference").page
+    key = page.keyboard.press
+    key(".")
+    key("p")
+    counts = until(
+        page,
+        "[...document.querySelectorAll('.flow-plate.flying')].length",
+        lambda n: n > 0,
+    )
+    assert counts > 0
+    key("p")
+    places = "[...document.querySelectorAll('.flow-plate')].map((p) => p.outerHTML)"
+    held = page.evaluate(places)
+    step = page.evaluate("DR.page.state.sweep")
+    page.wait_for_timeout(200)
+    assert page.evaluate(places) == held
+    key("p")
+    until(page, places, lambda now: now != held)
+    # A step by hand ends the play, and its sum runs to its end.
+    key(".")
+    until(page, "document.querySelector('.flow-plate.total.done') !== null", bool)
+    assert page.evaluate("DR.page.state.sweep") != step
+
+
+def test_dashes_say_negative_in_a_sweep_too(show):
+    page = show("article", reduced_motion="no-preference").page
+    page.keyboard.press(".")
+    page.keyboard.press(".")
+    dashes = page.evaluate("""() => [...document.querySelectorAll("svg.network .edge.lit")].map(
+      (e) => [e.classList.contains("negative"), getComputedStyle(e).strokeDasharray !== "none"])""")
+    assert dashes
+    assert all(negative == dashed for negative, dashed in dashes)
+
+
 def test_pause_keys_and_the_slider(show):
     page = show("article").page
     page.keyboard.press("p")

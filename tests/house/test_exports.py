@@ -53,7 +53,7 @@ def test_the_documented_names_are_exactly_the_exported_ones():
 
 
 LAYERS = [
-    "engines", "errors", "explain", "explain.page", "explain.report", "files", "maths",
+    "engines", "errors", "explain", "explain.page", "explain.report", "export", "files", "maths",
     "optimizers", "playground", "tables", "tabular.diagnostics", "training",
 ]  # fmt: skip
 

@@ -44,6 +44,10 @@ INSIDE_FUNCTIONS = {
     ("sklearn", "playground/data.py"),
     ("matplotlib", "tabular/diagnostics/displays.py"),
     ("sklearn", "tabular/diagnostics/classes.py"),
+    ("onnx", "export/onnx_graph.py"),
+    ("onnx", "export/onnx_sources.py"),
+    ("onnxruntime", "export/onnx_graph.py"),
+    ("onnxruntime", "export/onnx_export.py"),
 }
 # Model files are never executed on reading.
 NEVER = {"cPickle", "dill", "marshal", "pickle", "shelve"}

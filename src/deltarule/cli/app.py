@@ -13,6 +13,7 @@ from deltarule._version import __version__
 from deltarule.cli import output
 from deltarule.cli.distill_command import distill, update
 from deltarule.cli.explain_command import explain
+from deltarule.cli.export_command import export
 from deltarule.cli.fit_command import fit
 from deltarule.cli.options import (
     AsJson,
@@ -212,6 +213,7 @@ def evaluate(
 _command("Train one network to predict what a portfolio predicts.")(distill)
 _command("Train a portfolio further on new rows.")(update)
 _command("Show every number of a step or a model.")(explain)
+_command("Write a model as a program for other machines.")(export)
 
 
 @_command("Check the engine on this machine.")

@@ -16,6 +16,7 @@ from deltarule.cli.options import (
     Quiet,
     Sql,
     TableName,
+    image_size,
     one,
     several,
     whole,
@@ -169,6 +170,18 @@ def explain(
             group="Output",
         ),
     ] = None,
+    image: Annotated[
+        str | None,
+        one(
+            "--image",
+            metavar="ROWSxCOLUMNS",
+            help="The size of the image whose pixels the inputs are, row by row from the top left, "
+            "such as 8x8: the page shows inputs, weights and attributions as images. Found by "
+            "itself where the columns have names like pixel_3_4.",
+            group="Output",
+            read=image_size,
+        ),
+    ] = None,
     force: Force = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -198,6 +211,7 @@ def explain(
             shown={name: value for name, value in limits.items() if value is not None},
             latex=latex,
             html=html,
+            image=None if image is None else tuple(map(int, image.split("x"))),
             force=force,
             as_json=as_json,
             quiet=quiet,

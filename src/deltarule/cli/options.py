@@ -116,6 +116,12 @@ def _widths(text: str) -> str:
     return ",".join(str(int(part)) for part in text.split(","))
 
 
+def _image_size(text: str) -> str:
+    """Return rows and columns as text, ``"8x8"``."""
+    rows, columns = (int(part) for part in text.lower().replace("×", "x").split("x"))
+    return f"{rows}x{columns}"
+
+
 def _delimiter(text: str) -> str:
     """Return a delimiter, which may be a blank; a tab may be written as backslash and t."""
     return "\t" if text == "\\t" else text
@@ -134,6 +140,7 @@ whole = _reader("a whole number", int)
 duration = _reader("seconds of at least 0, or a time such as 30s, 5m or 1h", _duration)
 number = _reader("a number", float)
 widths = _reader("whole numbers with commas between them, such as 128,64, or none", _widths)
+image_size = _reader("rows and columns of pixels, such as 28x28", _image_size)
 _READERS: dict[tuple[str, str], Any] = {
     ("number", ""): number,
     ("number", "none"): _reader("a number or none", _none_or_float),

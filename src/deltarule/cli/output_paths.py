@@ -36,6 +36,7 @@ __all__ = [
     "check_data",
     "check_model_folder",
     "check_output_file",
+    "check_output_folder",
     "default_folder",
     "make_parent",
     "saved_or_elsewhere",
@@ -109,6 +110,13 @@ def check_output_file(out: Path, force: bool, option: str, endings: Sequence[str
         _check_free(out, force, option)
         _check_writable(out, option)
         check_file_path(out, overwrite=force)
+
+
+def check_output_folder(folder: Path, force: bool, option: str) -> None:
+    """Refuse a folder that exists already, without ``--force``, or could not be made."""
+    with translate_os_errors("write", folder):
+        _check_free(folder, force, option)
+        _check_writable(folder, option)
 
 
 def _check_free(place: Path, force: bool, option: str = "--out") -> None:

@@ -1,9 +1,11 @@
-"""The states of a recorded training that the explain page shows on its slider."""
+"""The page of an explanation, and the states of a recorded training on its slider."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +16,7 @@ from deltarule.tabular import RecordedTable
 from deltarule.training import Recording, RunState
 from deltarule.training.recording import digest_of_theta
 
-__all__ = ["model_step", "page_states"]
+__all__ = ["model_step", "page_states", "write_page_of"]
 
 # The number of states of a page.
 _N_STATES = 50
@@ -89,3 +91,36 @@ def _rate_after(recording: Recording, step: int) -> float | None:
         return None
     epoch, index = recording.place(step + 1)
     return float(recording.rates(epoch)[index])
+
+
+def write_page_of(
+    place: Path,
+    explained: Any,
+    selections: Sequence[tuple[str, str, Any]],
+    show: Any,
+    image: tuple[int, ...] | None,
+) -> None:
+    """Write the page of an explanation, with its recorded states; it shows what was selected."""
+    start: dict[str, Any] = {} if explained.sample is None else {"sample": explained.sample}
+    for kind, _, numbers in selections:
+        if kind == "weight":
+            layer, j, k = numbers
+            start["selected"] = {"kind": "edge", "layer": layer, "j": j, "k": k}
+        elif kind in ("bias", "activation", "node"):
+            named = "bias" if kind == "bias" else "node"
+            start["selected"] = {"kind": named, "layer": numbers[0], "j": numbers[1]}
+    recording = explained.recording
+    states: list[PageState] = []
+    if recording is not None:
+        theta = explained.explanation.subject.theta if explained.step is None else None
+        states = page_states(recording, explained.recorded, theta, show)
+    history = [] if recording is None else recording.history.logs
+    explained.explanation.html(
+        place,
+        states=states,
+        history=history,
+        start=start,
+        image=image,
+        title=explained.title,
+        progress=show,
+    )

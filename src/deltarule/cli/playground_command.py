@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -14,6 +15,7 @@ from deltarule.cli.options import (
     Decimal,
     Delimiter,
     Encoding,
+    Force,
     Ids,
     Ignore,
     KeepNa,
@@ -32,6 +34,7 @@ from deltarule.cli.options import (
     one,
     whole,
 )
+from deltarule.cli.output_paths import check_output_file, write_output
 from deltarule.errors import InputError, Message, Parameter
 
 __all__ = ["playground"]
@@ -88,6 +91,19 @@ def playground(
             "--no-open", help="Do not open the page in a browser.", rich_help_panel="Page"
         ),
     ] = False,
+    export: Annotated[
+        Path | None,
+        one(
+            "--export",
+            metavar="FILE",
+            help=(
+                "Write the playground as one HTML file instead, which trains in any browser "
+                "without deltarule: on built-in data, or on a CSV file dropped onto it."
+            ),
+            group="Page",
+        ),
+    ] = None,
+    force: Force = False,
     quiet: Quiet = False,
 ) -> None:
     """Open a page that shows a network training, on built-in data or on a table.
@@ -96,6 +112,16 @@ def playground(
     """
     from deltarule.playground import serve
 
+    if export is not None:
+        given = next((name for name, value in (("data", data), ("sql", sql)) if value), None)
+        if given:
+            raise InputError(
+                Message(Parameter(given), " is given with ", Parameter("export")),
+                parameter=given,
+                expected="nothing: the file has no table in it; drop one onto the page",
+            )
+        _export(export, force, quiet)
+        return
     source = None
     if data is not None or sql is not None:
         source = _read_source(
@@ -136,6 +162,16 @@ def playground(
             output.notes(["the playground is open at this address; Ctrl-C ends it"])
 
     serve(source, port=port, token=token, open_browser=not no_open, on_ready=print_address)
+
+
+def _export(path: Path, force: bool, quiet: bool) -> None:
+    """Write the static page, and say where."""
+    from deltarule.playground import static_playground_html
+
+    check_output_file(path, force, "--export", (".html", ".htm"))
+    write_output(path, force, static_playground_html().encode("utf-8"))
+    if not quiet:
+        output.notes([f"{path}: open it in a browser; it needs no server and no network"])
 
 
 def _read_source(options: TableOptions) -> Any:

@@ -14,13 +14,12 @@ import numpy as np
 
 from deltarule.cli import output
 from deltarule.cli.output_paths import check_output_file, write_output
-from deltarule.cli.page_states import model_step, page_states
+from deltarule.cli.page_states import model_step, write_page_of
 from deltarule.cli.predict_command import load_table_model
 from deltarule.errors import DataError, FileError, InputError, Message, Parameter
 from deltarule.explain import Derivation, Explanation, explain, overview
 from deltarule.explain.derivation import DEPTH, TERMS, check_limits
 from deltarule.explain.number_format import DIGITS
-from deltarule.explain.page import PageState
 from deltarule.explain.render.latex import document
 from deltarule.files import consistent_read
 from deltarule.tables import Table, apply_schema, read_table
@@ -65,6 +64,7 @@ class Question:
     as_json: bool
     quiet: bool
     run_recorded_sql: bool = False
+    image: tuple[int, ...] | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,6 +87,12 @@ def answer(question: Question) -> None:
     for option, place, endings in places:
         if place is not None:
             check_output_file(place, question.force, option, endings)
+    if question.image is not None and question.html is None:
+        raise InputError(
+            Message(Parameter("image"), " was given without ", Parameter("html")),
+            parameter="image",
+            expected="both, since only the page shows images",
+        )
     # Wrong selections are refused before any file is read.
     selections = [(kind, text, _numbers(kind, text)) for kind, text in question.selected]
     with output.live(question.quiet or question.as_json) as show:
@@ -112,7 +118,7 @@ def answer(question: Question) -> None:
             # The page is computed once, also if it must be saved elsewhere.
             with tempfile.TemporaryDirectory() as folder:
                 page = Path(folder, "page.html")
-                _write_page(page, explained, selections, show)
+                write_page_of(page, explained, selections, show, question.image)
                 data = page.read_bytes()
             write_output(question.html, question.force, data)
     notes = [output.spelled(note) for note in explained.notes]
@@ -425,25 +431,3 @@ def _latex(parts: Sequence[tuple[str, Derivation | Explanation]], shown: Mapping
     if len(parts) == 1:
         return parts[0][1].latex(**shown)
     return document([part.latex(standalone=False, **shown) for _, part in parts])
-
-
-def _write_page(
-    place: Path, explained: _Explained, selections: Sequence[tuple[str, str, Any]], show: Any
-) -> None:
-    start: dict[str, Any] = {} if explained.sample is None else {"sample": explained.sample}
-    for kind, _, numbers in selections:
-        if kind == "weight":
-            layer, j, k = numbers
-            start["selected"] = {"kind": "edge", "layer": layer, "j": j, "k": k}
-        elif kind in ("bias", "activation", "node"):
-            named = "bias" if kind == "bias" else "node"
-            start["selected"] = {"kind": named, "layer": numbers[0], "j": numbers[1]}
-    recording = explained.recording
-    states: list[PageState] = []
-    if recording is not None:
-        theta = explained.explanation.subject.theta if explained.step is None else None
-        states = page_states(recording, explained.recorded, theta, show)
-    history = [] if recording is None else recording.history.logs
-    explained.explanation.html(
-        place, states=states, history=history, start=start, title=explained.title, progress=show
-    )

@@ -22,6 +22,7 @@ from deltarule.errors import (
     DataError,
     DeltaruleError,
     Diverged,
+    ExportMismatch,
     FileError,
     GradientMismatch,
     InputError,
@@ -76,7 +77,7 @@ STATUSES = {
 def _status(error: DeltaruleError) -> Status:
     if isinstance(error, Diverged):
         return Status.DIVERGED
-    if isinstance(error, ContractViolation | GradientMismatch):
+    if isinstance(error, ContractViolation | GradientMismatch | ExportMismatch):
         return Status.CHECK_FAILED
     if isinstance(error, DataError | FileError):
         return Status.DATA

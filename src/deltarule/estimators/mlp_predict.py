@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from deltarule.engines import Predictor, make_predictor
 from deltarule.engines.predictor_cache import cached_predictor, predict_cached_row
 from deltarule.estimators.incremental import theta_from_coefficients
+from deltarule.exportable import Exportable
 from deltarule.maths import Network
 from deltarule.maths.arrays import is_sparse
 from deltarule.maths.input_checks import check_rows
@@ -19,7 +20,7 @@ from deltarule.maths.input_checks import check_rows
 __all__ = ["PredictingMLP"]
 
 
-class PredictingMLP(BaseEstimator, metaclass=ABCMeta):
+class PredictingMLP(Exportable, BaseEstimator, metaclass=ABCMeta):
     """A base class that predicts with the current ``coefs_`` and ``intercepts_``."""
 
     network_: Network

@@ -25,6 +25,7 @@ from deltarule.errors import InputError
 from deltarule.estimators.sklearn_helpers import check_repeatable
 from deltarule.estimators.tabular_plots import TabularPlots
 from deltarule.estimators.validation_folds import validation_splits
+from deltarule.exportable import Exportable
 from deltarule.maths import Loss
 from deltarule.maths.arrays import is_sparse
 from deltarule.tables import (
@@ -51,7 +52,7 @@ from deltarule.training import StopFlag
 __all__ = ["BaseTabular"]
 
 
-class BaseTabular(TabularPlots, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+class BaseTabular(TabularPlots, Exportable, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
     """What the classifier and the regressor share: reading frames, fitting, the leaderboard."""
 
     def __init__(

@@ -2,13 +2,14 @@
 
 The rule's own function is run once over the recording namespace. Values that are the same for all
 parameters become constants: t, and so Adam's 1 − β^t, and whether the parameter is a weight. η and
-the cost keep their names. A slot's new value is recognised in the formula of θ because both use
-the same expression object.
+the cost keep their names; in a recording for any step (:func:`record_any_step`) so does t. A slot's
+new value is recognised in the formula of θ because both use the same expression object.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,7 +26,7 @@ from deltarule.maths.printing.markup import box_latex, box_mathml, box_text
 from deltarule.maths.symbolic import Expr, SymbolicNamespace, reachable
 from deltarule.optimizers import RULES, Rule, StepInfo
 
-__all__ = ["RecordedRule", "record_rule", "record_step", "rule_mark"]
+__all__ = ["RecordedRule", "record_any_step", "record_rule", "record_step", "rule_mark"]
 
 _LETTERS = {
     "theta": (r"\theta", "θ"),
@@ -166,6 +167,61 @@ def record_step(step: StepTaken, is_weight: bool, cost: float | None) -> Recorde
     )
 
 
+def record_any_step(rule: Rule | str, is_weight: bool) -> RecordedRule:
+    """Record the formulas of a rule for all steps: t, η, C and scalar slots are arguments too.
+
+    Returns
+    -------
+    RecordedRule
+        ``formula`` is a function of arrays: theta, g and the slots of each parameter, then the
+        scalar slots, t, eta and cost. Its results are called ``new_theta``, ``new_m`` and so on.
+
+    Raises
+    ------
+    InputError
+        If the rule's formula cannot be recorded.
+
+    Examples
+    --------
+    >>> print(record_any_step("momentum", True).javascript("update"))
+    // rule momentum(momentum=0.9) at any step: theta and what it carries
+    function update(theta, g, v, t, eta, cost) {
+      const n = theta.length;
+      const new_theta = new Array(n);
+      const new_v = new Array(n);
+      for (let j = 0; j < n; ++j) {
+        const t1 = 0.9 * v[j] - eta * g[j];
+        const t2 = theta[j] + t1;
+        new_theta[j] = t2;
+        new_v[j] = t1;
+      }
+      return [new_theta, new_v];
+    }
+    """
+    record = RULES.get(rule)
+    unknown = math.nan  # a value that no formula contains, since all are arguments
+    scalars = {slot.name: unknown for slot in record.slots if slot.kind == "scalar"}
+    step = StepInfo(None, unknown, unknown, is_weight)
+    recorded = _recorded(record, step, scalars, named=True)
+    space = SymbolicNamespace()
+    made: dict[int, Expr] = {}
+    for expr in reachable(recorded.formula.results.values()):
+        if expr.op == "symbol":
+            made[expr.index] = space.variable(expr.data[0], for_row=True)
+        elif expr.args:
+            made[expr.index] = space.apply(expr.op, *(made[a.index] for a in expr.args))
+        else:
+            made[expr.index] = space.leaf(expr)
+    arguments = [*recorded.formula.arguments, *(f"{name}_before" for name in scalars)]
+    formula = SymbolicFormula(
+        f"rule {record} at any step: theta and what it carries",
+        (*arguments, "t", "eta", "cost"),
+        {f"new_{name}": made[e.index] for name, e in recorded.formula.results.items()},
+        False,
+    )
+    return dataclasses.replace(recorded, formula=formula)
+
+
 def _recorded(
     rule: Rule, step: StepInfo, scalars: Mapping[str, float], *, named: bool
 ) -> RecordedRule:
@@ -189,10 +245,13 @@ def _recorded(
     elif rule.uses_learning_rate and named:
         eta = xp.symbol("eta", float(eta))
     C = xp.symbol("cost", float(step.cost)) if step.cost is not None else None
+    t = xp.symbol("t", math.nan) if step.t is None else step.t
     title = f"rule {rule} at step {step.t}: theta and what it carries"
     try:
         update = rule.formula(xp, **rule.settings)
-        after, carried = update(theta, g, dict(slots), step._replace(learning_rate=eta, cost=C))
+        after, carried = update(
+            theta, g, dict(slots), step._replace(t=t, learning_rate=eta, cost=C)
+        )
         results = {"theta": xp.number(after)}
         results |= {slot.name: xp.number(carried[slot.name]) for slot in rule.slots}
     except InputError as error:
@@ -218,8 +277,8 @@ def _steps(
     carried = dict(named)
     inside = reachable([root])
     for expr in inside:
-        # A slot divided by a constant is Adam's bias correction of that slot.
-        if expr.op == "divide" and expr.args[1].op == "constant":
+        # A slot divided by what is one for all parameters is Adam's bias correction of that slot.
+        if expr.op == "divide" and not expr.args[1].varies:
             name = carried.get(expr.args[0].index, "")
             if name:
                 named.setdefault(expr.index, f"{name}_hat")

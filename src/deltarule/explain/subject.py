@@ -180,6 +180,8 @@ class Subject:
         The gradient by that engine on these rows, in float64.
     columns : tuple of InputColumn
         The table's columns; empty if the inputs do not come from a table.
+    left_out : tuple of str
+        The names of the table's columns that no input was made of, since they did not vary.
     classes : tuple of str
         Class labels, empty for a regression.
     target : EncodedTarget or None
@@ -204,6 +206,7 @@ class Subject:
     dtype: str | None = None
     engine_grad: np.ndarray | None = None
     columns: tuple[InputColumn, ...] = ()
+    left_out: tuple[str, ...] = ()
     classes: tuple[str, ...] = ()
     target: EncodedTarget | None = None
     part_of: int | None = None

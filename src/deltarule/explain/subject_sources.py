@@ -116,6 +116,7 @@ def of_table(model: NetworkModel, table: Any, sample_weight: Any) -> ModelSubjec
         typed.weights if sample_weight is None else sample_weight,
         names,
         columns=encoded_columns(model, typed, net.dtype),
+        left_out=tuple(name for name, _ in model.schema.dropped),
         classes=model.classes,
         target=encoded_target(model, typed),
     )
@@ -167,6 +168,7 @@ def of_step(step: Any) -> Subject:
     names = Names.plain(exact, len(X))
     columns: tuple[EncodedColumn, ...] = ()
     classes: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
     target = None
     table = getattr(step, "table", None)
     if table is not None:
@@ -175,6 +177,7 @@ def of_step(step: Any) -> Subject:
         classes = table.classes
         if step.typed is not None:
             columns = encoded_columns(table, step.typed, step.net.dtype)
+            left_out = tuple(name for name, _ in table.schema.dropped)
             target = encoded_target(table, step.typed, step.net.dtype)
     part_of, training_rows = _training_of(step, len(X))
     return Subject(
@@ -191,6 +194,7 @@ def of_step(step: Any) -> Subject:
         dtype=str(np.dtype(step.dtype)),
         engine_grad=np.asarray(step.gradient, dtype=np.float64),
         columns=columns,
+        left_out=left_out,
         classes=classes,
         target=target,
         part_of=part_of,

@@ -46,7 +46,7 @@ class Bundle:
         The format, for the manifest.
     documents : mapping of file name to JSON value
     arrays : mapping of name to array
-        Of any shape; saved in C order.
+        Of any shape; saved in C order. Without arrays there is no file of them.
     """
 
     kind: str
@@ -68,8 +68,9 @@ class Bundle:
 
         extras = extras or {}
         files = {name: json_bytes(name, value) for name, value in self.documents.items()}
-        # asarray and not ascontiguousarray, which gives a scalar a dimension.
-        files[ARRAYS] = save({k: np.asarray(v, order="C") for k, v in self.arrays.items()})
+        if self.arrays:
+            # asarray and not ascontiguousarray, which gives a scalar a dimension.
+            files[ARRAYS] = save({k: np.asarray(v, order="C") for k, v in self.arrays.items()})
         manifest: dict[str, Any] = {"format": self.kind, "version": self.version}
         manifest["sha256"] = _digests(files)
         if extras:

@@ -273,9 +273,9 @@ class SymbolicNamespace:
             count = _n_operands(shared.formula)
             setattr(self, shared.name, functools.partial(self._call, shared.name, count))
 
-    def variable(self, name: str) -> Expr:
-        """An argument of the formula, with one value for each output."""
-        return self._make("variable", (), name, varies=True)
+    def variable(self, name: str, *, for_row: bool = False) -> Expr:
+        """An argument of the formula: one value for each output, or one for the row."""
+        return self._make("variable", (), name, varies=not for_row)
 
     def symbol(self, name: str, value: float, position: int | None = None) -> Expr:
         """A parameter that is printed by its name; ``position`` is its index in a tuple."""

@@ -199,7 +199,9 @@ def adam(
             theta = theta - step.learning_rate * m_hat / (xp.sqrt(v_hat) + epsilon)
         else:
             # A Python float raised to 0.5 stays a Python float; xp.sqrt would return an array.
-            rate = step.learning_rate * (correction2**0.5 / correction1)
+            plain = isinstance(correction2, float)
+            root = correction2**0.5 if plain else xp.sqrt(correction2)
+            rate = step.learning_rate * (root / correction1)
             theta = theta - rate * m / (xp.sqrt(v) + epsilon)
         return theta, {"m": m, "v": v}
 

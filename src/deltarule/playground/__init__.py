@@ -11,12 +11,14 @@
 - ``run_subject.py``: a run as a subject of ``deltarule.explain``.
 - ``export.py``, ``script.py``: the files that can be downloaded.
 - ``assets/``, ``page.py``: the page.
+- ``static_page.py``: the page as one file, which trains in the browser without a server.
 """
 
 from deltarule.playground.data import BUILTIN, Axis, Data, TargetSpec, builtin_data
 from deltarule.playground.interactive_run import InteractiveRun, start_run
 from deltarule.playground.launch import serve
 from deltarule.playground.settings import RunSettings
+from deltarule.playground.static_page import static_playground_html, write_static_playground
 from deltarule.playground.tabledata import ReadTable, table_data
 
 __all__ = [
@@ -30,5 +32,7 @@ __all__ = [
     "builtin_data",
     "serve",
     "start_run",
+    "static_playground_html",
     "table_data",
+    "write_static_playground",
 ]

@@ -167,12 +167,18 @@ def _moons(rng: np.random.Generator, rows: int) -> _Points:
     return np.column_stack((x, (np.sin(angle) * side - 0.25 * side) / 1.5)), label
 
 
-def _digits(rng: np.random.Generator, rows: int) -> _Points:
+def digit_images() -> tuple[np.ndarray, np.ndarray]:
+    """scikit-learn's images of digits, uint8 of shape (1797, 64) from 0 to 16, and their labels."""
     from sklearn.datasets import load_digits
 
     bunch = load_digits()
-    chosen = rng.permutation(len(bunch.target))[:rows]
-    return bunch.data[chosen] / 16, bunch.target[chosen].astype(np.int64)
+    return bunch.data.astype(np.uint8), bunch.target.astype(np.int64)
+
+
+def _digits(rng: np.random.Generator, rows: int) -> _Points:
+    pixels, labels = digit_images()
+    chosen = rng.permutation(len(labels))[:rows]
+    return pixels[chosen] / 16, labels[chosen]
 
 
 _GENERATORS: dict[str, Callable[[np.random.Generator, int], _Points]] = {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from deltarule.explain.page.page import (
     TOOLS,
     asset,
@@ -12,22 +14,29 @@ from deltarule.explain.page.page import (
     style_text,
 )
 
-__all__ = ["playground_html"]
+__all__ = ["assembled_page", "own_asset", "playground_html"]
 
 STYLES = ("playground.css",)
+# The connection to the server; the static page has another script in its place.
+WIRE = "wire.js"
 # The order matters: a script uses the scripts before it.
 SCRIPTS = (
-    "wire.js",
     "canvas.js",
     "surface.js",
     "losses.js",
     "controls.js",
     "network.js",
-    "playground.js",
+)
+LAST = "playground.js"
+
+_FOOT = (
+    "Served by deltarule on this machine alone. The engine that trains here is the one that "
+    "<code>deltarule fit</code> trains with."
 )
 
 
-def _asset(name: str) -> str:
+def own_asset(name: str) -> str:
+    """The text of an asset of the playground."""
     return asset(name, "deltarule.playground")
 
 
@@ -47,11 +56,22 @@ def playground_html(boot: str, nonce: str) -> str:
     >>> '{"boot":"a1"}' in text, text.count('<script nonce="b2">')
     (True, 1)
     """
-    scripts = "\n".join([script_text(), *map(_asset, SCRIPTS)])
-    config = data_element("config", {"boot": boot})
+    scripts = "\n".join([script_text(), *map(own_asset, (WIRE, *SCRIPTS, LAST))])
+    return assembled_page(boot, [script_element(scripts, nonce)], _FOOT)
+
+
+def assembled_page(boot: str, scripts: Sequence[str], foot: str) -> str:
+    """The page from script elements, and the HTML of its last paragraph.
+
+    Examples
+    --------
+    >>> "<p>here</p>" in assembled_page("a1", [], "here")
+    True
+    """
     parts = {
-        "/*CSS*/": "\n".join([style_text(), *map(_asset, STYLES)]),
+        "/*CSS*/": "\n".join([style_text(), *map(own_asset, STYLES)]),
         "<!--TOOLS-->": asset(TOOLS),
-        "<!--SCRIPTS-->": f"{config}\n{script_element(scripts, nonce)}",
+        "<!--FOOT-->": foot,
+        "<!--SCRIPTS-->": "\n".join([data_element("config", {"boot": boot}), *scripts]),
     }
-    return fill_template(_asset("playground.html"), parts)
+    return fill_template(own_asset("playground.html"), parts)

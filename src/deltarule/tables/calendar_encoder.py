@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from deltarule.tables.column_encoders import NumberColumnEncoder
 
-__all__ = ["CalendarEncoder"]
+__all__ = ["PERIODS", "CalendarEncoder"]
 
 # The length in days of each period, and the number of its sines and cosines: three of each tell
 # all days of a week apart.
-_PERIODS = {"day": (1.0, 2), "week": (7.0, 3), "year": (365.2425, 3)}
+PERIODS = {"day": (1.0, 2), "week": (7.0, 3), "year": (365.2425, 3)}
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class CalendarEncoder:
                 periods.append("day")
             if np.ptp(days % 7) > 0:
                 periods.append("week")
-            if np.ptp(known) >= _PERIODS["year"][0] / 2:
+            if np.ptp(known) >= PERIODS["year"][0] / 2:
                 periods.append("year")
         return cls(elapsed, tuple(periods))
 
@@ -73,7 +73,7 @@ class CalendarEncoder:
         """The names of its features."""
         found = []
         for period in self.periods:
-            for k in range(1, _PERIODS[period][1] + 1):
+            for k in range(1, PERIODS[period][1] + 1):
                 part = period if k == 1 else f"{period}/{k}"
                 found += [f"{self.name}=sin {part}", f"{self.name}=cos {part}"]
         values = self.elapsed.features()
@@ -85,7 +85,7 @@ class CalendarEncoder:
         t = np.where(missing, 0.0, cells)
         at = int(self.elapsed.varies)
         for period in self.periods:
-            length, harmonics = _PERIODS[period]
+            length, harmonics = PERIODS[period]
             phase = (np.floor(t) if period == "week" else t) % length / length
             for k in range(1, harmonics + 1):
                 out[:, at] = np.where(missing, 0.0, np.sin(2 * np.pi * k * phase))
@@ -111,6 +111,6 @@ class CalendarEncoder:
             If its values are none that training gives.
         """
         periods = tuple(record["periods"])
-        if unknown := set(periods) - set(_PERIODS):
+        if unknown := set(periods) - set(PERIODS):
             raise ValueError(f"there are no periods {unknown}")
         return cls(elapsed.from_dict(record["elapsed"]), periods)

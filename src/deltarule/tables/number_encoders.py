@@ -25,6 +25,7 @@ from deltarule.tables.column_encoders import (
 )
 
 __all__ = [
+    "FREQUENCIES",
     "NUMBER_ENCODERS",
     "PeriodicEncoder",
     "PiecewiseLinearEncoder",
@@ -36,7 +37,7 @@ __all__ = [
 # The largest number of points that a quantile-normal transform is stored as.
 _MOST_KNOTS = 500
 # The frequencies of a periodic encoding: of K of them, the k-th is that of the share (k − ½)/K.
-_FREQUENCIES = [0.2 * NormalDist().inv_cdf(0.5 + (k - 0.5) / 16) for k in range(1, 9)]
+FREQUENCIES = [0.2 * NormalDist().inv_cdf(0.5 + (k - 0.5) / 16) for k in range(1, 9)]
 
 
 def weighted_quantiles(
@@ -364,7 +365,7 @@ class PeriodicEncoder(_ExtendedEncoder):
         return self.normal
 
     def _value_features(self) -> list[str]:
-        numbered = range(1, len(_FREQUENCIES) + 1)
+        numbered = range(1, len(FREQUENCIES) + 1)
         waves = [f"{self.name}={wave} {k}" for k in numbered for wave in ("sin", "cos")]
         return [self.name, *waves]
 
@@ -372,7 +373,7 @@ class PeriodicEncoder(_ExtendedEncoder):
         z = np.zeros((len(values), 1))
         self.normal._write_values(values, z)
         out[:, :1] = z
-        for k, frequency in enumerate(_FREQUENCIES):
+        for k, frequency in enumerate(FREQUENCIES):
             out[:, 1 + 2 * k] = np.sin(2 * np.pi * frequency * z[:, 0])
             out[:, 2 + 2 * k] = np.cos(2 * np.pi * frequency * z[:, 0])
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from deltarule.errors import DataError, FileError, InputError
+from deltarule.exportable import Exportable
 from deltarule.files import read_bundle
 from deltarule.files.dataclass_fields import field_value
 from deltarule.tables import (
@@ -35,7 +36,7 @@ _CHUNK_ROWS = 65536
 
 
 @dataclasses.dataclass(frozen=True)
-class TableModel(ModelPlots, ABC):
+class TableModel(ModelPlots, Exportable, ABC):
     """A trained model with the schema of its table: a single network, or a portfolio.
 
     Attributes

@@ -15,6 +15,7 @@ import numpy as np
 from deltarule.engines import Engine, Predictor, make_predictor
 from deltarule.engines.predictor_cache import cached_predictor
 from deltarule.errors import FileError, InputError, UnknownName
+from deltarule.exportable import Exportable
 from deltarule.files import read_bundle, write_bundle
 from deltarule.maths import Network
 from deltarule.maths.arrays import is_sparse
@@ -29,6 +30,7 @@ __all__ = [
     "PORTFOLIO_VERSION",
     "Model",
     "holds_portfolio",
+    "holds_table",
     "load_model",
     "model_of_bundle",
     "reading_model",
@@ -46,7 +48,7 @@ _SPARSE_CHUNK_ROWS = 4096
 
 
 @dataclasses.dataclass(frozen=True)
-class Model:
+class Model(Exportable):
     """A network with its parameters and the history of its training.
 
     Attributes
@@ -257,6 +259,14 @@ def holds_portfolio(documents: Mapping[str, Any]) -> bool:
     """Return whether the documents of a model's folder are those of several networks."""
     data = documents.get("model.json")
     return isinstance(data, Mapping) and "portfolio" in data
+
+
+def holds_table(folder: str | os.PathLike[str]) -> bool:
+    """Return whether a model's folder has the schema of a table; raise as ``load_model`` does."""
+    documents, _ = read_bundle(folder, KIND, PORTFOLIO_VERSION)
+    data = documents.get("model.json")
+    extra = data.get("extra") if isinstance(data, Mapping) else None
+    return holds_portfolio(documents) or (isinstance(extra, Mapping) and "schema" in extra)
 
 
 def model_of_bundle(

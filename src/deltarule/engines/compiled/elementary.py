@@ -19,6 +19,7 @@ import numpy as np
 from llvmlite import ir
 
 from deltarule.engines.compiled.ir_builder import KernelBuilder
+from deltarule.maths.polynomials import EXP_FLOAT32, LN2_FLOAT32, TANH_FLOAT32
 
 __all__ = ["Elementary"]
 
@@ -37,16 +38,10 @@ __all__ = ["Elementary"]
 class _Float32:
     bits, mantissa, bias = 32, 23, 127
     # ln 2 in two parts; the first has so few bits that its product with an exponent is exact.
-    ln2 = (0.693359375, -2.12194440054690583e-4)
+    ln2 = LN2_FLOAT32
     tiny = float(np.finfo(np.float32).tiny)
     number, integer = np.float32, np.uint32
-    exp = (
-        0.4999999403953552,
-        0.1666652113199234,
-        0.04166826605796814,
-        0.008368676528334618,
-        0.0013820691965520382,
-    )
+    exp = EXP_FLOAT32
     expm1 = (
         0.5,
         0.16666670143604279,
@@ -55,13 +50,7 @@ class _Float32:
         0.0013917832402512431,
         0.00020942364062648267,
     )
-    tanh = (
-        -0.3333331346511841,
-        0.13332439959049225,
-        -0.05383630469441414,
-        0.02100336365401745,
-        -0.006174634676426649,
-    )
+    tanh = TANH_FLOAT32
     log = (
         -0.5,
         0.3333345055580139,

@@ -46,7 +46,12 @@ def _recorded_penalty(name: str) -> SymbolicFormula:
     return SymbolicFormula(f"penalty {name}: slope", ("w",), {"slope": xp.number(slope)}, True)
 
 
-def formulas_script(net: Network, step: StepTaken | None = None, cost: float | None = None) -> str:
+def formulas_script(
+    net: Network,
+    step: StepTaken | None = None,
+    cost: float | None = None,
+    name: str = "formulas",
+) -> str:
     """The script that defines the page's formulas, ``DR.formulas``.
 
     Parameters
@@ -56,6 +61,8 @@ def formulas_script(net: Network, step: StepTaken | None = None, cost: float | N
         If given, the steps of its rule are included.
     cost : float, optional
         C at θ, penalty included, for a rule that uses it.
+    name : str
+        The name in ``DR`` that the script defines.
 
     Returns
     -------
@@ -85,30 +92,30 @@ def formulas_script(net: Network, step: StepTaken | None = None, cost: float | N
         owner = first.setdefault(record, layer)  # layers with the same g share its functions
         for kind, column in table.items():
             formula = getattr(g, kind)
-            name = f"{kind}{owner}"
+            own = f"{kind}{owner}"
             if formula is None:
                 column.append("null")
                 continue
-            functions[name] = formula
-            column.append(_lifted(name, formula, "each"))
+            functions[own] = formula
+            column.append(_lifted(own, formula, "each"))
     parts = {kind: f"[{', '.join(column)}]" for kind, column in table.items()}
     parts |= dict.fromkeys(("from_output", "from_input", "update", "penalty"), "null")
-    for name, formula in (("from_output", loss.from_output), ("from_input", loss.from_input)):
+    for pair, formula in (("from_output", loss.from_output), ("from_input", loss.from_input)):
         if formula is not None:
-            functions[name] = formula
-            parts[name] = _lifted(name, formula, "eachPair")
+            functions[pair] = formula
+            parts[pair] = _lifted(pair, formula, "eachPair")
     if step is not None:
         parts["update"] = _update_table(step, cost, functions)
-        penalties = {name: f"{name}_slope" for name in step.settings.penalties}
-        functions |= {by: _recorded_penalty(name) for name, by in penalties.items()}
-        parts["penalty"] = f"{{ {', '.join(f'{name}: {by}' for name, by in penalties.items())} }}"
+        penalties = {each: f"{each}_slope" for each in step.settings.penalties}
+        functions |= {by: _recorded_penalty(each) for each, by in penalties.items()}
+        parts["penalty"] = f"{{ {', '.join(f'{each}: {by}' for each, by in penalties.items())} }}"
     lines = [
         "// The network's formulas, printed from the library's own.",
         "(function () {",
         '  "use strict";',
         *(f"  {line}".rstrip() for line in print_javascript(functions).splitlines()),
-        "  DR.formulas = {",
-        *(f"    {name}: {text}," for name, text in parts.items()),
+        f"  DR.{name} = {{",
+        *(f"    {part}: {text}," for part, text in parts.items()),
         "  };",
         "})();",
     ]

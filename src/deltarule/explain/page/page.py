@@ -20,6 +20,7 @@ from deltarule.explain.lens.gradient_lens import GradientLens
 from deltarule.explain.lens.gradient_lens import lens as measure_lens
 from deltarule.explain.page.formulas import formulas_script
 from deltarule.explain.page.payload import PageState, check_size, payload_of
+from deltarule.explain.page.tour import example_formulas, example_payload
 from deltarule.explain.subject import Subject
 from deltarule.files import write_bytes
 
@@ -35,14 +36,22 @@ __all__ = [
     "write_page",
 ]
 
-STYLES = ("page.css", "drawing.css", "math.css", "panel.css", "parts.css", "lens.css", "print.css")
+STYLES = (
+    "page.css", "drawing.css", "pictures.css", "math.css", "panel.css", "dock.css", "parts.css",
+    "lens.css", "print.css",
+)  # fmt: skip
 # In this order, since a script uses those before it. The formulas follow.
 SCRIPTS = (
     "data.js", "numbers.js", "driver.js", "store.js", "dom.js", "mathml.js", "expressions.js",
-    "sums.js", "sections.js", "update.js", "panel.js", "goto.js", "check.js", "plan.js", "parts.js",
-    "paint.js", "reach.js", "drawing.js", "sweep.js", "maps.js", "heat.js", "plots.js", "curve.js",
-    "dials.js", "whatif.js", "attributions.js", "lenscharts.js", "lens.js", "shell.js",
+    "sums.js", "sections.js", "update.js", "maps.js", "planes.js", "planeview.js", "images.js",
+    "panel.js", "dock.js", "goto.js", "check.js", "plan.js", "layout.js", "parts.js", "paint.js",
+    "reach.js", "links.js", "pictures.js", "flow.js", "drawing.js", "sweep.js", "heat.js",
+    "plots.js", "curve.js", "dials.js", "whatif.js", "attributions.js", "lenscharts.js", "lens.js",
+    "shell.js",
 )  # fmt: skip
+# The guided tour, which only the explain page has.
+TOUR_SCRIPTS = ("tourparts.js", "tourquestion.js", "tourchapters.js", "tourtraining.js", "tour.js")
+TOUR_STYLE = "tour.css"
 LAST = "main.js"
 # The controls of text size, theme and help, at the top of the explain page and the playground.
 TOOLS = "tools.html"
@@ -83,12 +92,15 @@ def page_html(payload: Mapping[str, Any], formulas: str) -> str:
     ``payload`` is of :func:`~deltarule.explain.page.payload_of`, and ``formulas`` of
     :func:`~deltarule.explain.page.formulas_script`.
     """
-    scripts = "\n".join([script_text(), formulas, asset(LAST)])
+    tour = [*map(asset, TOUR_SCRIPTS), example_formulas()]
+    scripts = "\n".join([script_text(), formulas, *tour, asset(LAST)])
     parts = {
         "<!--TITLE-->": html.escape(str(payload["title"])),
-        "/*CSS*/": style_text(),
+        "/*CSS*/": "\n".join([style_text(), asset(TOUR_STYLE)]),
         "<!--TOOLS-->": asset(TOOLS),
-        "<!--PAYLOAD-->": data_element("payload", payload),
+        "<!--PAYLOAD-->": "\n".join(
+            [data_element("payload", payload), data_element("example", example_payload())]
+        ),
         "<!--SCRIPTS-->": script_element(scripts),
     }
     return fill_template(asset("page.html"), parts)
@@ -203,7 +215,8 @@ def write_page(
         Called with a short message for each part of the work. By default messages go to standard
         error after a second, if it is a terminal.
     **options
-        ``title``, ``history`` and ``start`` of :func:`~deltarule.explain.page.payload_of`.
+        ``title``, ``history``, ``start`` and ``image`` of
+        :func:`~deltarule.explain.page.payload_of`.
 
     Returns
     -------

@@ -12,6 +12,7 @@ import numpy as np
 from deltarule.errors import InputError
 from deltarule.explain.fast_passes import iter_gradients
 from deltarule.explain.page.formulas import formulas_mathml
+from deltarule.explain.page.images import image_of
 from deltarule.explain.page.states import (
     PageState,
     as_float32,
@@ -55,6 +56,7 @@ def payload_of(
     history: Iterable[Any] = (),
     lens: Any = None,
     start: Mapping[str, Any] | None = None,
+    image: Any = None,
 ) -> dict[str, Any]:
     """Everything that the page shows, as a dictionary for JSON.
 
@@ -70,6 +72,9 @@ def payload_of(
     start : mapping, optional
         What the page shows at first: ``sample`` (a row of the subject), ``selected``
         (``{"kind": "edge", "layer": 2, "j": 1, "k": 2}``).
+    image : (int, int), optional
+        The rows and columns of pixels, if the inputs are those of an image; see
+        :func:`~deltarule.explain.page.images.image_of`.
 
     Returns
     -------
@@ -78,8 +83,8 @@ def payload_of(
     Raises
     ------
     InputError
-        If a formula cannot be printed, a state does not fit the network, or the network is too
-        large.
+        If a formula cannot be printed, a state does not fit the network, the network is too large,
+        or ``image`` has another number of pixels than there are inputs.
 
     Notes
     -----
@@ -95,6 +100,7 @@ def payload_of(
     check_size(subject)
     net = subject.net
     start = dict(start or {})
+    picture = image_of(subject, image)
     hardest = () if lens is None else [each.row for each in lens.hardest(HARDEST)]
     rows = _chosen_rows(subject, start.get("sample"), hardest)
     w = _shares(subject.w, rows)
@@ -141,6 +147,7 @@ def payload_of(
             }
             for column in subject.columns
         ],
+        "image": picture,
         "lens": None if lens is None else lens.to_dict(),
         "start": {
             "state": 0,

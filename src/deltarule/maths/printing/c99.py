@@ -11,18 +11,22 @@ single result returns it instead::
 
 An output may be the array of an input. Nothing is allocated. Minimum and maximum return NaN for
 NaN, as NumPy's do (``fmin`` does not); zeros may differ in sign. ``rint`` expects the default
-rounding mode. Under ``-ffast-math``, which would reassociate the exact subtraction in
-``exp_difference``, the source does not compile.
+rounding mode. In float, tanh is a helper of arithmetic alone, as in the compiled engine: a loop of
+it is vectorised, while the library's ``tanhf`` takes more than half of the time of a small network.
+Under ``-ffast-math``, which would reassociate the exact subtraction in ``exp_difference``, the
+source does not compile.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import numpy as np
 
 from deltarule.errors import InputError
+from deltarule.maths.polynomials import EXP_FLOAT32, LN2_FLOAT32, TANH_FLOAT32
 from deltarule.maths.printing.code import CodePrinter, Scope
 from deltarule.maths.printing.formulas import SymbolicFormula
 
@@ -41,6 +45,25 @@ _HELPERS = {
     "minimum": "(real x, real y) { return x < y || x != x ? x : y; }",
     "maximum": "(real x, real y) { return x > y || x != x ? x : y; }",
 }
+# As Elementary.tanh of the compiled engine has it; the magic number holds k + 127 in its lowest
+# bits. What a condition chooses from is computed before it: compilers make no vector instructions
+# of a branch, nor of functions that they are not told to inline.
+_TANH = """\
+static inline float dr_tanhf(float x) {
+  const float size = fabsf(x), square = x * x, twice = -2.0f * size;
+  const float z = twice < -80.0f ? -80.0f : twice;
+  const float magic = z * %(per_ln2)s + 12583039.0f, k = magic - 12583039.0f;
+  const float r = z - k * %(ln2_high)s - k * %(ln2_low)s;
+  union { float number; unsigned int bits; } power;
+  float e, far, near;
+  power.number = magic;
+  power.bits <<= 23;
+  e = power.number + power.number * (r + r * r * (%(exp)s));
+  far = copysignf(1.0f - (e + e) / (1.0f + e), x);
+  near = x + square * x * (%(tanh)s);
+  return size < 0.5625f ? near : far;
+}
+"""
 _MATH = """
     acos acosh asin asinh atan atan2 atanh cbrt ceil copysign cos cosh erf erfc exp exp2 expm1
     fabs fdim floor fma fmax fmin fmod frexp hypot ilogb ldexp lgamma llrint llround log log10
@@ -60,7 +83,9 @@ _RESERVED = frozenset(
 )
 
 
-def print_c99(formulas: Mapping[str, SymbolicFormula], dtype: str = "double") -> str:
+def print_c99(
+    formulas: Mapping[str, SymbolicFormula], dtype: str = "double", *, static: bool = False
+) -> str:
     """The source of C99 functions, after the helper functions that they call.
 
     Parameters
@@ -69,6 +94,8 @@ def print_c99(formulas: Mapping[str, SymbolicFormula], dtype: str = "double") ->
         The formulas, by the name of the function to print.
     dtype : {"double", "float"}
         The type of every argument, constant and operation.
+    static : bool
+        Whether the functions are visible in their file alone.
 
     Returns
     -------
@@ -92,7 +119,7 @@ def print_c99(formulas: Mapping[str, SymbolicFormula], dtype: str = "double") ->
     """
     if dtype not in ("double", "float"):
         raise InputError(f"dtype is {dtype!r}; expected 'double' or 'float'")
-    return _HEAD + _C99Printer(dtype).program(formulas)
+    return _HEAD + _C99Printer(dtype, static).program(formulas)
 
 
 class _C99Printer(CodePrinter):
@@ -101,9 +128,9 @@ class _C99Printer(CodePrinter):
     loop = "for (int j = 0; j < n; ++j)"
     reserved = _RESERVED
 
-    def __init__(self, dtype: str) -> None:
+    def __init__(self, dtype: str, static: bool) -> None:
         super().__init__()
-        self.real = dtype
+        self.real, self.static = dtype, static
         self.suffix = "f" if dtype == "float" else ""
         self.length = f"({dtype})n"  # type: ignore[misc]  # it names the type
 
@@ -118,13 +145,30 @@ class _C99Printer(CodePrinter):
         return special.get(text, text + self.suffix)
 
     def callee(self, op: str) -> str:
+        if op == "tanh" and self.real == "float":
+            return "dr_tanhf"
         if op in ("exp", "expm1", "log", "log1p", "tanh", "sqrt", "rint"):
             return op + self.suffix
         return f"fabs{self.suffix}" if op == "abs" else f"dr_{op}{self.suffix}"
 
     def helper(self, op: str) -> str:
+        if op == "tanh":
+            return _TANH % {
+                "per_ln2": self.number(1 / math.log(2)),
+                "ln2_high": self.number(LN2_FLOAT32[0]),
+                "ln2_low": f"({self.number(LN2_FLOAT32[1])})",
+                "exp": self._polynomial("r", EXP_FLOAT32),
+                "tanh": self._polynomial("square", TANH_FLOAT32),
+            }
         definition = _HELPERS[op].replace("real", self.real)
-        return f"static {self.real} dr_{op}{self.suffix}{definition}\n"
+        return f"static inline {self.real} dr_{op}{self.suffix}{definition}\n"
+
+    def _polynomial(self, x: str, coefficients: Sequence[float]) -> str:
+        """The text of c_0 + x (c_1 + x (…))."""
+        text = self.number(coefficients[-1])
+        for each in reversed(coefficients[:-1]):
+            text = f"{self.number(each)} + {x} * ({text})"
+        return text
 
     def constant(self, name: str, text: str, condition: bool) -> str:
         return f"const {'int' if condition else self.real} {name} = {text};"
@@ -149,7 +193,7 @@ class _C99Printer(CodePrinter):
         given += [f"{real} *{pointer}" for pointer in pointers]
         # A title may contain a user's text, and */ would end the comment.
         title = " ".join(formula.title.split()).replace("*/", "* /")
-        storage = "static " if helper else ""
+        storage = "static inline " if helper or self.static else ""
         kind = real if returns else "void"
         lines = [f"/* {title} */", f"{storage}{kind} {name}({', '.join(given)}) {{"]
         lines += [

@@ -158,7 +158,7 @@ class CodePrinter(abc.ABC):
         """The text of one expression, from the texts of its operands."""
         args = [texts[argument.index] for argument in expr.args]
         if expr.op == "variable":
-            return scope.element.format(expr.data), ATOM
+            return (scope.element if expr.varies else "{}").format(expr.data), ATOM
         if expr.op in ("constant", "symbol"):
             return self._number_text(expr.data if expr.op == "constant" else expr.data[2])
         if expr.op in ARITHMETIC:

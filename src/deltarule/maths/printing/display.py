@@ -275,9 +275,30 @@ def _divide(space: SymbolicNamespace, a: Expr, b: Expr) -> Expr | None:
         return space.number(0)
     if b.is_constant(1):
         return a
+    power = _complement_of_power(space, a, b)
+    if power is not None:
+        return power
     if a.op == "divide" or b.op == "divide":  # (a/b)/(c/d) is (a d)/(b c)
         return _quotient_of_products(space, *_fraction(a), *_fraction(b)[::-1])
     return _move_signs(space, "divide", a, b)
+
+
+def _complement_of_power(space: SymbolicNamespace, a: Expr, b: Expr) -> Expr | None:
+    """1 − e^(2x) if a/b is −2 tanh x/(1 − tanh x), the accurate form of it; else None."""
+    if b.op != "subtract" or not b.args[0].is_constant(1) or b.args[1].op != "tanh":
+        return None
+    tanh = b.args[1]
+    if a is not _make(space, "negative", _make(space, "multiply", space.number(2.0), tanh)):
+        return None
+    x, sign = tanh.args[0], 2
+    if x.op == "negative":
+        x, sign = x.args[0], -2
+    if x.op == "multiply" and x.args[0].op == "constant":
+        scaled = _make(space, "multiply", space.number(2 * x.args[0].data), x.args[1])
+    else:
+        scaled = _make(space, "multiply", space.number(2), x)
+    exponent = scaled if sign > 0 else _make(space, "negative", scaled)
+    return _make(space, "subtract", space.number(1), _make(space, "exp", exponent))
 
 
 def _fraction(expr: Expr) -> tuple[Expr, Expr]:

@@ -7,6 +7,7 @@ the names of indices) are made here; :mod:`deltarule.maths.printing.markup` prin
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Sequence
 
 from deltarule.maths.namespace import CROSS_OUTPUT_OPS
@@ -55,6 +56,8 @@ _FUNCTIONS = {
 }
 # The text form of the letters in the LaTeX of shared functions.
 _LETTERS = {r"\varphi": "φ", r"\Phi": "Φ"}
+# e^(−0.105… t) is shown as 0.9^t where e^−0.105… has no more characters than this.
+_SHORT_BASE, _LARGEST_POWER = 6, 100.0
 _SUM_OVER = Symbol(r"\sum", "∑", function=True)
 _MAX_OVER = Symbol(r"\max", "max", function=True)
 
@@ -156,6 +159,18 @@ def layout_condition(
     return Terms(tuple(("and" if i else "", box) for i, box in enumerate(shown)))
 
 
+def _short_base(exponent: Expr) -> tuple[float | None, Expr]:
+    """Return (0.9, t) for −0.1053605… t, whose e^ is 0.9^t; (None, exponent) for other ones."""
+    negative = exponent.op == "negative"
+    inner = exponent.args[0] if negative else exponent
+    if inner.op == "multiply" and inner.args[0].op == "constant":
+        power = -inner.args[0].data if negative else inner.args[0].data
+        base = f"{math.exp(power):.12g}" if abs(power) < _LARGEST_POWER else ""
+        if base and len(base) <= _SHORT_BASE:
+            return float(base), inner.args[1]
+    return None, exponent
+
+
 class _Layout:
     """Converts expressions to boxes; ``depth`` is the number of sums and maxima around them."""
 
@@ -194,6 +209,9 @@ class _Layout:
         if op == "where":
             return self.rows(self.chain(expr), depth)
         if op == "exp":
+            base, exponent = _short_base(args[0])
+            if base is not None:
+                return Power(_number(base)[0], self.place(exponent, depth)[0]), _POWER
             return Power(Symbol("e", "e"), self.place(args[0], depth)[0]), _POWER
         if op == "sqrt":
             return Root(self.place(args[0], depth)[0]), _ATOM

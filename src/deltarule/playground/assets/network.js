@@ -1,8 +1,8 @@
 // @ts-check
 // The network of the run, drawn and derived with the parts of the explain page.
 //
-// The payload of the page comes from the server when the run is paused or replaced; while it
-// trains, frames bring new parameters, and the passes are computed here.
+// The payload of the page comes from the server, or from the trainer in this page, when the run is
+// paused or replaced; while it trains, frames bring new parameters, and the passes are computed here.
 "use strict";
 
 const networkModule = (function () {
@@ -53,13 +53,6 @@ const networkModule = (function () {
     });
   }
 
-  /** @param {Live.Wire} wire @param {string} rows @returns {Promise<Live.Fetched>} */
-  async function fetched(wire, rows) {
-    const reply = await fetch(wire.address(`/payload?rows=${rows}`), { cache: "no-store" });
-    if (!reply.ok) throw new Error(await reply.text());
-    return reply.json();
-  }
-
   /**
    * Shows the network of the run, and follows its descriptions and frames.
    *
@@ -71,8 +64,6 @@ const networkModule = (function () {
     let store = null;
     /** @type {Live.Run | null} */
     let run = null;
-    /** @type {{ text: string, formulas: Page.Formulas } | null} The formulas that were run last. */
-    let script = null;
     let rows = "same",
       wanted = 0,
       playing = false,
@@ -94,20 +85,6 @@ const networkModule = (function () {
     const samples = el("div", { class: "row" });
     places.rows.replaceChildren(which, samples);
 
-    /** The formulas of a script of the server, which this page lets run. */
-    /** @param {string} text */
-    function formulasOf(text) {
-      if (text !== script?.text) {
-        const element = document.createElement("script");
-        element.nonce = DR.nonce;
-        element.textContent = text;
-        document.head.append(element);
-        element.remove();
-        script = { text, formulas: DR.formulas };
-      }
-      return script.formulas;
-    }
-
     /** @param {Page.Payload} payload @param {Page.Formulas} forms */
     function begin(payload, forms) {
       const begun = DR.store(payload, forms);
@@ -122,7 +99,6 @@ const networkModule = (function () {
             f(state, playing ? new Set([...changed, "payload"]) : changed),
           ),
         ),
-        "card",
       );
       DR.panel.mount(
         places.panel,
@@ -139,11 +115,10 @@ const networkModule = (function () {
       try {
         for (let done = 0; done !== wanted; ) {
           done = wanted;
-          const next = await fetched(wire, rows);
-          const forms = formulasOf(next.formulas);
+          const next = await wire.network(rows);
           at = next.step;
-          if (store) store.replace(next.payload, forms);
-          else begin(next.payload, forms);
+          if (store) store.replace(next.payload, next.formulas);
+          else begin(next.payload, next.formulas);
         }
       } catch (error) {
         complain("The network could not be drawn", error);
@@ -155,7 +130,7 @@ const networkModule = (function () {
     /**
      * Shows the parameters of a frame.
      *
-     * @param {Page.Store} shown @param {Live.Header} header @param {Float32Array} theta
+     * @param {Page.Store} shown @param {Live.Header} header @param {ArrayLike<number>} theta
      */
     function move(shown, header, theta) {
       at = header.step;

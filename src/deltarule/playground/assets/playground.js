@@ -148,23 +148,24 @@
 
   /** @param {Live.Wire} wire */
   function exports(wire) {
-    /** @param {string} kind @param {string} text @param {string} note */
-    const link = (kind, text, note) =>
+    if (!wire.files) {
+      const text =
+        "This page trains by itself, without deltarule. A script that repeats a run, the model as a " +
+        "folder and the explain page come from the playground that Python serves: ";
+      at("export").replaceChildren(
+        el("p", { class: "note", text }, el("code", { text: "deltarule playground" }), "."),
+      );
+      return;
+    }
+    const links = wire.files.map(({ href, text, note }) =>
       el(
         "li",
         {},
-        el("a", { class: "button", href: wire.address(`/export/${kind}`), download: "", text }),
+        el("a", { class: "button", href, download: "", text }),
         el("span", { class: "note", text: note }),
-      );
-    at("export").replaceChildren(
-      el(
-        "ul",
-        { class: "files" },
-        link("run.py", "Python script", "makes this run again, bit for bit"),
-        link("model.zip", "Model", "the folder that deltarule loads, zipped"),
-        link("explain.html", "Explain page", "every number derived, in one file"),
       ),
     );
+    at("export").replaceChildren(el("ul", { class: "files" }, ...links));
   }
 
   function boot() {
@@ -191,6 +192,7 @@
     const where = whereabouts(),
       buttons = transport(order);
     const settings = DR.controls.mount(at("settings"), order);
+    DR.own?.mount(at("own"), order);
     const plane = DR.surface.mount(at("surface"), order),
       losses = DR.losses.mount(at("losses"));
 

@@ -92,9 +92,35 @@ const wireModule = (function () {
       connect();
     }
 
+    /** @type {{ text: string, formulas: Page.Formulas } | null} The formulas that were run last. */
+    let script = null;
+
+    /** The formulas of a script of the server, which this page lets run. @param {string} text */
+    function formulasOf(text) {
+      if (text !== script?.text) {
+        const element = document.createElement("script");
+        element.nonce = DR.nonce;
+        element.textContent = text;
+        document.head.append(element);
+        element.remove();
+        script = { text, formulas: DR.formulas };
+      }
+      return script.formulas;
+    }
+
     connect();
     return {
-      address,
+      files: [
+        { name: "run.py", text: "Python script", note: "makes this run again, bit for bit" },
+        { name: "model.zip", text: "Model", note: "the folder that deltarule loads, zipped" },
+        { name: "explain.html", text: "Explain page", note: "every number derived, in one file" },
+      ].map((file) => ({ ...file, href: address(`/export/${file.name}`) })),
+      async network(rows) {
+        const reply = await fetch(address(`/payload?rows=${rows}`), { cache: "no-store" });
+        if (!reply.ok) throw new Error(await reply.text());
+        const { step, payload, formulas } = await reply.json();
+        return { step, payload, formulas: formulasOf(formulas) };
+      },
       /** Sends an order; gives "" when it is done, or why it is not. */
       order(type, fields = {}) {
         if (!socket || socket.readyState !== WebSocket.OPEN)

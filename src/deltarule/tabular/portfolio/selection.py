@@ -12,7 +12,7 @@ __all__ = ["apply_temperature", "fit_temperature", "mean_loss", "select_greedily
 
 _PICKS = 25
 # The least probability that a loss is computed from: a float32 rounds smaller ones to 0.
-_LEAST_PROBABILITY = 1e-7
+LEAST_PROBABILITY = 1e-7
 
 
 def mean_loss(outputs: NDArray[np.float64], y: NDArray[Any], weights: NDArray[np.float64]) -> float:
@@ -35,7 +35,7 @@ def mean_loss(outputs: NDArray[np.float64], y: NDArray[Any], weights: NDArray[np
     if outputs.ndim == 1:
         return float(weights @ (outputs - y) ** 2)
     of_truth = outputs[np.arange(len(y)), y.astype(np.intp)]
-    return float(weights @ -np.log(np.maximum(of_truth, _LEAST_PROBABILITY)))
+    return float(weights @ -np.log(np.maximum(of_truth, LEAST_PROBABILITY)))
 
 
 def select_greedily(
@@ -103,7 +103,7 @@ def apply_temperature(
     >>> apply_temperature(np.array([[0.2, 0.8]]), 2.0).round(3)
     array([[0.333, 0.667]])
     """
-    logits = np.log(np.maximum(probabilities, _LEAST_PROBABILITY)) / temperature
+    logits = np.log(np.maximum(probabilities, LEAST_PROBABILITY)) / temperature
     logits -= logits.max(axis=1, keepdims=True)
     powers = np.exp(logits)
     scaled: NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)

@@ -32,6 +32,26 @@ const attributionsModule = (function () {
   const theOutput = (a, y) => [a.map((value, j) => (y[j] === 0 ? 0 : y[j] * value)), y];
 
   /**
+   * The layers of a network up to l, whose cost is Σ_j y_j a_j.
+   *
+   * @param {Page.Network} net @param {number} l @returns {Page.Network}
+   */
+  const upTo = (net, l) => ({
+    ...net,
+    L: l,
+    formulas: { ...net.formulas, from_output: theOutput, from_input: null },
+  });
+
+  /** ∂a_j^l/∂x at the row that is shown, with its dropout. @param {Page.Store} store @param {number} l @param {number} j */
+  function slopeOf(store, l, j) {
+    const net = upTo(store.net, l);
+    const pass = store.pass();
+    const mask = pass.masks?.[l];
+    const y = Float64Array.from({ length: net.widths[l] }, (_, m) => (m === j ? (mask?.[j] ?? 1) : 0));
+    return DR.driver.backward(net, store.theta(), pass, y).dX;
+  }
+
+  /**
    * f and ∂f/∂x at a point, for `of` "loss" or the number of an output; without dropout.
    *
    * @typedef {(x: Float64Array) => { value: number, slope: Float64Array, Z: Float64Array[] }} Differentiated
@@ -39,11 +59,7 @@ const attributionsModule = (function () {
    */
   function functionOf(store, of) {
     const theta = store.theta();
-    /** @type {Page.Network} */
-    const net =
-      of === "loss"
-        ? store.net
-        : { ...store.net, formulas: { ...store.net.formulas, from_output: theOutput, from_input: null } };
+    const net = of === "loss" ? store.net : upTo(store.net, store.net.L);
     const y =
       of === "loss"
         ? store.y()
@@ -256,7 +272,8 @@ const attributionsModule = (function () {
     return () => clearTimeout(timer);
   };
 
-  return { attribute, attributeLater };
+  return { attribute, attributeLater, slopeOf };
 })();
 DR.attribute = attributionsModule.attribute;
+DR.slopeOf = attributionsModule.slopeOf;
 DR.attributeLater = attributionsModule.attributeLater;

@@ -53,11 +53,14 @@ const curveModule = (function () {
       parts.push(() => {
         pick.value = String(store.state.sample);
       });
+      const thumbnails = DR.images.chooser(store);
+      if (thumbnails) parts.push(thumbnails.show);
       return el(
         "div",
         { class: "field" },
         el("label", { for: "sample", text: "Sample" }),
         ...stepper("sample", n, pick, "sample"),
+        thumbnails,
       );
     }
 

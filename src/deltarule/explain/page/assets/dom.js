@@ -70,8 +70,10 @@ const domModule = (function () {
     minus: "M4 10h12",
     fit: "M4 8V4h4M12 4h4v4M16 12v4h-4M8 16H4v-4",
     stop: "M5 5h10v10H5z",
+    up: "M4.5 12.5L10 7l5.5 5.5",
+    close: "M5 5l10 10M15 5L5 15",
   };
-  const DRAWN = new Set(["left", "right", "plus", "minus", "fit"]);
+  const DRAWN = new Set(["left", "right", "plus", "minus", "fit", "up", "close"]);
 
   /** A small picture for a button; the button carries the words. @param {keyof typeof ICONS} name */
   function icon(name) {
@@ -199,12 +201,23 @@ const domModule = (function () {
     };
   }
 
-  /** A colour of the style sheet as [red, green, blue], for canvases. @param {string} variable */
+  /** @type {Map<string, number[]>} The colours of the theme that were asked for. */
+  const colours = new Map();
+  document.addEventListener("deltarule-theme", () => colours.clear());
+
+  /**
+   * A colour of the style sheet as [red, green, blue], for canvases; looked up once for each theme.
+   *
+   * @param {string} variable
+   */
   function colour(variable) {
+    const found = colours.get(variable);
+    if (found) return found;
     const probe = el("span", { style: `color: var(${variable}); display: none` });
     document.body.append(probe);
     const parts = (getComputedStyle(probe).color.match(/[\d.]+/g) ?? []).slice(0, 3).map(Number);
     probe.remove();
+    colours.set(variable, parts);
     return parts;
   }
 

@@ -9,7 +9,23 @@ const drawingModule = (function () {
   const { el, svg, put, iconButton, choice } = DR.dom;
   const { build, keyOf } = DR.parts;
 
-  const PHONE = 520; // pixels: a drawing that has fewer is set as narrow as it can be read
+  /**
+   * The room for the drawing in an element: as wide as that, and as high as the window leaves it beside
+   * the bars and the sweep.
+   *
+   * @param {HTMLElement} element @param {Page.Store} store @returns {Page.Room}
+   */
+  function roomIn(element, store) {
+    const root = document.documentElement;
+    const scale = Number(getComputedStyle(root).getPropertyValue("--scale")) || 1;
+    const unit = parseFloat(getComputedStyle(root).fontSize) / scale;
+    const width = Math.max(element.clientWidth - 2, 240);
+    const narrow = width < DR.layout.NARROW;
+    // Larger text makes all of it larger: the page is scrolled then, and not the drawing in its card.
+    const high = narrow ? Math.max(0.5 * innerHeight, 300) : Math.max(innerHeight - 18.6 * unit, 260);
+    const height = Math.round(scale * high);
+    return { width, height, scale, pictured: DR.pictures.has(store) };
+  }
 
   /** The part that the Tab key comes to. @param {Page.Drawing} view */
   const reached = (view) => /** @type {Page.Part} */ (view.parts.get(view.at));
@@ -52,6 +68,7 @@ const drawingModule = (function () {
     view.hot = key;
     view.root.classList.toggle("pointing", Boolean(part));
     DR.paint.emphasis(view);
+    DR.links.mark(key);
   }
 
   /** @param {Page.Drawing} view */
@@ -87,7 +104,7 @@ const drawingModule = (function () {
   function reveal({ frame, parts, store }) {
     const part = parts.get(keyOf(store.state.selected));
     if (!part || frame.scrollWidth <= frame.clientWidth + 1) return;
-    const shape = part.line ? part.element.querySelector("line") : part.circle;
+    const shape = part.line ? part.element.querySelector("line") : part.face;
     const box = (shape ?? part.element).getBoundingClientRect();
     const seen = frame.getBoundingClientRect();
     if (box.left >= seen.left && box.right <= seen.right) return;
@@ -131,9 +148,8 @@ const drawingModule = (function () {
    *
    * @param {HTMLElement} element
    * @param {Page.Store} store
-   * @param {Page.Spacing} [spacing] the distances of plan.js, unless the place is as narrow as a phone
    */
-  function mount(element, store, spacing = "page") {
+  function mount(element, store) {
     const root = svg("svg", { class: "network", role: "group" });
     const frame = el("div", { class: "scroll network-frame" }, root);
     // `update`, called below, sets what is missing here.
@@ -144,6 +160,7 @@ const drawingModule = (function () {
         frame,
         at: "",
         hot: null,
+        linked: new Set(),
         follow: "from",
         zoom: 1,
         nodes: /** @type {number[][]} */ ([]),
@@ -151,15 +168,18 @@ const drawingModule = (function () {
         shape: "",
       })
     );
+    /** Takes the measure of the room; whether it has changed. */
     const fit = () => {
-      view.spacing = element.clientWidth < PHONE ? "phone" : spacing;
-      return view.spacing;
+      const before = JSON.stringify(view.room);
+      view.room = roomIn(element, store);
+      return JSON.stringify(view.room) !== before;
     };
     const bar = tools(view);
     view.legend = /** @type {HTMLElement} */ (bar.querySelector(".legend"));
     element.classList.add("drawing");
     element.replaceChildren(bar, frame);
     listen(view);
+    DR.links.watch(view);
     fit();
 
     /** @param {Page.View} state @param {Page.Changed} changed */
@@ -170,6 +190,7 @@ const drawingModule = (function () {
       const moved = changed.has("sample") || changed.has("state");
       const fresh = other || (moved && !changed.has("payload")) || !DR.plan.has(view.nodes, state.selected);
       const nodes = fresh ? DR.plan.nodesOf(store) : view.nodes;
+      if (other) fit();
       const limited = changed.has("colour") && view.edges.length > 600;
       if (other || limited || JSON.stringify(nodes) !== JSON.stringify(view.nodes)) {
         view.nodes = nodes;
@@ -187,12 +208,18 @@ const drawingModule = (function () {
     }
     store.subscribe(update);
     update(store.state, new Set(["payload"]));
-    DR.plots.onWidth(element, () => {
-      const before = view.spacing;
-      if (fit() === before) return;
+    const again = () => {
+      if (!fit()) return;
       rebuild(root.contains(document.activeElement));
       DR.paint.all(view);
-    });
+    };
+    DR.plots.onWidth(element, again);
+    // A phone's window changes its height while it is scrolled: only a wide drawing follows it.
+    addEventListener(
+      "resize",
+      DR.dom.eachFrame(() => view.room.width >= DR.layout.NARROW && again()),
+    );
+    document.addEventListener("deltarule-size", again);
   }
 
   return { mount };

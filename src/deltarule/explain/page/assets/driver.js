@@ -16,7 +16,22 @@ const driverModule = (function () {
    * @param {(z: number, a: number, up: number) => number} f @returns {Page.VectorFunction}
    */
   function each(f) {
-    return (z, a = z, up = z) => z.map((_, j) => f(z[j], a[j], up[j]));
+    /** @type {Page.VectorFunction} */
+    const g = (z, a = z, up = z) => z.map((_, j) => f(z[j], a[j], up[j]));
+    g.scalar = f;
+    return g;
+  }
+
+  /**
+   * Writes g(z, a, up) to `out`; a formula of numbers needs no new array for it.
+   *
+   * @param {Page.VectorFunction} g @param {Float64Array} out
+   * @param {Float64Array} z @param {Float64Array} a @param {Float64Array} up
+   */
+  function fill(g, out, z, a, up) {
+    const f = g.scalar;
+    if (f) for (let j = 0; j < z.length; ++j) out[j] = f(z[j], a[j], up[j]);
+    else out.set(g(z, a, up));
   }
 
   /**
@@ -61,26 +76,37 @@ const driverModule = (function () {
   const biasAt = (net, l, j) => /** @type {number} */ (net.b[l]) + j;
 
   /**
+   * Arrays for the passes of one row, which the next row may use again.
+   *
+   * @param {Page.Network} net @returns {Page.PassBuffers}
+   */
+  function buffers(net) {
+    const layers = () => net.widths.map((width) => new Float64Array(width));
+    return { Z: layers(), A: layers(), G: layers(), up: layers(), delta: layers() };
+  }
+
+  /**
    * z^l and a^l of every layer; G[l] is g^l(z^l), which is a^l but for dropout (`masks`).
    *
-   * `shift` adds `by` to one z, for finite differences.
+   * `shift` adds `by` to one z, for finite differences. The results stand in arrays of `into`, or
+   * in new ones.
    *
    * @param {Page.Network} net
    * @param {Float64Array} theta
    * @param {ArrayLike<number>} x
    * @param {Page.RowMasks} [masks]
    * @param {{ layer: number, j: number, by: number } | null} [shift]
+   * @param {Page.PassBuffers} [into]
    * @returns {Page.ForwardPass}
    */
-  function forward(net, theta, x, masks = null, shift = null) {
-    /** @type {Float64Array[]} */
-    const Z = Array(1).fill(null);
-    const A = [Float64Array.from(x)];
-    const G = [A[0]];
+  function forward(net, theta, x, masks = null, shift = null, into = buffers(net)) {
+    const { Z, A, G } = into;
+    A[0].set(x);
+    G[0] = A[0];
     for (let l = 1; l <= net.L; ++l) {
       const inputs = A[l - 1],
-        n = inputs.length;
-      const z = new Float64Array(net.widths[l]);
+        n = inputs.length,
+        z = Z[l];
       const bias = net.b[l];
       for (let j = 0, at = net.W[l]; j < z.length; ++j, at += n) {
         let sum = 0;
@@ -88,11 +114,10 @@ const driverModule = (function () {
         z[j] = bias === null ? sum : sum + theta[bias + j];
       }
       if (shift && shift.layer === l) z[shift.j] += shift.by;
-      const g = Float64Array.from(net.formulas.value[l](z));
       const mask = masks?.[l];
-      Z.push(z);
-      G.push(g);
-      A.push(mask ? g.map((value, j) => value * mask[j]) : g);
+      fill(net.formulas.value[l], G[l], z, z, z);
+      if (mask) for (let j = 0; j < z.length; ++j) A[l][j] = G[l][j] * mask[j];
+      else A[l].set(G[l]);
     }
     return { Z, A, G, masks };
   }
@@ -117,10 +142,44 @@ const driverModule = (function () {
   }
 
   /**
+   * C_i, with δ^l of every layer and ∂C_i/∂a^l of those below the output in `into`.
+   *
+   * F13 is the inner sum below, over all nodes j of layer l.
+   *
+   * @param {Page.Network} net
+   * @param {Float64Array} theta
+   * @param {Page.ForwardPass} passed
+   * @param {ArrayLike<number>} y
+   * @param {Page.PassBuffers} into
+   */
+  function deltas(net, theta, passed, y, into) {
+    const { L, widths, formulas } = net,
+      { up, delta } = into;
+    const z = passed.Z[L],
+      a = passed.G[L];
+    const [terms, first] = (formulas.from_input ?? formulas.from_output)(formulas.from_input ? z : a, y);
+    if (formulas.from_input) delta[L].set(first);
+    else fill(formulas.pullback[L], delta[L], z, a, Float64Array.from(first));
+    for (let l = L; l >= 1; --l) {
+      const n = widths[l - 1];
+      const down = up[l - 1].fill(0);
+      for (let j = 0, at = net.W[l]; j < widths[l]; ++j, at += n) {
+        const d = delta[l][j];
+        for (let k = 0; k < n; ++k) down[k] += d * theta[at + k];
+      }
+      if (l === 1) break;
+      const mask = passed.masks?.[l - 1];
+      const upG = mask ? down.map((value, k) => value * mask[k]) : down;
+      fill(formulas.pullback[l - 1], delta[l - 1], passed.Z[l - 1], passed.G[l - 1], upG);
+    }
+    return sum(terms);
+  }
+
+  /**
    * Every derivative of one sample's loss, from a forward pass.
    *
    * up[l] is ∂C_i/∂a^l, slope[l] is g^l′(z^l) (null for softmax, which has none), delta[l] is
-   * ∂C_i/∂z^l, dX is ∂C_i/∂x. F13 is the inner sum below, over all nodes j of layer l.
+   * ∂C_i/∂z^l, dX is ∂C_i/∂x.
    *
    * @param {Page.Network} net
    * @param {Float64Array} theta
@@ -129,37 +188,22 @@ const driverModule = (function () {
    * @returns {Page.BackwardPass}
    */
   function backward(net, theta, passed, y) {
-    const { L, widths } = net;
-    const { terms, up: upL, delta: deltaL } = atOutput(net, passed, y);
-    const up = Array(L + 1).fill(null),
-      slope = Array(L + 1).fill(null),
-      delta = Array(L + 1).fill(null);
-    up[L] = upL;
-    delta[L] = deltaL;
-    for (let l = L; l >= 1; --l) {
-      const n = widths[l - 1];
-      const down = new Float64Array(n);
-      for (let j = 0, at = net.W[l]; j < widths[l]; ++j, at += n) {
-        const d = delta[l][j];
-        for (let k = 0; k < n; ++k) down[k] += d * theta[at + k];
-      }
-      up[l - 1] = down;
-      if (l === 1) break;
-      const mask = passed.masks?.[l - 1];
-      const upG = mask ? down.map((value, k) => value * mask[k]) : down;
-      delta[l - 1] = Float64Array.from(net.formulas.pullback[l - 1](passed.Z[l - 1], passed.G[l - 1], upG));
-    }
-    for (let l = 1; l <= L; ++l) {
+    const { up, delta } = buffers(net);
+    const loss = deltas(net, theta, passed, y, { ...passed, up, delta });
+    const { terms, up: upL } = atOutput(net, passed, y);
+    up[net.L] = upL;
+    const slope = Array(net.L + 1).fill(null);
+    for (let l = 1; l <= net.L; ++l) {
       const g = net.formulas.slope[l];
       slope[l] = g ? Float64Array.from(g(passed.Z[l], passed.G[l])) : null;
     }
-    return { loss: sum(terms), terms, up, slope, delta, dX: up[0] };
+    return { loss, terms, up, slope, delta, dX: up[0] };
   }
 
-  /** The sum, added in order as Python's reference does. @param {Iterable<number>} values */
+  /** The sum, added in order as Python's reference does. @param {ArrayLike<number>} values */
   function sum(values) {
     let total = 0;
-    for (const value of values) total += value;
+    for (let j = 0; j < values.length; ++j) total += values[j];
     return total;
   }
 
@@ -205,13 +249,13 @@ const driverModule = (function () {
    */
   function gradient(net, theta, X, Y, w, masks = null) {
     const grad = new Float64Array(net.p);
+    const into = buffers(net);
     let cost = 0;
     for (let i = 0; i < X.shape[0]; ++i) {
       if (w[i] === 0) continue;
-      const passed = forward(net, theta, DR.data.row(X, i), masksOf(masks, i));
-      const back = backward(net, theta, passed, DR.data.row(Y, i));
-      cost += w[i] * back.loss;
-      accumulate(net, passed, back.delta, w[i], grad);
+      const passed = forward(net, theta, DR.data.row(X, i), masksOf(masks, i), null, into);
+      cost += w[i] * deltas(net, theta, passed, DR.data.row(Y, i), into);
+      accumulate(net, passed, into.delta, w[i], grad);
     }
     return { cost, grad };
   }
@@ -224,9 +268,12 @@ const driverModule = (function () {
    * @param {Float64Array} x
    * @param {Float64Array} y
    * @param {Page.RowMasks} [masks]
+   * @param {Page.PassBuffers} [into]
    */
-  function loss(net, theta, x, y, masks = null) {
-    return sum(atOutput(net, forward(net, theta, x, masks), y).terms);
+  function loss(net, theta, x, y, masks = null, into = buffers(net)) {
+    const { Z, G } = forward(net, theta, x, masks, null, into),
+      { from_input: fused, from_output: plain } = net.formulas;
+    return sum((fused ? fused(Z[net.L], y) : plain(G[net.L], y))[0]);
   }
 
   /**
@@ -240,10 +287,11 @@ const driverModule = (function () {
    * @param {(Page.DecodedArray | null)[] | null} [masks]
    */
   function cost(net, theta, X, Y, w, masks = null) {
+    const into = buffers(net);
     let total = 0;
     for (let i = 0; i < X.shape[0]; ++i) {
       if (w[i] === 0) continue;
-      total += w[i] * loss(net, theta, DR.data.row(X, i), DR.data.row(Y, i), masksOf(masks, i));
+      total += w[i] * loss(net, theta, DR.data.row(X, i), DR.data.row(Y, i), masksOf(masks, i), into);
     }
     return total;
   }
@@ -252,6 +300,7 @@ const driverModule = (function () {
     network,
     weightAt,
     biasAt,
+    buffers,
     forward,
     atOutput,
     backward,

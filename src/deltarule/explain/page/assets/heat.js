@@ -68,6 +68,47 @@ const heatModule = (function () {
   const named = ([id, text], over) => /** @type {Page.SymbolName} */ ([id + over, text + over]);
 
   /**
+   * The indices of a matrix's rows or columns, those with the largest root mean square first.
+   *
+   * @param {number} n @param {number} across @param {(i: number, k: number) => number} at
+   */
+  function bySize(n, across, at) {
+    const sizes = Array.from({ length: n }, (_, i) => {
+      let sum = 0;
+      for (let k = 0; k < across; ++k) sum += at(i, k) ** 2;
+      return Number.isNaN(sum) ? Infinity : sum; // what is no number is to be seen first
+    });
+    return sizes.map((_, i) => i).sort((a, b) => (sizes[b] === sizes[a] ? a - b : sizes[b] - sizes[a]));
+  }
+
+  /**
+   * A matrix with its rows, or its rows and columns, sorted by size.
+   *
+   * @param {Page.HeatMatrix} matrix @param {string} order "plain", "rows" or "both"
+   * @returns {Page.HeatMatrix}
+   */
+  function sorted(matrix, order) {
+    const { rows, columns, at } = matrix;
+    if (order === "plain") return matrix;
+    const R = bySize(rows, columns, at);
+    const C =
+      order === "both"
+        ? bySize(columns, rows, (c, r) => at(r, c))
+        : Array.from({ length: columns }, (_, c) => c);
+    return {
+      ...matrix,
+      at: (r, c) => at(R[r], C[c]),
+      note: `${matrix.note}; sorted by size`,
+      symbol: (r, c) => matrix.symbol(R[r], C[c]),
+      what: (r, c) => matrix.what(R[r], C[c]),
+      mark: (selected) => {
+        const found = matrix.mark(selected);
+        return found && [R.indexOf(found[0]), C.indexOf(found[1])];
+      },
+    };
+  }
+
+  /**
    * The weights (or gradients) into a node and out of it, as maps of one row.
    *
    * @param {Page.Store} store @param {string} kind @param {{ layer: number, j: number }} node
@@ -220,7 +261,7 @@ const heatModule = (function () {
   /**
    * The controls that choose the maps, and those that zoom to a node; they call `refresh` and `zoom`.
    *
-   * @param {{ kind: string, common: boolean }} view @param {() => void} refresh @param {() => void} zoom
+   * @param {{ kind: string, common: boolean, order: string }} view @param {() => void} refresh @param {() => void} zoom
    */
   function controls(view, refresh, zoom) {
     const kinds = choice(
@@ -254,19 +295,25 @@ const heatModule = (function () {
       "aria-label": "Number of the node to zoom to",
       onchange: zoom,
     });
-    const legend = el(
-      "span",
-      { class: "heat-legend" },
-      el("span", { class: "key negative", text: "negative" }),
-      el("span", { class: "ramp", "aria-hidden": "true" }),
-      el("span", { class: "key positive", text: "positive" }),
+    const order = el(
+      "select",
+      {
+        id: "heat-order",
+        onchange: () => {
+          view.order = order.value;
+          refresh();
+        },
+      },
+      el("option", { value: "plain", text: "as numbered" }),
+      el("option", { value: "rows", text: "rows by size" }),
+      el("option", { value: "both", text: "rows and columns by size" }),
     );
     const above = el(
       "div",
       { class: "row" },
       kinds,
       el("label", { class: "field check" }, common, "one scale for all layers"),
-      legend,
+      el("span", { class: "field" }, el("label", { for: "heat-order", text: "Order" }), order),
     );
     const between = el(
       "div",
@@ -281,8 +328,8 @@ const heatModule = (function () {
 
   /** @param {HTMLElement} element @param {Page.Store} store */
   function mount(element, store) {
-    /** @type {{ kind: string, common: boolean, stale: boolean, visible: boolean, figures: ReturnType<typeof DR.maps.figure>[] }} */
-    const view = { kind: "weights", common: false, stale: true, visible: false, figures: [] };
+    /** @type {{ kind: string, common: boolean, order: string, stale: boolean, visible: boolean, figures: ReturnType<typeof DR.maps.figure>[] }} */
+    const view = { kind: "weights", common: false, order: "plain", stale: true, visible: false, figures: [] };
     const { above, between, layer, node } = controls(view, refresh, zoom);
     const maps = el("div", { class: "maps" }),
       close = el("div", { class: "maps strips" }),
@@ -323,7 +370,7 @@ const heatModule = (function () {
       }
       view.stale = false;
       const ink = DR.maps.colours(),
-        list = matrices(store.seen(), view.kind),
+        list = matrices(store.seen(), view.kind).map((matrix) => sorted(matrix, view.order)),
         sizes = list.map(DR.maps.largestOf),
         all = Math.max(...sizes);
       view.figures = list.map((matrix, at) =>

@@ -385,7 +385,10 @@ const lensChartsModule = (function () {
       // The options at the start: the choice may change while they are computed.
       const asked = { ...options };
       cancel = DR.attributeLater(store.seen(), asked, (found) => {
+        const image = DR.images.of(store);
+        const picture = image && DR.images.attributions(store, image, found.values);
         place.replaceChildren(bars(byColumn(store.payload, found.values), "signed"));
+        if (picture) place.prepend(picture);
         const { changed } = store.seen();
         words.replaceChildren(
           ...account(store, found, asked),

@@ -34,12 +34,14 @@
     [[",", "."], "the sweep one step back, one step on"],
     [["G"], "lines by weight or by gradient"],
     [["M"], "one sample, or the mean over all"],
+    [["T"], "the guided tour"],
     [["/"], "go to a weight or a node by its name"],
     [["?"], "this help"],
   ];
 
   const ABOUT =
-    "Every circle is a node with its activation a. Every line is a weight: orange is positive, blue " +
+    "Every node shows its activation a; with two inputs its picture is a over their plane, and the ring " +
+    "is the sample. Every line is a weight: orange is positive, blue " +
     "and dashed is negative, wide is large. Choose any of them, and the derivation of its gradient " +
     "stands beside the drawing, number by number.";
 
@@ -52,12 +54,22 @@
     shell.theme();
     shell.textSize();
     const dialog = shell.help(ABOUT, KEYS);
-    const actions = {
+    /** @type {Record<string, () => unknown>} */
+    const ofThePage = {
       ...shell.storeKeys(() => store),
       p: DR.sweep.toggle,
       ",": () => DR.sweep.step(-1),
       ".": () => DR.sweep.step(1),
-      "/": () => at("goto-text").focus(),
+      "/": () => {
+        DR.dock.open();
+        at("goto-text").focus();
+      },
+    };
+    // The tour hides all that these keys change.
+    const outside = Object.entries(ofThePage).map(([key, f]) => [key, () => DR.tour.isOpen() || f()]);
+    const actions = {
+      ...Object.fromEntries(outside),
+      t: () => at("tour-link").click(),
       "?": () => dialog.showModal(),
     };
     shell.keys(actions, dialog);
@@ -66,6 +78,7 @@
       ["The controls", () => DR.curve.controls(at("controls"), store)],
       ["The drawing", () => DR.drawing.mount(at("drawing"), store)],
       ["The derivation", () => DR.panel.mount(at("panel"), store)],
+      ["The place of the derivation", () => DR.dock.mount(at("derivation"), store)],
       ["The field to go by", () => DR.goto.mount(at("goto"), store)],
       ["The sweeps", () => DR.sweep.mount(at("sweep"), store)],
       ["What if", () => DR.whatif.mount(at("whatif"), store)],
@@ -73,6 +86,7 @@
       ["The loss curve", () => DR.curve.mount(at("curve"), store)],
       ["The heat maps", () => DR.heat.mount(at("heat"), store)],
       ["The gradient lens", () => DR.lens.mount(at("lens"), payload.lens, store)],
+      ["The guided tour", () => DR.tour.mount(at("tour"), store)],
     ];
     for (const [name, mount] of parts) {
       try {

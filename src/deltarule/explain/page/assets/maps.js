@@ -6,10 +6,14 @@
 "use strict";
 
 const mapsModule = (function () {
-  const { el, brief, clamp, colour } = DR.dom;
+  const { el, brief, clamp, colour, iconButton } = DR.dom;
   const WIDE = 560,
     HIGH = 380,
     CELL = 36; // a map's size on the screen, and its largest cell
+  const ZOOM = 1.6; // by which a button or a key enlarges a map
+
+  /** How strong a colour is for a share of the largest number, from 0 to 1. @param {number} share */
+  const strength = (share) => clamp(share, 0, 1) ** 0.75;
 
   /** @param {Page.HeatMatrix} matrix */
   function largestOf(matrix) {
@@ -47,11 +51,44 @@ const mapsModule = (function () {
       for (let c = 0; c < matrix.columns; ++c, p += 4) {
         const value = matrix.at(r, c),
           end = Number.isFinite(value) ? (value < 0 ? ink.negative : ink.positive) : ink.none;
-        const t = Number.isFinite(value) ? (most > 0 ? Math.abs(value) / most : 0) ** 0.75 : 1;
+        const t = Number.isFinite(value) ? strength(most > 0 ? Math.abs(value) / most : 0) : 1;
         for (let q = 0; q < 3; ++q) image.data[p + q] = ink.zero[q] + t * (end[q] - ink.zero[q]);
         image.data[p + 3] = 255;
       }
     context.putImageData(image, 0, 0);
+  }
+
+  /**
+   * The scale of a map, with numbers and, by `point`, a mark at one.
+   *
+   * @param {number} most @param {Page.Ink} ink
+   */
+  function scale(most, ink) {
+    /** @param {number} at from −1 to 1 */
+    const shade = (at) => {
+      const end = at < 0 ? ink.negative : ink.positive;
+      const parts = ink.zero.map((zero, q) => Math.round(zero + strength(Math.abs(at)) * (end[q] - zero)));
+      return `rgb(${parts.join(" ")})`;
+    };
+    const stops = Array.from({ length: 21 }, (_, i) => shade((i - 10) / 10));
+    const needle = el("i", { class: "needle", hidden: true });
+    const bar = el("div", { class: "scale-bar" }, needle);
+    bar.style.background = `linear-gradient(90deg, ${stops.join(", ")})`;
+    const ticks = most > 0 ? [-1, -0.5, 0, 0.5, 1] : [0];
+    const words = ticks.map((at) => el("span", { text: brief(at * most) }));
+    const box = el(
+      "div",
+      { class: "scale", "aria-hidden": "true" },
+      bar,
+      el("div", { class: "ticks" }, ...words),
+    );
+    return Object.assign(box, {
+      /** @param {number | null} value */
+      point(value) {
+        needle.hidden = value === null || !Number.isFinite(value) || !(most > 0);
+        if (value !== null) needle.style.left = `${50 + 50 * clamp(value / most, -1, 1)}%`;
+      },
+    });
   }
 
   /**
@@ -60,9 +97,9 @@ const mapsModule = (function () {
    * @param {HTMLCanvasElement} canvas
    * @param {Page.HeatMatrix} matrix
    * @param {{ read: (r: number, c: number) => void, clear: () => void, choose: () => unknown,
-   *   place: () => [r: number, c: number] }} actions
+   *   place: () => [r: number, c: number], zoom: (by: number) => void }} actions
    */
-  function listen(canvas, { rows, columns }, { read, clear, choose, place }) {
+  function listen(canvas, { rows, columns }, { read, clear, choose, place, zoom }) {
     /** @param {MouseEvent} event */
     const under = (event) => {
       const box = canvas.getBoundingClientRect();
@@ -96,6 +133,9 @@ const mapsModule = (function () {
       const to = moves[event.key];
       if (to) read(...to);
       else if (event.key === "Enter" || event.key === " ") choose();
+      else if (event.key === "+" || event.key === "=") zoom(ZOOM);
+      else if (event.key === "-") zoom(1 / ZOOM);
+      else if (event.key === "0") zoom(0);
       else return;
       event.preventDefault();
     });
@@ -112,24 +152,49 @@ const mapsModule = (function () {
     const cell = matrix.strip
       ? 0
       : Math.max(Math.min(CELL, Math.floor(WIDE / columns), Math.floor(HIGH / rows)), 1);
-    const size = matrix.strip
-      ? `width: min(100%, ${columns * 22}px); height: 2.25rem`
-      : `width: min(100%, ${Math.max(columns * cell, 24)}px); height: ${rows * cell}px`;
+    const zoomable = !matrix.strip && cell < CELL / 2;
+    const keys = zoomable
+      ? "Arrow keys read, Enter selects, + and − zoom."
+      : "Arrow keys read, Enter selects.";
     const canvas = el("canvas", {
-      style: size,
       tabindex: 0,
       role: "application",
       "aria-roledescription": "heat map",
-      "aria-label": `${matrix.title}, ${rows} by ${columns}, ${matrix.note}. Arrow keys read, Enter selects.`,
+      "aria-label": `${matrix.title}, ${rows} by ${columns}, ${matrix.note}. ${keys}`,
     });
     const cursor = el("div", { class: "cursor", hidden: true }),
       marked = el("div", { class: "cursor marked", hidden: true });
     const out = el("output", { class: "readout", "aria-live": "polite" });
+    const legend = scale(most, ink);
     const rest = `largest |value| ${brief(most)}`;
     out.textContent = rest;
     paint(canvas, matrix, most, ink);
     /** @type {[r: number, c: number] | null} */
     let place = null;
+    const frame = el("div", { class: "map-frame" }, el("div", { class: "canvas" }, canvas, marked, cursor));
+    let enlarged = 1;
+
+    /** Makes the map larger or smaller about what is read or seen; 0: as at first. @param {number} by */
+    function zoom(by) {
+      if (!zoomable) by = 0;
+      const before = enlarged;
+      enlarged = by ? clamp(enlarged * by, 1, CELL / cell) : 1;
+      const [r, c] = place ?? [
+        ((frame.scrollTop + frame.clientHeight / 2) / (rows * cell * before)) * rows,
+        ((frame.scrollLeft + frame.clientWidth / 2) / (columns * cell * before)) * columns,
+      ];
+      const wide = Math.max(columns * cell, 24);
+      canvas.style.width = matrix.strip
+        ? `min(100%, ${columns * 22}px)`
+        : enlarged === 1
+          ? `min(100%, ${wide}px)`
+          : `${wide * enlarged}px`;
+      canvas.style.height = matrix.strip ? "2.25rem" : `${rows * cell * enlarged}px`;
+      if (enlarged === 1) return;
+      const side = cell * enlarged;
+      frame.scrollTop = (r + 0.5) * side - frame.clientHeight / 2;
+      frame.scrollLeft = (c + 0.5) * side - frame.clientWidth / 2;
+    }
 
     /** @param {HTMLElement} box @param {[r: number, c: number]} entry */
     const put = (box, [r, c]) => {
@@ -144,14 +209,30 @@ const mapsModule = (function () {
       place = [clamp(r, 0, rows - 1), clamp(c, 0, columns - 1)];
       put(cursor, place);
       const [key, text] = matrix.symbol(...place);
-      out.replaceChildren(`${text} = `, DR.dom.shown(key, matrix.at(...place)));
+      const value = matrix.at(...place);
+      legend.point(value);
+      out.replaceChildren(`${text} = `, DR.dom.shown(key, value));
+      // By keys the cursor may leave the part of an enlarged map that is seen.
+      if (enlarged > 1 && document.activeElement === canvas)
+        cursor.scrollIntoView({ block: "nearest", inline: "nearest" });
     }
     const clear = () => {
       cursor.hidden = true;
+      legend.point(null);
       out.textContent = rest;
     };
     const choose = () => place && store.set(matrix.what(...place));
-    listen(canvas, matrix, { read, clear, choose, place: () => place || [0, 0] });
+    listen(canvas, matrix, { read, clear, choose, place: () => place || [0, 0], zoom });
+    zoom(0);
+    const buttons = zoomable
+      ? el(
+          "span",
+          { class: "map-zoom", role: "group", "aria-label": `Size of the map of ${matrix.title}` },
+          iconButton("minus", `Smaller map of ${matrix.title}`, () => zoom(1 / ZOOM)),
+          iconButton("fit", `The whole map of ${matrix.title}`, () => zoom(0)),
+          iconButton("plus", `Larger map of ${matrix.title}`, () => zoom(ZOOM)),
+        )
+      : null;
     const box = el(
       "figure",
       { class: `map${matrix.strip ? " strip" : ""}` },
@@ -161,7 +242,9 @@ const mapsModule = (function () {
         el("b", { text: matrix.title }),
         el("span", { class: "note", text: ` ${rows} × ${columns}: ${matrix.note}` }),
       ),
-      el("div", { class: "canvas" }, canvas, marked, cursor),
+      buttons,
+      frame,
+      legend,
       out,
     );
     const mark = () => {

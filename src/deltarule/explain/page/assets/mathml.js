@@ -221,8 +221,14 @@ const mathsModule = (function () {
         event.clientY <= r.bottom,
     );
 
+  /** Where the pointer was last. @type {[x: number, y: number]} */
+  let last = [NaN, NaN];
+
   /** @param {PointerEvent} event */
   function moved(event) {
+    // A number is not as high as its symbol: what stands below would move under a pointer that rests.
+    if (event.clientX === last[0] && event.clientY === last[1]) return;
+    last = [event.clientX, event.clientY];
     /** @type {HTMLElement | null} */
     const over = event.target instanceof Element ? event.target.closest("[data-symbol]") : null;
     if (over === current) return;
@@ -255,6 +261,7 @@ const mathsModule = (function () {
   /** @param {MathMLElement} node */
   function choose(node) {
     point(node);
+    document.dispatchEvent(new CustomEvent("deltarule-point", { detail: node }));
     DR.dom.say(spoken.get(node) ?? "");
   }
 

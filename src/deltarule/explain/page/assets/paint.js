@@ -3,8 +3,9 @@
 "use strict";
 
 const paintModule = (function () {
-  const { el, svg, put, brief, clamp } = DR.dom;
+  const { el, svg, put, brief } = DR.dom;
 
+  const SMALL = 22; // half a picture that has no room for more than a number
   const STRONG = 48; // lines between two layers that are drawn in full
 
   /**
@@ -93,6 +94,23 @@ const paintModule = (function () {
     }
   }
 
+  /**
+   * Makes a node as wide as its number needs, which is more than usual for an extreme one.
+   *
+   * @param {Page.NodePart} part @param {number} wanted half of the width @param {number} usual
+   */
+  function widen(part, wanted, usual) {
+    if ((part.half ?? usual) === wanted) return;
+    part.half = wanted;
+    for (const [shape, by] of /** @type {[Element, number][]} */ ([
+      [part.face, 0],
+      [part.halo, 3.5],
+    ])) {
+      put(shape, "x", part.x - wanted - by);
+      put(shape, "width", 2 * (wanted + by));
+    }
+  }
+
   /** @param {Page.Drawing} view @param {Page.Known} known */
   function paintEdges(view, known) {
     const { store } = view,
@@ -139,25 +157,27 @@ const paintModule = (function () {
       { layer: l, j } = part.what,
       { symbols } = DR.text;
     const { state } = store,
-      digits = plan.r >= 24 ? 3 : 2;
+      { digits, font, half, scale } = plan;
     const a = now.pass.A[l][j],
       old = now.base.A[l][j];
     const computed = known.a(l, j);
-    const text = computed ? brief(a, digits) : "";
+    // Below a picture there is the room between two columns.
+    const room = plan.pictured ? 2 * half + 24 * scale : 2 * half - 4 * scale;
+    const text = computed ? DR.layout.numberIn(a, room, font, { digits }) : "";
     number(part.value, computed ? symbols.a(l, j)[0] : null, a, text);
-    put(
-      part.value,
-      "class",
-      text.length > (plan.r < 20 ? 4 : plan.r < 24 ? 5 : 6) || (plan.r < 24 && text.includes("e"))
-        ? "value long"
-        : "value",
-    );
+    if (!plan.pictured) widen(part, Math.max(half, DR.layout.numberWidth(text, font) / 2 + 5 * scale), half);
     const moved = now.nudged && computed && a !== old;
     const i = state.sample;
     const delta = l === 0 ? now.pass.up[0][j] : now.pass.delta[l][j];
     const down = l === 0 ? symbols.dCda(0, j, i) : symbols.delta(l, j);
     const showDelta = backward && known.delta(l, j) && (state.mode === "sample" || state.sweep);
-    const word = moved ? "was " : !showDelta ? "" : l === 0 ? "∂ " : "δ ";
+    const word = moved
+      ? "was "
+      : !showDelta || (plan.pictured && plan.r < SMALL)
+        ? ""
+        : l === 0
+          ? "∂ "
+          : "δ ";
     if (part.word.textContent !== word) part.word.textContent = word;
     if (moved) number(part.below, null, null, brief(old, digits));
     else if (showDelta) number(part.below, down[0], delta, brief(delta, digits));
@@ -166,8 +186,7 @@ const paintModule = (function () {
     put(part.under, "display", part.below.textContent === "" ? "none" : null);
     put(part.under, "class", `below ${moved ? "moved" : showDelta ? signOf(delta) : ""}`);
     part.fill = backward ? (known.delta(l, j) ? delta : NaN) : computed ? a : NaN;
-    const room = plan.r >= 28 ? "" : plan.r >= 24 ? " middling" : " dense";
-    part.tone = `node${room}${computed ? "" : " empty"}${moved ? " moved" : ""}`;
+    part.tone = `node${computed ? "" : " empty"}${moved ? " moved" : ""}`;
     const name =
       l === 0
         ? (store.payload.names.inputs[j] ?? "")
@@ -197,7 +216,7 @@ const paintModule = (function () {
       const scale = backward && part.what.layer > 0 ? all : most[part.what.layer];
       const t = Number.isFinite(part.fill) && scale > 0 ? Math.abs(part.fill) / scale : 0;
       const style = `--t: ${Math.round(t * 100)}%`;
-      put(part.circle, "style", style);
+      put(part.face, "style", style);
       part.tone += ` ${Number.isFinite(part.fill) ? signOf(part.fill) : "unknown"}`;
     }
   }
@@ -208,13 +227,17 @@ const paintModule = (function () {
       { state } = store,
       { symbols } = DR.text,
       y = store.y();
-    for (const { j, value } of view.targets) {
-      number(
-        value,
-        symbols.y(j)[0],
-        y[j],
-        Number.isInteger(y[j]) ? DR.number(y[j], 1).replace(/\.0$/, "") : brief(y[j]),
-      );
+    const { u, loss, target } = view.plan;
+    for (const { j, value, box, room } of view.targets) {
+      const whole = Number.isInteger(y[j]) && Math.abs(y[j]) < 1e4;
+      const text = whole ? `${y[j]}`.replace("-", DR.text.MINUS) : "";
+      number(value, symbols.y(j)[0], y[j], text || DR.layout.numberIn(y[j], room, 12.5 * u));
+      // An extreme number makes its box wider, most of it where the line to the loss is.
+      const more = Math.max(0, DR.layout.numberWidth(value.textContent ?? "", 12.5 * u) - room);
+      const left = Math.min(more, 5 * u);
+      put(box, "x", target.x - target.half - left);
+      put(box, "width", 2 * target.half + more);
+      put(value, "x", target.x + target.half + more - left - (view.plan.narrow ? 5 : 7) * u);
     }
     const part = /** @type {Page.LossPart} */ (view.parts.get("cost"));
     const mean = state.mode === "mean" && !state.sweep;
@@ -225,16 +248,17 @@ const paintModule = (function () {
         : store.mean();
     const [symbol, text] = mean ? symbols.cost() : symbols.loss(state.sample);
     const name = symbol + over;
-    number(part.value, known.loss ? name : null, cost, known.loss ? DR.number(cost) : "");
-    put(part.value, "class", part.value.textContent.length > 9 ? "value long" : "value");
+    const room = 2 * loss.half - 14 * u;
+    const words = known.loss ? DR.layout.numberIn(cost, room, 15 * u, { full: true }) : "";
+    number(part.value, known.loss ? name : null, cost, words);
     // The box is narrow: the full words for its rows are in its label, and below the drawing.
     const title = mean
       ? over
         ? `C over ${store.rows.n} of ${store.rows.of}`
         : "mean loss C"
       : `loss ${text}`;
-    if (part.title.textContent !== title) part.title.textContent = title;
-    put(part.title, "class", over ? "title long" : "title");
+    const shortTitle = DR.layout.nameIn(title, room, view.plan.names);
+    if (part.title.textContent !== shortTitle) part.title.textContent = shortTitle;
     part.tone = `loss${known.loss ? "" : " empty"}`;
     put(
       part.element,
@@ -279,7 +303,7 @@ const paintModule = (function () {
    * @param {Page.Drawing} view
    */
   function emphasis(view) {
-    const { store, plan } = view,
+    const { store } = view,
       { selected, sweep } = store.state,
       { L } = store.net;
     const chosen = DR.parts.keyOf(selected);
@@ -290,45 +314,81 @@ const paintModule = (function () {
       let tone = part.tone;
       if (key === chosen) tone += " selected";
       if (key === view.hot) tone += " hot";
+      if (view.linked.has(key)) tone += " linked";
       if (part.line) {
         // In a sweep its own lines stand out, else those of what is pointed at or selected.
         const touches = DR.plan.touches(part, sweep && !hot ? null : focus);
         if (flows(sweep, part, L)) tone += ` lit ${sweep?.direction}`;
-        else if (!touches && (dims || sweep)) tone += " dim";
+        else if (!touches && (dims || sweep || view.linked.size)) tone += " dim";
         if (part.faint && part.shown && !(touches && focus)) tone += " faint";
       } else if (isNow(sweep, part.what, L)) tone += " now";
       put(part.element, "class", tone);
       if (part.what.kind) put(part.element, "aria-pressed", key === chosen ? "true" : "false");
     }
     for (const { j, group } of view.targets) {
-      put(group, "class", `target${reachesLoss(sweep, j, L) ? ` lit ${sweep?.direction}` : ""}`);
+      const lit = reachesLoss(sweep, j, L) ? ` lit ${sweep?.direction}` : "";
+      put(group, "class", `target${lit}${view.linked.has(`target:${j}`) ? " linked" : ""}`);
     }
     const labels = [];
+    /** @type {Page.Rect[] | null} */
+    let full = null;
     for (const part of new Set([view.parts.get(chosen), hot]))
-      if (part?.line && part.shown) labels.push(label(store, part, plan));
-    view.labels.replaceChildren(...labels);
+      if (part?.line && part.shown) {
+        full ??= DR.layout.taken(view);
+        labels.push(label(view, part, full));
+      }
+    view.labels.replaceChildren(...labels.map(({ drawn }) => drawn));
+    view.leaders.replaceChildren(...labels.flatMap(({ leader }) => leader ?? []));
   }
 
-  /** @param {Page.Store} store @param {Page.EdgePart} part @param {Page.Layout} plan */
-  function label(store, part, plan) {
+  /**
+   * The end of a label's leader: on its line, as near as may be.
+   *
+   * @param {Page.Segment} line @param {number} x @param {number} y
+   */
+  function nearest({ x1, y1, x2, y2 }, x, y) {
+    const [dx, dy] = [x2 - x1, y2 - y1];
+    const t = DR.dom.clamp(((x - x1) * dx + (y - y1) * dy) / (dx * dx + dy * dy || 1), 0.15, 0.85);
+    return { x2: x1 + t * dx, y2: y1 + t * dy };
+  }
+
+  /**
+   * The label of a line, in one row or two, where it covers no number; its place is then taken.
+   *
+   * @param {Page.Drawing} view @param {Page.EdgePart} part @param {Page.Rect[]} full
+   */
+  function label({ store, plan }, part, full) {
     const [symbol, text] = edgeSymbol(store, part.l, part.j, part.k);
-    const words = `${text} = ${DR.number(part.value)}`,
-      wide = words.length * 7 + 20;
-    const { x1, y1, x2, y2 } = part.line,
-      t = 0.45;
-    const x = clamp(x1 + t * (x2 - x1), wide / 2 + 2, plan.width - wide / 2 - 2);
-    const y = clamp(y1 + t * (y2 - y1), 16, plan.height - 16);
-    const value = svg("tspan", {
-      "data-symbol": symbol,
-      "data-value": part.value,
-      text: DR.number(part.value),
-    });
-    return svg(
+    const words = DR.number(part.value),
+      { u } = plan,
+      font = `550 ${12 * u}px`;
+    const [name, value, sign] = [text, words, " = "].map((each) => DR.dom.textWidth(each, font));
+    const early = Math.max(name + sign, value) < Math.max(name, value + sign);
+    /** @type {[width: number, height: number][]} */
+    const sizes = [
+      [name + sign + value + 18 * u, 25 * u],
+      [0.92 * Math.max(name + (early ? sign : 0), value + (early ? 0 : sign)) + 10 * u, 37 * u],
+    ];
+    const { x, y, size, on } = DR.layout.place(plan, part.line, sizes, full);
+    const [w, h] = sizes[size];
+    full.push([x - w / 2, y - h / 2, x + w / 2, y + h / 2]);
+    const number = svg("tspan", { "data-symbol": symbol, "data-value": part.value, text: words });
+    /** @param {Page.Attributes} place @param {Page.Child[]} parts */
+    const row = (place, ...parts) => svg("tspan", place, ...parts);
+    const rows = size
+      ? [
+          row({ x, dy: "-0.4em" }, early ? `${text} = ` : text),
+          row({ x, dy: "1.35em" }, early ? "" : " = ", number),
+        ]
+      : [row({}, `${text} = `), number];
+    const drawn = svg(
       "g",
-      { class: "label" },
-      svg("rect", { x: x - wide / 2, y: y - 14, width: wide, height: 28, rx: 8 }),
-      svg("text", { x, y: y + 4.5, "text-anchor": "middle" }, svg("tspan", { text: `${text} = ` }), value),
+      { class: size ? "label tall" : "label" },
+      svg("rect", { x: x - w / 2, y: y - h / 2, width: w, height: h, rx: 7 * u }),
+      svg("text", { x, y: y + (size ? 1.6 : 4.3) * u, "text-anchor": "middle" }, ...rows),
     );
+    const leader = on ? null : svg("line", { class: "leader", x1: x, y1: y, ...nearest(part.line, x, y) });
+    return { drawn, leader };
   }
 
   /** @param {Page.Drawing} view @param {number} most @param {boolean} backward */
@@ -342,9 +402,19 @@ const paintModule = (function () {
         class: "unseen",
         text:
           `Lines: ${what}, negative dashed and blue, positive solid and orange. ` +
-          `Nodes: ${backward ? "δ" : "a"}.`,
+          `Nodes: ${backward ? "δ" : "a"}.${backward ? "" : DR.pictures.words(view.store)}`,
       }),
     );
+  }
+
+  /**
+   * Gives a part a class that stays while it is hovered and selected, or takes it away.
+   *
+   * @param {Page.Part} part @param {string} name @param {boolean} on
+   */
+  function tone(part, name, on) {
+    part.tone = part.tone.replace(` ${name}`, "") + (on ? ` ${name}` : "");
+    part.element.classList.toggle(name, on);
   }
 
   /** Paints everything that changes with the store. @param {Page.Drawing} view */
@@ -355,14 +425,16 @@ const paintModule = (function () {
     const backward = mode(state) === "gradient";
     view.now = seen(store);
     const most = paintEdges(view, known);
-    const nodes = [...view.parts.values()].filter((part) => part.circle !== undefined);
+    const nodes = [...view.parts.values()].filter((part) => part.face !== undefined);
     for (const part of nodes) paintNode(view, part, known, backward);
     paintFills(view, nodes, backward);
     paintEnd(view, known);
     emphasis(view);
     legend(view, most, backward);
+    DR.pictures.paint(view);
+    DR.flow.paint(view);
   }
 
-  return { all, emphasis, edgeValue, mode };
+  return { all, emphasis, tone, edgeValue, mode };
 })();
 DR.paint = paintModule;

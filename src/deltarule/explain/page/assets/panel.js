@@ -305,28 +305,12 @@ const panelModule = (function () {
   /** @param {Page.Derivation} at */
   function cost(at) {
     const { s, store } = at;
-    const L = store.net.L;
-    const own = s.loss(),
-      mean = s.cost();
-    const printed = store.payload.mathml.loss;
-    const list = Array.from(s.pass.terms, (value, j) => ({ factors: () => [s.a(L, j), s.y(j)], value }));
-    const words = `The loss is ${store.net.loss}: the sum over outputs of one term for each, of a and y.`;
-    const outputs = step(
-      `The loss of ${rowName(store, s.i)}`,
-      "F2",
-      el("p", { class: "note", text: words }),
-      formula([
-        [symbol(own), "=", M.sum("j"), ...(printed ? [M.fenced(M.printed(printed))] : [M.words("terms")])],
-        ["=", figure(own)],
-      ]),
-      DR.sums.list(list, own, {
-        open: at.opened.get("loss"),
-        more: (n) => at.opened.set("loss", n),
-        pairs: true,
-      }),
-    );
+    const mean = s.cost();
     const over = sections.mean(at, "cost", DR.expressions.ofLoss(store), mean, DR.expressions.draw.loss("i"));
-    return [head("The cost", [rowName(store, s.i), own], meanHead(mean)), ...ordered(at, [outputs], over)];
+    return [
+      head("The cost", [rowName(store, s.i), s.loss()], meanHead(mean)),
+      ...ordered(at, [sections.loss(at)], over),
+    ];
   }
 
   // -- the panel -------------------------------------------------------------------------
@@ -365,26 +349,10 @@ const panelModule = (function () {
     return el("p", { class: "limit changed", "data-changed": "" }, text, back);
   }
 
-  function tools() {
-    const root = document.documentElement;
-    const button = el("button", {
-      type: "button",
-      class: "button",
-      "aria-pressed": String("numbers" in root.dataset),
-      text: "Numbers in place of symbols",
-    });
-    button.addEventListener("click", () => {
-      const on = !("numbers" in root.dataset);
-      if (on) root.dataset.numbers = "";
-      else delete root.dataset.numbers;
-      button.setAttribute("aria-pressed", String(on));
-    });
-    return el("div", { class: "panel-tools" }, button);
-  }
-
   return {
     nodeName,
     rowName,
+    factors,
 
     /**
      * Shows the derivation of the store's selection in `element`, and follows the store.
@@ -396,10 +364,11 @@ const panelModule = (function () {
       const opened = new Map();
       const content = el("div", {});
       const heading = el("div", { "aria-live": "polite" });
-      element.replaceChildren(tools(), heading, content);
+      element.replaceChildren(DR.images.beside(heading, store), content);
       M.watch((selected) => store.set({ selected }));
 
-      function render() {
+      /** @param {boolean} [other] whether something else has been selected */
+      function render(other = false) {
         const { selected } = store.state;
         const seen = store.seen();
         const at = { store: seen, s: DR.expressions.symbols(seen), opened };
@@ -413,6 +382,7 @@ const panelModule = (function () {
         // If the element with the focus is replaced, the focus goes to the panel, where a reader who
         // followed a symbol goes on.
         const inside = content.contains(document.activeElement);
+        if (other && selected && parts[0] instanceof Element) parts[0].classList.add("fresh");
         heading.replaceChildren(...[changeOf(store), parts[0], hint].filter((part) => part !== null));
         DR.dom.put(element, "aria-busy", null);
         content.replaceChildren(...parts.slice(1));
@@ -428,7 +398,7 @@ const panelModule = (function () {
       const soon = () => {
         DR.dom.put(element, "aria-busy", "true");
         clearTimeout(waiting);
-        waiting = setTimeout(render, 60);
+        waiting = setTimeout(() => render(), 60);
       };
 
       render();
@@ -436,7 +406,7 @@ const panelModule = (function () {
         if (changed.has("nudge")) soon();
         if (changed.has("selected") || changed.has("payload")) opened.clear();
         if (["selected", "sample", "state", "mode", "payload"].some((key) => changed.has(key))) {
-          render();
+          render(changed.has("selected"));
           if (changed.has("selected") && scrolled) element.scrollTop = 0;
         }
       });

@@ -3,7 +3,7 @@
 "use strict";
 
 const partsModule = (function () {
-  const { svg, put, cut } = DR.dom;
+  const { svg, put } = DR.dom;
 
   /**
    * The key of a part: "node:2,1", "edge:2,1,0", "bias:2,1" or "cost"; "" for no selection.
@@ -48,32 +48,51 @@ const partsModule = (function () {
   function nodeParts(view, column, j) {
     const { plan } = view,
       { l, x } = column,
-      { r } = plan,
+      { r, half, u, scale, font, roomy, pictured } = plan,
       y = DR.plan.heightOf(column, j);
     /** @type {Page.NodeSelection} */
     const what = { kind: "node", layer: l, j };
-    const roomy = r >= 24;
+    // A picture has its number below it, where δ would be, and δ in its place (pictures.js).
     const value = svg("text", {
-      class: "value",
+      class: font < 12 * u ? "value dense" : "value",
       x,
-      y: y + (roomy ? 10 : 4.5),
+      y: pictured ? y + r + 11.5 * scale : roomy ? y + 0.36 * r + 0.1 * font : y + 0.36 * font,
       "text-anchor": "middle",
     });
     const word = svg("tspan"),
       below = svg("tspan");
     const under = svg(
       "text",
-      { class: "below", x, y: y + r + (roomy ? 14 : 11), "text-anchor": "middle" },
+      {
+        class: "below",
+        x,
+        y: pictured ? y + 4 * scale : y + r + 11.5 * scale,
+        "text-anchor": "middle",
+      },
       word,
       below,
     );
-    const circle = svg("circle", { cx: x, cy: y, r });
+    /** @param {string} name @param {number} by */
+    const outline = (name, by) =>
+      svg("rect", {
+        class: name,
+        x: x - half - by,
+        y: y - r - by,
+        width: 2 * (half + by),
+        height: 2 * (r + by),
+        rx: (pictured ? 0.3 * r : r) + by,
+      });
+    const face = outline("face", 0),
+      halo = outline("halo", pictured ? 1.6 : 3.5);
+    // Within the circle, or above a picture where there is room between the rows.
+    const above = pictured && plan.pitch - 2 * r >= 33 * scale;
+    const symbolY = pictured ? y - r - 7 * scale : y - 0.3 * r;
     const group = svg(
       "g",
       { class: "node", "data-node": `${l},${j}`, role: "button", tabindex: -1 },
-      svg("circle", { class: "halo", cx: x, cy: y, r: r + 3.5 }),
-      circle,
-      roomy ? symbol({ x, y: y - 8, "text-anchor": "middle" }, "a", j, l) : null,
+      halo,
+      face,
+      (pictured ? above : roomy) ? symbol({ x, y: symbolY, "text-anchor": "middle" }, "a", j, l) : null,
       value,
       under,
     );
@@ -81,7 +100,8 @@ const partsModule = (function () {
     view.parts.set(keyOf(what), {
       what,
       element: group,
-      circle,
+      face,
+      halo,
       value,
       word,
       below,
@@ -100,12 +120,20 @@ const partsModule = (function () {
    */
   function inputName({ plan, store }, column, j) {
     const name = store.payload.names.inputs[j] ?? `x_${j}`;
-    const place = { x: column.x - plan.r - 10, y: DR.plan.heightOf(column, j) + 4, "text-anchor": "end" };
+    const place = {
+      x: column.x - plan.side - (plan.narrow ? 6 : 9) * plan.u,
+      y: DR.plan.heightOf(column, j) + 4 * plan.u,
+      "text-anchor": "end",
+    };
     const text = DR.plan.isPlain(name, j)
       ? symbol({ ...place, class: "symbol name" }, "x", j)
       : svg(
           "text",
-          { ...place, class: "name", text: cut(name, plan.letters, plan.ending) },
+          {
+            ...place,
+            class: "name",
+            text: DR.layout.nameIn(name, plan.named, plan.names, plan.narrow ? 3 : 0),
+          },
           svg("title", { text: name }),
         );
     put(text, "data-of", `0,${j}`);
@@ -116,65 +144,82 @@ const partsModule = (function () {
   /**
    * The path from a target to the loss, which is at the right or, on a phone, below.
    *
-   * @param {Page.Layout} { loss } @param {number} x @param {number} y
+   * @param {Page.Layout} { loss, u } @param {number} x @param {number} y
    */
-  function wireToLoss({ loss }, x, y) {
+  function wireToLoss({ loss, u }, x, y) {
+    const far = loss.x - loss.half - x;
     const curve = loss.below
-      ? [x + 26, y, x + 26, loss.y - 66, loss.x + 30, loss.y - 33]
-      : [x + 50, y, loss.x - 95, loss.y, loss.x - 56, loss.y];
+      ? [x + 13 * u, y, x + 13 * u, loss.y - 62 * u, Math.min(x + 8 * u, loss.x + 40 * u), loss.y - 33 * u]
+      : [x + 0.55 * far, y, loss.x - loss.half - 0.45 * far, loss.y, loss.x - loss.half, loss.y];
     return `M${x} ${y}C${curve.join(" ")}`;
   }
 
   /** @param {Page.Drawing} view @param {Page.Column} column @param {number} j */
   function targetParts(view, column, j) {
     const { plan, store } = view,
+      { u, names } = plan,
       y = DR.plan.heightOf(column, j),
       { x, half } = plan.target;
     const name = store.payload.names.outputs[j] ?? `a_${j}`;
     const plain = DR.plan.isPlain(name, j),
-      roomy = plan.pitch >= 66 || column.nodes.length === 1,
-      tall = roomy ? 15 : 12;
+      { narrow } = plan,
+      roomy = plan.pitch >= (narrow ? 39 : DR.layout.NAMED) * u || column.nodes.length === 1,
+      tall = (roomy && !narrow ? 15 : 11) * u;
+    const within = !plain && !roomy; // a name that has no room above the box
     const value = svg("text", {
       class: "value",
-      x: x + half - 6,
-      y: y + 4.5,
+      x: x + half - 7 * u,
+      y: y + 4.5 * u,
       "text-anchor": "end",
     });
+    /** @param {string} text @param {number} room @param {Page.Attributes} place */
+    const called = (text, room, place) =>
+      svg("text", { class: "name", ...place, text: DR.layout.nameIn(text, room, names) });
+    const above = { x, y: y - tall - 5 * u, "text-anchor": "middle" };
+    const box = svg("rect", { x: x - half, y: y - tall, width: 2 * half, height: 2 * tall, rx: 7 * u });
     const group = svg(
       "g",
       { class: "target" },
-      svg("path", { class: "wire", d: `M${column.x + plan.r} ${y}H${x - half}` }),
+      svg("path", { class: "wire", d: `M${column.x + plan.half} ${y}H${x - half}` }),
       svg("path", { class: "wire", d: wireToLoss(plan, x + half, y) }),
-      svg("rect", { x: x - half, y: y - tall, width: 2 * half, height: 2 * tall, rx: 7 }),
-      plain || roomy
-        ? symbol({ x: x - half + 8, y: y + 4 }, "y", j)
-        : svg("text", { class: "name", x: x - half + 7, y: y + 4, text: cut(name, 4) }),
-      plain || !roomy
+      box,
+      // On a phone the box has room for the number only.
+      narrow
         ? null
-        : svg("text", {
-            class: "name",
-            x,
-            y: y - tall - 5,
-            "text-anchor": "middle",
-            text: cut(name, 13),
-          }),
+        : within
+          ? called(name, half - 13 * u, { x: x - half + 7 * u, y: y + 4 * u })
+          : symbol({ x: x - half + 8 * u, y: y + 4 * u }, "y", j),
+      roomy && !plain ? called(name, 2 * half + (narrow ? 12 : 30) * u, above) : null,
+      roomy && plain && narrow ? symbol(above, "y", j) : null,
       svg("title", { text: plain ? `target of output ${j}` : `target of ${name}` }),
       value,
     );
-    view.targets.push({ j, value, group });
+    const room = 2 * half - (narrow ? 10 * u : within ? half + 9 * u : 34 * u);
+    view.targets.push({ j, value, group, box, room });
     return group;
   }
 
   /** @param {Page.Drawing} view */
   function lossParts(view) {
-    const { x, y } = view.plan.loss;
-    const value = svg("text", { class: "value", x, y: y + 17, "text-anchor": "middle" });
-    const title = svg("text", { class: "title", x, y: y - 10, "text-anchor": "middle" });
+    const { u } = view.plan;
+    const { x, y, half } = view.plan.loss;
+    const value = svg("text", { class: "value", x, y: y + 17 * u, "text-anchor": "middle" });
+    const title = svg("text", { class: "title", x, y: y - 10 * u, "text-anchor": "middle" });
+    /** @param {string} name @param {number} by */
+    const outline = (name, by) =>
+      svg("rect", {
+        class: name,
+        x: x - half - by,
+        y: y - 33 * u - by,
+        width: 2 * (half + by),
+        height: 2 * (33 * u + by),
+        rx: 14 * u + by,
+      });
     const group = svg(
       "g",
       { class: "loss", "data-loss": "", role: "button", tabindex: -1 },
-      svg("rect", { class: "halo", x: x - 61, y: y - 38, width: 122, height: 76, rx: 18 }),
-      svg("rect", { x: x - 56, y: y - 33, width: 112, height: 66, rx: 14 }),
+      outline("halo", 5),
+      outline("box", 0),
       title,
       value,
     );
@@ -199,14 +244,15 @@ const partsModule = (function () {
     const long = Math.hypot(to.x - from.x, y2 - y1),
       ux = (to.x - from.x) / long,
       uy = (y2 - y1) / long;
-    const start = k < 0 ? 13 : plan.r;
+    const start = k < 0 ? 12 * plan.scale : DR.layout.edgeOf(plan, ux, uy);
+    const stop = DR.layout.edgeOf(plan, ux, uy) + 1;
     /** @type {Record<string, string>} */
     const hook = k < 0 ? { "data-bias": `${l},${j}` } : { "data-edge": `${l},${j},${k}` };
     const line = {
       x1: from.x + ux * start,
       y1: y1 + uy * start,
-      x2: to.x - ux * (plan.r + 1),
-      y2: y2 - uy * (plan.r + 1),
+      x2: to.x - ux * stop,
+      y2: y2 - uy * stop,
     };
     const place = { x: from.x + at * (to.x - from.x), y: y1 + at * (y2 - y1) };
     const grip = svg("path", { class: "grip", d: DR.plan.gripPath(line, place, room) });
@@ -225,25 +271,25 @@ const partsModule = (function () {
   /** @param {Page.Drawing} view @param {Page.Column} column */
   function heading(view, column) {
     const { net } = view.store,
-      { l, x } = column;
+      { l, x } = column,
+      { u, gap, names, narrow } = view.plan;
     const title = l === 0 ? "inputs" : l === net.L ? "outputs" : `layer ${l}`;
     const g = l === 0 ? "layer 0" : DR.plan.plainName(net.activations[l]);
+    const room = gap - 6 * u;
+    const long = `layer ${l}, ${g}`;
+    const minor = l === net.L && DR.dom.textWidth(long, names) <= 1.15 * room ? long : g;
     const some =
       column.nodes.length < column.total
-        ? `${column.nodes.length} of ${column.total}${view.spacing === "phone" ? "" : " shown"}`
+        ? `${column.nodes.length} of ${column.total}${narrow ? "" : " shown"}`
         : "";
+    /** @param {number} y @param {string} text @param {string | null} name */
+    const line = (y, text, name) => svg("text", { class: name, x, y: y * u, "text-anchor": "middle", text });
     return svg(
       "g",
       { class: "heading" },
-      svg("text", { x, y: 18, "text-anchor": "middle", text: title }),
-      svg("text", {
-        class: "minor",
-        x,
-        y: 34,
-        "text-anchor": "middle",
-        text: l === net.L ? `layer ${l}, ${g}` : g,
-      }),
-      some ? svg("text", { class: "minor", x, y: 49, "text-anchor": "middle", text: some }) : null,
+      line(14, title, null),
+      line(29, minor === long ? long : DR.layout.nameIn(minor, room, names), "minor"),
+      some ? line(43, some, "minor") : null,
     );
   }
 
@@ -251,14 +297,15 @@ const partsModule = (function () {
   function build(view) {
     const { store } = view,
       { net } = store;
-    view.plan = DR.plan.layout(net, view.nodes, store.payload.names.inputs, view.spacing);
+    view.plan = DR.layout.layout(net, view.nodes, store.payload.names, view.room);
     view.parts = new Map();
     view.targets = [];
     view.edges = [];
     const { plan, root } = view;
     put(root, "viewBox", `0 0 ${plan.width} ${plan.height}`);
     view.frame.style.setProperty("--wide", String(plan.width));
-    view.frame.style.setProperty("--high", String(plan.height));
+    root.style.fontSize = `${12 * plan.u}px`; // that of drawing.css is in em
+    root.style.setProperty("--px", `${plan.scale}px`);
     const edges = svg("g", { class: "edges" }),
       nodes = svg("g", { class: "nodes" });
     const drawn = DR.plan.edgesOf(store, view.nodes, DR.paint.edgeValue(store));
@@ -276,7 +323,7 @@ const partsModule = (function () {
           svg("text", {
             class: "dots",
             x: column.x,
-            y: column.dots + 4,
+            y: column.dots,
             "text-anchor": "middle",
             text: "⋮",
           }),
@@ -286,8 +333,19 @@ const partsModule = (function () {
           svg(
             "g",
             { class: "one" },
-            svg("rect", { x: column.x - 13, y: column.biasY - 13, width: 26, height: 26, rx: 5 }),
-            svg("text", { x: column.x, y: column.biasY + 4.5, "text-anchor": "middle", text: "1" }),
+            svg("rect", {
+              x: column.x - 11 * plan.scale,
+              y: column.biasY - 11 * plan.scale,
+              width: 22 * plan.scale,
+              height: 22 * plan.scale,
+              rx: 5,
+            }),
+            svg("text", {
+              x: column.x,
+              y: column.biasY + 4.2 * plan.scale,
+              "text-anchor": "middle",
+              text: "1",
+            }),
             svg("title", {
               text: "the constant 1 that the biases of the next layer are weights of",
             }),
@@ -297,7 +355,9 @@ const partsModule = (function () {
     }
     nodes.append(lossParts(view));
     view.labels = svg("g", { class: "labels", "aria-hidden": "true" });
-    root.replaceChildren(edges, nodes, view.labels);
+    view.leaders = svg("g", { class: "leaders", "aria-hidden": "true" });
+    root.replaceChildren(edges, view.leaders, nodes, view.labels);
+    DR.pictures.dress(view);
     if (!view.parts.has(view.at)) view.at = keyOf({ kind: "node", layer: 0, j: view.nodes[0][0] });
     put(view.parts.get(view.at)?.element ?? root, "tabindex", 0);
     put(

@@ -1,61 +1,15 @@
 // @ts-check
-// What of a network is drawn, and where: every node of a small layer, a selection of a large one,
+// What of a network is drawn: every node of a small layer, a selection of a large one,
 // so that a drawing never has more than a few thousand elements. The heat maps show the whole.
 "use strict";
 
 const planModule = (function () {
-  const { clamp, cut, textWidth } = DR.dom;
+  const { clamp } = DR.dom;
   const ALL = 16; // a layer of at most this many nodes is drawn whole
   const SOME = 10; // this many nodes of a larger layer are drawn
   const NEIGHBOURS = 4; // of these, so many with the largest weights to what is selected
   const EDGES = 1000; // lines, each of three elements
-  const NAME = "500 12px"; // the names of inputs, as in drawing.css
   const PLACES = Array.from({ length: 25 }, (_, i) => 0.2 + 0.025 * i); // of grips, along x
-
-  // Distances in the units of the view box: between layers (of a network with up to 2, up to 4, more
-  // layers), the room left of the inputs with plain and with given names, from the outputs to the
-  // targets, to the loss and to the right end; and how many letters of a name there is room for. On a
-  // phone the loss is below (null), and a name that is cut keeps its end, which tells "pixel 0,3"
-  // from "pixel 0,4".
-  /**
-   * @type {Record<Page.Spacing, { gaps: number[], plain: number, named: number, target: number,
-   *   half: number, loss: number | null, end: number, letters: number, ending: number }>}
-   */
-  const SPACING = {
-    page: {
-      gaps: [200, 165, 150],
-      plain: 74,
-      named: 16,
-      target: 95,
-      half: 42,
-      loss: 248,
-      end: 318,
-      letters: 20,
-      ending: 0,
-    },
-    card: {
-      gaps: [180, 119, 108],
-      plain: 74,
-      named: 34,
-      target: 80,
-      half: 42,
-      loss: 222,
-      end: 288,
-      letters: 20,
-      ending: 0,
-    },
-    phone: {
-      gaps: [86, 92, 92],
-      plain: 60,
-      named: 14,
-      target: 76,
-      half: 37,
-      loss: null,
-      end: 133,
-      letters: 8,
-      ending: 3,
-    },
-  };
 
   /** The indices of the n largest |values|, ascending. @param {ArrayLike<number>} values @param {number} n */
   function largest(values, n) {
@@ -131,63 +85,6 @@ const planModule = (function () {
     if (!selected || selected.kind === "cost") return true;
     const { kind, layer, j, k } = selected;
     return nodes[layer].includes(j) && (kind !== "edge" || nodes[layer - 1].includes(k));
-  }
-
-  /**
-   * Places, in the units of the drawing's view box.
-   *
-   * @param {Page.Network} net
-   * @param {number[][]} nodes
-   * @param {string[]} names of the inputs
-   * @param {Page.Spacing} [spacing]
-   * @returns {Page.Layout}
-   */
-  function layout(net, nodes, names, spacing = "page") {
-    const apart = SPACING[spacing];
-    const counted = nodes.map((drawn, l) => {
-      const some = drawn.length < net.widths[l];
-      const bias = net.bias && l < net.L;
-      const rows = drawn.length + (some ? 0.6 : 0); // room for the dots
-      return { l, nodes: drawn, total: net.widths[l], some, bias, rows };
-    });
-    const most = Math.max(...counted.map(({ rows, bias }) => rows + (bias ? 1 : 0)));
-    const pitch = most <= 3 ? 96 : most <= 5 ? 84 : most <= 8 ? 66 : most <= 11 ? 54 : 46;
-    const r = pitch >= 84 ? 28 : pitch >= 66 ? 24 : pitch >= 54 ? 20 : 17;
-    const gap = apart.gaps[net.L <= 2 ? 0 : net.L <= 4 ? 1 : 2];
-    const named = names.some((name, k) => !isPlain(name, k));
-    // Measured, because letters differ in width: by their number "mean" or CJK would be cut off.
-    const widths = nodes[0].map((k) => textWidth(cut(names[k] ?? "", apart.letters, apart.ending), NAME));
-    const left = named ? r + apart.named + Math.max(...widths) : apart.plain;
-    const top = counted.some(({ some }) => some) ? 60 : 46;
-    const middle = top + (most * pitch) / 2;
-    const bottom = top + most * pitch + 14;
-    const columns = counted.map((column) => {
-      const { l, nodes: drawn, some, bias, rows } = column;
-      const first = middle - ((rows + (bias ? 1 : 0)) * pitch) / 2 + pitch / 2;
-      return {
-        ...column,
-        x: left + l * gap,
-        y: new Map(drawn.map((j, place) => [j, first + place * pitch])),
-        dots: some ? first + (drawn.length - 0.04) * pitch : null,
-        biasY: bias ? first + rows * pitch : null,
-      };
-    });
-    const out = left + net.L * gap;
-    const { loss } = apart;
-    return {
-      columns,
-      r,
-      pitch,
-      letters: apart.letters,
-      ending: apart.ending,
-      width: out + apart.end,
-      height: loss === null ? bottom + 88 : bottom,
-      target: { x: out + apart.target, half: apart.half },
-      loss:
-        loss === null
-          ? { x: out + 62, y: bottom + 42, below: true }
-          : { x: out + loss, y: middle, below: false },
-    };
   }
 
   /** The height of node j of a column, which is drawn. @param {Page.Column} column @param {number} j */
@@ -315,7 +212,6 @@ const planModule = (function () {
   return {
     nodesOf,
     has,
-    layout,
     edgesOf,
     gripped,
     gripPath,

@@ -346,6 +346,30 @@ const sectionsModule = (function () {
     );
   }
 
+  /** F2: the loss of the sample, with a term for each output. @param {Page.Derivation} at */
+  function loss(at) {
+    const { s, store } = at;
+    const L = store.net.L;
+    const own = s.loss();
+    const printed = store.payload.mathml.loss;
+    const list = Array.from(s.pass.terms, (value, j) => ({ factors: () => [s.a(L, j), s.y(j)], value }));
+    const words = `The loss is ${store.net.loss}: the sum over outputs of one term for each, of a and y.`;
+    return step(
+      `The loss of ${DR.panel.rowName(store, s.i)}`,
+      "F2",
+      el("p", { class: "note", text: words }),
+      formula([
+        [symbol(own), "=", M.sum("j"), ...(printed ? [M.fenced(M.printed(printed))] : [M.words("terms")])],
+        ["=", figure(own)],
+      ]),
+      DR.sums.list(list, own, {
+        open: at.opened.get("loss"),
+        more: (n) => at.opened.set("loss", n),
+        pairs: true,
+      }),
+    );
+  }
+
   return {
     LONG,
     step,
@@ -358,6 +382,7 @@ const sectionsModule = (function () {
     upstream,
     delta,
     mean,
+    loss,
     agrees,
   };
 })();

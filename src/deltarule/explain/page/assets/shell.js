@@ -58,6 +58,7 @@ const shellModule = (function () {
       const scale = clamp(value, SIZES.least, SIZES.most);
       document.documentElement.style.setProperty("--scale", scale.toFixed(3));
       memory.set("scale", String(scale));
+      document.dispatchEvent(new CustomEvent("deltarule-size"));
       return scale;
     };
     let scale = size(Number(memory.get("scale")) || 1);

@@ -67,7 +67,8 @@ const sumsModule = (function () {
       const rest = sorted.slice(count);
       const remainder = rest.reduce((sum, { term }) => sum + term.value, 0);
       const items = shown.map(({ term }) => line(term, scale, pairs));
-      const lines = el("ol", { class: "terms" }, ...items);
+      const label = `The ${names}; arrow keys go from one to the next`;
+      const lines = el("ol", { class: "terms", tabindex: 0, "aria-label": label }, ...items);
       if (rest.length) {
         lines.append(
           el(

@@ -1,14 +1,18 @@
 // @ts-check
 // The sweep: the forward and the backward pass node by node or layer by layer, played or stepped.
 //
-// A step is {direction, layer, node}: the drawing shows what is computed up to there, and the caption
-// says in a sentence what this step computes, with the number of the formula.
+// A step is {direction, layer, node}: the drawing shows what is computed up to there and adds up the
+// step's sum (flow.js), the derivation is that of the node, and the caption says in a sentence what
+// this step computes, with the number of the formula.
 "use strict";
 
 const sweepModule = (function () {
   const { el, iconButton, choice, shown, clamp } = DR.dom;
   const { sup, sub, symbols, count } = DR.text;
   const M = DR.maths;
+  // Milliseconds to read the numbers of a step, and to look at a layer.
+  const PAUSE = 350,
+    BY_LAYER = 1000;
 
   /**
    * All steps in order: the inputs, every node forward, the loss, every node backward, the inputs
@@ -36,6 +40,25 @@ const sweepModule = (function () {
     for (let l = L; l >= 1; --l) layer("backward", l);
     list.push({ direction: "backward", layer: 0, node: null });
     return list;
+  }
+
+  /** What the derivation is of while a step is shown. @param {Page.Store} store @param {Page.SweepStep} step @returns {Page.Selection | null} */
+  function shownBy({ net }, { layer, node }) {
+    if (layer > net.L) return { kind: "cost" };
+    return node === null ? null : { kind: "node", layer, j: node };
+  }
+
+  /** Whether the derivation follows: not where it would open a sheet over the drawing (dock.js). */
+  const following = () =>
+    document.documentElement.dataset.panel !== "closed" || !matchMedia("(max-width: 899px)").matches;
+
+  /** Scrolls the derivation of a node to where its backward part begins. */
+  function showBackward() {
+    const panel = document.getElementById("panel");
+    const heads = [...(panel?.querySelectorAll(".step > h4") ?? [])];
+    const first = heads.find((head) => /F(7|8|13)\b/.test(head.textContent ?? ""));
+    if (!panel || !first) return;
+    panel.scrollTop += first.getBoundingClientRect().top - panel.getBoundingClientRect().top - 8;
   }
 
   /** @param {Page.SymbolName} name @param {number} value */
@@ -201,7 +224,7 @@ const sweepModule = (function () {
       class: "scrub",
       oninput: () => {
         const to = Number(range.value) - 1;
-        pause();
+        stopClock();
         go(to);
       },
     });
@@ -215,7 +238,7 @@ const sweepModule = (function () {
     );
     const speed = el(
       "select",
-      { "aria-label": "Speed of the sweep" },
+      { "aria-label": "Speed of the sweep", onchange: () => changeSpeed() },
       ...[
         ["0.5", "½×"],
         ["1", "1×"],
@@ -240,38 +263,62 @@ const sweepModule = (function () {
     );
     how.show("node");
 
-    const pace = () =>
-      (view.byNode ? clamp(14000 / view.list.length, 280, 1100) : 1900) / Number(speed.value);
+    /** Milliseconds until the next step: this one's sum, and time to read it. */
+    const wait = () => DR.flow.remaining(store) + (view.byNode ? PAUSE : BY_LAYER) / Number(speed.value);
 
     /** @param {number} at the index of a step; −1: none */
     function go(at) {
       view.at = clamp(at, -1, view.list.length - 1);
-      store.set({ sweep: view.at < 0 ? null : view.list[view.at] });
+      const sweep = view.at < 0 ? null : view.list[view.at];
+      const selected = sweep && following() ? shownBy(store, sweep) : store.state.selected;
+      store.set({ sweep, selected });
+      if (sweep?.direction === "backward" && selected?.kind === "node") showBackward();
     }
     /** @param {number} by */
     function step(by) {
-      pause();
+      stopClock();
       go(view.at + by);
+      render();
     }
-    function pause() {
+    function stopClock() {
       if (view.timer !== null) clearTimeout(view.timer);
       view.timer = null;
+    }
+    /** Holds the motion where it is; playing goes on from there. */
+    function pause() {
+      stopClock();
+      DR.flow.hold(store, true);
       render();
     }
     function tick() {
       go(view.at + 1);
-      if (view.at >= view.list.length - 1) return pause();
-      view.timer = setTimeout(tick, pace());
+      if (view.at >= view.list.length - 1) {
+        stopClock();
+        return render();
+      }
+      view.timer = setTimeout(tick, wait());
     }
     function toggle() {
       if (view.timer !== null) return pause();
+      if (store.state.sweep && DR.flow.remaining(store) > 0) {
+        DR.flow.hold(store, false);
+        view.timer = setTimeout(tick, wait());
+        return render();
+      }
       if (view.at >= view.list.length - 1) view.at = -1;
       tick();
       render();
     }
+    function changeSpeed() {
+      DR.flow.pace(store, Number(speed.value));
+      if (view.timer === null) return;
+      clearTimeout(view.timer);
+      view.timer = setTimeout(tick, wait());
+    }
     function stop() {
-      pause();
+      stopClock();
       go(-1);
+      render();
     }
     /** @param {boolean} node */
     function by(node) {

@@ -265,6 +265,6 @@ const updateModule = (function () {
     return el("p", { class: "note", text });
   }
 
-  return { section };
+  return { section, gradientOf, follow };
 })();
 DR.update = updateModule;

@@ -1,0 +1,311 @@
+// @ts-check
+// Where the parts of a drawing stand, in pixels of the screen: the network fills the room that it is
+// given, and its letters keep the size of the text of the page, whatever the number of nodes.
+"use strict";
+
+const layoutModule = (function () {
+  const { clamp, cut, textWidth } = DR.dom;
+
+  // All in pixels, for text of the usual size; the reader's size of text multiplies them.
+  const NARROW = 520; // a room less wide than this is laid out as on a phone
+  const RADIUS = { least: 9, picture: 12, middling: 20, roomy: 22, most: 42 };
+  const PITCH = { least: 33, most: 140, narrow: 66 }; // from node to node
+  const BELOW = 15; // under a node, for a number
+  const FREE = { wide: 78, narrow: 18 }; // between two columns of nodes, for lines and labels
+  const NAMED = 58; // rows of outputs that are closer have no room for a name above a target
+  const FONT = { text: 12, dense: 11, least: 11 };
+
+  /** The weight of a column's dots and of its constant 1, as parts of a node's row. */
+  const DOTS = 0.6;
+  const ONE = 0.75;
+
+  /** @type {Map<string, Map<string, number>>} Widths of characters, by font. */
+  const widths = new Map();
+
+  /**
+   * How wide a number is as text, from the widths of its characters: numbers change with every frame.
+   *
+   * @param {string} text @param {number} size @param {number} [weight]
+   */
+  function numberWidth(text, size, weight = 600) {
+    const font = `${weight} ${size}px`;
+    const known = widths.get(font) ?? new Map();
+    widths.set(font, known);
+    let sum = 0;
+    for (const letter of text) {
+      let wide = known.get(letter);
+      if (wide === undefined) {
+        wide = textWidth(letter, font);
+        known.set(letter, wide);
+      }
+      sum += wide;
+    }
+    return sum;
+  }
+
+  /**
+   * The first of several texts that is not wider than the room; the last if none is.
+   *
+   * @param {string[]} texts @param {number} room @param {number} size @param {number} [weight]
+   */
+  const fitting = (texts, room, size, weight) =>
+    texts.find((text) => numberWidth(text, size, weight) <= room) ?? /** @type {string} */ (texts.at(-1));
+
+  /**
+   * A number as exact as there is room for: in full where `full` is true, then in fewer digits.
+   *
+   * @param {number} x @param {number} room @param {number} size
+   * @param {{ digits?: number, full?: boolean, weight?: number }} [options]
+   */
+  function numberIn(x, room, size, { digits = 4, full = false, weight = 600 } = {}) {
+    const { brief } = DR.dom;
+    const shorter = [4, 3, 2, 1].filter((n) => n <= digits).map((n) => brief(x, n));
+    return fitting(full ? [DR.number(x), ...shorter] : shorter, room, size, weight);
+  }
+
+  /**
+   * A name cut to the room there is; on a phone it keeps its end, which tells "pixel 0,3" from "pixel 0,4".
+   *
+   * @param {string} name @param {number} room @param {string} font @param {number} [kept]
+   */
+  function nameIn(name, room, font, kept = 0) {
+    if (textWidth(name, font) <= room) return name;
+    let low = 1,
+      high = Math.min(Array.from(name).length, 60);
+    while (low < high) {
+      const middle = Math.ceil((low + high) / 2);
+      const ending = middle > 2 * kept ? kept : 0;
+      if (textWidth(cut(name, middle, ending), font) <= room) low = middle;
+      else high = middle - 1;
+    }
+    return cut(name, low, low > 2 * kept ? kept : 0);
+  }
+
+  /**
+   * The sizes of nodes and letters for a pitch.
+   *
+   * @param {Page.Room} room @param {number} pitch @param {number} most the largest radius that is tried
+   * @returns {Page.Sizes}
+   */
+  function sizesOf({ scale: A, pictured }, pitch, most) {
+    const tall = pitch - BELOW * A;
+    const r = clamp((pictured ? tall : Math.min(tall, 0.72 * pitch)) / 2, RADIUS.least * A, most);
+    const u = A * clamp(r / (25 * A), 1, 1.4);
+    const roomy = r >= RADIUS.roomy * A;
+    const font = r < RADIUS.middling * A ? FONT.dense * A : FONT.text * u;
+    const digits = r >= 24 * A ? 3 : 2;
+    const half = numberWidth(`\u2212${(0).toFixed(digits)}`, font) / 2;
+    // A circle if the number has room in it, at the height that it stands at.
+    const low = roomy ? 0.36 * r + 0.1 * font : 0.4 * font;
+    const fits = pictured || (r > low && Math.sqrt(r * r - low * low) >= half + 0.5);
+    const own = fits ? r : Math.max(r, half + 5 * A);
+    return { r, u, roomy, font, digits, half: own, side: pictured ? Math.max(r, 23 * A) : own };
+  }
+
+  /**
+   * The layout in a room with nodes of at most a radius; the loss at the right or below.
+   *
+   * @param {Page.Network} net @param {Page.Counted[]} counted @param {string[]} names of the drawn inputs
+   * @param {boolean} called whether outputs have names @param {Page.Room} room @param {number} largest @param {boolean} below
+   * @param {boolean} [tight] no room for labels between the columns, and little for names
+   * @returns {Page.Layout}
+   */
+  function attempt(net, counted, names, called, room, largest, below, tight = false) {
+    const { scale: A } = room;
+    const narrow = room.width < NARROW;
+    const most = Math.max(...counted.map(({ rows }) => rows));
+    const some = counted.some((column) => column.some);
+    let sizes = sizesOf(room, PITCH.least * A, largest),
+      pitch = 0,
+      top = 0;
+    for (let pass = 0; pass < 2; ++pass) {
+      top = (some ? 56 : 42) * sizes.u;
+      // A phone's page is scrolled anyway, and so is one with larger text.
+      const free = room.height - top - (below && !narrow && A <= 1 ? 92 : 10) * sizes.u;
+      pitch = clamp(free / most, PITCH.least * A, (narrow ? PITCH.narrow : PITCH.most) * A);
+      sizes = sizesOf(room, pitch, largest);
+    }
+    const { u, half, side } = sizes;
+    const font = `500 ${FONT.text * u}px`;
+    const longest = Math.max(...names.map((name) => textWidth(name, font)));
+    const named = names.length
+      ? Math.min(longest, Math.max((tight ? 0.12 : 0.2) * room.width, 40 * A))
+      : 24 * u;
+    const left = named + (narrow ? 7 : 10) * u + side + 3;
+    // Half of a target's box, which has its name in it where the rows are close.
+    const box = (narrow ? 24 : called && pitch < NAMED * u ? 46 : 36) * u;
+    const end = 58 * u; // half of the loss's
+    let gap = Math.max(2 * half + (narrow || tight ? FREE.narrow * A : FREE.wide * u), 55 * u);
+    let toTarget = half + (narrow ? 7 : 16) * A + box;
+    let toLoss = box + 24 * u + end;
+    const after = below ? box + (narrow ? 14 : 30) * u : toLoss + end + 7 * u;
+    const least = left + net.L * gap + toTarget + after;
+    const slack = Math.max(0, room.width - least);
+    const shares = net.L + (below ? 0.3 : 0.7);
+    gap += slack / shares;
+    toTarget += (0.35 * slack) / shares;
+    toLoss += below ? 0 : (0.35 * slack) / shares;
+    const out = left + net.L * gap;
+    const middle = top + (most * pitch) / 2;
+    const bottom = top + most * pitch + 10 * u;
+    const columns = counted.map((column) => {
+      const { l, nodes, some, bias, rows } = column;
+      const first = middle - (rows * pitch) / 2 + pitch / 2 - 0.5 * (BELOW * A - 2);
+      const next = first + nodes.length * pitch + (some ? DOTS * pitch : 0);
+      return {
+        ...column,
+        x: left + l * gap,
+        y: new Map(nodes.map((j, place) => [j, first + place * pitch])),
+        dots: some ? first + (nodes.length - 1) * pitch + sizes.r + (BELOW + 9.5) * A : null,
+        biasY: bias ? next - 0.5 * (1 - ONE) * pitch : null,
+      };
+    });
+    return {
+      ...sizes,
+      ...room,
+      columns,
+      pitch,
+      gap,
+      narrow,
+      named,
+      names: font,
+      width: Math.max(least, room.width),
+      height: below ? bottom + 82 * u : bottom,
+      target: { x: out + toTarget, half: box },
+      loss: below
+        ? { x: Math.max(least, room.width) - end - 7 * u, y: bottom + 38 * u, half: end, below }
+        : { x: out + toTarget + toLoss, y: middle, half: end, below },
+    };
+  }
+
+  /**
+   * Places for the nodes drawn. Nodes become smaller, and the loss goes below the outputs, before the
+   * drawing becomes wider than its room.
+   *
+   * @param {Page.Network} net @param {number[][]} nodes @param {{ inputs: string[], outputs: string[] }} names
+   * @param {Page.Room} room @returns {Page.Layout}
+   */
+  function layout(net, nodes, { inputs, outputs }, room) {
+    const counted = nodes.map((drawn, l) => {
+      const some = drawn.length < net.widths[l];
+      const bias = net.bias && l < net.L;
+      const rows = drawn.length + (some ? DOTS : 0) + (bias ? ONE : 0);
+      return { l, nodes: drawn, total: net.widths[l], some, bias, rows };
+    });
+    const given = nodes[0].filter((k) => !DR.plan.isPlain(inputs[k] ?? `x_${k}`, k)).map((k) => inputs[k]);
+    const called = outputs.length > 1 && !outputs.every(DR.plan.isPlain);
+    const narrow = room.width < NARROW;
+    const least = room.pictured ? RADIUS.picture : 11;
+    /** @param {number} r @param {boolean} below @param {boolean} [tight] */
+    const tried = (r, below, tight) =>
+      attempt(net, counted, given, called, room, r * room.scale, below, tight);
+    // As large as the height allows; a little smaller with the loss at the right; then with it below.
+    const full = tried(RADIUS.most, narrow).r / room.scale;
+    /** @type {[below: boolean, least: number, tight: boolean][]} */
+    const ways = [
+      [false, Math.max(least, 0.72 * full), false],
+      [true, least, false],
+      [false, least, false],
+      [true, RADIUS.least, true],
+    ];
+    for (const [below, low, tight] of ways)
+      for (let r = full; !(narrow && !below) && r >= low - 1e-9; r *= 0.9) {
+        const found = tried(r, below, tight);
+        if (found.width <= room.width + 0.5) return found;
+      }
+    return tried(RADIUS.least, true, true);
+  }
+
+  /**
+   * How far from the middle of a node a line in a direction leaves it: a circle, an ellipse in a wider
+   * node, a square with round corners around a picture.
+   *
+   * @param {Page.Layout} plan @param {number} ux @param {number} uy
+   */
+  const edgeOf = ({ pictured, half, r }, ux, uy) =>
+    pictured
+      ? Math.min(r / Math.max(Math.abs(ux), Math.abs(uy)), 1.27 * r)
+      : 1 / Math.hypot(ux / half, uy / r);
+
+  /**
+   * Places that a label must leave free: [left, top, right, bottom] of nodes with their numbers, of
+   * names, headings, targets and the loss.
+   *
+   * @param {Page.Drawing} view @returns {Page.Rect[]}
+   */
+  function taken(view) {
+    const { plan, root } = view;
+    const { r, half, scale: A, u } = plan;
+    /** @type {Page.Rect[]} */
+    const list = [];
+    for (const part of view.parts.values()) {
+      if (!part.face) continue;
+      const under = numberWidth(part.under.textContent ?? "", FONT.least * A, 500) / 2;
+      const wide = Math.max(part.half ?? half, plan.side, under) + 2;
+      list.push([part.x - wide, part.y - r - 4, part.x + wide, part.y + r + BELOW * A]);
+    }
+    for (const { x, biasY, dots } of plan.columns) {
+      if (biasY !== null) list.push([x - 14 * A, biasY - 14 * A, x + 14 * A, biasY + 14 * A]);
+      if (dots !== null) list.push([x - 8 * A, dots - 14 * A, x + 8 * A, dots + 10 * A]);
+    }
+    for (const text of root.querySelectorAll(
+      ".heading text, .name, .symbol.name, .target rect, .loss .box",
+    )) {
+      const { x, y, width, height } = /** @type {SVGGraphicsElement} */ (text).getBBox();
+      list.push([x - 2, y - 2, x + width + 2, y + height + 2]);
+    }
+    const { loss } = plan;
+    list.push([loss.x - loss.half, loss.y - 36 * u, loss.x + loss.half, loss.y + 36 * u]);
+    return list;
+  }
+
+  /** @param {Page.Rect} a @param {Page.Rect} b */
+  const overlap = (a, b) =>
+    Math.max(0, Math.min(a[2], b[2]) - Math.max(a[0], b[0])) *
+    Math.max(0, Math.min(a[3], b[3]) - Math.max(a[1], b[1]));
+
+  /**
+   * Where a label of one of several sizes stands: on its line if it covers nothing there, else in the
+   * nearest free place.
+   *
+   * @param {Page.Layout} plan @param {Page.Segment} line @param {[width: number, height: number][]} sizes
+   * @param {Page.Rect[]} full
+   * @returns {{ x: number, y: number, size: number, on: boolean }} its middle, and which of the sizes
+   */
+  function place(plan, { x1, y1, x2, y2 }, sizes, full) {
+    /** @type {{ x: number, y: number, size: number, on: boolean, covers: number } | null} */
+    let best = null;
+    /** @param {number} size @param {number} x @param {number} y @param {boolean} on */
+    const free = (size, x, y, on) => {
+      const [w, h] = sizes[size];
+      const at = {
+        x: clamp(x, w / 2 + 1, plan.width - w / 2 - 1),
+        y: clamp(y, h / 2 + 1, plan.height - h / 2 - 1),
+      };
+      /** @type {Page.Rect} */
+      const own = [at.x - w / 2, at.y - h / 2, at.x + w / 2, at.y + h / 2];
+      const covers = full.reduce((sum, other) => sum + overlap(own, other), 0);
+      if (!best || covers < best.covers - 0.5) best = { ...at, size, on, covers };
+      return covers < 0.5;
+    };
+    for (let size = 0; size < sizes.length; ++size)
+      for (const t of [0.5, 0.44, 0.56, 0.38, 0.62, 0.32, 0.68, 0.26, 0.74])
+        if (free(size, x1 + t * (x2 - x1), y1 + t * (y2 - y1), true) && best) return best;
+    const step = 9,
+      long = Math.hypot(x2 - x1, y2 - y1) ** 2 || 1;
+    /** @type {[x: number, y: number, far: number][]} */
+    const spots = [];
+    for (let x = step; x < plan.width; x += step)
+      for (let y = step; y < plan.height; y += step) {
+        const t = clamp(((x - x1) * (x2 - x1) + (y - y1) * (y2 - y1)) / long, 0.2, 0.8);
+        spots.push([x, y, Math.hypot(x - x1 - t * (x2 - x1), y - y1 - t * (y2 - y1))]);
+      }
+    spots.sort((a, b) => a[2] - b[2]);
+    for (const [x, y] of spots)
+      for (let size = 0; size < sizes.length; ++size) if (free(size, x, y, false) && best) return best;
+    return /** @type {any} */ (best);
+  }
+
+  return { NARROW, NAMED, layout, numberIn, nameIn, numberWidth, edgeOf, taken, place };
+})();
+DR.layout = layoutModule;

@@ -1,0 +1,154 @@
+// @ts-check
+// What every node computes over a plane of inputs: its activation at the points of a grid.
+//
+// A network with two inputs has one such plane. A page that has another one (two columns of a table,
+// the others held) gives it as `store.plane`. Every point is a forward pass of driver.js.
+"use strict";
+
+const planesModule = (function () {
+  const MARGIN = 0.06; // of the range of the rows, on each side
+
+  /** The ends of an axis: of the values, and a margin. @param {number[]} values */
+  function rangeOf(values) {
+    const finite = values.filter(Number.isFinite);
+    const low = Math.min(...finite),
+      high = Math.max(...finite);
+    if (!(high >= low)) return [-1, 1];
+    const margin = MARGIN * (high - low) || 0.5;
+    return [low - margin, high + margin];
+  }
+
+  /** @type {WeakMap<Page.DecodedArray, Page.Plane>} The planes of rows that were asked for before. */
+  const known = new WeakMap();
+
+  /**
+   * The plane of a network's two inputs, as wide as its rows; null where there are more or fewer.
+   *
+   * @param {Page.Store} store @returns {Page.Plane | null}
+   */
+  function of(store) {
+    if (store.plane !== undefined) return store.plane;
+    if (store.net.widths[0] !== 2) return null;
+    const { X, n } = store.rows;
+    let plane = known.get(X);
+    if (!plane) {
+      const rows = Array.from({ length: n }, (_, i) => DR.data.row(X, i));
+      const [x0, x1] = rangeOf(rows.map((row) => row[0]));
+      const [y0, y1] = rangeOf(rows.map((row) => row[1]));
+      plane = {
+        ranges: [x0, x1, y0, y1],
+        at: (across, up) => [across, up],
+        place: (x) => [x[0], x[1]],
+      };
+      known.set(X, plane);
+    }
+    return plane;
+  }
+
+  /**
+   * a of the given nodes of every layer at side × side points, row by row from the top left; without
+   * dropout. It yields after every row of points.
+   *
+   * @param {Page.Network} net @param {Float64Array} theta @param {Page.Plane} plane
+   * @param {number[][]} nodes by layer @param {number} side
+   * @returns {Generator<undefined, Float32Array[][], void>}
+   */
+  function* sampling(net, theta, plane, nodes, side) {
+    const [x0, x1, y0, y1] = plane.ranges;
+    const maps = nodes.map((list) => list.map(() => new Float32Array(side * side)));
+    // No layer after the last one asked for is needed.
+    const L = nodes.reduce((last, list, l) => (list.length ? l : last), 0);
+    const part = { ...net, L };
+    for (let r = 0, p = 0; r < side; ++r) {
+      const up = y1 + ((y0 - y1) * (r + 0.5)) / side;
+      for (let c = 0; c < side; ++c, ++p) {
+        const { A } = DR.driver.forward(part, theta, plane.at(x0 + ((x1 - x0) * (c + 0.5)) / side, up));
+        for (let l = 0; l <= L; ++l)
+          for (let at = 0; at < nodes[l].length; ++at) maps[l][at][p] = A[l][nodes[l][at]];
+      }
+      yield;
+    }
+    return maps;
+  }
+
+  /**
+   * `sampling` in one go.
+   *
+   * @param {Page.Network} net @param {Float64Array} theta @param {Page.Plane} plane
+   * @param {number[][]} nodes @param {number} side @returns {Float32Array[][]}
+   */
+  function sample(net, theta, plane, nodes, side) {
+    const work = sampling(net, theta, plane, nodes, side);
+    for (;;) {
+      const next = work.next();
+      if (next.done) return next.value;
+    }
+  }
+
+  /**
+   * Calls `done` with what a generator returns; it runs for some milliseconds at a time. Returns a
+   * function that stops it.
+   *
+   * @template T
+   * @param {Generator<undefined, T, void>} work @param {(result: T) => void} done @param {number} [slice]
+   */
+  function later(work, done, slice = 8) {
+    let timer = setTimeout(go, 0);
+    function go() {
+      const end = performance.now() + slice;
+      for (;;) {
+        const next = work.next();
+        if (next.done) return done(next.value);
+        if (performance.now() > end) break;
+      }
+      timer = setTimeout(go, 0);
+    }
+    return () => clearTimeout(timer);
+  }
+
+  /**
+   * The a of a layer's nodes at z = 0, which its pictures show without a colour: 0 for tanh, 0.5 for
+   * the logistic function, 1/n for softmax.
+   *
+   * @param {Page.Network} net @param {number} l
+   */
+  function middleOf(net, l) {
+    if (l === 0) return 0;
+    const [value] = Array.from(net.formulas.value[l](new Float64Array(net.widths[l])));
+    return Number.isFinite(value) ? value : 0;
+  }
+
+  /** The largest distance of finite numbers from a middle. @param {ArrayLike<number>[]} maps @param {number} middle */
+  function mostOf(maps, middle) {
+    let most = 0;
+    for (const map of maps)
+      for (let p = 0; p < map.length; ++p) {
+        const size = Math.abs(map[p] - middle);
+        if (size > most && size < Infinity) most = size;
+      }
+    return most;
+  }
+
+  /**
+   * Writes numbers as pixels: no colour at the middle, orange above it, blue below.
+   *
+   * @param {Uint8ClampedArray} data of an image @param {number} first the number of its first pixel
+   * @param {number} wide pixels in a row of the image @param {ArrayLike<number>} map
+   * @param {number} columns of the map @param {{ middle: number, most: number }} scale
+   * @param {Page.Ink} ink @param {number} [strength]
+   */
+  function paint(data, first, wide, map, columns, { middle, most }, ink, strength = 0.85) {
+    for (let p = 0; p < map.length; ++p) {
+      const value = map[p] - middle,
+        fine = Number.isFinite(value);
+      const end = fine ? (value < 0 ? ink.negative : ink.positive) : ink.none;
+      const t = fine ? (most > 0 ? strength * (Math.abs(value) / most) ** 0.75 : 0) : 1;
+      const at = 4 * (first + Math.floor(p / columns) * wide + (p % columns));
+      for (let q = 0; q < 3; ++q) data[at + q] = ink.zero[q] + t * (end[q] - ink.zero[q]);
+      data[at + 3] = 255;
+    }
+  }
+
+  return { of, sampling, sample, later, middleOf, mostOf, paint };
+})();
+DR.planes = planesModule;

@@ -1,0 +1,263 @@
+// @ts-check
+// The guided tour: seven chapters on the article's example, or on the network of the page. It has a
+// drawing and a store of its own, so the rest of the page is afterwards as it was. A chapter has an
+// address: #tour-3, and #tour-3-own for the network of the page.
+"use strict";
+
+const tourModule = (function () {
+  const { el, choice, icon } = DR.dom;
+  const root = document.documentElement;
+  /** As in tour.css. */
+  const NARROW = matchMedia("(max-width: 899px)");
+
+  /** @type {[title: string, short: string, make: (at: Page.TourPlace) => Page.TourChapter][]} */
+  const CHAPTERS = [
+    ["A network and its loss", "The loss", DR.tourChapters.loss],
+    ["Forward", "Forward", DR.tourChapters.forward],
+    ["One weight, three factors", "Three factors", DR.tourChapters.factors],
+    ["A hidden layer: the sum over j", "The sum over j", DR.tourChapters.hidden],
+    ["The mean over samples", "The mean", DR.tourTraining.averaging],
+    ["The update", "The update", DR.tourTraining.update],
+    ["Many steps", "Many steps", DR.tourTraining.steps],
+  ];
+
+  /** @param {Page.TourKind} kind @param {number} chapter from 0 */
+  const address = (kind, chapter) => `#tour-${chapter + 1}${kind === "own" ? "-own" : ""}`;
+
+  /** The chapter that an address names, or null. @param {string} hash @returns {{ kind: Page.TourKind, chapter: number } | null} */
+  function named(hash) {
+    const found = /^#tour(?:-(\d+))?(-own)?$/.exec(hash);
+    if (!found) return null;
+    const chapter = Math.min(Math.max(Number(found[1] ?? 1), 1), CHAPTERS.length) - 1;
+    return { kind: found[2] ? "own" : "example", chapter };
+  }
+
+  /** Whether the tour is open. */
+  const isOpen = () => "tour" in root.dataset;
+
+  /**
+   * Puts the tour into its element, and opens it where the address of the page names a chapter.
+   *
+   * @param {HTMLElement} element @param {Page.Store} page
+   */
+  function mount(element, page) {
+    /** @type {Page.TourPlace | null} */
+    let at = null;
+    /** What the place was made for: the kind, and of the page's own network also what is shown. */
+    let made = "";
+    let chapter = -1;
+    /** @type {Partial<Page.View>} What the chapter has chosen in the drawing. */
+    let chosen = {};
+    /** @type {Set<string>} The addresses of the chapters whose questions are answered. */
+    const solved = new Set();
+    /** The address of the page before the tour, and where it was scrolled to. */
+    let before = { hash: "", scroll: 0 };
+
+    const drawing = el("div", { class: "card tour-drawing" });
+    const text = el("div", { class: "tour-chapter" });
+    const derivation = el("div", { tabindex: 0, role: "group", "aria-label": "The derivation" });
+    const back = el("button", { type: "button", class: "button", onclick: () => turnBack() });
+    const aside = el(
+      "div",
+      { class: "tour-aside", hidden: true },
+      el("div", { class: "tour-aside-head" }, back),
+      derivation,
+    );
+    const links = CHAPTERS.map(([, short], i) =>
+      el(
+        "a",
+        { href: address("example", i) },
+        el("span", { class: "number", text: `${i + 1}` }),
+        " ",
+        el("span", { class: "title", text: short }),
+        el("span", { class: "unseen" }),
+      ),
+    );
+    const which = choice(
+      "The network of the tour",
+      [
+        ["example", "The article's example"],
+        ["own", "This page's network"],
+      ],
+      (value) => {
+        location.hash = address(value, chapter);
+      },
+    );
+    const stage = el(
+      "div",
+      { class: "tour-stage" },
+      drawing,
+      el("div", { class: "card tour-text" }, text, aside),
+    );
+    element.replaceChildren(
+      el(
+        "div",
+        { class: "tour-head" },
+        el("h2", { id: "h-tour", class: "unseen", text: "Guided tour" }),
+        el(
+          "nav",
+          { "aria-label": "Chapters of the tour" },
+          el("ol", { class: "tour-chapters" }, ...links.map((link) => el("li", {}, link))),
+        ),
+        which,
+        el("button", {
+          type: "button",
+          class: "button",
+          text: "Leave",
+          "aria-label": "Leave the tour",
+          onclick: leave,
+        }),
+      ),
+      stage,
+    );
+
+    /** The place, made anew where another network or another moment of it is to be shown. @param {Page.TourKind} kind */
+    function placeFor(kind) {
+      const { state, sample, selected } = page.state;
+      const key = kind === "own" ? JSON.stringify([kind, state, sample, selected]) : kind;
+      if (at && key === made) return at;
+      made = key;
+      const place = DR.tourParts.placeOf(kind, page);
+      at = place;
+      const box = el("div", {});
+      drawing.replaceChildren(box);
+      derivation.replaceChildren();
+      DR.drawing.mount(box, place.store);
+      place.store.subscribe((_, changed) => {
+        if (at === place && changed.has("selected")) follow(place);
+      });
+      return place;
+    }
+
+    /** Shows the derivation of what a reader has chosen, or the chapter again. @param {Page.TourPlace} place */
+    function follow({ store }) {
+      const { selected } = store.state;
+      const other = selected !== null && JSON.stringify(selected) !== JSON.stringify(chosen.selected);
+      if (other && !derivation.childElementCount) {
+        DR.panel.mount(derivation, store);
+        pointTo(store);
+      }
+      aside.hidden = !other;
+      text.hidden = other;
+    }
+
+    /** What a click on a symbol selects, it selects in this store. @param {Page.Store} store */
+    const pointTo = (store) => DR.maths.watch((selected) => store.set({ selected }));
+
+    function turnBack() {
+      at?.store.set(chosen);
+      heading()?.focus();
+    }
+
+    /** @returns {HTMLElement | null} */
+    const heading = () => text.querySelector("h3");
+
+    /** @param {Page.TourKind} kind @param {number} next */
+    function open(kind, next) {
+      const fresh = !isOpen();
+      if (fresh) {
+        before = { hash: "", scroll: scrollY };
+        root.dataset.tour = "";
+        element.hidden = false;
+      }
+      const place = placeFor(kind);
+      chapter = next;
+      pointTo(place.store);
+      which.show(kind);
+      const [title, , make] = CHAPTERS[next];
+      const { look, body, question } = make(place);
+      chosen = look;
+      place.store.set(look);
+      aside.hidden = true;
+      text.hidden = false;
+      text.replaceChildren(
+        el("h3", { tabindex: -1, text: `${next + 1}. ${title}` }),
+        ...body.filter((part) => part !== null && part !== undefined),
+        question
+          ? DR.tourQuestion.form(question, () => solve(kind, next))
+          : el("p", {
+              class: "note",
+              text: "A number of this chapter is not finite here, so there is no question.",
+            }),
+        turning(kind, next),
+      );
+      back.textContent = `Back to chapter ${next + 1}`;
+      mark(kind);
+      // On a narrow screen the drawing goes to the top, and the text begins below it.
+      scrollTo(0, NARROW.matches ? stage.getBoundingClientRect().top + scrollY : 0);
+      heading()?.focus({ preventScroll: true });
+    }
+
+    /** The links to the chapters before and after. @param {Page.TourKind} kind @param {number} i */
+    function turning(kind, i) {
+      const earlier =
+        i > 0
+          ? el("a", { class: "button", href: address(kind, i - 1) }, icon("left"), "Back")
+          : el("span", {});
+      const later =
+        i + 1 < CHAPTERS.length
+          ? el(
+              "a",
+              { class: "button main", href: address(kind, i + 1) },
+              `Next: ${CHAPTERS[i + 1][0]}`,
+              icon("right"),
+            )
+          : kind === "example"
+            ? el("a", {
+                class: "button main",
+                href: address("own", 0),
+                text: "The same on this page's network",
+              })
+            : el("button", { type: "button", class: "button main", text: "Leave the tour", onclick: leave });
+      return el("p", { class: "tour-turn" }, earlier, later);
+    }
+
+    /** @param {Page.TourKind} kind @param {number} i */
+    function solve(kind, i) {
+      solved.add(address(kind, i));
+      mark(kind);
+    }
+
+    /** Marks the links: the open chapter, and those that are answered. @param {Page.TourKind} kind */
+    function mark(kind) {
+      links.forEach((link, i) => {
+        link.setAttribute("href", address(kind, i));
+        DR.dom.put(link, "aria-current", i === chapter ? "step" : null);
+        const done = solved.has(address(kind, i));
+        link.classList.toggle("done", done);
+        /** @type {HTMLElement} */ (link.lastElementChild).textContent = done ? ", answered" : "";
+      });
+    }
+
+    function leave() {
+      history.pushState(null, "", location.pathname + location.search);
+      close();
+    }
+    function close() {
+      if (!isOpen()) return;
+      delete root.dataset.tour;
+      element.hidden = true;
+      chapter = -1;
+      pointTo(page);
+      scrollTo(0, before.scroll);
+      DR.dom.byId("tour-link").focus({ preventScroll: true });
+    }
+
+    function go() {
+      const to = named(location.hash);
+      if (to) open(to.kind, to.chapter);
+      else close();
+    }
+    window.addEventListener("hashchange", go); // a link, and the browser's own buttons
+    document.addEventListener("keydown", (event) => {
+      if (event.key === "Escape" && isOpen() && !aside.hidden) turnBack();
+    });
+    page.subscribe((_, changed) => {
+      if (changed.has("payload")) made = "";
+    });
+    if (named(location.hash)) go();
+  }
+
+  return { mount, isOpen };
+})();
+DR.tour = tourModule;

@@ -1,0 +1,187 @@
+// @ts-check
+// The question at the end of a chapter: a number that is typed, or one of several answers. What is
+// right was computed by the chapter; a wrong answer gets a hint, the second one also the calculation.
+"use strict";
+
+const tourQuestionModule = (function () {
+  const { el } = DR.dom;
+  const { short } = DR.tourParts;
+  const NEAR = 0.06; // relative: an answer as near as this has been rounded too much
+
+  /**
+   * A number as a reader types it: −0.25, .5, 0,25, 1/8, 2e-3; NaN for anything else.
+   *
+   * @param {string} text
+   */
+  function read(text) {
+    const plain = text
+      .replace(/\s/g, "")
+      .replace(/[\u2212\u2013]/g, "-")
+      .replace(",", ".");
+    const parts = plain.split("/");
+    if (parts.length > 2 || !parts.every((part) => /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(part)))
+      return Number.NaN;
+    const [above, below = 1] = parts.map(Number);
+    return above / below;
+  }
+
+  /**
+   * Whether a number agrees with the answer to two digits, rounding on the way to it included.
+   *
+   * @param {number} given @param {number} answer
+   */
+  function agrees(given, answer) {
+    if (answer === 0) return given === 0;
+    const unit = 10 ** (Math.floor(Math.log10(Math.abs(answer))) - 1);
+    return Math.abs(given - answer) <= 0.6 * unit;
+  }
+
+  /**
+   * The hint for a wrong number: on the mistake that gives it, if it is a known one.
+   *
+   * @param {Page.NumberQuestion} question @param {number} given @returns {Page.Child[]}
+   */
+  function hintFor({ answer, mistakes, hint }, given) {
+    const known = mistakes.find(({ value }) => agrees(given, value) && !agrees(value, answer));
+    if (known) return [known.hint];
+    if (agrees(given, -answer)) return ["The size is right. Look at the sign again."];
+    if (Math.abs(given - answer) <= NEAR * Math.abs(answer))
+      return ["Nearly. Keep one more digit on the way, and round at the end."];
+    return hint;
+  }
+
+  /**
+   * @param {Page.NumberQuestion} question @param {(right: boolean) => void} tell
+   */
+  function numberField(question, tell) {
+    const field = el("input", {
+      id: "tour-answer",
+      type: "text",
+      inputmode: "decimal",
+      autocomplete: "off",
+      spellcheck: "false",
+      "aria-describedby": "tour-ask",
+    });
+    // The decimal keypads of some phones have no minus.
+    const sign = el("button", {
+      type: "button",
+      class: "button",
+      "aria-label": "Change the sign",
+      title: "Change the sign",
+      text: "±",
+      onclick: () => {
+        const text = field.value.trim();
+        field.value = /^[-\u2212]/.test(text) ? text.slice(1) : `${DR.text.MINUS}${text}`;
+        field.focus();
+      },
+    });
+    field.addEventListener("input", () => field.removeAttribute("aria-invalid"));
+    return {
+      element: el(
+        "div",
+        { class: "row tour-fields" },
+        el("label", { for: "tour-answer", text: "Your answer" }),
+        el("span", { class: "field" }, field, sign),
+      ),
+      /** @returns {Page.Child[] | null} what is said of a wrong answer */
+      check() {
+        const given = read(field.value);
+        const right = agrees(given, question.answer);
+        field.setAttribute("aria-invalid", String(!right));
+        if (!right) field.focus();
+        tell(right);
+        if (Number.isNaN(given)) return ["Expected a number, such as \u22120.25. Two digits are enough."];
+        return right ? null : ["Not yet. ", ...hintFor(question, given)];
+      },
+      answer: () => short(question.answer),
+      worked: question.worked,
+    };
+  }
+
+  /**
+   * @param {Page.ChoiceQuestion} question @param {(right: boolean) => void} tell
+   */
+  function choiceField(question, tell) {
+    const inputs = question.choices.map((_, i) =>
+      el("input", { type: "radio", name: "tour-answer", value: i, id: `tour-answer-${i}` }),
+    );
+    const labels = question.choices.map(({ text }, i) =>
+      el("label", { class: "tour-choice", for: `tour-answer-${i}` }, inputs[i], el("span", { text })),
+    );
+    return {
+      element: el(
+        "div",
+        { role: "radiogroup", "aria-labelledby": "tour-ask", class: "tour-choices" },
+        ...labels,
+      ),
+      check() {
+        const chosen = inputs.findIndex((input) => input.checked);
+        const right = chosen === question.answer;
+        if (!right) inputs[Math.max(chosen, 0)].focus();
+        tell(right);
+        if (chosen < 0) return ["Choose one of the answers first."];
+        return right ? null : ["Not yet. ", question.choices[chosen].hint];
+      },
+      answer: () => question.choices[question.answer].text,
+      worked: question.worked,
+    };
+  }
+
+  /**
+   * The form of a question; `solved` is called when the answer is right, or has been shown.
+   *
+   * @param {Page.TourQuestion} question @param {() => void} solved
+   */
+  function form(question, solved) {
+    let wrong = 0;
+    const verdict = el("div", { class: "tour-verdict", role: "status" });
+    /** @param {boolean} right */
+    const tell = (right) => {
+      if (right) solved();
+    };
+    const field = question.kind === "number" ? numberField(question, tell) : choiceField(question, tell);
+    const reveal = el("button", {
+      type: "button",
+      class: "link",
+      hidden: true,
+      text: "Show the answer",
+      onclick: () => {
+        show("good", "The answer is ", field.answer(), ". ", ...question.right);
+        reveal.hidden = true;
+        solved();
+      },
+    });
+    /** @param {"good" | "bad"} tone @param {Page.Child[]} words */
+    function show(tone, ...words) {
+      const mark = el("span", { "aria-hidden": "true", text: tone === "good" ? "✓" : "✗" });
+      verdict.replaceChildren(el("p", { class: `verdict ${tone}` }, mark, el("span", {}, ...words)));
+    }
+    const ask = el("p", { id: "tour-ask" }, ...question.ask);
+    const box = el(
+      "form",
+      { class: "tour-question", "aria-labelledby": "tour-question", novalidate: true },
+      el("h4", { id: "tour-question", text: "A question" }),
+      ask,
+      field.element,
+      el("button", { type: "submit", class: "button main", text: "Check" }),
+      verdict,
+      reveal,
+    );
+    box.addEventListener("submit", (event) => {
+      event.preventDefault();
+      const complaint = field.check();
+      if (complaint) {
+        ++wrong;
+        show("bad", ...complaint);
+        if (wrong > 1 && field.worked.length)
+          verdict.append(el("p", { class: "tour-worked" }, "The calculation: ", ...field.worked));
+      } else show("good", "Right. ", ...question.right);
+      reveal.hidden = !complaint || wrong < 2;
+      (reveal.hidden ? verdict : reveal).scrollIntoView({ block: "nearest" });
+    });
+    return box;
+  }
+
+  return { form, read, agrees };
+})();
+DR.tourQuestion = tourQuestionModule;

@@ -1,0 +1,93 @@
+"""How far what a graph computes may lie from what the model computes.
+
+The same formula, computed in another order, differs by rounding: z of an output by at most
+64 eps · (Σ_k |w_k| |a_k| + |b|). These bounds are passed on through the output activation, the mean
+of an ensemble and the decoding, by the model's own functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from deltarule.maths import Network
+from deltarule.maths.namespace import numpy_namespace
+
+__all__ = ["FACTOR", "Bounds", "network_bounds", "through"]
+
+FACTOR = 64
+"""The most rounding errors, each of the size of the scale times eps, that count as equal."""
+
+
+class Bounds(NamedTuple):
+    """The least and the largest value that counts as equal, arrays of one shape."""
+
+    low: np.ndarray
+    high: np.ndarray
+
+
+def network_bounds(net: Network, theta: np.ndarray, X: np.ndarray) -> Bounds:
+    """Return bounds on a network's outputs a^L for rows X, shape (N, n_L).
+
+    The scale of z_j^L is Σ_k |w_jk| |a_k| + |b_j|, plus what rounding in the hidden layers makes
+    of it: the change of z_j^L where each hidden z differs by eps times its own scale.
+
+    Examples
+    --------
+    >>> net = Network([2, 1], activation=[])
+    >>> found = network_bounds(net, net.pack(W=[[[1, -3]]], b=[[2]]), np.array([[1.0, 1.0]]))
+    >>> ((found.high - found.low) / 2 / np.finfo(float).eps).round(3)
+    array([[384.]])
+    """
+    eps = float(np.finfo(net.dtype).eps)
+    xp = numpy_namespace(np.float64)
+    activations = [g.bind(xp) for g in net.activations if g is not None]
+    W, b = net.unpack(np.asarray(theta, dtype=np.float64))
+    rng = np.random.default_rng(0)
+
+    def last_z(rounding: float) -> tuple[np.ndarray, np.ndarray]:
+        """Return z^L and its scale, where each hidden z is changed by so much of its scale."""
+        a = np.asarray(X, dtype=np.float64)
+        for layer, g in enumerate(activations, start=1):
+            z, scale = a @ W[layer].T, np.abs(a) @ np.abs(W[layer]).T
+            if net.bias:
+                z, scale = z + b[layer], scale + np.abs(b[layer])
+            if layer < net.n_layers:
+                a = g.value(z + rounding * scale * rng.choice([-1.0, 1.0], z.shape))
+        return z, scale
+
+    with np.errstate(all="ignore"):
+        z, scale = last_z(0.0)
+        changes = [np.abs(last_z(eps)[0] - z) / eps for _ in range(3)]
+        # Where all is infinite, so are the bounds.
+        margin = FACTOR * eps * np.nan_to_num(scale + np.maximum.reduce(changes), nan=np.inf)
+        found = through(activations[-1].value, Bounds(z - margin, z + margin))
+        # The function of z is rounded too.
+        slack = 8 * eps * np.maximum(np.abs(found.low), np.abs(found.high))
+    return Bounds(found.low - slack, found.high + slack)
+
+
+def through(function: Callable[[np.ndarray], np.ndarray], bounds: Bounds) -> Bounds:
+    """Return bounds on what a function gives for values within bounds.
+
+    Each entry of its result must be monotone in every entry of its row: it then has its least and
+    its largest value where all entries are at their ends, one of them at the opposite end from
+    the others, as for softmax.
+
+    Examples
+    --------
+    >>> found = through(lambda x: 1 - x, Bounds(np.array([[1.0]]), np.array([[2.0]])))
+    >>> found.low, found.high
+    (array([[-1.]]), array([[0.]]))
+    """
+    low, high = bounds
+    ends = [function(low), function(high)]
+    if low.ndim > 1 and low.shape[1] > 1:
+        for j in range(low.shape[1]):
+            for most, one in ((low, high), (high, low)):
+                mixed = most.copy()
+                mixed[:, j] = one[:, j]
+                ends.append(function(mixed))
+    return Bounds(np.minimum.reduce(ends), np.maximum.reduce(ends))

@@ -1,0 +1,234 @@
+"""A model as an ONNX file, compared with the model before it is written."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from typing import Any
+
+import numpy as np
+
+from deltarule.errors import ExportMismatch, InputError
+from deltarule.export.onnx_bounds import FACTOR
+from deltarule.export.onnx_graph import Graph, import_onnx
+from deltarule.export.onnx_sources import EstimatorSource, Expected, ModelSource, Source
+from deltarule.files.atomic_file import write_bytes
+from deltarule.files.path_checks import check_file_path
+from deltarule.training import Model, TrainingResult
+
+__all__ = ["OnnxExport", "to_onnx"]
+
+
+@dataclasses.dataclass(frozen=True)
+class OnnxExport:
+    """A model as an ONNX file, and how it was compared with the model.
+
+    Attributes
+    ----------
+    content : bytes
+        Of the file.
+    inputs, outputs : tuple of str
+        Their names. An output has ``_`` added if a column has its name.
+    rows : int
+        The number of rows that were compared.
+    data_given : bool
+        Whether rows were given, or all of them made.
+    largest_error : float
+        Of all numbers: the difference divided by eps and by the scale Σ|w||a| + |b| of the
+        outputs. 64 is the most that counts as equal.
+    notes : tuple of str
+        What a reader should know, such as what the model predicts that the graph does not.
+    """
+
+    content: bytes = dataclasses.field(repr=False)
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    rows: int
+    data_given: bool
+    largest_error: float
+    notes: tuple[str, ...] = ()
+
+    @property
+    def compared(self) -> str:
+        """On what it was compared, and with which result."""
+        of = "given and made" if self.data_given else "made"
+        return (
+            f"{self.rows} rows ({of}): the largest difference is {self.largest_error:.2g} eps of "
+            f"Σ|w||a| + |b|, of {FACTOR} that count as equal"
+        )
+
+
+def to_onnx(
+    model: Any,
+    file: str | os.PathLike[str] | None = None,
+    data: Any = None,
+    *,
+    overwrite: bool = False,
+) -> OnnxExport:
+    """Export a model to ONNX, and compare what ONNX Runtime computes with what the model does.
+
+    A model of a table has an input of shape (N,) for each of its columns: numbers as float64, NaN
+    if missing; dates as float64 days since 1970-01-01 (UTC); categories as text, the empty text if
+    missing. A level ``nan`` that is no missing token of the schema is a level. The encoders,
+    the networks and their weighted mean are one graph, which gives ``prediction``, or ``label``
+    and ``probabilities``. A network or an MLP estimator has the one input ``X``, shape (N, n_0).
+
+    The file is for opset 21, ai.onnx.ml 4 and IR version 10. Encoders are computed in float64,
+    networks in their own dtype. Its metadata ``deltarule.schema``, ``deltarule.classes``,
+    ``deltarule.scores`` and ``deltarule.versions`` are JSON.
+
+    Parameters
+    ----------
+    model : Model, TrainingResult, TableModel, or estimator
+        Of the estimators MLPClassifier, MLPRegressor, TabularClassifier and TabularRegressor.
+    file : path, optional
+        What to write; otherwise nothing is written.
+    data : table, frame or array, optional
+        Rows like those to be predicted, as the model's ``predict`` takes them, on which it is
+        compared. To those of a table others are added, with missing cells, levels that training
+        did not have, and numbers beyond its own. Without any, all are made: from the ranges and
+        levels of the schema, or random.
+    overwrite : bool
+        Whether an existing file may be replaced.
+
+    Returns
+    -------
+    OnnxExport
+
+    Raises
+    ------
+    MissingDependency
+        If onnx or onnxruntime is not installed: ``deltarule[onnx]``.
+    InputError
+        If a part of the model has no form in ONNX (columns of free text, labels of other types,
+        an own activation without a symbolic form); nothing is written then.
+    ExportMismatch
+        If the graph computes something else than the model; nothing is written then.
+    FileError
+        If the file exists (without ``overwrite``) or cannot be written.
+
+    Notes
+    -----
+    z of an output may differ by 64 eps (Σ_k |w_k| |a_k| + |b|); the output activation, the mean
+    over networks and the decoding pass these bounds on. Where the schema limits a column's range,
+    the graph counts numbers out of it as missing, as the model does; texts must be without blanks
+    at their ends. The graph gives what is not finite where ``predict`` raises an error.
+
+    Examples
+    --------
+    >>> from deltarule import Model, Network
+    >>> net = Network([2, 3, 1], activation="gelu", dtype="float32")
+    >>> exported = to_onnx(Model(net, net.initial(0)))
+    >>> exported.inputs, exported.outputs, exported.largest_error < 64
+    (('X',), ('outputs',), True)
+    """
+    import_onnx()
+    if file is not None:
+        check_file_path(file, overwrite=overwrite)
+    source = _source_of(model)
+    graph = Graph()
+    source.build(graph)
+    content = graph.model(source.title, source.properties())
+    compared, largest = _compare(source, graph, content, data)
+    exported = OnnxExport(
+        content,
+        tuple(value.name for value, *_ in graph.inputs),
+        tuple(name for name, *_ in graph.outputs),
+        compared,
+        data is not None,
+        largest,
+        source.notes,
+    )
+    if file is not None:
+        write_bytes(file, content, overwrite=overwrite)
+    return exported
+
+
+def _source_of(model: Any) -> Source:
+    """Return what is exported of a model; the modules of other kinds of models stay unloaded."""
+    if isinstance(model, TrainingResult):
+        model = Model(model.net, model.theta, model.history)
+    if isinstance(model, Model):
+        return ModelSource(model)
+    if hasattr(model, "_decode") and hasattr(model, "hidden_layer_sizes"):
+        return EstimatorSource(model)
+    from deltarule.estimators.tabular_base import BaseTabular
+    from deltarule.export import onnx_tables
+    from deltarule.tabular import NetworkModel, PortfolioModel
+
+    if isinstance(model, NetworkModel):
+        return onnx_tables.NetworkModelSource(model)
+    if isinstance(model, PortfolioModel):
+        return onnx_tables.PortfolioModelSource(model)
+    if isinstance(model, BaseTabular):
+        return onnx_tables.EstimatorOfTableSource(model)
+    raise InputError(
+        f"a {type(model).__name__} cannot be exported to ONNX",
+        parameter="model",
+        given=model,
+        expected="a Model, a model of a table, or an estimator of deltarule",
+        hint="load a saved one with load_model or TableModel.load",
+    )
+
+
+def _compare(source: Source, graph: Graph, content: bytes, given: Any) -> tuple[int, float]:
+    """Return how many rows were compared, and the largest error; raise if one is too large."""
+    rows = source.rows(given)
+    expected = source.expected(rows)
+    names = [name for name, *_ in graph.outputs]
+    found = dict(zip(expected, _run(content, names, source.feed(rows)), strict=True))
+    largest, n_rows = 0.0, 0
+    for name, wanted in expected.items():
+        got = found[name]
+        n_rows = len(wanted.values)
+        bad: np.ndarray
+        if wanted.classes is not None:
+            bad = ~_are_possible(got, wanted)
+        else:
+            errors = _errors(got, wanted)
+            largest = max(largest, float(errors.max(initial=0.0)))
+            bad = np.any((errors > FACTOR).reshape(n_rows, -1), axis=1)
+        if bad.any():
+            row = int(np.flatnonzero(bad)[0])
+            raise ExportMismatch(
+                f"the ONNX graph gives {name} {got[row]} in row {row + 1} of the rows of the test, "
+                f"and the model {wanted.values[row]}; expected the same within rounding; nothing "
+                "was written; please report this with the versions of onnxruntime and deltarule"
+            )
+    return n_rows, largest
+
+
+def _run(content: bytes, names: list[str], feed: dict[str, np.ndarray]) -> list[np.ndarray]:
+    """Return the outputs of a graph for inputs, by ONNX Runtime on the processor."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3  # errors only
+    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    found: list[np.ndarray] = session.run(names, feed)
+    return found
+
+
+def _are_possible(got: np.ndarray, wanted: Expected) -> np.ndarray:
+    """Return where a label is one that rounding may make the most probable."""
+    assert wanted.classes is not None
+    possible = (got[:, None] == wanted.classes[None, :]) & wanted.bounds.high
+    return np.asarray((got == wanted.values) | possible.any(axis=1))
+
+
+def _errors(got: np.ndarray, wanted: Expected) -> np.ndarray:
+    """Return the differences from the model's values, in units of which 64 count as equal.
+
+    Infinite values, and NaN, must be where the model has them.
+    """
+    values = wanted.values.astype(np.float64)
+    with np.errstate(all="ignore"):
+        difference = np.abs(got.astype(np.float64) - values)
+        margin = np.maximum(wanted.bounds.high - values, values - wanted.bounds.low)
+        # What is done after the networks is rounded too, and where all is equal nothing is allowed.
+        eps = np.finfo(wanted.values.dtype).eps if wanted.values.dtype.kind == "f" else 0.0
+        margin = np.maximum(margin, 0.0) + 8 * eps * np.abs(values)
+        errors = FACTOR * difference / margin
+    errors = np.where(difference == 0, 0.0, errors)
+    same = (got == wanted.values) | (np.isnan(got) & np.isnan(values))
+    return np.where(same | ~np.isfinite(values), 0.0, np.nan_to_num(errors, nan=np.inf))

@@ -1,0 +1,425 @@
+// @ts-check
+// The playground's runner in the browser: orders, descriptions and frames, without a server.
+//
+// runner.py does the same in a thread of the server. It runs in a worker where the browser starts
+// one, else in the page, in slices of some milliseconds.
+"use strict";
+
+const trainerModule = (function () {
+  const SLICE = 8, // milliseconds between two looks at the orders
+    APART = 1000 / 60, // between two frames, at least
+    FRAME_SHARE = 0.25, // of the time may go into frames
+    SCORES_APART = 200,
+    IN_FLIGHT = 2;
+  const MOST_SPEED = 10_000;
+  /** Parameters of larger networks are sent while the run is paused only. */
+  const MOST_MOVING = 40_000;
+
+  /** An order that cannot be carried out. */
+  class Refused extends Error {}
+
+  const DATA = /** @type {const} */ (["data", "rows", "noise", "held", "columns", "seed"]);
+
+  /** @param {unknown} value */
+  const shown = (value) => JSON.stringify(value) ?? String(value);
+
+  /** @param {string} name @param {unknown} value @param {readonly string[]} known */
+  function oneOf(name, value, known) {
+    if (typeof value !== "string" || !known.includes(value))
+      throw new Refused(`${name} is ${shown(value)}; expected one of ${known.join(", ")}`);
+  }
+
+  /** @param {string} name @param {unknown} value @param {{ min: number, max: number }} limits @param {boolean} whole */
+  function inRange(name, value, { min, max }, whole) {
+    const number = typeof value === "number" && Number.isFinite(value) && (!whole || Number.isInteger(value));
+    if (!number || value < min || value > max)
+      throw new Refused(
+        `${name} is ${shown(value)}; expected a ${whole ? "whole " : ""}number from ${min} to ${max}`,
+      );
+  }
+
+  const WHOLE = ["rows", "seed", "batch_size"];
+
+  /**
+   * Settings with changes, checked as settings.py checks them.
+   *
+   * @param {Record<string, unknown>} given @param {Live.Settings} before @param {Static.Parsed | null} table
+   * @returns {Live.Settings}
+   */
+  function checked(given, before, table) {
+    const { choices } = DR.catalogue;
+    const columns = table ? DR.table.columnsOf(table) : [];
+    for (const name of Object.keys(given))
+      if (!(name in before))
+        throw new Refused(`settings hold ${shown(name)}; expected some of ${Object.keys(before).join(", ")}`);
+    const next = /** @type {Live.Settings} */ ({ ...before, ...given });
+    oneOf("data", next.data, table ? [...choices.data, "table"] : choices.data);
+    oneOf("activation", next.activation, choices.activation);
+    oneOf("rule", next.rule, choices.rule);
+    for (const [name, limits] of Object.entries(choices.ranges)) {
+      const value = /** @type {Record<string, unknown>} */ (/** @type {unknown} */ (next))[name];
+      if (name === "layers") continue;
+      if (typeof (/** @type {any} */ (before)[name]) === "number")
+        inRange(name, value, limits, WHOLE.includes(name));
+    }
+    const { limits } = choices;
+    if (!Array.isArray(next.layers) || next.layers.length > limits.layers)
+      throw new Refused(`layers is ${shown(next.layers)}; expected a list of at most ${limits.layers}`);
+    for (const width of next.layers) inRange("a width of layers", width, choices.ranges.layers, true);
+    if (!Array.isArray(next.columns))
+      throw new Refused(`columns is ${shown(next.columns)}; expected a list of names`);
+    for (const name of next.columns) oneOf("columns", name, columns);
+    return next;
+  }
+
+  /** The losses for a target. @param {Static.Target} target */
+  const lossesFor = ({ classes }) => DR.catalogue.outputs[Math.min(classes.length, 3)];
+
+  /**
+   * Network and run for settings; the loss is the usual one of the target where none is named.
+   *
+   * @param {Static.Data} data @param {Live.Settings} given @returns {{ settings: Live.Settings, design: Static.Design }}
+   */
+  function designed(data, given) {
+    const known = lossesFor(data.target),
+      { classes, name } = data.target;
+    const settings = { ...given, loss: given.loss || Object.keys(known)[0] };
+    if (!(settings.loss in known))
+      throw new Refused(
+        `loss is ${shown(settings.loss)}; expected one of ${Object.keys(known).join(", ")} for the target ${shown(name)}`,
+      );
+    const output = known[settings.loss];
+    const outputs =
+      classes.length === 0 || (classes.length === 2 && output !== "softmax") ? 1 : classes.length;
+    const widths = [data.inputs.length, ...settings.layers, outputs];
+    const count = widths.slice(1).reduce((sum, m, l) => sum + (widths[l] + 1) * m, 0);
+    const { parameters } = DR.catalogue.choices.limits;
+    if (count > parameters)
+      throw new Refused(
+        `the network ${widths.join("-")} would have ${count} parameters; expected at most ${parameters}; take smaller layers or fewer columns`,
+      );
+    const penalties = { l2: settings.l2, l1: settings.l1 ?? 0 };
+    return {
+      settings,
+      design: {
+        widths,
+        hidden: settings.activation,
+        output: `${settings.loss}/${output}`,
+        rule: settings.rule,
+        penalties,
+      },
+    };
+  }
+
+  /**
+   * A trainer that calls `send` with descriptions and frames.
+   *
+   * @param {(message: Static.Sent, move?: Transferable[]) => void} send
+   * @param {(f: () => void) => void} soon calls a function after the messages that wait
+   */
+  function trainer(send, soon) {
+    /** @type {Static.Parsed | null} */
+    let table = null;
+    /** @type {Static.State} */
+    let state;
+    let phase = "paused",
+      message = "",
+      speed = 300,
+      nextStep = 0,
+      perSlice = 1,
+      frames = 0,
+      version = 0,
+      painted = 0,
+      frameTime = 0,
+      frameCost = 0,
+      scoresTime = -Infinity,
+      waiting = false,
+      outdated = true;
+    /** @type {number | null} */
+    let goal = null;
+    /** @type {{ score: number | null, held_score: number | null }} */
+    let scores = { score: null, held_score: null };
+
+    /** @param {number} value */
+    const finite = (value) => (Number.isFinite(value) ? value : null);
+
+    /** A new run; the old one stays if the settings cannot be used. @param {Live.Settings} given */
+    function install(given) {
+      const before = state;
+      const same =
+        before &&
+        DATA.every((name) => shown(before.settings[name]) === shown(given[name])) &&
+        before.table === table;
+      const data = same
+        ? before.data
+        : given.data === "table"
+          ? DR.table.data(/** @type {Static.Parsed} */ (table), given)
+          : DR.datasets.builtin(given);
+      const { settings, design } = designed(data, given);
+      const run = DR.run.start(data, settings, design);
+      const { side } = DR.catalogue;
+      const axes = before && shown(before.data.axes) === shown(data.axes) ? before.plane : null;
+      const [x, y] = axes ? [axes.x, axes.y] : DR.plane.suggested(data);
+      const plane = same && axes ? axes : DR.plane.through(data, x, y, axes?.hold ?? "mean", side);
+      const first = /** @type {[number, number]} */ ([
+        run.lossOf(data.trained),
+        data.held ? run.lossOf(data.held) : NaN,
+      ]);
+      state = { settings, data, run, design, table, plane: /** @type {Static.Plane} */ (plane), first };
+      [phase, message, perSlice, goal, scoresTime] = ["paused", "", 1, null, -Infinity];
+      describe();
+    }
+
+    function describe() {
+      const { settings, data, run, plane, design } = state,
+        { choices } = DR.catalogue,
+        { target } = data;
+      const own = table && DR.table.summary(table);
+      const [low, high] = target.classes.length ? [0, 1] : DR.plane.ends(data.y);
+      /** @param {number} value */
+      const inUnit = (value) => {
+        const original = value * target.scale + target.mean;
+        return Math.abs(original) > 1e-9 * target.scale ? original : 0;
+      };
+      outdated = true;
+      send({
+        type: "run",
+        version: ++version,
+        steps_per_second: speed,
+        settings: { ...settings, learning_rate: run.rate },
+        choices: {
+          ...choices,
+          data: table ? [...choices.data, "table"] : choices.data,
+          loss: Object.keys(lossesFor(target)),
+          columns: table ? DR.table.columnsOf(table) : [],
+        },
+        table: table && { name: table.name, rows: table.rows.length },
+        own: own && { ...own, notes: [...own.notes, ...data.notes] },
+        rows: { train: data.trained.length, held: data.held?.length ?? 0 },
+        batch_size: run.size,
+        full_batch: DR.catalogue.rules[settings.rule].full_batch,
+        steps_per_epoch: run.perEpoch,
+        inputs: data.inputs,
+        axes: data.axes.map(({ name, levels, date, offset, scale }) => ({
+          name,
+          levels,
+          date,
+          offset,
+          scale,
+        })),
+        target: { ...target, low: inUnit(low), high: inUnit(high) },
+        plane: { x: plane.x, y: plane.y, hold: plane.hold, ranges: plane.ranges, side: plane.side },
+        points: DR.plane.points(data, plane),
+        net: {
+          widths: design.widths,
+          parameters: run.net.p,
+          output: DR.catalogue.outputs[Math.min(target.classes.length, 3)][settings.loss],
+        },
+        engine: "browser",
+      });
+    }
+
+    function publish() {
+      const started = performance.now();
+      const { run, data, plane } = state,
+        moving = phase === "playing";
+      if (!moving || started > scoresTime + SCORES_APART) {
+        scores = {
+          score: finite(run.score(data.trained)),
+          held_score: data.held && finite(run.score(data.held)),
+        };
+        scoresTime = started;
+      }
+      const curve = Float32Array.from([0, ...state.first, ...run.log.logs.flat()]);
+      /** @type {Live.Arrays} */
+      const arrays = { ...DR.plane.levels(data, run.outputs(plane.grid), run.net.widths[run.net.L]), curve };
+      if (!moving || run.net.p <= MOST_MOVING) arrays.theta = run.theta.slice();
+      const header = {
+        frame: ++frames,
+        version,
+        phase,
+        message,
+        step: run.step,
+        epoch: run.log.count,
+        done: run.done,
+        loss: finite(curve[curve.length - 2]),
+        held_loss: finite(curve[curve.length - 1]),
+        learning_rate: run.rate,
+        ...scores,
+        arrays: {},
+      };
+      frameTime = performance.now();
+      frameCost = 0.8 * frameCost + 0.2 * (frameTime - started);
+      outdated = false;
+      send(
+        { type: "frame", header, arrays },
+        Object.values(arrays).map((array) => array.buffer),
+      );
+    }
+
+    /** Takes steps, across ends of epochs, for a slice of time at most. @param {number} steps */
+    function advance(steps) {
+      const ends = performance.now() + SLICE;
+      try {
+        // A few steps between two looks at the clock.
+        for (let left = steps; left > 0 && performance.now() < ends; )
+          left -= state.run.advance(Math.min(left, 4));
+      } catch (error) {
+        [phase, message] = [
+          "diverged",
+          error instanceof DR.run.Diverged ? error.message : `a fault in deltarule: ${error}`,
+        ];
+      }
+      outdated = true;
+    }
+
+    function train() {
+      const started = performance.now(),
+        { run } = state;
+      let steps = perSlice;
+      if (goal !== null) steps = Math.min(steps, run.perEpoch - run.done);
+      else if (speed) {
+        if (started < nextStep) return;
+        const behind = Math.min(started - nextStep, SLICE);
+        steps = Math.max(1, Math.min(perSlice, 1 + Math.floor((behind * speed) / 1000)));
+        nextStep = Math.max(nextStep, started - SLICE) + (1000 * steps) / speed;
+      }
+      advance(steps);
+      if (phase !== "playing") return;
+      if (goal !== null && run.log.count >= goal) [phase, goal] = ["paused", null];
+      const spent = performance.now() - started;
+      if (steps === perSlice || spent > SLICE)
+        perSlice = Math.max(
+          1,
+          Math.min(Math.floor((steps * SLICE) / Math.max(spent, 1e-3)), 2 * perSlice, 10_000),
+        );
+    }
+
+    /** One turn: steps, and a frame where one is due. */
+    function turn() {
+      waiting = false;
+      if (phase === "playing") train();
+      const now = performance.now();
+      const apart = phase === "playing" ? Math.max(APART, frameCost / FRAME_SHARE) : 0;
+      const free = frames - painted < IN_FLIGHT;
+      if (outdated && free && now >= frameTime + apart) publish();
+      if (phase === "playing") later(speed && goal === null ? nextStep - performance.now() : 0);
+    }
+
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    let timer;
+    /** @param {number} [wait] in milliseconds */
+    function later(wait = 0) {
+      clearTimeout(timer);
+      if (waiting) return;
+      if (wait > 4) timer = setTimeout(turn, wait);
+      else {
+        waiting = true;
+        soon(turn);
+      }
+    }
+
+    function trainable() {
+      if (phase === "diverged") throw new Refused(`${message}. Reset it, or change the settings`);
+    }
+
+    /** @type {Record<string, (fields: any) => unknown>} */
+    const orders = {
+      play() {
+        trainable();
+        [phase, nextStep, goal, outdated] = ["playing", performance.now(), null, true];
+      },
+      pause() {
+        if (phase === "playing") [phase, outdated] = ["paused", true];
+      },
+      step() {
+        trainable();
+        phase = "paused";
+        advance(1);
+      },
+      epoch() {
+        orders.play({});
+        goal = state.run.log.count + 1;
+      },
+      reset: () => install(state.settings),
+      setup: ({ settings }) => install(checked(settings, state.settings, table)),
+      rate({ learning_rate: rate }) {
+        inRange("learning_rate", rate, DR.catalogue.choices.ranges.learning_rate, false);
+        state.run.rate = rate;
+        if (state.run.step === 0) state.settings = { ...state.settings, learning_rate: rate };
+        describe();
+      },
+      speed({ steps_per_second: wanted }) {
+        inRange("steps_per_second", wanted, { min: 0, max: MOST_SPEED }, false);
+        [speed, nextStep] = [wanted, performance.now()];
+        describe();
+      },
+      axes({ x, y, hold }) {
+        const plane = DR.plane.through(state.data, x, y, hold, DR.catalogue.side);
+        if (!plane)
+          throw new Refused(
+            `there are no axes ${shown(x)} and ${shown(y)}, the others at their ${shown(hold)}; expected two different inputs, and mean or median`,
+          );
+        state.plane = plane;
+        describe();
+      },
+      /** Another table; the run begins on it. */
+      table({ name, text, target }) {
+        const before = table;
+        try {
+          table = DR.table.parse(name, text, target);
+          install({
+            ...state.settings,
+            ...DR.catalogue.choices.starts.table,
+            data: "table",
+            columns: [],
+            loss: "",
+          });
+        } catch (error) {
+          table = before;
+          throw error;
+        }
+      },
+      /** Another column to predict. */
+      target({ name }) {
+        if (!table) throw new Refused("there is no table; drop one onto the page first");
+        const before = table;
+        try {
+          table = DR.table.aimed(table, name);
+          install({ ...state.settings, data: "table", columns: [], loss: "" });
+        } catch (error) {
+          table = before;
+          throw error;
+        }
+      },
+      network: ({ rows }) => ({
+        step: state.run.step,
+        payload: DR.moment.payload(state, rows),
+        design: state.design,
+      }),
+    };
+
+    install(DR.catalogue.first);
+    later();
+    return {
+      /** Carries out an order, and sends what it gives, or why it is refused. @param {Static.Ordered} ordered */
+      receive({ type, id, ...fields }) {
+        if (type === "ack") {
+          painted = Math.max(painted, Number(fields.frame));
+          return later();
+        }
+        try {
+          const result = orders[type](fields);
+          send({ type: "done", id, result: result ?? null });
+        } catch (error) {
+          const own = error instanceof Refused || error instanceof DR.table.Unreadable;
+          send({ type: "error", id, message: own ? error.message : `a fault in deltarule: ${error}` });
+        }
+        later();
+      },
+    };
+  }
+
+  return { trainer, Refused };
+})();
+DR.trainer = trainerModule;

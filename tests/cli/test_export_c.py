@@ -1,0 +1,74 @@
+"""``deltarule export --c``: the program of a model, and what is refused before it is written."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from tests.cli.conftest import contents
+
+from deltarule import Model, Network, save_model
+
+pytestmark = pytest.mark.skipif(
+    shutil.which("cc") is None, reason="not run, because there is no C compiler"
+)
+
+
+def test_a_model_of_a_table_becomes_a_tested_program(place, deltarule):
+    outcome = deltarule("export", "numbers.model", "numbers.csv", "--c", "c")
+    assert outcome.status == 0, outcome.err
+    assert "Wrote numbers.h, numbers.c, numbers_test.c, numbers.json to c.\n" in outcome.out
+    assert "Tested against the model: " in outcome.out
+    assert "; 0 wrong.\n" in outcome.out
+    assert " of flash, 0 of static RAM, at most " in outcome.out
+    columns = json.loads(Path("c/numbers.json").read_text())["columns"]
+    assert {each["name"]: each["kind"] for each in columns}["k"] == "category"
+    before = contents("c")
+    again = deltarule("export", "numbers.model", "--c", "c")
+    assert again.status == 3
+    assert "--force" in again.err
+    assert contents("c") == before
+    found = deltarule("export", "numbers.model", "--c", "c", "--name", "two", "--force", "--json")
+    assert (found.json["name"], found.json["c"]) == ("two", "c")
+    assert any("random" in note for note in found.json["notes"])
+    assert Path("c/two.c").is_file()
+    assert not Path("c/numbers.c").exists()
+
+
+def test_a_portfolio_names_what_comes_first_and_one_of_its_members_is_exported(place, deltarule):
+    outcome = deltarule("export", "many.model", "--c", "c")
+    assert outcome.status == 2
+    assert "is a portfolio of" in outcome.err
+    assert "'deltarule distill'" in outcome.err
+    assert "--member" in outcome.err
+    wrong = deltarule("export", "many.model", "--c", "c", "--member", "none")
+    name = wrong.err.split("expected one of '")[1].split("'")[0]
+    found = deltarule("export", "many.model", "numbers.csv", "--c", "c", "--member", name, "--json")
+    assert found.json["tested"].endswith("; 0 wrong")
+
+
+def test_a_network_without_a_table(place, deltarule):
+    net = Network([2, 3, 1], activation="tanh")
+    save_model("plain", Model(net, net.initial(0)))
+    assert deltarule("export", "plain", "--c", "c").status == 0
+    assert "void plain_predict(const float x[PLAIN_N_INPUTS]" in Path("c/plain.h").read_text()
+    outcome = deltarule("export", "plain", "numbers.csv", "--c", "other")
+    assert outcome.status == 2
+    assert "DATA was given for a network without a table" in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "words"),
+    [
+        ([], 2, "expected --c DIR"),
+        (["--c", "numbers.csv"], 3, "exists already"),
+        (["--c", "c", "--name", "a b"], 2, "--name is 'a b'"),
+        (["--c", "c", "--member", "m"], 2, "--member was given"),
+        (["--c", "c", "no.csv"], 3, "no.csv"),
+    ],
+)
+def test_what_is_refused_before_anything_is_written(options, status, words, place, deltarule):
+    before = contents(".")
+    outcome = deltarule("export", "numbers.model", *options)
+    assert (outcome.status, words in outcome.err) == (status, True), outcome.err
+    assert contents(".") == before

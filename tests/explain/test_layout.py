@@ -1,0 +1,331 @@
+"""Where things stand on the page: the derivation, letters, boxes, labels, links, the sheet."""
+
+import numpy as np
+import pytest
+from tests.explain.pages import SHOWN, Shown, set_state, until
+
+from deltarule.explain.page import write_page
+from deltarule.explain.subject import Names, Subject
+from deltarule.maths import Network
+
+# What the checks below have in common: boxes in pixels of the screen, of text only what is drawn.
+MEASURE = """
+window.measure = {
+  box: (e) => { const { left, top, right, bottom } = e.getBoundingClientRect();
+                return [left, top, right, bottom]; },
+  inside: (a, b, slack = 1) => a[0] >= b[0] - slack && a[1] >= b[1] - slack
+    && a[2] <= b[2] + slack && a[3] <= b[3] + slack,
+  overlap: (a, b) => Math.min(a[2], b[2]) - Math.max(a[0], b[0]) > 1
+    && Math.min(a[3], b[3]) - Math.max(a[1], b[1]) > 1,
+  texts: (root) => [...document.querySelectorAll(`${root} text`)]
+    .filter((e) => e.textContent.trim() && e.checkVisibility()),
+};
+"""
+# Letters of the drawing that are smaller than so many pixels: also indices, which are tspans.
+SMALL = """(least) => [...document.querySelectorAll("svg.network text, svg.network tspan")]
+  .filter((e) => e.checkVisibility())
+  .filter((e) => [...e.childNodes].some((n) => n.nodeType === 3 && n.data.trim()))
+  .map((e) => {
+    const drawing = e.closest("svg"), scale = drawing.getBoundingClientRect().width
+      / drawing.viewBox.baseVal.width;
+    return [parseFloat(getComputedStyle(e).fontSize) * scale, e.textContent];
+  }).filter(([size]) => size < least - 0.01)"""
+# Numbers and names that leave their box, that are cut by the drawing, or that cover each other.
+LEAVING = """() => {
+  const { box, inside, overlap, texts } = measure, wrong = [];
+  const root = document.querySelector("svg.network"), all = box(root);
+  const pictured = root.classList.contains("pictured");
+  for (const node of root.querySelectorAll(".node")) {
+    const face = box(node.querySelector(".face"));
+    const kept = pictured ? [] : node.querySelectorAll(".value, .symbol");
+    for (const text of kept)
+      if (text.textContent && !inside(box(text), [face[0], face[1] - 3, face[2], face[3] + 3]))
+        wrong.push(["node", text.textContent, box(text), face]);
+  }
+  for (const [group, shape, kept] of [
+    [".target", "rect", ".value"], [".loss", ".box", "text"], [".one", "rect", "text"],
+    [".label", "rect", "text"],
+  ])
+    for (const part of root.querySelectorAll(group))
+      for (const text of part.querySelectorAll(kept))
+        if (!inside(box(text), box(part.querySelector(shape)), group === ".label" ? 3 : 1))
+          wrong.push([group, text.textContent, box(text), box(part.querySelector(shape))]);
+  const numbers = texts("svg.network");
+  for (const text of numbers)
+    if (!inside(box(text), all, 2)) wrong.push(["cut", text.textContent, box(text), all]);
+  const plain = numbers.filter((e) => e.matches(".value, .below, .name, .heading text"))
+    .filter((e) => !e.closest(".label"));
+  plain.forEach((a, i) => plain.slice(i + 1).forEach((b) => {
+    // The lines of a column stand close: the ink of letters is not as high as their boxes.
+    const [x, y] = [box(a), box(b)].map(([l, t, r, d]) => [l, t + 3, r, d - 3]);
+    if (overlap(x, y)) wrong.push(["over", a.textContent, b.textContent, x, y]);
+  }));
+  return wrong;
+}"""
+# Numbers, names and boxes that a label of a line covers.
+COVERED = """() => {
+  const { box, overlap } = measure, wrong = [];
+  for (const label of document.querySelectorAll("svg.network .label rect"))
+    for (const e of document.querySelectorAll(
+      "svg.network :is(.value, .below, .name, .heading text, .face, .target rect, .one rect)"))
+      if (!e.closest(".label") && e.checkVisibility() && overlap(box(label), box(e)))
+        wrong.push([e.textContent || e.outerHTML.slice(0, 80), box(label), box(e)]);
+  return wrong;
+}"""
+IN_SIGHT = """(selector) => {
+  const e = document.querySelector(selector), [l, t, r, b] = measure.box(e);
+  const at = document.elementFromPoint((l + r) / 2, (t + b) / 2);
+  return b > t && l >= 0 && t >= 0 && r <= innerWidth && b <= innerHeight
+    && (e.contains(at) || at?.contains(e));
+}"""
+
+WORDS = ("x", "sepal length (cm)", "a" * 60, "W" * 40, "\u6f22\u5b57" * 12, "\N{GRINNING FACE}" * 9,
+         "net income after tax, in thousands", "iiiiiiiiiiiiiiiiiiii", "_", "Σx²")  # fmt: skip
+SHAPES = ([2, 8, 8, 1], [4, 5, 3], [30, 64, 2])
+
+
+def random_shown(seed):
+    """A network of random widths with long names and numbers from 1e-300 to 1e300."""
+    rng = np.random.default_rng(seed)
+    widths = [int(n) for n in rng.integers(1, 14, rng.integers(2, 6))]
+    if seed % 4 == 0:
+        widths[rng.integers(len(widths))] = int(rng.integers(17, 60))
+    hidden = len(widths) - 2
+    kinds = [str(k) for k in rng.choice(["tanh", "relu", "logistic", "identity"], hidden)]
+    softmax = seed % 3 == 0 and widths[-1] > 1
+    output = ("softmax", "cross_entropy") if softmax else ("identity", "half_squared_error")
+    net = Network(widths, kinds, *output, bias=seed % 5 != 0)
+
+    def extreme(*shape):
+        return rng.normal(size=shape) * 10.0 ** rng.integers(-8, 5, shape)
+
+    X = extreme(4, widths[0])
+    X[0] *= 10.0 ** rng.choice([-290, 0, 0, 12])
+    Y = rng.integers(0, widths[-1], 4) if softmax else extreme(4, widths[-1])
+    names = Names(
+        tuple(str(rng.choice(WORDS)) for _ in range(widths[0])),
+        tuple(str(rng.choice(WORDS)) for _ in range(widths[-1])),
+        tuple("abcd"),
+    )
+    theta = extreme(net.n_parameters) if seed % 2 else rng.normal(size=net.n_parameters)
+    return Shown(f"random {seed}", Subject.of_arrays(net, theta, X, Y, names=names))
+
+
+@pytest.fixture(autouse=True)
+def named_pages(monkeypatch):
+    """The networks of this file, by names that `show` knows."""
+    for widths in SHAPES:
+        name = "-".join(map(str, widths))
+
+        def make(widths=widths, name=name):
+            rng = np.random.default_rng(len(name))
+            one = widths[-1] == 1
+            output = ("logistic", "log_loss") if one else ("softmax", "cross_entropy")
+            net = Network(widths, "tanh", *output)
+            X = rng.normal(size=(12, widths[0]))
+            Y = rng.integers(0, max(2, widths[-1]), 12)
+            Y = Y.reshape(-1, 1).astype(float) if one else Y
+            theta = 0.6 * rng.normal(size=net.n_parameters)
+            return Shown(name, Subject.of_arrays(net, theta, X, Y))
+
+        monkeypatch.setitem(SHOWN, name, make)
+
+
+@pytest.fixture(autouse=True)
+def usual_size(chromium, show):
+    """The browser keeps a reader's size of text from page to page."""
+    yield
+    for page in chromium[0].pages:
+        if page.url.startswith("file:"):
+            page.evaluate("localStorage.clear()")
+
+
+def ready(show, name, **options):
+    page = show(name, **options).page
+    page.evaluate(MEASURE)
+    return page
+
+
+@pytest.mark.parametrize("name", ["-".join(map(str, widths)) for widths in SHAPES])
+def test_the_derivation_is_in_sight_after_a_click_at_1280_by_720(show, name):
+    page = ready(show, name, width=1280, height=720)
+    layers = list(map(int, name.split("-")))
+    for kind, key in (("node", "1,0"), ("edge", f"{len(layers) - 1},0,0"), ("node", "0,0")):
+        part = page.locator(f'[data-{kind}="{key}"]')
+        if not part.count():
+            part = page.locator(f"[data-{kind}]").last
+        part.click()
+        assert page.evaluate("scrollY") == 0
+        assert page.evaluate(IN_SIGHT, "#panel h3")
+        assert page.evaluate(IN_SIGHT, "#panel .panel-head .big .value")
+        assert page.evaluate(IN_SIGHT, "#panel .step h4, #panel .step .formula")
+    # It stays beside whatever is chosen below.
+    page.locator("#heat").scroll_into_view_if_needed()
+    page.wait_for_selector("#heat canvas")
+    page.locator("#heat canvas").first.click()
+    assert page.evaluate(IN_SIGHT, "#panel h3")
+
+
+@pytest.mark.parametrize("name", ["-".join(map(str, widths)) for widths in SHAPES])
+def test_letters_are_not_small_and_larger_text_enlarges_the_drawing(show, name):
+    page = ready(show, name, width=1280, height=720)
+    assert page.evaluate(SMALL, 11) == []
+    radius = "document.querySelector('svg.network .face').getBoundingClientRect().height"
+    before = page.evaluate(radius)
+    for _ in range(2):
+        page.click("#larger")
+    assert page.evaluate(SMALL, 11 * 1.15**2) == []
+    assert page.evaluate(radius) > 1.1 * before
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1280
+    frame = "(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth)"
+    assert page.evaluate(f"{frame}(document.querySelector('.network-frame'))") <= 0
+    assert page.evaluate(LEAVING) == []
+
+
+def test_a_small_network_fills_its_card(show):
+    page = ready(show, "article", width=1280, height=720)
+    share = """(() => {
+      const [l, t, r, b] = measure.box(document.querySelector("svg.network"));
+      const [fl, , fr] = measure.box(document.querySelector(".network-frame"));
+      return [(r - l) / (fr - fl), b - t];
+    })()"""
+    wide, high = page.evaluate(share)
+    assert wide > 0.95
+    assert high > 300
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_no_number_leaves_its_box_and_no_label_covers_one(show, chromium, tmp_path, width):
+    page = ready(show, "article", width=width, height=720 if width > 900 else 844)
+    for seed in range(20):
+        path = tmp_path / f"{seed}.html"
+        write_page(random_shown(seed).subject, path, lens=None)
+        page.goto(path.as_uri())
+        page.evaluate(MEASURE)
+        if width > 900:
+            assert page.evaluate(SMALL, 11) == [], seed
+        for colour in ("weight", "gradient"):
+            set_state(page, colour=colour, selected=None)
+            assert page.evaluate(LEAVING) == [], (seed, colour)
+        edges = page.eval_on_selector_all("[data-edge]", "(all) => all.map((e) => e.dataset.edge)")
+        for key in edges[:: max(1, len(edges) // 7)]:
+            layer, j, k = map(int, key.split(","))
+            set_state(page, selected={"kind": "edge", "layer": layer, "j": j, "k": k})
+            assert page.locator("svg.network .label").count() == 1
+            if width > 900:
+                assert page.evaluate(COVERED) == [], (seed, key)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+LINKED = """() => [...document.querySelectorAll("svg.network .linked")]
+  .map((e) => e.dataset.node ?? e.dataset.edge ?? e.dataset.bias).sort()"""
+
+
+def test_pointing_at_a_term_lights_its_weight_and_node_and_the_reverse(show):
+    page = ready(show, "softmax", width=1280, height=720)
+    page.locator('[data-edge="1,1,1"]').click()
+    terms = page.locator("#panel .terms").first.locator(".term:not(.total)")
+    ids = terms.nth(1).locator("[data-symbol]").first.get_attribute("data-symbol")
+    node = ids.removeprefix("delta^2_{").removesuffix("}")
+    terms.nth(1).scroll_into_view_if_needed()
+    terms.nth(1).hover()
+    assert page.evaluate(LINKED) == sorted([f"2,{node}", f"2,{node},1"])
+    page.mouse.move(2, 2)
+    assert page.evaluate(LINKED) == []
+    page.locator(f'[data-node="2,{node}"]').hover()
+    assert page.locator("#panel .term.linked").count() == 1
+    assert (
+        page.locator("#panel .term.linked .factors").text_content()
+        == terms.nth(1).locator(".factors").text_content()
+    )
+    page.locator('[data-edge="1,1,1"]').hover()
+    marked = page.eval_on_selector_all(
+        "#panel [data-symbol].linked", "(all) => all.map((e) => e.dataset.symbol)"
+    )
+    assert {"w^1_{1,1}", "dC_0/dw^1_{1,1}"} <= set(marked)
+
+
+def test_arrow_keys_go_from_term_to_term_and_light_them(show):
+    page = ready(show, "softmax", width=1280, height=720)
+    set_state(page, selected={"kind": "node", "layer": 1, "j": 2})
+    page.locator("#panel .formula").first.focus()
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "terms"
+    seen = [page.evaluate(LINKED)]
+    page.keyboard.press("ArrowDown")
+    seen.append(page.evaluate(LINKED))
+    assert all(seen)
+    assert seen[0] != seen[1]
+    assert " times " in page.locator(".unseen[role=status]").text_content()
+    page.keyboard.press("Enter")
+    assert page.evaluate("DR.page.state.selected.kind") in ("edge", "bias")
+
+
+def test_the_derivation_is_closed_and_opens_with_a_selection(show):
+    page = ready(show, "article", width=1280, height=720)
+    page.get_by_role("button", name="Close the derivation").click()
+    assert not page.locator("#panel").is_visible()
+    peek = page.get_by_role("button", name="The derivation", exact=True)
+    assert page.evaluate("document.activeElement.className") == "panel-peek"
+    page.keyboard.press("Enter")
+    assert page.locator("#panel").is_visible()
+    assert page.evaluate("document.activeElement.id") == "panel"
+    page.get_by_role("button", name="Close the derivation").click()
+    page.locator('[data-node="1,1"]').click()
+    assert page.evaluate(IN_SIGHT, "#panel h3")
+    assert not peek.is_visible()
+
+
+def test_on_a_phone_a_tap_opens_a_sheet_that_leaves_what_was_tapped_in_sight(show):
+    page = ready(show, "softmax", width=390, height=844)
+    assert not page.locator("#panel").is_visible()
+    page.locator('[data-node="2,1"]').click()
+    assert page.evaluate(IN_SIGHT, "#panel h3")
+    high = "document.getElementById('derivation').getBoundingClientRect().top / innerHeight"
+    until(page, high, lambda share: 0.4 < share < 0.5)
+    above = """(() => {
+      const node = measure.box(document.querySelector('[data-node="2,1"]'));
+      return node[1] > measure.box(document.querySelector(".bar"))[3]
+        && node[3] < measure.box(document.getElementById("derivation"))[1];
+    })()"""
+    until(page, above, bool)
+    page.get_by_role("button", name="Raise the derivation").click()
+    until(page, high, lambda share: share < 0.15)
+    page.get_by_role("button", name="Lower the derivation").press("Enter")
+    until(page, high, lambda share: 0.4 < share < 0.5)
+    grip = page.locator(".panel-grip").bounding_box()
+    x, y = grip["x"] + grip["width"] / 2, grip["y"] + 8
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x, y + 200, steps=4)
+    page.mouse.move(x, 800, steps=4)
+    page.mouse.up()
+    assert not page.locator("#panel").is_visible()
+    page.get_by_role("button", name="The derivation", exact=True).click()
+    assert page.locator("#panel").is_visible()
+    page.locator('svg.network [tabindex="0"]').focus()
+    page.keyboard.press("Escape")
+    assert not page.locator("#panel").is_visible()
+    # The last of the page can be scrolled above the sheet.
+    page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    assert page.evaluate(
+        "document.querySelector('.foot p').getBoundingClientRect().bottom"
+        " <= document.getElementById('derivation').getBoundingClientRect().top"
+    )
+
+
+def test_axe_finds_nothing_in_the_sheet(show):
+    from axe_playwright_python.sync_playwright import Axe
+
+    page = ready(show, "softmax", width=390, height=844)
+    for to in ("open", "full"):
+        set_state(page, selected={"kind": "edge", "layer": 2, "j": 1, "k": 2})
+        page.evaluate("(to) => (document.documentElement.dataset.panel = to)", to)
+        page.wait_for_timeout(50)
+        found = Axe().run(page).response["violations"]
+        assert [(rule["id"], [n["html"][:120] for n in rule["nodes"]]) for rule in found] == []
+
+
+def test_the_file_of_a_large_network_is_small(show):
+    show("deep")
+    assert (show.folder / "deep.html").stat().st_size < 2_500_000

@@ -1,0 +1,327 @@
+"""The guided tour: by keyboard alone, by address, on the article's example, on any network."""
+
+import re
+
+import numpy as np
+import pytest
+from tests.explain.page_reading import READ, Expected, check_reading
+from tests.explain.pages import SHOWN, Shown, set_state, until
+
+from deltarule.engines import EngineSettings
+from deltarule.explain.page.tour import STEPS, WEIGHT, example_subject
+from deltarule.explain.subject import Subject
+from deltarule.explain.subject_builders import subject_of
+from deltarule.maths import Network, backprop
+
+CHAPTERS = range(1, 8)
+
+
+def cost_after(steps):
+    """The cost of the example after steps of the rule, by the mathematics alone."""
+    subject = example_subject()
+    theta = subject.theta
+    for _ in range(steps):
+        theta = theta - 0.5 * backprop(subject.net, theta, subject.X, subject.Y).grad
+    return backprop(subject.net, theta, subject.X, subject.Y).cost
+
+
+def steepest():
+    """Which third of the recorded steps lowers the cost most for a step."""
+    last = max(STEPS)
+    cuts = [min(STEPS, key=lambda step: abs(step - last * third / 3)) for third in range(4)]
+    costs = [cost_after(step) for step in cuts]
+    falls = [(costs[i] - costs[i + 1]) / (cuts[i + 1] - cuts[i]) for i in range(3)]
+    return int(np.argmax(falls))
+
+
+def answers():
+    """What is right in each chapter, computed from the subject; the last is a choice."""
+    subject = example_subject()
+    each, trace = subject.per_sample, subject.trace
+    W, _ = subject.net.unpack(subject.theta)
+    out, y = trace.A[2][0], subject.Y[0]
+    j = int(np.argmax((out - y) ** 2))
+    moved = y[j] + 0.2 * np.sign(out[j] - y[j])
+    delta = each.delta[2][0]
+    other = np.argmax(np.where(np.arange(3) == WEIGHT["k"], 0, np.abs(trace.A[1][0])))
+    ways = delta @ W[2]
+    node = np.argmax(np.where(np.arange(3) == WEIGHT["k"], 0, np.abs(ways)))
+    k = int(np.argmax(np.abs(subject.X[0])))
+    mean = trace.dW[1][WEIGHT["k"], k]
+    return [
+        (moved - y[j]) ** 2,
+        trace.Z[1][0, 2],
+        delta[WEIGHT["j"]] * trace.A[1][0, other],
+        ways[node],
+        mean,
+        -0.5 * mean,
+        steepest(),
+    ]
+
+
+def tab_to(page, selector, most=80):
+    """Press Tab until an element that matches has the focus."""
+    for _ in range(most):
+        page.keyboard.press("Tab")
+        if page.evaluate("(s) => document.activeElement.matches(s)", selector):
+            return
+    raise AssertionError(f"Tab does not come to {selector}")
+
+
+def type_answer(page, text):
+    page.keyboard.press("Control+A")
+    page.keyboard.type(text)
+    page.keyboard.press("Enter")
+
+
+def written(x):
+    """A number with two digits, as a student writes it."""
+    return f"{x:.2g}"
+
+
+def verdict(page):
+    return " ".join(page.inner_text("#tour .tour-verdict").split())
+
+
+def heading(page):
+    return page.evaluate("document.activeElement.textContent")
+
+
+def test_the_whole_tour_by_keyboard_alone(show):
+    tab = show("softmax")
+    page, expected = tab.page, Expected(example_subject())
+    page.keyboard.press("t")
+    for chapter, right in zip(CHAPTERS, answers(), strict=True):
+        until(page, "document.activeElement.textContent", lambda t, n=chapter: t[:2] == f"{n}.")
+        assert page.evaluate("location.hash") == f"#tour-{chapter}"
+        read = page.evaluate(READ, ".tour-chapter")
+        if chapter < 7:  # which shows other moments
+            assert check_reading(read, expected, 0) >= 3
+        if chapter < 7:
+            tab_to(page, "#tour-answer")
+            for wrong in ("nothing", written(-right), written(7 * right)):
+                type_answer(page, wrong)
+                assert "Right" not in verdict(page), chapter
+            assert "The calculation:" in verdict(page)
+            type_answer(page, written(right))
+        else:
+            tab_to(page, "#tour [type=radio]")
+            for key in ["Space", "ArrowDown", "ArrowDown"]:
+                page.keyboard.press(key)
+                chosen = int(page.evaluate("document.activeElement.value"))
+                page.keyboard.press("Enter")
+                assert ("Right" in verdict(page)) == (chosen == right), chosen
+                if chosen == right:
+                    break
+        assert verdict(page).startswith("✓ Right")
+        assert page.locator(".tour-chapters .done").count() == chapter
+        tab_to(page, ".tour-turn .main")
+        page.keyboard.press("Enter")
+    assert page.evaluate("location.hash") == "#tour-1-own"
+    tab_to(page, ".tour-head > button")  # around the page
+    page.keyboard.press("Enter")
+    assert page.evaluate("location.hash") == ""
+    assert page.evaluate("document.activeElement.id") == "tour-link"
+    assert page.is_visible("#panel")
+
+
+def test_a_wrong_answer_gets_the_hint_for_its_mistake(show):
+    page = show("article").page
+    page.evaluate("location.hash = '#tour-2'")
+    trace = example_subject().trace
+    z, a = trace.Z[1][0, 2], trace.A[1][0, 2]
+    for given, hint in (
+        (a, "after the activation"),
+        (-z, "Look at the sign"),
+        (0.15 + 0.025 + 0.075, "negative times a positive"),
+        (3.0, "Multiply each input"),
+    ):
+        page.fill("#tour-answer", str(given))
+        page.press("#tour-answer", "Enter")
+        assert hint in verdict(page), given
+        assert page.get_attribute("#tour-answer", "aria-invalid") == "true"
+    page.click("text=Show the answer")
+    assert "The answer is −0.05" in verdict(page)
+
+
+def test_numbers_are_read_as_people_type_them(show):
+    page = show("article").page
+    given = ["0,25", ".25", "−0.25", "1/4", "2.5e-1", " - 0.25", "x", "", "1/2/3", "0x10"]
+    read = page.evaluate("(all) => all.map((t) => String(DR.tourQuestion.read(t)))", given)
+    assert read == ["0.25", "0.25", "-0.25", "0.25", "0.25", "-0.25", "NaN", "NaN", "NaN", "NaN"]
+    agrees = "([given, answer]) => DR.tourQuestion.agrees(given, answer)"
+    for given, answer, right in (
+        (0.27, 0.271211, True),
+        (0.26, 0.271211, False),
+        (-0.13, -0.1332, True),
+        (0, 0, True),
+        (0.001, 0, False),
+        (1234, 1234.4, True),
+    ):
+        assert page.evaluate(agrees, [given, answer]) is right, (given, answer)
+
+
+def test_a_chapter_has_an_address_and_the_page_is_afterwards_as_it_was(show):
+    tab = show("softmax")
+    page = tab.page
+    edge = {"kind": "edge", "layer": 2, "j": 0, "k": 1}
+    set_state(page, selected=edge, sample=3)
+    before = page.evaluate("DR.page.state")
+    page.evaluate("location.hash = '#tour-3'")
+    until(page, "document.activeElement.textContent", lambda t: t.startswith("3."))
+    assert not page.is_visible("#panel")
+    page.keyboard.press("]")  # a key of what is not shown
+    page.evaluate("location.hash = '#tour-3-own'")
+    until(page, "document.activeElement.textContent", lambda t: t.startswith("3."))
+    expected = Expected(tab.subject)
+    read = page.evaluate(READ, ".tour-chapter")
+    assert {symbol for symbol, *_ in read} >= {"w^2_{0,1}", "dC_3/dw^2_{0,1}"}
+    assert check_reading(read, expected, 3) >= 5
+    page.go_back()
+    until(page, "location.hash", lambda t: t == "#tour-3")
+    page.go_back()
+    until(page, "document.documentElement.dataset.tour ?? null", lambda t: t is None)
+    assert page.evaluate("DR.page.state") == before
+    page.reload()
+    for address, chapter in (("#tour", 1), ("#tour-7", 7), ("#tour-99", 7), ("#tour-0", 1)):
+        page.evaluate("(to) => { location.hash = to }", address)
+        until(page, "document.activeElement.textContent", lambda t, n=chapter: t[0] == str(n))
+    # An address of the page itself leads out of the tour.
+    page.evaluate("location.hash = '#panel'")
+    until(page, "document.documentElement.dataset.tour ?? null", lambda t: t is None)
+
+
+def test_what_is_chosen_in_the_drawing_is_derived_beside_it(show):
+    page = show("article").page
+    page.evaluate("location.hash = '#tour-3'")
+    page.locator('.tour-drawing [data-node="1,0"]').click()
+    assert "Node 0 of layer 1" in page.inner_text(".tour-aside")
+    assert not page.is_visible(".tour-chapter")
+    page.keyboard.press("Escape")
+    assert page.is_visible(".tour-chapter")
+    page.locator('.tour-chapter [data-symbol="dz^2_{1}/dw^2_{1,2}"].sym').first.click()
+    assert page.is_visible(".tour-aside")
+    page.click(".tour-aside button:has-text('Back to chapter 3')")
+    assert heading(page).startswith("3.")
+    assert page.evaluate("DR.page.state.selected") is None
+
+
+@pytest.mark.parametrize(
+    ("scheme", "width", "height"), [("light", 390, 844), ("dark", 390, 844), ("light", 1280, 720)]
+)
+def test_it_is_accessible_and_nothing_leaves_the_screen(show, scheme, width, height):
+    from axe_playwright_python.sync_playwright import Axe
+
+    page = show("softmax", width=width, height=height, color_scheme=scheme).page
+    for address in ("1", "4", "7", "5-own"):
+        page.evaluate(f"location.hash = '#tour-{address}'")
+        until(page, "document.activeElement.textContent", lambda t, a=address: t[0] == a[0])
+        if address in "14":
+            for _ in range(2):
+                page.fill("#tour-answer", "7")
+                page.press("#tour-answer", "Enter")
+        # The page as a whole once: it takes longer than its part.
+        part = None if address == "1" else "#tour"
+        found = Axe().run(page, context=part).response["violations"]
+        assert [(each["id"], each["nodes"][0]["html"][:160]) for each in found] == [], address
+        assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+        outside = page.evaluate(
+            """() => [...document.querySelectorAll('#tour .tour-text *, #tour a, #tour button')]
+                .filter((e) => !e.closest('.formula, .scroll, .unseen, .title, math'))
+                .filter((e) => { const r = e.getBoundingClientRect();
+                                 return r.width > 0 && (r.left < -1 || r.right > innerWidth + 1); })
+                .map((e) => e.outerHTML.slice(0, 120))"""
+        )
+        assert outside == []
+
+
+def one_of_each():
+    """1-1 with one row, without biases: no hidden layer, no other weight, no other sample."""
+    net = Network([1, 1], [], bias=False)
+    return Shown("One", Subject.of_arrays(net, [0.5], [[2.0]], [[3.0]]))
+
+
+def many_rows():
+    """3-5-1, 400 rows of which the page has 256, some of weight 0, by adam with clipping."""
+    rng = np.random.default_rng(3)
+    net = Network([3, 5, 1], "relu", "logistic", "log_loss")
+    X, s = rng.standard_normal((400, 3)), rng.integers(0, 3, 400).astype(float)
+    return Shown(
+        "Many",
+        subject_of(
+            net, X, (X[:, :1] > 0).astype(float), theta=net.initial(1), sample_weight=s,
+            rule="adam", learning_rate=0.01, clip_norm=0.1, l2=0.1,
+        ),
+    )  # fmt: skip
+
+
+def with_dropout():
+    """2-4-4-2 in a step with dropout; the largest numbers are far outside of what is usual."""
+    rng = np.random.default_rng(4)
+    net = Network([2, 4, 4, 2], "tanh")
+    masks = [None, 2.0 * rng.integers(0, 2, (3, 4)), 2.0 * rng.integers(0, 2, (3, 4)), None]
+    subject = Subject.of_arrays(
+        net, 1e3 * net.initial(2), 1e-5 * rng.standard_normal((3, 2)), 1e5 * np.ones((3, 2)),
+        masks=masks,
+    )  # fmt: skip
+    settings = EngineSettings(rule="sgd", total_weight=3.0)
+    return Shown("Dropout", subject_of(subject, rule=settings.rule, learning_rate=1e-9))
+
+
+def saturated():
+    """A loss that is far out of the range of logarithms, and a derivative that is 0."""
+    net = Network([1, 1], [], "logistic", "log_loss", bias=False)
+    return Shown("Saturated", Subject.of_arrays(net, [800.0], [[1.0], [0.0]], [[0.0], [1.0]]))
+
+
+SHOWN |= {f.__name__: f for f in (one_of_each, many_rows, with_dropout, saturated)}
+
+
+@pytest.mark.parametrize(
+    "name", ["one_of_each", "many_rows", "with_dropout", "saturated", "trained", "deep"]
+)
+def test_it_is_given_on_any_network(show, name):
+    """Each chapter has its numbers from Python, and an answer that its own check accepts."""
+    tab = show(name)
+    page, expected = tab.page, Expected(tab.subject)
+    for chapter in CHAPTERS:
+        page.evaluate(f"location.hash = '#tour-{chapter}-own'")
+        until(page, "document.activeElement.textContent", lambda t, n=chapter: t[0] == str(n))
+        text = page.inner_text(".tour-chapter")
+        assert not [word for word in ("undefined", "null", "NaN", "[object") if word in text]
+        read = page.evaluate(READ, ".tour-chapter")
+        if name == "many_rows":  # whose samples are some of the rows: the numbers of all of them
+            read = [each for each in read if re.match(r"[wb]\^|dC/|C$", each[0])]
+        if chapter < 7:
+            assert check_reading(read, expected, 0) >= (name != "many_rows"), chapter
+        if page.locator("#tour-answer").count():
+            for _ in range(2):
+                page.fill("#tour-answer", "7e99")
+                page.press("#tour-answer", "Enter")
+            page.click("text=Show the answer")
+            shown = verdict(page).split("The answer is ")[1].split(". ")[0].rstrip(".")
+            if "×" not in shown:
+                page.fill("#tour-answer", shown)
+                page.press("#tour-answer", "Enter")
+                assert verdict(page).startswith("✓ Right"), (chapter, shown)
+        elif page.locator(".tour-question").count():
+            for _ in range(2):
+                page.locator(".tour-choice input").nth(0).check()
+                page.locator(".tour-question [type=submit]").click()
+            assert "Right" in verdict(page) or "Not yet" in verdict(page)
+        else:
+            assert "not finite" in text
+    set_state(page, sample=0)
+
+
+def test_the_plain_rule_lowers_the_cost_where_no_rule_is_known(show):
+    page = show("softmax").page
+    page.evaluate("location.hash = '#tour-7-own'")
+    page.wait_for_timeout(100)
+    page.focus("#tour-step")
+    page.keyboard.press("End")
+    text = page.inner_text(".tour-chapter")
+    assert "This page has no record of the training" in text
+    assert "the cost falls from" in text
+    step = int(page.get_attribute("#tour-step", "max"))
+    assert f"After step {step}:" in page.inner_text(".tour-reading")

@@ -1,0 +1,190 @@
+// What the scripts of the static playground share: the catalogue that Python writes into the page
+// (playground/static_page.py), data, tables, runs, and the messages between page and trainer.
+
+interface DeltaruleScripts {
+  random: typeof randomModule;
+  datasets: typeof datasetsModule;
+  table: typeof tableModule;
+  plane: typeof planeModule;
+  rules: typeof rulesModule;
+  run: typeof runModule;
+  moment: typeof momentModule;
+  trainer: typeof trainerModule;
+  /** The reader's own file; only in the static playground. */
+  own?: typeof ownModule;
+  library: Static.Library;
+  catalogue: Static.Catalogue;
+}
+
+declare namespace Static {
+  // -- formulas and descriptions, from explain/page/formula_library.py ------------------------
+
+  interface LayerCode {
+    value: Page.VectorFunction;
+    slope: Page.VectorFunction | null;
+    pullback: Page.VectorFunction;
+  }
+  interface RuleCode {
+    /** A step of all parameters; an array of arrays, or θ alone where the rule has no slots. */
+    whole: (...values: (number | Float64Array)[]) => ArrayLike<number> | ArrayLike<number>[];
+    needs: string[];
+    steps: Page.RuleStep[];
+  }
+  interface Library {
+    activations: Record<string, LayerCode>;
+    /** By "loss/output". */
+    losses: Record<
+      string,
+      LayerCode & { from_output: Page.LossFunction; from_input: Page.LossFunction | null }
+    >;
+    rules: Record<string, { weight: RuleCode; bias: RuleCode }>;
+    penalty: Record<string, (w: number) => [value: number, slope: number]>;
+  }
+
+  interface Layer {
+    mathml: Record<string, string | null>;
+    name: string;
+    kinks: number[];
+    initializer: { distribution: string; inputs: number; outputs: number };
+  }
+  interface Catalogue {
+    activations: Record<string, Layer>;
+    losses: Record<
+      string,
+      {
+        layer: Layer;
+        mathml: Omit<Page.PrintedFormulas, "update" | "value" | "slope">;
+        net: Pick<
+          Page.NetworkDescription,
+          "output_elementwise" | "loss" | "loss_kinks" | "loss_elementwise" | "fused"
+        >;
+      }
+    >;
+    rules: Record<
+      string,
+      {
+        name: string;
+        slots: { name: string; kind: string; initial: number | string }[];
+        mathml: Page.PrintedFormulas["update"];
+        full_batch: boolean;
+        uses_weights: boolean;
+        uses_cost: boolean;
+      }
+    >;
+    choices: Live.Run["choices"];
+    /** The output of each loss, by the number of classes: 0, 2, or 3 for more. */
+    outputs: Record<number, Record<string, string>>;
+    first: Live.Settings;
+    side: number;
+    builtin: Record<string, { inputs: string[]; target: string; classes: string[] }>;
+    digits: { pixels: string; labels: string };
+  }
+
+  // -- data ---------------------------------------------------------------------------------
+
+  interface Axis {
+    name: string;
+    inputs: number[];
+    levels: string[];
+    date: boolean;
+    offset: number;
+    scale: number;
+  }
+  interface Target {
+    name: string;
+    /** Empty for a quantity. */
+    classes: string[];
+    mean: number;
+    scale: number;
+  }
+  interface Data {
+    X: Page.DecodedArray;
+    /** Class numbers, or standardised quantities. */
+    y: Float64Array;
+    held: Int32Array | null;
+    trained: Int32Array;
+    inputs: string[];
+    axes: Axis[];
+    target: Target;
+    notes: string[];
+  }
+  interface Column {
+    name: string;
+    kind: "number" | "date" | "category";
+    cells: string[];
+    /** null for a category; NaN where missing. */
+    values: Float64Array | null;
+  }
+  /** A file that was read, with the column that is predicted. */
+  interface Parsed {
+    name: string;
+    columns: Column[];
+    lines: number[];
+    rows: { line: number; cells: string[] }[];
+    notes: string[];
+    target: string;
+  }
+  interface Own {
+    target: string;
+    columns: string[];
+    notes: string[];
+  }
+
+  // -- runs ---------------------------------------------------------------------------------
+
+  interface Penalties {
+    [name: string]: number;
+    total_weight: number;
+  }
+  interface Updater {
+    slots: Record<string, Float64Array>;
+    step: (grad: Float64Array, eta: number, cost: number) => void;
+    penalise: (grad: Float64Array) => number;
+    t: number;
+  }
+  /** What decides a network and its updates. */
+  interface Design {
+    widths: number[];
+    hidden: string;
+    /** "loss/output". */
+    output: string;
+    rule: string;
+    penalties: Record<string, number>;
+  }
+  interface Plane {
+    x: number;
+    y: number;
+    hold: string;
+    side: number;
+    ranges: [number, number, number, number];
+    grid: Page.DecodedArray;
+  }
+  interface State {
+    settings: Live.Settings;
+    data: Data;
+    run: ReturnType<typeof runModule.start>;
+    design: Design;
+    table: Parsed | null;
+    plane: Plane;
+    /** The losses before the first step: trained on, held out. */
+    first: [number, number];
+  }
+
+  // -- messages -----------------------------------------------------------------------------
+
+  interface Ordered {
+    type: string;
+    id: number;
+    [field: string]: unknown;
+  }
+  type Sent =
+    | (Live.Run & { own: Own | null })
+    | { type: "frame"; header: Live.Header; arrays: Live.Arrays }
+    | { type: "done"; id: number; result: unknown }
+    | { type: "error"; id: number; message: string };
+  interface Moment {
+    step: number;
+    payload: Page.Payload;
+    design: Design;
+  }
+}
