@@ -110,8 +110,12 @@ class NumberedBundles:
         number = int(paths[-1].name.rpartition("-")[2]) + 1 if paths else 1
         new = self.folder / f"{self._name}-{number:0{_DIGITS}}"
         write_bundle(new, self._kind, self._version, documents, arrays)
+        self.prune()
+
+    def prune(self) -> None:
+        """Remove all but the newest bundles, if there is a limit."""
         if self._most is not None:
-            for path in [*paths, new][: -self._most]:
+            for path in self.paths()[: -self._most]:
                 _remove(path)
 
     def clear(self) -> None:

@@ -6,6 +6,7 @@ import abc
 import dataclasses
 import os
 import time
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from deltarule.training.steps import StepRun, final_theta
 
 __all__ = [
     "COMMAND",
+    "RUNNING",
     "Checkpoint",
     "CheckpointSlot",
     "RunSaver",
@@ -33,7 +35,11 @@ __all__ = [
     "checked_seconds",
     "claimed",
     "refuse_foreign",
+    "warn_not_written",
 ]
+
+RUNNING = "running"
+"""The name of the folder of the states of networks in training, if there are many."""
 
 COMMAND = "command.json"
 """The name of the file that keeps the command line's arguments in a checkpoint's folder."""
@@ -41,7 +47,7 @@ COMMAND = "command.json"
 KIND, VERSION = "deltarule checkpoint", 1
 _DOCUMENT, _HISTORY = "checkpoint.json", "history.json"
 # Files that stand in a checkpoint's folder before its first state.
-_KNOWN = {LOCK, COMMAND}
+_KNOWN = {LOCK, COMMAND, RUNNING}
 # Why a run ended that would go on with the same call.
 _UNFINISHED = (StopReason.FLAG, StopReason.INTERRUPTED)
 
@@ -100,7 +106,8 @@ class Checkpoint(CheckpointSlot):
     parameters, the optimizer's memory, the place in the order of the rows, the history, and the
     best parameters so far. If the process dies, the same call with the same folder goes on from the
     newest state, in the middle of an epoch too, and ends with the bits of an undisturbed run; a
-    call whose run has ended returns its result. The folder may be moved or copied.
+    call whose run has ended returns its result. The folder may be moved or copied. A state that
+    cannot be written, since the disk is full, is a warning, and training goes on.
 
     Parameters
     ----------
@@ -144,6 +151,7 @@ class Checkpoint(CheckpointSlot):
     def open(self) -> None:
         """Claim the folder; refuse one with other files."""
         self._claim = claimed(self._states)
+        self._states.prune()  # an earlier process may have ended before it did
 
     def load(self) -> Saved | None:
         """Return the newest state that can be read."""
@@ -221,6 +229,15 @@ def as_checkpoint(checkpoint: Any) -> Checkpoint | None:
         return slot
     raise InputError(
         parameter="checkpoint", given=checkpoint, expected="a folder's path, or a Checkpoint"
+    )
+
+
+def warn_not_written(error: FileError) -> None:
+    """Warn that a state was not written; training goes on, since its result is not lost by it."""
+    warnings.warn(
+        f"the checkpoint was not written: {error}; training goes on, and the states before it are "
+        "as they were",
+        stacklevel=2,
     )
 
 
@@ -321,7 +338,10 @@ class RunSaver:
             "optimizer_reset": run.optimizer_reset,
         }
         documents = {_DOCUMENT: record, _HISTORY: history.to_list()}
-        self._slot.save(documents, dict(state), final)
+        try:
+            self._slot.save(documents, dict(state), final)
+        except FileError as error:
+            warn_not_written(error)
 
 
 def _result_of(

@@ -12,15 +12,22 @@ import numpy as np
 
 from deltarule.errors import FileError
 from deltarule.files import FolderClaim, NumberedBundles
-from deltarule.training.checkpoint import KIND, VERSION, Checkpoint, CheckpointSlot, Saved, claimed
+from deltarule.training.checkpoint import (
+    KIND,
+    RUNNING,
+    VERSION,
+    Checkpoint,
+    CheckpointSlot,
+    Saved,
+    claimed,
+    warn_not_written,
+)
 from deltarule.training.run_description import refuse_difference
 from deltarule.training.steps import final_theta
 
 __all__ = ["CheckpointPool"]
 
 _NETWORKS, _POOL = "networks.json", "pool.json"
-# The folder of the states of networks in training.
-_RUNNING = "running"
 
 
 class CheckpointPool:
@@ -72,6 +79,8 @@ class CheckpointPool:
         self._claim: FolderClaim = claimed(self._bundles)
         try:
             self._read()
+            for key in self._trained:  # an earlier process may have ended before it did
+                self.running(key).clear()
         except BaseException:
             self._claim.close()
             raise
@@ -102,7 +111,7 @@ class CheckpointPool:
 
     def running(self, key: str) -> NumberedBundles:
         """Return the states of a network in training."""
-        folder = self._bundles.folder / _RUNNING / key
+        folder = self._bundles.folder / RUNNING / key
         return NumberedBundles(folder, "state", KIND, VERSION, most=2)
 
     def trained(self, key: str) -> Saved | None:
@@ -124,6 +133,17 @@ class CheckpointPool:
         if not self._pending:
             return
         seconds = self.earlier_seconds + self._clock() - self._began
+        self._last = self._clock()
+        try:
+            self._write(seconds)
+        except FileError as error:
+            warn_not_written(error)
+            return
+        for key in self._pending:
+            self.running(key).clear()
+        self._pending = {}
+
+    def _write(self, seconds: float) -> None:
         self._bundles.append(
             {
                 _POOL: {"description": self._description, "seconds": seconds},
@@ -135,10 +155,6 @@ class CheckpointPool:
                 for name, value in arrays.items()
             },
         )
-        for key in self._pending:
-            self.running(key).clear()
-        self._pending = {}
-        self._last = self._clock()
 
     def close(self) -> None:
         """Write what is left, and end the claim on the folder."""
@@ -146,7 +162,7 @@ class CheckpointPool:
             with self._lock:
                 self._flush()
             with contextlib.suppress(OSError):  # it is not empty, or there is none
-                (self._bundles.folder / _RUNNING).rmdir()
+                (self._bundles.folder / RUNNING).rmdir()
         finally:
             self._claim.close()
 

@@ -58,6 +58,7 @@ def describe_run(run: Run) -> dict[str, Any]:
     batches, engine = run.batches, run.engine
     # In the order in which differences are told: what follows from the data comes after it.
     found: dict[str, Any] = {
+        "seed": batches.seed,
         "data": _digests(Rows(batches.X, batches.Y, batches.s)),
         "training rows": None if batches.rows is None else data_digest(batches.rows),
         "validation": None if run.validation_rows is None else _digests(run.validation_rows),
