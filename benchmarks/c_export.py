@@ -1,7 +1,10 @@
 """Networks exported to C: equality with the model on random networks, speed, and size.
 
-    python -m benchmarks.c_export                 # 200 networks, some minutes
-    python -m benchmarks.c_export --networks 20
+    python -m benchmarks.c_export [DIR] [--networks 200] [--tables NAMES]
+
+With DIR, a folder as ``python -m benchmarks.accuracy`` takes it, a fast portfolio is trained on
+each of its tables; every member that learned the target itself, and a distilled network, is
+exported and compared with the model on 400 rows, half of them with changed cells.
 
 Each random network has one of the activations in its hidden layers and one of the losses with an
 output that goes with it, in turn, and 0 to 6 hidden layers of random widths. Its export compiles
@@ -23,9 +26,12 @@ from statistics import median
 
 import numpy as np
 
+from benchmarks.accuracy import Table, find_tables
 from deltarule import ACTIVATIONS, LOSSES, Model, Network
 from deltarule.export import CProgram, to_c
 from deltarule.export.c_compiler import CORTEX_M4
+from deltarule.tables import infer_schema, read_table
+from deltarule.tabular import fit_table
 
 _TIMER = """\
 #include "timed.h"
@@ -97,6 +103,24 @@ def shares(count: int) -> list[float]:
     return found
 
 
+def table_shares(table: Table) -> dict[str, float]:
+    """Return the largest error, as a share of its tolerance, of each network of a portfolio."""
+    rows = read_table(table.path)
+    schema = infer_schema(rows, table.target, task=table.task)
+    model = fit_table(rows, schema, quality="fast")
+    networks = {"distilled": model.distill(rows)}
+    for member in model.members():
+        if not member.configuration.log_target:
+            name = member.configuration.name
+            networks[name] = model.network(name)
+    found = {}
+    for name, network in networks.items():
+        program = to_c(network, data=rows, rows=400)
+        assert program.largest_share is not None, "there is no C compiler"
+        found[name] = program.largest_share
+    return found
+
+
 def row_times(activation: str) -> list[float]:
     """Return the times of a row in nanoseconds, of 100 passes over 4096 rows."""
     net = Network([4, 16, 16, 1], activation=activation, dtype=np.float32)
@@ -133,8 +157,21 @@ def linked_bytes(program: CProgram) -> str:
 def main() -> None:
     """Run all of it and print figures."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("folder", type=Path, nargs="?")
+    parser.add_argument("--tables", help="comma-separated names; all if not given")
     parser.add_argument("--networks", type=int, default=200)
-    count = parser.parse_args().networks
+    given = parser.parse_args()
+    if given.folder is not None:
+        tables = find_tables(given.folder)
+        for name in given.tables.split(",") if given.tables else tables:
+            of_table = table_shares(tables[name])
+            largest = max(of_table, key=lambda each: of_table[each])
+            print(
+                f"{name}: {len(of_table)} networks equal; largest error {of_table[largest]:.3f} of "
+                f"the tolerance ({largest})",
+                flush=True,
+            )
+    count = given.networks
     if count:
         found = np.array(shares(count))
         print(

@@ -878,6 +878,8 @@ declare namespace Page {
   /** Two axes of the input space, and the inputs that belong to a place on them. */
   interface Plane {
     ranges: [x0: number, x1: number, y0: number, y1: number];
+    /** Whether there is one axis only, over which a picture is the curve of a. */
+    line?: boolean;
     /** x of a place. */
     at: (across: number, up: number) => ArrayLike<number>;
     /** What the axes are; those of a network's two inputs have the names of the inputs. */

@@ -81,6 +81,14 @@ def planar():
     return Shown("Planar", Subject.of_arrays(net, last, X, Y), states)
 
 
+def line():
+    """1-3-1: nodes with pictures of curves."""
+    rng = np.random.default_rng(10)
+    net = Network([1, 3, 1], "tanh", "identity", "half_squared_error")
+    X = np.linspace(-2, 2, 9)[:, None]
+    return Shown("Line", Subject.of_arrays(net, rng.normal(size=net.n_parameters), X, X**2))
+
+
 def pixels():
     """12-5-3 whose inputs are the pixels of images of 3 by 4."""
     rng = np.random.default_rng(9)
@@ -94,6 +102,7 @@ def pixels():
 
 SHOWN = {
     "planar": planar,
+    "line": line,
     "pixels": pixels,
     "article": article,
     "trained": trained,

@@ -123,6 +123,35 @@ def test_the_large_picture_reads_places_and_chooses_rows(tab):
     assert page.evaluate("DR.page.state.sample") == 5
 
 
+def test_with_one_input_a_picture_is_the_curve_of_a(show):
+    tab = show("line")
+    page, subject = tab.page, tab.subject
+    found = page.evaluate(MAPS, 11)
+    x0, x1, *_ = found["ranges"]
+    across = x0 + (x1 - x0) * (np.arange(11) + 0.5) / 11
+    expected = activations(subject.net, subject.theta, across[:, None])
+    for layer, maps in enumerate(found["maps"]):
+        np.testing.assert_allclose(np.array(maps).T, expected[layer], atol=1e-6)
+    # The first output's curve is filled from the middle: orange where a > 0, else blue or paper.
+    page.wait_for_timeout(400)
+    most = np.abs(expected[2]).max()
+    for dx in (-0.6, 0.0, 0.55):
+        x = (x0 + x1) / 2 + dx * (x1 - x0) / 2
+        a = activations(subject.net, subject.theta, np.array([[x]]))[2][0, 0]
+        inside = 0.5 * a / most
+        red, _, blue, _ = page.evaluate(COLOUR, [2, 0, dx, -inside])
+        assert (red > blue + 40) == (a > 0)
+        red, _, blue, _ = page.evaluate(COLOUR, [2, 0, dx, inside])
+        assert abs(red - blue) < 20
+    # Keys go along the line, and Enter chooses the row that is nearest.
+    page.locator(".plane-view canvas").focus()
+    for _ in range(9):
+        page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    right = subject.X[0, 0] + 9 * (x1 - x0) / 24
+    assert page.evaluate("DR.page.state.sample") == np.abs(subject.X[:, 0] - right).argmin()
+
+
 def test_other_networks_have_no_pictures_of_a_plane(show):
     page = show("softmax").page
     assert page.locator(".with-picture, canvas.pictures").count() == 0

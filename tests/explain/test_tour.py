@@ -5,9 +5,10 @@ import re
 import numpy as np
 import pytest
 from tests.explain.page_reading import READ, Expected, check_reading
-from tests.explain.pages import SHOWN, Shown, set_state, until
+from tests.explain.pages import SHOWN, Shown, set_state, until, values
 
 from deltarule.engines import EngineSettings
+from deltarule.explain import Explanation
 from deltarule.explain.page.tour import STEPS, WEIGHT, example_subject
 from deltarule.explain.subject import Subject
 from deltarule.explain.subject_builders import subject_of
@@ -288,7 +289,9 @@ def test_it_is_given_on_any_network(show, name):
         page.evaluate(f"location.hash = '#tour-{chapter}-own'")
         until(page, "document.activeElement.textContent", lambda t, n=chapter: t[0] == str(n))
         text = page.inner_text(".tour-chapter")
-        assert not [word for word in ("undefined", "null", "NaN", "[object") if word in text]
+        assert not [
+            word for word in ("undefined", "null", "NaN", "not a number", "[object") if word in text
+        ]
         read = page.evaluate(READ, ".tour-chapter")
         if name == "many_rows":  # whose samples are some of the rows: the numbers of all of them
             read = [each for each in read if re.match(r"[wb]\^|dC/|C$", each[0])]
@@ -325,3 +328,10 @@ def test_the_plain_rule_lowers_the_cost_where_no_rule_is_known(show):
     assert "the cost falls from" in text
     step = int(page.get_attribute("#tour-step", "max"))
     assert f"After step {step}:" in page.inner_text(".tour-reading")
+
+
+def test_a_first_step_of_a_rule_with_slots_is_pythons(show):
+    tab = show("many_rows")
+    set_state(tab.page, selected={"kind": "edge", "layer": 2, "j": 0, "k": 1})
+    new = values(tab.page, "#panel")["new w^2_{0,1}"]
+    assert new == pytest.approx(Explanation(tab.subject).update_weight(2, 0, 1).value, rel=1e-12)

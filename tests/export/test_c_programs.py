@@ -6,16 +6,29 @@ behaviour sanitizers; its own ``main`` compares it with the model, and raises if
 
 import json
 import re
+import shutil
 import subprocess
 
 import numpy as np
 import pytest
 from benchmarks.c_export import random_network
 from tests.export.c_tables import columns, table_model
+from tests.export.conftest import STRICT
 
 from deltarule import ACTIVATIONS, Activation, MLPClassifier, MLPRegressor, Model, Network
 from deltarule.export import to_c
 from deltarule.tables.number_encoders import NUMBER_ENCODERS
+
+_CALL = """\
+int main() {
+  network_row row = network_row();
+  float out[NETWORK_N_OUTPUTS];
+  row.class_ = NETWORK_OTHER;
+  row.new_ = NAN;
+  network_predict(&row, out);
+  return network_class(out);
+}
+"""
 
 
 def passes(program, rows=4):
@@ -148,6 +161,24 @@ def test_estimators(kind, strict):
     if kind not in ("labels", "number"):
         assert program.description["outputs"] == list(model.classes_)
     assert any("no probabilities" in note for note in program.notes) == (kind == "raw")
+
+
+@pytest.mark.parametrize("compiler", ["gcc", "clang", "g++"])
+def test_compilers_have_nothing_to_warn_of(compiler, strict, tmp_path):
+    """A C++ compiler reads the header, whose columns have names such as class."""
+    if shutil.which(compiler) is None:
+        pytest.skip(f"not run, because {compiler} is not installed")
+    cells = {**columns(), "class": columns()["street"], "new": columns()["size"]}
+    model, table = table_model(cells, ("a", "b", "c"), numbers="periodic", calendar=True)
+    program = to_c(model, tmp_path / "p", data=table)
+    files, dialect = ["network.c", "network_test.c"], ["-std=c99", "-Wconversion"]
+    if compiler == "g++":
+        (tmp_path / "p" / "main.cpp").write_text('#include "network.h"\n' + _CALL)
+        files, dialect = ["main.cpp"], []
+    command = [compiler, *dialect, "-O3", *STRICT.split(), "-c", *files]
+    done = subprocess.run(command, cwd=tmp_path / "p", capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert program.rows > 60
 
 
 def test_inputs_of_a_table_may_be_given_as_they_are_encoded(strict):

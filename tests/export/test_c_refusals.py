@@ -34,7 +34,7 @@ def too_large():
 
 
 def sorted_formula():
-    own = Activation("own", lambda xp: np.sort)
+    own = Activation("own", lambda xp: (np.sort, lambda z, a: 1))
     net = Network([2, 3, 1], activation=own)
     return Model(net, net.initial(0))
 
@@ -44,7 +44,7 @@ def sorted_formula():
     [
         (free_text, {}, r"'size'.*free text.*encoded"),
         (too_large, {}, r"W1 has the parameter 1e\+39.*below 3.4e38"),
-        (sorted_formula, {}, r"no symbolic form of activation own"),
+        (sorted_formula, {}, r"no symbolic form of own: value"),
         (lambda: MODEL, {"name": "two words"}, "name is 'two words'; expected a letter"),
         (lambda: MODEL, {"name": "dr_x"}, "name is 'dr_x'"),
         (lambda: MODEL, {"member": "m"}, r"member was given.*expected a portfolio"),
@@ -73,9 +73,16 @@ def test_an_estimator_that_is_not_fitted_is_refused():
         MLPRegressor().to_c()
 
 
-def test_without_a_compiler_the_program_is_written_and_the_note_says_so(tmp_path, monkeypatch):
-    monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.delenv("CC", raising=False)
+@pytest.mark.parametrize("given", [None, "none"])
+def test_without_a_compiler_the_program_is_written_and_the_note_says_so(
+    given, tmp_path, monkeypatch
+):
+    if given is None:
+        monkeypatch.setenv("PATH", str(tmp_path))
+        monkeypatch.delenv("CC", raising=False)
+    else:
+        monkeypatch.setenv("CC", given)
+        monkeypatch.setattr(c_program, "m4_sizes", lambda *_: None)
     program = to_c(MODEL, tmp_path / "out")
     assert (program.tested, program.largest_share, program.sizes) == (None, None, ())
     assert any("was not compared with the model" in note for note in program.notes)
@@ -100,7 +107,7 @@ def test_a_program_that_predicts_something_else_is_not_written(tmp_path, strict,
 
 def test_a_compiler_that_fails_is_an_error(tmp_path, strict, monkeypatch):
     monkeypatch.setenv("CC", f"{strict} -no-such-option")
-    with pytest.raises(ExportMismatch, match=r"could not be compiled by .*no-such-option"):
+    with pytest.raises(ExportMismatch, match=r"compiled by .* and run: .*no-such-option"):
         to_c(MODEL, tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
 

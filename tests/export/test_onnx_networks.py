@@ -189,11 +189,36 @@ def test_what_cannot_be_exported_is_refused(tmp_path):
             to_onnx(model, tmp_path / "m.onnx")
     with pytest.raises(InputError, match="expected"):
         to_onnx(Model(net, net.initial(0)), tmp_path / "m.onnx", data=X[:, :2])
+    steep = Network([1, 1], [], "exp", "poisson")
+    for data in (None, [[1e4]]):
+        exported = Model(steep, steep.pack(W=[[[1000.0]]], b=[[9e5]]))
+        with pytest.raises(InputError, match=r"predictions of all .* rows .* are infinite"):
+            to_onnx(exported, tmp_path / "m.onnx", data=data)
     stretch = Activation("odd", lambda xp: (lambda z: z**5, lambda z, a: 5 * z**4))
     odd = Network([3, 2, 1], stretch)
     with pytest.raises(InputError, match=r"no symbolic form of odd: value: .*\*\* 5"):
         to_onnx(Model(odd, odd.initial(0)), tmp_path / "m.onnx")
     assert not list(tmp_path.iterdir())
+
+
+def test_an_operator_that_the_runtime_lacks_is_an_error_of_the_export(monkeypatch):
+    node = Graph.node
+    monkeypatch.setattr(
+        Graph,
+        "node",
+        lambda self, op, *values, **options: node(
+            self, "Selu" if op == "Tanh" else op, *values, **options
+        ),
+    )
+    net = Network([3, 2, 1], "tanh")  # in float64, for which it has no Selu
+    with pytest.raises(ExportMismatch, match=r"cannot run the graph .*Selu.* nothing was written"):
+        to_onnx(Model(net, net.initial(0)))
+
+
+def test_the_same_model_gives_the_same_bytes():
+    net = Network([3, 2, 1], "mish")
+    one, two = (to_onnx(Model(net, net.initial(0))) for _ in range(2))
+    assert one.content == two.content
 
 
 @pytest.mark.parametrize("library", ["onnx", "onnxruntime"])

@@ -365,6 +365,24 @@ def test_c99_agrees_with_numpy(name, compiled):
 
 
 @pytest.mark.skipif(CC is None, reason="not run, because there is no C compiler")
+def test_the_tanh_of_printed_float_code_is_accurate(tmp_path):
+    """Its largest error is 1.4 eps; infinite arguments and NaN are as in NumPy."""
+    loop = "void all(float *x, int n) { for (int j = 0; j < n; ++j) x[j] = squash(x[j]); }\n"
+    source = symbolic_activation("tanh").value.c99("squash", "float") + loop
+    done, path = compile_c(source, tmp_path)
+    assert done.returncode == 0, done.stderr[-3000:]
+    sizes = np.geomspace(1e-30, 50, 100_000).astype(np.float32)
+    x = np.concatenate([sizes, -sizes, [0.5625, np.inf, -np.inf, np.nan, 0, 3e38]])
+    x = x.astype(np.float32)
+    got, want = x.copy(), np.tanh(x.astype(np.float64))
+    pointer = got.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
+    ctypes.CDLL(str(path)).all(pointer, ctypes.c_int(len(x)))
+    assert (np.isnan(got) == np.isnan(want)).all()
+    known = ~np.isnan(want)
+    error = np.abs(got - want)[known] / np.maximum(np.abs(want[known]), 1e-38)
+    assert error.max() < 1.5 * np.finfo(np.float32).eps
+
+
 def test_c99_refuses_to_compile_under_fast_math(tmp_path):
     source = symbolic_activation("softmax").value.c99("softmax")
     assert compile_c(source, tmp_path)[0].returncode == 0

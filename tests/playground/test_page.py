@@ -90,6 +90,26 @@ def theta_drawn(page):
     )
 
 
+def test_a_click_on_a_node_shows_its_derivation_beside_the_drawing(watched):
+    page = watched.page
+    page.set_viewport_size({"width": 1280, "height": 720})
+    settle(page)
+    assert not page.locator("#panel").is_visible()
+    page.locator('[data-node="1,1"]').click()
+    inside = """(selector) => {
+      const { left, top, right, bottom } = document.querySelector(selector).getBoundingClientRect();
+      return bottom > top && left >= 0 && top >= 0 && right <= innerWidth && bottom <= innerHeight;
+    }"""
+    assert page.evaluate(inside, "#panel h3")
+    assert page.evaluate(inside, "#panel .step h4")
+    holds(page, f"({inside})('[data-node=\"1,1\"]')")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1280
+    assert not page.locator("#settings").is_visible()
+    button(page, "Close the derivation").click()
+    assert page.locator("#settings").is_visible()
+    page.evaluate("DR.page.set({ selected: null })")
+
+
 def test_step_epoch_play_pause_and_reset(watched, server):
     page = watched.page
     start = plane(page)
@@ -345,6 +365,8 @@ def test_the_visual_order_of_the_cards_is_that_of_the_document(context, server, 
     watched = opened(context, server, size)
     places = watched.page.evaluate(PLACES)
     assert len(places) == 6
+    if size is PHONE:  # the derivation is a sheet at the lower edge, above the others
+        assert "place-panel" in places.pop()[-1]
     assert [name for *_, name in sorted(places)] == [name for *_, name in places]
     watched.page.close()
 
@@ -427,8 +449,13 @@ def test_every_control_can_be_reached_by_tab(watched):
         page.keyboard.press("Tab")
         reached.add(page.evaluate("document.activeElement.id || document.activeElement.innerText"))
     wanted = {"Play", "Step", "data", "activation", "loss", "rule", "rate", "axis-x", "seed",
-              "Python script", "panel", "log-loss"}  # fmt: skip
+              "Python script", "The derivation", "log-loss"}  # fmt: skip
     assert wanted <= reached
+    button(page, "The derivation").press("Enter")
+    assert page.evaluate("document.activeElement.id") == "panel"
+    page.keyboard.press("Shift+Tab")
+    assert page.evaluate("document.activeElement.ariaLabel") == "Close the derivation"
+    page.keyboard.press("Enter")
 
 
 def test_a_regression_on_a_table(context):

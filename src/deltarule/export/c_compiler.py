@@ -41,10 +41,13 @@ class Sizes:
 
 
 def compiler() -> list[str] | None:
-    """Return the command of a C compiler: that of the variable CC, or cc, gcc or clang."""
+    """Return the command of a C compiler: that of the variable CC, or else cc, gcc or clang.
+
+    None if there is none, or CC names one that is not there.
+    """
     given = shlex.split(os.environ.get("CC", ""))
-    for command in (given, ["cc"], ["gcc"], ["clang"]):
-        if command and shutil.which(command[0]):
+    for command in [given] if given else (["cc"], ["gcc"], ["clang"]):
+        if shutil.which(command[0]):
             return command
     return None
 
@@ -55,8 +58,8 @@ def _command(command: Sequence[str], flags: Sequence[str]) -> list[str]:
     return [first, "-std=c99", *flags, *own]
 
 
-def _run(command: Sequence[str], folder: Path) -> tuple[int, str]:
-    """Run a command in a folder; return its status and its output."""
+def _run(command: Sequence[str], folder: Path) -> tuple[int | None, str]:
+    """Run a command in a folder; return its status, None if it cannot be run, and its output."""
     try:
         done = subprocess.run(
             command,
@@ -67,9 +70,9 @@ def _run(command: Sequence[str], folder: Path) -> tuple[int, str]:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return -1, f"it took more than {_SECONDS} seconds"
+        return None, f"it took more than {_SECONDS} seconds"
     except OSError as error:
-        return -1, str(error)
+        return None, str(error)
     return done.returncode, (done.stdout + done.stderr).decode("utf-8", "replace").strip()
 
 
@@ -79,7 +82,7 @@ def run_test(command: Sequence[str], folder: Path, name: str) -> tuple[int | Non
     Returns
     -------
     status : int or None
-        0 if all predictions are within their tolerances; None if it could not be compiled.
+        0 if all predictions are within their tolerances; None if it could not be compiled and run.
     output : str
         What it printed, or what the compiler did.
     """

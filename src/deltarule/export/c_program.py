@@ -253,9 +253,9 @@ def _tested(command: list[str], place: Path, name: str) -> str:
     line = re.sub(r"\s+", " ", output)[:500]
     if status is None:
         raise ExportMismatch(
-            f"the program could not be compiled by {command[0]!r}: {line}; expected a compiler of "
-            "C99 for this machine; set the environment variable CC to another, or to the name of "
-            "none for an export without its test"
+            f"the program could not be compiled by {command[0]!r} and run: {line}; expected a "
+            "compiler of C99 for this machine; set the environment variable CC to another, or to "
+            "'none' for an export without its test"
         )
     raise ExportMismatch(
         f"the program does not predict what the model predicts: {line}; nothing was written. "

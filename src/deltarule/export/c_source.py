@@ -21,6 +21,7 @@ from deltarule.export.c_encoders import (
 from deltarule.export.c_names import Names, comment, identifier, literals
 from deltarule.export.c_network import DECODERS, network_code
 from deltarule.export.equality import EqualityRows
+from deltarule.export.onnx_bounds import FACTOR
 from deltarule.export.subject import ExportedNetwork
 
 __all__ = ["CSource"]
@@ -32,7 +33,8 @@ _TEST = """\
 
    cc -std=c99 -O2 {name}.c {name}_test.c -lm -o {name}_test && ./{name}_test
 
-   A tolerance is what {factor} eps of the sum of |w| |a| and |b| at an output can change. */
+   A tolerance is what {factor} eps of the sum of |w| |a| and |b| at an output, and as much of what
+   rounding in the layers before makes of it, can change. */
 #include "{name}.h"
 
 #include <math.h>
@@ -143,6 +145,7 @@ class CSource:
         ]
         lines += [f"   Note: {comment(note, 400)[1:-1]}." for note in subject.notes]
         lines += ["*/", f"#ifndef {macro}_H", f"#define {macro}_H", ""]
+        lines += ["#include <math.h> /* NAN */", ""] if self.has_rows else []
         lines += ["#ifdef __cplusplus", 'extern "C" {', "#endif", ""]
         lines += [
             f"#define {macro}_N_INPUTS {net.n_inputs}",
@@ -319,7 +322,7 @@ class CSource:
             name=name,
             macro=macro,
             n_rows=len(rows),
-            factor=64,
+            factor=FACTOR,
             rows=given,
             row=row,
             expected=_table(literals(each, "double") for each in rows.expected),

@@ -55,18 +55,22 @@ def network_bounds(net: Network, theta: np.ndarray, X: np.ndarray) -> Bounds:
             if net.bias:
                 z, scale = z + b[layer], scale + np.abs(b[layer])
             if layer < net.n_layers:
-                a = g.value(z + rounding * scale * rng.choice([-1.0, 1.0], z.shape))
+                # Not 0 times an infinite scale, which is no number.
+                change = rounding * scale * rng.choice([-1.0, 1.0], z.shape) if rounding else 0.0
+                a = g.value(z + change)
         return z, scale
 
     with np.errstate(all="ignore"):
         z, scale = last_z(0.0)
         changes = [np.abs(last_z(eps)[0] - z) / eps for _ in range(3)]
-        # Where all is infinite, so are the bounds.
+        # Where a scale is infinite, so are the bounds.
         margin = FACTOR * eps * np.nan_to_num(scale + np.maximum.reduce(changes), nan=np.inf)
         found = through(activations[-1].value, Bounds(z - margin, z + margin))
-        # The function of z is rounded too.
-        slack = 8 * eps * np.maximum(np.abs(found.low), np.abs(found.high))
-    return Bounds(found.low - slack, found.high + slack)
+        # The function of z is rounded too, and some processors make 0 of a subnormal number.
+        size = np.maximum(np.abs(found.low), np.abs(found.high))
+        slack = 8 * eps * size + float(np.finfo(net.dtype).tiny)
+        low, high = found.low - slack, found.high + slack
+    return Bounds(np.where(np.isnan(low), -np.inf, low), np.where(np.isnan(high), np.inf, high))
 
 
 def through(function: Callable[[np.ndarray], np.ndarray], bounds: Bounds) -> Bounds:

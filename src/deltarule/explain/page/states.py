@@ -201,6 +201,8 @@ def mean_of(cost: float, grad: np.ndarray | None) -> dict[str, Any]:
 def _update(step: StepTaken, subject: Subject, rows: list[int]) -> dict[str, Any]:
     settings = step.settings
     whole = len(rows) == len(subject.X)
+    # A slot that is not known has its initial value, one for all parameters.
+    slots = step.rule.initial_slots(np, subject.theta[:1]) | dict(step.slots)
     return {
         "rule": str(settings.rule),
         "number": None if step.hypothetical else step.number,
@@ -208,7 +210,7 @@ def _update(step: StepTaken, subject: Subject, rows: list[int]) -> dict[str, Any
         "l1": settings.l1,
         "total_weight": settings.total_weight,
         "clip_norm": settings.clip_norm,
-        "slots_before": {name: packed(value) for name, value in step.slots.items()},
+        "slots_before": {name: packed(value) for name, value in slots.items()},
         # Needed only if the page has a part of the batch's rows.
         "grad": None if whole else packed(subject.trace.grad),
         "theta_after": packed_or_none(step.theta_after),

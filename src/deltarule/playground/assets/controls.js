@@ -88,14 +88,20 @@ const controlsModule = (function () {
   /** @typedef {HTMLInputElement | HTMLSelectElement | HTMLButtonElement} Control */
   const CONTROLS = "input, select, button";
 
-  /** Folds the settings on a phone, so that the run is in sight; elsewhere they are open. */
+  /**
+   * Folds the settings on a phone, so that the run is in sight, and beside a derivation that takes
+   * their place; elsewhere they are open.
+   */
   function fold() {
     const details = /** @type {HTMLDetailsElement} */ (DR.dom.byId("fold"));
     const narrow = matchMedia("(max-width: 899px)");
+    const wide = matchMedia("(min-width: 1900px)");
     const show = () => {
-      details.open = !narrow.matches;
+      const beside = ["open", "full"].includes(document.documentElement.dataset.panel ?? "");
+      details.open = !narrow.matches && (wide.matches || !beside);
     };
     narrow.addEventListener("change", show);
+    document.addEventListener("deltarule-panel", show);
     show();
   }
 

@@ -104,6 +104,8 @@ const networkModule = (function () {
         places.panel,
         part(begun, (f) => seldom(begun, () => DERIVED * apart(), f)),
       );
+      const section = places.panel.closest("section");
+      if (section) DR.dock.mount(section, begun, { open: false });
       DR.curve.controls(samples, begun);
     }
 

@@ -59,7 +59,7 @@
 
   const ABOUT =
     "The engine trains; this page shows what it does, as often as the browser can paint it. Filled points are trained on, hollow ones held out. " +
-    "Choose a node or a line of the network, and its derivation stands below, with the numbers of this very step.";
+    "Choose a node or a line of the network, and its derivation stands beside it, with the numbers of this very step.";
 
   /** @param {Live.Order} order */
   function transport(order) {

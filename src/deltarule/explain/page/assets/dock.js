@@ -29,6 +29,7 @@ const dockModule = (function () {
     if (!section || root.dataset.panel === to) return;
     const inside = section.contains(document.activeElement);
     root.dataset.panel = to;
+    document.dispatchEvent(new CustomEvent("deltarule-panel", { detail: to }));
     const full = to === "full";
     const grip = within(".panel-grip");
     grip.setAttribute("aria-label", full ? "Lower the derivation" : "Raise the derivation");
@@ -39,15 +40,15 @@ const dockModule = (function () {
       within("#panel").focus({ preventScroll: true });
   }
 
-  /** Scrolls what is selected in the drawing to where the sheet does not cover it. */
+  /** Scrolls what is selected in the drawing to where it is in sight, and no sheet covers it. */
   function uncover() {
     const part = document.querySelector("svg.network .selected");
-    if (!section || !part || !SHEET.matches || state() === "closed") return;
+    if (!section || !part || state() === "closed") return;
     const bar = document.querySelector(".bar")?.getBoundingClientRect().bottom ?? 0;
     const { top, bottom } = part.getBoundingClientRect();
     const from = Math.max(bar, 0) + 12;
     // Its own box may still be on its way. A sheet at the side covers nothing above or below.
-    const beside = section.clientWidth < 0.9 * innerWidth;
+    const beside = !SHEET.matches || section.clientWidth < 0.9 * innerWidth;
     const to = innerHeight * (beside ? 1 : 1 - SHARE) - 12;
     if (top >= from && bottom <= to) return;
     const middle = (from + to) / 2;
@@ -143,10 +144,12 @@ const dockModule = (function () {
 
     store.subscribe((now, changed) => {
       if (!changed.has("selected")) return;
-      if (now.selected && state() === "closed") show("open");
+      const before = state();
+      if (now.selected && before === "closed") show("open");
       else if (!now.selected && SHEET.matches) show("closed");
-      // After the derivation and the drawing have been painted.
-      if (now.selected) requestAnimationFrame(uncover);
+      // After the derivation and the drawing have been painted. Beside a derivation that was open
+      // nothing has moved: what was chosen in a heat map stays where it is.
+      if (now.selected && (SHEET.matches || before === "closed")) setTimeout(uncover, 60);
     });
     // What has the focus must not lie below a sheet as high as the screen.
     document.addEventListener("focusin", (event) => {

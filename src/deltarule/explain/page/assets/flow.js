@@ -14,7 +14,7 @@ const flowModule = (function () {
     EACH = 260, // milliseconds for a step, and for each of its terms
     MOST_TERMS = 9; // that a step becomes longer by
   // Between two layers: room for the factors of a term beside its product, and for factors at all.
-  const BOTH = 150,
+  const BOTH = 205,
     FACTORS = 84,
     PRODUCT = 66; // or for its product
   const NUMBER = 22; // half the width of the number below a picture
@@ -135,12 +135,11 @@ const flowModule = (function () {
   /**
    * How far above a place a plate of the sum covers no term.
    *
-   * @param {{ y: number }[]} terms @param {number} y @param {number} u
+   * @param {{ rest: number }[]} terms @param {number} y @param {number} u
    */
   function freeAbove(terms, y, u) {
-    for (let up = 0; up < 8; ++up)
-      if (terms.every((term) => Math.abs(y - 9 * up * u - (0.35 * y + 0.65 * term.y)) > 17 * u))
-        return 9 * up * u;
+    for (let up = 0; up < 60 * u; up += 3 * u)
+      if (terms.every(({ rest }) => Math.abs(y - up - rest) > 17 * u)) return up;
     return 0;
   }
 
@@ -154,17 +153,23 @@ const flowModule = (function () {
    */
   function stage(view, { at, terms, total, symbol }, forward) {
     const { plan } = view,
-      u = plan.scale,
+      { u } = plan,
       side = forward ? 1 : -1,
       room = plan.gap - 2 * plan.half;
     const half = (at.half ?? plan.half) + 6 * u;
     const group = svg("g", { class: "flow", "aria-hidden": "true" });
+    // All plates begin at the same distance from their nodes, so that none covers another.
+    const off = Math.max(plan.pictured ? NUMBER * u : 0, ...terms.map((term) => term.half));
     const goal = { x: at.x - side * half, y: at.y };
+    let low = Number.NEGATIVE_INFINITY;
     const made = terms.map((term) => {
       const stay = plate(term.value < 0 ? "negative" : "positive", u),
         fly = plate(term.value < 0 ? "negative flying" : "positive flying", u);
       group.append(stay.element, fly.element);
-      return { ...term, stay, fly };
+      // On its line, where the plate's middle is, but below the plate of the term before.
+      const slope = (goal.y - term.y) / (goal.x - term.x || 1);
+      low = Math.max(term.y + slope * side * (off + 30 * u), low + 17.5 * u);
+      return { ...term, slope, rest: low, stay, fly };
     });
     const adder = plate("total", u);
     group.append(adder.element);
@@ -172,8 +177,14 @@ const flowModule = (function () {
     const n = Math.max(1, made.length - 1),
       flight = Math.min(FLIGHT, TOGETHER / made.length);
     // The sum is beyond the node, where no term is; before it at the outputs, whose targets are there.
-    const beyond = at.what.layer < view.store.net.L;
-    const sumY = beyond ? at.y : at.y - freeAbove(made, at.y, u);
+    const beyond = at.what.layer < view.store.net.L,
+      short = `= ${brief(total, 3)}`,
+      long = `${symbol[1]} ${short}`;
+    /** @param {string} words */
+    const wide = (words) => DR.dom.textWidth(words, `600 ${11 * u}px`) + 10 * u;
+    const free = beyond ? room - NUMBER * u : plan.gap - off - 57 * u - half;
+    const named = wide(long) < free ? long : short;
+    const sumY = beyond || wide(short) < free ? at.y : at.y - freeAbove(made, at.y, u);
     const sumX = beyond ? at.x + side * (Math.max(half, NUMBER * u) + 3 * u) : goal.x;
     /** @param {number} value @param {string} text @param {number} way */
     const wordsOf = (value, text, way) => {
@@ -181,24 +192,19 @@ const flowModule = (function () {
       if (room > BOTH * u) return `${text} = ${product}`;
       return way > 0 || room < FACTORS * u ? product : text;
     };
-    const long = `${symbol[1]} = ${brief(total, 3)}`,
-      fits = DR.dom.textWidth(long, `600 ${11 * u}px`) + NUMBER * u < room;
-    const named = fits || !beyond ? long : `= ${brief(total, 3)}`;
     /** @param {number} t from 0 to 1 */
     const show = (t) => {
       let added = 0,
         count = 0;
-      made.forEach(({ x, y, half: off, value, text, stay, fly }, i) => {
+      made.forEach(({ x, y, slope, rest, value, text, stay, fly }, i) => {
         const begin = FIRST + ((ADDED - FIRST - flight) * i) / n;
         const way = clamp((t - begin) / flight, 0, 1);
         if (way === 1) [added, count] = [added + value, count + 1];
         const product = brief(value, 3);
         const words = wordsOf(value, text, way);
-        const x0 = x + side * (Math.max(off, plan.pictured ? NUMBER * u : 0) + 5 * u);
-        // On its line, where the plate's middle is.
-        const slope = (goal.y - y) / (goal.x - x || 1);
+        const x0 = x + side * (off + 5 * u);
         put(stay.element, "display", room < PRODUCT * u ? "none" : null);
-        const across = stay.show(words, x0, y + slope * side * (off + 30 * u), !forward);
+        const across = stay.show(words, x0, rest, !forward);
         const flying = way > 0 && way < 1;
         put(fly.element, "display", flying ? null : "none");
         put(

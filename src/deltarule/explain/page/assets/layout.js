@@ -195,12 +195,12 @@ const layoutModule = (function () {
     const given = nodes[0].filter((k) => !DR.plan.isPlain(inputs[k] ?? `x_${k}`, k)).map((k) => inputs[k]);
     const called = outputs.length > 1 && !outputs.every(DR.plan.isPlain);
     const narrow = room.width < NARROW;
-    const least = room.pictured ? RADIUS.picture : 11;
     /** @param {number} r @param {boolean} below @param {boolean} [tight] */
     const tried = (r, below, tight) =>
       attempt(net, counted, given, called, room, r * room.scale, below, tight);
     // As large as the height allows; a little smaller with the loss at the right; then with it below.
     const full = tried(RADIUS.most, narrow).r / room.scale;
+    const least = Math.min(full, room.pictured ? RADIUS.picture : 11);
     /** @type {[below: boolean, least: number, tight: boolean][]} */
     const ways = [
       [false, Math.max(least, 0.72 * full), false],

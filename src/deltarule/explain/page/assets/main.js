@@ -40,7 +40,7 @@
   ];
 
   const ABOUT =
-    "Every node shows its activation a; with two inputs its picture is a over their plane, and the ring " +
+    "Every node shows its activation a; with one input or two its picture is a over them, and the ring " +
     "is the sample. Every line is a weight: orange is positive, blue " +
     "and dashed is negative, wide is large. Choose any of them, and the derivation of its gradient " +
     "stands beside the drawing, number by number.";

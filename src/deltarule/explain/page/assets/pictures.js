@@ -93,7 +93,7 @@ const picturesModule = (function () {
   /** What the pictures are, for a reader who does not see them. @param {Page.Store} store */
   const words = (store) =>
     DR.planes.of(store)
-      ? " Each node has a picture of its a over the plane of the inputs, with a ring at the sample."
+      ? " Each node has a picture of its a over the inputs, with a ring at the sample."
       : imageOf(store)
         ? " Each node has an image: the sample, the weights into layer 1, or the derivatives by the pixels."
         : "";
@@ -131,9 +131,10 @@ const picturesModule = (function () {
       const middle = DR.planes.middleOf(net, l);
       return { middle, most: DR.planes.mostOf(list, middle) };
     });
+    const areas = maps.map((list, l) => list.map((map) => DR.planes.filled(map, scales[l], side)));
     keep(
       own,
-      maps,
+      areas,
       side,
       side,
       (l) => scales[l],

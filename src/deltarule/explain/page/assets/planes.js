@@ -1,7 +1,8 @@
 // @ts-check
 // What every node computes over a plane of inputs: its activation at the points of a grid.
 //
-// A network with two inputs has one such plane. A page that has another one (two columns of a table,
+// A network with two inputs has one such plane; with a single input there is a line, and a picture is
+// the area below the curve of a. A page that has another one (two columns of a table,
 // the others held) gives it as `store.plane`. Every point is a forward pass of driver.js.
 "use strict";
 
@@ -22,23 +23,26 @@ const planesModule = (function () {
   const known = new WeakMap();
 
   /**
-   * The plane of a network's two inputs, as wide as its rows; null where there are more or fewer.
+   * The plane of a network's two inputs, or the line of its one, as wide as its rows; null where there
+   * are more.
    *
    * @param {Page.Store} store @returns {Page.Plane | null}
    */
   function of(store) {
     if (store.plane !== undefined) return store.plane;
-    if (store.net.widths[0] !== 2) return null;
+    const n0 = store.net.widths[0];
+    if (n0 > 2) return null;
     const { X, n } = store.rows;
     let plane = known.get(X);
     if (!plane) {
       const rows = Array.from({ length: n }, (_, i) => DR.data.row(X, i));
       const [x0, x1] = rangeOf(rows.map((row) => row[0]));
-      const [y0, y1] = rangeOf(rows.map((row) => row[1]));
+      const [y0, y1] = n0 === 1 ? [-1, 1] : rangeOf(rows.map((row) => row[1]));
       plane = {
         ranges: [x0, x1, y0, y1],
-        at: (across, up) => [across, up],
-        place: (x) => [x[0], x[1]],
+        line: n0 === 1,
+        at: (across, up) => (n0 === 1 ? [across] : [across, up]),
+        place: (x) => [x[0], x[1] ?? 0],
       };
       known.set(X, plane);
     }
@@ -46,8 +50,8 @@ const planesModule = (function () {
   }
 
   /**
-   * a of the given nodes of every layer at side × side points, row by row from the top left; without
-   * dropout. It yields after every row of points.
+   * a of the given nodes of every layer at side × side points, row by row from the top left, or at `side`
+   * points of a line; without dropout. It yields after every row of points.
    *
    * @param {Page.Network} net @param {Float64Array} theta @param {Page.Plane} plane
    * @param {number[][]} nodes by layer @param {number} side
@@ -55,11 +59,12 @@ const planesModule = (function () {
    */
   function* sampling(net, theta, plane, nodes, side) {
     const [x0, x1, y0, y1] = plane.ranges;
-    const maps = nodes.map((list) => list.map(() => new Float32Array(side * side)));
+    const rows = plane.line ? 1 : side;
+    const maps = nodes.map((list) => list.map(() => new Float32Array(rows * side)));
     // No layer after the last one asked for is needed.
     const L = nodes.reduce((last, list, l) => (list.length ? l : last), 0);
     const part = { ...net, L };
-    for (let r = 0, p = 0; r < side; ++r) {
+    for (let r = 0, p = 0; r < rows; ++r) {
       const up = y1 + ((y0 - y1) * (r + 0.5)) / side;
       for (let c = 0; c < side; ++c, ++p) {
         const { A } = DR.driver.forward(part, theta, plane.at(x0 + ((x1 - x0) * (c + 0.5)) / side, up));
@@ -130,6 +135,21 @@ const planesModule = (function () {
   }
 
   /**
+   * The area between a curve and its middle, as a map of side × side points; one over a plane as it is.
+   *
+   * @param {Float32Array} map @param {{ middle: number, most: number }} scale @param {number} side
+   */
+  function filled(map, { middle, most }, side) {
+    if (map.length !== side) return map;
+    return Float32Array.from({ length: side * side }, (_, p) => {
+      const level = most * (1 - (2 * (Math.floor(p / side) + 0.5)) / side),
+        value = map[p % side] - middle;
+      const inside = value > 0 ? level > 0 && level < value : level < 0 && level > value;
+      return middle + (inside ? Math.sign(value) * most : 0);
+    });
+  }
+
+  /**
    * Writes numbers as pixels: no colour at the middle, orange above it, blue below.
    *
    * @param {Uint8ClampedArray} data of an image @param {number} first the number of its first pixel
@@ -149,6 +169,6 @@ const planesModule = (function () {
     }
   }
 
-  return { of, sampling, sample, later, middleOf, mostOf, paint };
+  return { of, sampling, sample, later, middleOf, mostOf, filled, paint };
 })();
 DR.planes = planesModule;

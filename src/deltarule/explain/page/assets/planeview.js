@@ -61,10 +61,28 @@ const planeViewModule = (function () {
   const css = (name, alpha = 1) => `rgb(${DR.dom.colour(name).join(" ")} / ${alpha})`;
 
   /**
-   * @param {CanvasRenderingContext2D} context @param {Page.Store} store @param {Page.Plane} plane
-   * @param {{ l: number, j: number }} node @param {number} size
+   * The place of a row from 0 to 1, to the right and up. Over a line it is at the target's height in
+   * the picture of an output, and on the curve in that of another node.
+   *
+   * @param {Page.Store} store @param {Page.Plane} plane @param {{ l: number, j: number }} node
+   * @param {{ middle: number, most: number }} scale
+   * @returns {(i: number) => [across: number, up: number]}
    */
-  function drawPoints(context, store, { ranges: [x0, x1, y0, y1], place }, node, size) {
+  function spots(store, { ranges: [x0, x1, y0, y1], place, line }, { l, j }, { middle, most }) {
+    return (i) => {
+      const [across, up] = place(store.x(i));
+      const right = (across - x0) / (x1 - x0);
+      if (!line) return [right, (up - y0) / (y1 - y0)];
+      const value = l === store.net.L ? store.y(i)[j] : store.pass(i).A[l][j];
+      return [right, most > 0 ? 0.5 + (value - middle) / (2 * most) : 0.5];
+    };
+  }
+
+  /**
+   * @param {CanvasRenderingContext2D} context @param {Page.Store} store
+   * @param {ReturnType<typeof spots>} spot @param {{ l: number, j: number }} node @param {number} size
+   */
+  function drawPoints(context, store, spot, node, size) {
     const point = pointsOf(store, node);
     const r = clamp(size / 75, 2, 4);
     const [low, middle, high, card, ink] = ["--negative", "--soft", "--positive", "--card", "--ink"].map(
@@ -77,9 +95,9 @@ const planeViewModule = (function () {
     // The row that is shown comes last, above the others.
     const order = Array.from({ length: store.rows.n }, (_, i) => i).filter((i) => i !== sample);
     for (const i of [...order, sample]) {
-      const [across, up] = place(store.x(i));
-      const x = ((across - x0) / (x1 - x0)) * size,
-        y = (1 - (up - y0) / (y1 - y0)) * size;
+      const [right, up] = spot(i);
+      const x = right * size,
+        y = (1 - up) * size;
       const { share, text } = point(i);
       const own = i === sample;
       context.lineWidth = own ? 2.5 : 1;
@@ -104,16 +122,16 @@ const planeViewModule = (function () {
   }
 
   /**
-   * The row whose point is the nearest to a place; −1 if none is near.
+   * The row whose point is the nearest to a place from 0 to 1; −1 if none is near.
    *
-   * @param {Page.Store} store @param {Page.Plane} plane @param {number} across @param {number} up
+   * @param {number} n @param {ReturnType<typeof spots>} spot @param {number} right @param {number} up
    */
-  function nearest(store, { ranges: [x0, x1, y0, y1], place }, across, up) {
+  function nearest(n, spot, right, up) {
     let best = -1,
       least = NEAR;
-    for (let i = 0; i < store.rows.n; ++i) {
-      const [x, y] = place(store.x(i));
-      const far = Math.hypot((x - across) / (x1 - x0), (y - up) / (y1 - y0));
+    for (let i = 0; i < n; ++i) {
+      const [x, y] = spot(i);
+      const far = Math.hypot(x - right, y - up);
       if (far < least) [best, least] = [i, far];
     }
     return best;
@@ -141,16 +159,22 @@ const planeViewModule = (function () {
     let stop = () => {};
     /** @type {Page.Ink | null} */
     let ink = null;
+    let scale = { middle: 0, most: 0 };
 
     /** @param {Float32Array} map @param {number} side */
     function take(map, side) {
-      const middle = DR.planes.middleOf(store.net, node.l);
-      const most = DR.planes.mostOf([map], middle);
+      const { l, j } = node,
+        middle = DR.planes.middleOf(store.net, l);
+      scale = { middle, most: DR.planes.mostOf([map], middle) };
+      if (map.length === side) {
+        const targets = Array.from({ length: l === store.net.L ? store.rows.n : 0 }, (_, i) => store.y(i)[j]);
+        scale.most = 1.08 * Math.max(scale.most, DR.planes.mostOf([targets], middle));
+      }
       ink ??= DR.maps.colours();
       behind.width = behind.height = side;
       const context = DR.dom.context2d(behind),
         image = context.createImageData(side, side);
-      DR.planes.paint(image.data, 0, side, map, side, { middle, most }, ink, 0.7);
+      DR.planes.paint(image.data, 0, side, DR.planes.filled(map, scale, side), side, scale, ink, 0.7);
       context.putImageData(image, 0, 0);
       let low = Infinity,
         high = -Infinity;
@@ -174,7 +198,8 @@ const planeViewModule = (function () {
       context.imageSmoothingEnabled = true;
       context.imageSmoothingQuality = "high";
       context.drawImage(behind, 0, 0, size, size);
-      drawPoints(context, store.seen(), plane, node, size);
+      const seen = store.seen();
+      drawPoints(context, seen, spots(seen, plane, node, scale), node, size);
       if (!place) return;
       const [x0, x1, y0, y1] = plane.ranges;
       const x = ((place[0] - x0) / (x1 - x0)) * size,
@@ -193,11 +218,10 @@ const planeViewModule = (function () {
       const { inputs } = store.payload.names;
       const [, text] = DR.text.symbols.a(node.l, node.j);
       const [across, up] = store.plane?.names ?? [0, 1].map((k) => inputName(inputs[k] ?? `x_${k}`, k));
-      const name = `${text} over ${across} (to the right) and ${up} (up)`;
-      title.replaceChildren(
-        el("b", { text }),
-        ` over ${DR.dom.cut(across, 14)} → and ${DR.dom.cut(up, 14)} ↑`,
-      );
+      const line = DR.planes.of(store)?.line;
+      const name = `${text} over ${across}${line ? "" : ` (to the right) and ${up} (up)`}`;
+      const second = line ? "" : ` and ${DR.dom.cut(up, 14)} ↑`;
+      title.replaceChildren(el("b", { text }), ` over ${DR.dom.cut(across, 14)} →${second}`);
       DR.dom.put(
         canvas,
         "aria-label",
@@ -215,7 +239,8 @@ const planeViewModule = (function () {
       const { net } = store;
       const at = plane.at(place[0], place[1]);
       const a = DR.driver.forward(net, store.seen().theta(), at).A[node.l][node.j];
-      out.textContent = `(${DR.dom.brief(place[0])}, ${DR.dom.brief(place[1])}): a = ${DR.number(a)}`;
+      const [across, up] = place.map((value) => DR.dom.brief(value));
+      out.textContent = `${plane.line ? across : `(${across}, ${up})`}: a = ${DR.number(a)}`;
     }
 
     /** Computes the map: coarse at once, fine a moment later. */
@@ -245,7 +270,14 @@ const planeViewModule = (function () {
     function choose() {
       const plane = DR.planes.of(store);
       if (!plane || !place) return;
-      const row = nearest(store, plane, place[0], place[1]);
+      const [x0, x1, y0, y1] = plane.ranges,
+        { n } = store.rows;
+      const right = (place[0] - x0) / (x1 - x0),
+        up = (place[1] - y0) / (y1 - y0);
+      const spot = spots(store.seen(), plane, node, scale);
+      let row = nearest(n, spot, right, up);
+      // The keys go along a line, at whatever height.
+      if (row < 0 && plane.line) row = nearest(n, (i) => [spot(i)[0], up], right, up);
       if (row >= 0) store.set({ sample: row });
     }
     /** @param {MouseEvent} event */

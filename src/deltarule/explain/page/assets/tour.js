@@ -46,6 +46,7 @@ const tourModule = (function () {
     /** What the place was made for: the kind, and of the page's own network also what is shown. */
     let made = "";
     let chapter = -1;
+    let reading = 0; // how far the chapter was scrolled when a derivation took its place
     /** @type {Partial<Page.View>} What the chapter has chosen in the drawing. */
     let chosen = {};
     /** @type {Set<string>} The addresses of the chapters whose questions are answered. */
@@ -137,16 +138,27 @@ const tourModule = (function () {
         DR.panel.mount(derivation, store);
         pointTo(store);
       }
-      aside.hidden = !other;
-      text.hidden = other;
+      if (other && aside.hidden) {
+        reading = scrollY;
+        aside.hidden = false;
+        text.hidden = true;
+        toTop();
+      } else if (!other && !aside.hidden) {
+        aside.hidden = true;
+        text.hidden = false;
+        scrollTo(0, reading);
+      }
     }
+
+    /** On a narrow screen the drawing goes to the top, and the text begins below it. */
+    const toTop = () => scrollTo(0, NARROW.matches ? stage.getBoundingClientRect().top + scrollY : 0);
 
     /** What a click on a symbol selects, it selects in this store. @param {Page.Store} store */
     const pointTo = (store) => DR.maths.watch((selected) => store.set({ selected }));
 
     function turnBack() {
       at?.store.set(chosen);
-      heading()?.focus();
+      heading()?.focus({ preventScroll: true });
     }
 
     /** @returns {HTMLElement | null} */
@@ -183,8 +195,7 @@ const tourModule = (function () {
       );
       back.textContent = `Back to chapter ${next + 1}`;
       mark(kind);
-      // On a narrow screen the drawing goes to the top, and the text begins below it.
-      scrollTo(0, NARROW.matches ? stage.getBoundingClientRect().top + scrollY : 0);
+      toTop();
       heading()?.focus({ preventScroll: true });
     }
 

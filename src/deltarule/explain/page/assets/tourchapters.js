@@ -99,7 +99,7 @@ const tourChaptersModule = (function () {
       body: [
         say`${capital(many(widths[0], "number"))} ${widths[0] === 1 ? "goes" : "go"} in on the left: ${list(widths[0], (k) => num(s.a(0, k)))}. ${widths[L] === 1 ? "One comes" : `${capital(count(widths[L]))} come`} out on the right: ${list(widths[L], (j) => num(s.a(L, j)))}.`,
         say`Each circle in the drawing is a node: it holds one number. Each line is a weight, which multiplies what passes along it. Orange lines are positive weights, dashed blue ones negative, and wide ones large.`,
-        say`The numbers are one row of the data, called a sample. The data also say what should come out: ${list(widths[L], (j) => num(s.y(j)))}. These are the targets, written y; the outputs are written a. The loss C is one number for how far the outputs are from their targets:`,
+        say`The numbers are one row of the data, called a sample. The data also say what ${widths[L] === 1 ? "the output" : "each output"} should be: ${list(widths[L], (j) => num(s.y(j)))}. This is its target, written y; the output itself is written a. The loss C is one number for how far ${widths[L] === 1 ? "the output is from its target" : "the outputs are from their targets"}:`,
         sections.loss(at),
         say`A small loss is good. To train the network means to change its weights so that the loss gets smaller. The next chapters find out which way each weight has to go.`,
       ],
@@ -165,7 +165,7 @@ const tourChaptersModule = (function () {
       look: look(at, { selected: { kind: "node", layer: 1, j: told }, sweep }),
       body: [
         say`How does the network get from its inputs to its outputs? Every node does the same two things. Take ${nodeName(at, 1, told)}; nodes are counted from 0.`,
-        say`First it multiplies each number on its left by the weight of the line between them, and adds up${store.net.b[1] === null ? "" : ", and adds its own bias"}. The sum is called z:`,
+        say`First it multiplies each number on its left by the weight of the line between them, and adds up${store.net.b[1] === null ? "" : ", its bias included"}. The sum is called z:`,
         sections.weighted(at, 1, told),
         again(at, sweep),
         g === "identity"
@@ -360,7 +360,7 @@ const tourChaptersModule = (function () {
         l > 0
           ? say`Now a weight further to the left, ${before ? both(s.w(l, node, before.k)) : ""}. It leads to ${nodeName(at, l, node)}, the marked one, which has no target of its own. Two rates of its chain are found as before. But how does the loss move with ${both(s.a(l, node))}?`
           : say`This network has no hidden layer. But how does the loss move with one of its inputs, ${both(s.a(0, node))}? It has no target of its own.`,
-        say`It feeds ${n === 1 ? "the one node" : `all ${count(n)} nodes`} on its right, so ${ways} from it to the loss. Along each way the rate is δ of the node at the other end times the weight of the line. All ways count, so they are added; j counts them:`,
+        say`It feeds ${n === 1 ? "the one node" : n === 2 ? "both nodes" : `all ${count(n)} nodes`} on its right, so ${ways} from it to the loss. Along each way the rate is δ of the node at the other end times the weight of the line. All ways count, so they are added; j counts them:`,
         sections.upstream(at, l, node),
         sweep ? again(at, sweep) : null,
         ...(before ? [hiddenProduct(at, before, up)] : []),
@@ -394,7 +394,7 @@ const tourChaptersModule = (function () {
     const others = parts.others ? words` All other ways together add ${plain(parts.rest)}.` : [];
     const most = parts.listed.reduce((a, b) => (Math.abs(b.value) > Math.abs(a.value) ? b : a));
     return number({
-      ask: words`${asked === told ? "Take the numbers of the drawing once more" : capital(nodeName(at, l, asked))}: ${asked === told ? "" : "from it "}the ways to the right are ${list(parts.listed.length, way)}.${others} What is ${name(s.dCda(l, asked))}?`,
+      ask: words`From ${nodeName(at, l, asked)} ${n === 1 ? "the one way to the right has" : "the ways to the right have"} ${list(parts.listed.length, way)}.${others} What is ${name(s.dCda(l, asked))}?`,
       answer,
       mistakes: [
         { value: answer / n, hint: "The ways are added up. There is no mean over them." },

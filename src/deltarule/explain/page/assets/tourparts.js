@@ -8,7 +8,8 @@ const tourPartsModule = (function () {
   const M = DR.maths;
   const WORDS = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"];
   const LISTED = 4; // numbers that a sentence has at most
-  const WORK = 2e8; // multiplications: about a second
+  const WORK = 1e8; // multiplications of a forward pass: a second or two with the backward pass
+  const RUNS = 6; // of the plain rule, each with a smaller rate
   const RATE = 0.5; // of the plain rule, halved until a step lowers the cost
 
   // -- sentences -------------------------------------------------------------------------
@@ -110,7 +111,31 @@ const tourPartsModule = (function () {
     let rate = RATE;
     for (let tries = clamp(WORK / workOf(store), 1, 24); tries >= 1; --tries, rate /= 2)
       if (costAt(store, stepped(store, store.theta(), grad, rate)) < cost) return rate;
-    return rate;
+    return RATE; // at a point where none does
+  }
+
+  /**
+   * Steps of the plain rule from the state that is shown: parameters and costs over the rows of the
+   * page, at the largest of the rates `rate`, rate/4, … with which the cost is not higher in the end.
+   *
+   * @param {Page.Store} store @param {number} rate @param {number} most the number of steps
+   */
+  function plainRun(store, rate, most) {
+    const { X, Y, w } = store.rows;
+    for (let tries = 1; ; ++tries, rate /= 4) {
+      const thetas = [store.theta()];
+      const costs = [costAt(store, thetas[0])];
+      while (costs.length <= most) {
+        const before = thetas[costs.length - 1];
+        const { grad } = DR.driver.gradient(store.net, before, X, Y, w, store.masks());
+        const theta = stepped(store, before, grad, rate);
+        const cost = costAt(store, theta);
+        if (!Number.isFinite(cost)) break;
+        thetas.push(theta);
+        costs.push(cost);
+      }
+      if (tries === RUNS || (costs.length > most && costs[most] <= costs[0])) return { rate, thetas, costs };
+    }
   }
 
   /**
@@ -199,6 +224,7 @@ const tourPartsModule = (function () {
     sumOf,
     stepped,
     rateThatLowers,
+    plainRun,
     costAt,
     workOf,
     largest,

@@ -122,7 +122,8 @@ const tourTrainingModule = (function () {
     return {
       look: look(at, { selected: edge }),
       body: [
-        say`The derivative says in which direction the cost grows. To make it smaller, go the other way: subtract from the weight a part of its derivative. How large a part is called the learning rate η, here ${plain(rate)}.`,
+        say`The derivative says in which direction the cost grows. To make it smaller, go the other way: subtract from the weight a part of its derivative. How large a part is called the learning rate η${isPlain(rule) ? [", here ", plain(rate)] : ""}.`,
+        isPlain(rule) ? null : say`The rule of this network does more than that, in these steps:`,
         at.plain
           ? say`This page knows no rule by which the network was trained, so here is the plain one.`
           : null,
@@ -220,25 +221,23 @@ const tourTrainingModule = (function () {
       at.training = { recorded: true, rate, moments };
       return at.training;
     }
-    const moments = [{ state: base.state, step: 0, cost: costOf(store, base.state) }];
-    let theta = store.theta();
-    const { X, Y, w } = store.rows;
-    const plainly = at.plain ? rate : parts.rateThatLowers(store);
-    for (let step = 1; step <= clamp(most, 1, STEPS); ++step) {
-      const { grad } = DR.driver.gradient(store.net, theta, X, Y, w, store.masks());
-      theta = parts.stepped(store, theta, grad, plainly);
-      if (!theta.every(Number.isFinite)) break;
-      states.push({
-        ...states[base.state],
-        step,
-        label: `after ${step} steps`,
-        theta: { shape: [theta.length], values: theta },
-        update: null,
-        mean: null,
-      });
-      moments.push({ state: states.length - 1, step, cost: costOf(store, states.length - 1) });
-    }
-    at.training = { recorded: false, rate: plainly, moments };
+    const given = at.plain ? rate : parts.rateThatLowers(store);
+    const run = parts.plainRun(store, given, clamp(most, 1, STEPS));
+    const added = run.thetas.slice(1).map((theta, i) => ({
+      ...states[base.state],
+      step: i + 1,
+      label: `after ${i + 1} steps`,
+      theta: { shape: [theta.length], values: theta },
+      update: null,
+      mean: null,
+    }));
+    const first = states.push(...added) - added.length;
+    const moments = run.costs.map((cost, step) => ({
+      state: step === 0 ? base.state : first + step - 1,
+      step,
+      cost,
+    }));
+    at.training = { recorded: false, rate: run.rate, moments };
     return at.training;
   }
 
@@ -267,7 +266,7 @@ const tourTrainingModule = (function () {
           : say`This page has no record of the training, so it takes ${many(moments.length - 1, "step")} itself, with the plain rule and η = ${plain(rate)}.`,
         say`The curve is the cost after each step${here(at, moments)}. Move along it, and see in the drawing how the weights grow and shrink:`,
         player(at, moments),
-        say`From step ${short(first.step)} to step ${short(last.step)} the cost ${fall ? "falls" : "does not fall: it goes"} from ${plain(first.cost)} to ${plain(last.cost)}. ${fall ? "No step looked ahead: each only moved every weight a little against its derivative." : "Steps that are too large can go past the lowest point."}`,
+        say`From step ${short(first.step)} to step ${short(last.step)} the cost ${fall ? "falls" : last.cost > first.cost ? "rises" : "stays the same,"} from ${plain(first.cost)} to ${plain(last.cost)}. ${fall ? "No step looked ahead: each only moved every weight a little against its derivative." : last.cost > first.cost ? "Steps that are too large go past the lowest point." : "Where all derivatives are 0, no step moves anything."}`,
         say`That is all of it: a pass forward, a pass back, a mean and an update, repeated.`,
       ],
       question: curveQuestion(moments, flatness(at, recorded)),

@@ -1,0 +1,85 @@
+"""``deltarule export --onnx``."""
+
+import sys
+
+import numpy as np
+import onnxruntime
+import pytest
+from tests.cli.conftest import contents
+
+from deltarule.tabular import TableModel
+
+
+@pytest.mark.parametrize("model", ["numbers", "many", "classes"])
+def test_a_model_is_written_and_compared_and_predicts_the_same(model, place, deltarule):
+    data = "classes.csv" if model == "classes" else "numbers.csv"
+    outcome = deltarule("export", f"{model}.model", data, "--onnx", "m.onnx")
+    assert outcome.status == 0, outcome.err
+    assert outcome.out.startswith("Wrote m.onnx: ")
+    assert "Compared with the model on 160 rows (given and made): the largest" in outcome.out
+    rows = {"a": np.array([3.0, np.nan]), "b": np.array([1.5, 1e9]), "k": np.array(["q", ""])}
+    if model == "classes":
+        del rows["k"]
+    session = onnxruntime.InferenceSession("m.onnx", providers=["CPUExecutionProvider"])
+    feed = {name: cells.astype(object) if name == "k" else cells for name, cells in rows.items()}
+    found = session.run(None, feed)[0]
+    wanted = TableModel.load(f"{model}.model").predict(rows)
+    if model == "classes":
+        assert found.tolist() == wanted.tolist()
+    else:
+        np.testing.assert_allclose(found, wanted, rtol=1e-4)
+
+
+def test_without_rows_and_as_json_and_both_forms_at_once(place, deltarule):
+    outcome = deltarule("export", "numbers.model", "--onnx", "m.onnx", "--c", "c", "--json")
+    assert outcome.status == 0, outcome.err
+    facts = outcome.json
+    assert facts["onnx_inputs"] == ["a", "b", "k"]
+    assert (facts["onnx_outputs"], facts["onnx_rows"]) == (["prediction"], 300)
+    assert facts["onnx_largest_error"] < 64
+    assert facts["c"] == "c"
+
+
+def test_a_member_of_a_portfolio(place, deltarule):
+    name = TableModel.load("many.model").members()[0].configuration.name
+    outcome = deltarule("export", "many.model", "--onnx", "m.onnx", "--member", name)
+    assert outcome.status == 0, outcome.err
+    whole = deltarule("export", "many.model", "--onnx", "whole.onnx")
+    sizes = [(place / each).stat().st_size for each in ("m.onnx", "whole.onnx")]
+    assert whole.status == 0
+    assert sizes[0] < sizes[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        (["numbers.model"], 2, "expected --c DIR or --onnx FILE"),
+        (["numbers.model", "--onnx", "m.txt"], 2, "a name that ends in .onnx"),
+        (["numbers.model", "--onnx", "numbers.csv"], 2, "a name that ends in .onnx"),
+        (["numbers.model", "--onnx", "there.onnx"], 3, "exists already"),
+        (["numbers.model", "--onnx", "m.onnx", "--encoded"], 2, "--encoded was given without --c"),
+        (["numbers.model", "--onnx", "m.onnx", "--name", "n"], 2, "--name was given without --c"),
+        (["numbers.model", "--onnx", "m.onnx", "--member", "x"], 2, "--member was given for a"),
+        (["many.model", "--onnx", "m.onnx", "--member", "x"], 2, "--member is 'x'; expected one"),
+        (["no.model", "--onnx", "m.onnx"], 3, "no.model"),
+        (["classes.model", "numbers.csv", "--onnx", "m.onnx"], 0, ""),
+        (["numbers.model", "classes.csv", "--onnx", "m.onnx"], 3, "lacks 1 of the columns"),
+    ],
+)
+def test_what_is_refused_leaves_nothing(arguments, status, words, place, deltarule):
+    (place / "there.onnx").write_text("mine")
+    before = contents(place)
+    outcome = deltarule("export", *arguments)
+    assert (outcome.status, outcome.err.count("error:")) == (status, int(status > 0))
+    assert words in outcome.err
+    if status:
+        assert contents(place) == before
+
+
+def test_without_the_library_nothing_is_trained_read_or_written(place, deltarule, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    before = contents(place)
+    outcome = deltarule("export", "numbers.model", "--onnx", "m.onnx")
+    assert outcome.status != 0
+    assert "install deltarule[onnx]" in outcome.err
+    assert contents(place) == before
