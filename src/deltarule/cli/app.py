@@ -29,6 +29,7 @@ from deltarule.cli.options import (
 )
 from deltarule.cli.playground_command import playground
 from deltarule.cli.reading_options import with_reading
+from deltarule.cli.resume_command import resume
 from deltarule.cli.status import STATUSES, Status, handle_errors
 from deltarule.cli.warmup_command import warmup
 
@@ -96,6 +97,7 @@ def _command(short_help: str) -> Callable[[Callable[..., Any]], Callable[..., An
 
 
 _command("Train on a table, score, save.")(fit)
+_command("Go on with a training from its checkpoint.")(resume)
 
 
 @_command("Predict the rows of a table with a model.")

@@ -32,6 +32,7 @@ from deltarule.cli.options import (
     Target,
     Task,
     Thousands,
+    duration,
     number,
     one,
     switch,
@@ -96,6 +97,26 @@ def fit(
             help="Keep what 'deltarule explain --step' needs: checkpoints, and where DATA is.",
         ),
     ] = False,
+    checkpoint: Annotated[
+        Path | None,
+        one(
+            "--checkpoint",
+            metavar="FOLDER",
+            help="Save the training there from time to time; 'deltarule resume FOLDER', or the "
+            "same command, goes on from it.",
+            group="Checkpoint",
+        ),
+    ] = None,
+    every: Annotated[
+        float,
+        one(
+            "--every",
+            metavar="TIME",
+            help="The time between two checkpoints: seconds, or 30s, 5m, 1h.",
+            group="Checkpoint",
+            read=duration,
+        ),
+    ] = 30.0,
     no_report: Annotated[
         bool, switch("--no-report", help="Write no report.html to the model's folder.")
     ] = False,
@@ -120,16 +141,22 @@ def fit(
 
     Ctrl-C ends training and saves the best epoch so far, or the portfolio of the networks so far;
     before the first epoch is over, or a first configuration is trained, it saves and replaces
-    nothing.
+    nothing. With --checkpoint, training can go on afterwards, to the same numbers.
     """
+    from deltarule.cli.kept_command import KeptCommand
     from deltarule.cli.output_paths import check_data, check_model_folder, default_folder
     from deltarule.cli.run_fit import Request, fit_and_save, fit_report
 
     check_data(data, sql)
     folder = out if out is not None else default_folder(data)
+    kept = None if checkpoint is None else KeptCommand(checkpoint, every)
+    if kept is not None:
+        force = force or kept.left_unfinished(folder)
     table_settings = settings()
     single = is_single_network(table_settings, quality, time_budget, {"record": record})
     check_model_folder(folder, force, record)
+    if kept is not None:
+        kept.write()
     options = TableOptions(
         data,
         target,
@@ -153,9 +180,20 @@ def fit(
         keep_na=keep_na or (),
     )
     request = Request(
-        options, table_settings, folder, force, record, not no_report, quality, time_budget, single
+        options,
+        table_settings,
+        folder,
+        force,
+        record,
+        not no_report,
+        quality,
+        time_budget,
+        single,
+        None if kept is None else kept.checkpoint,
     )
     model, status = fit_and_save(request, quiet=quiet or as_json)
+    if kept is not None and status is not Status.DONE:
+        kept.remember_unfinished(folder)
     if as_json:
         fit_report(model, folder)
     if status is not Status.DONE:

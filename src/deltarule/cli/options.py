@@ -39,6 +39,7 @@ __all__ = [
     "Target",
     "Task",
     "Thousands",
+    "duration",
     "number",
     "one",
     "setting_options",
@@ -126,7 +127,17 @@ def _delimiter(text: str) -> str:
     return "\t" if text == "\\t" else text
 
 
+def _duration(text: str) -> float:
+    """Return seconds from a number, which may be followed by s, m or h."""
+    unit = {"s": 1.0, "m": 60.0, "h": 3600.0}.get(text[-1:].lower())
+    seconds = float(text) if unit is None else float(text[:-1]) * unit
+    if not 0 <= seconds < float("inf"):
+        raise ValueError
+    return seconds
+
+
 whole = _reader("a whole number", int)
+duration = _reader("seconds of at least 0, or a time such as 30s, 5m or 1h", _duration)
 number = _reader("a number", float)
 widths = _reader("whole numbers with commas between them, such as 128,64, or none", _widths)
 image_size = _reader("rows and columns of pixels, such as 28x28", _image_size)

@@ -22,7 +22,7 @@ from deltarule.tables import Table, TableSource
 from deltarule.tabular import NetworkModel, TableModel, TableSettings, fit_table
 from deltarule.tabular.plots import loss_name
 from deltarule.tabular.portfolio import StoppedTooEarly
-from deltarule.training import EpochEvent, StopFlag, StopReason
+from deltarule.training import Checkpoint, EpochEvent, StopFlag, StopReason
 
 __all__ = ["Request", "fit_and_save", "fit_report"]
 
@@ -59,6 +59,7 @@ class Request:
     quality: str | None = None
     time_budget: float | None = None
     single: bool = True
+    checkpoint: Checkpoint | None = None
 
 
 def fit_and_save(request: Request, *, quiet: bool) -> tuple[TableModel, Status]:
@@ -105,6 +106,7 @@ def fit_and_save(request: Request, *, quiet: bool) -> tuple[TableModel, Status]:
                 stop=stop.flag,
                 progress=progress,
                 record=record,
+                checkpoint=request.checkpoint,
             )
         except StoppedTooEarly as error:
             raise stop.too_early() from error

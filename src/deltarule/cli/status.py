@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from enum import IntEnum
 from types import FrameType
 from typing import Any
@@ -29,6 +30,7 @@ from deltarule.errors import (
 )
 
 __all__ = [
+    "ARGUMENTS",
     "STATUSES",
     "Status",
     "Terminated",
@@ -38,6 +40,9 @@ __all__ = [
     "terminated",
 ]
 
+
+ARGUMENTS: ContextVar[tuple[str, ...]] = ContextVar("ARGUMENTS", default=())
+"""The arguments of the command line that runs, without the program's name."""
 
 # The types that an error's ``given`` keeps in JSON; other values become their repr.
 _JSON_TYPES = (str, int, float, list, tuple, type(None))
@@ -208,6 +213,7 @@ def execute(
     Without ``app``, it is deltarule's command line, where ``--json`` prints errors as JSON too.
     """
     as_json = app is None and "--json" in arguments
+    ARGUMENTS.set(tuple(arguments))
     try:
         if app is None:
             from deltarule.cli.app import app as deltarule_app

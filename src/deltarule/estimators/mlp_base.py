@@ -23,6 +23,7 @@ from deltarule.estimators.parameter_checks import CONSTRAINTS, hidden_widths, pl
 from deltarule.estimators.scoring import Scoring
 from deltarule.estimators.sklearn_helpers import (
     ShuffledOrder,
+    check_repeatable,
     initial_theta,
     print_epoch,
     row_source,
@@ -149,6 +150,8 @@ class BaseMLP(PredictingMLP, MLPParameters, metaclass=ABCMeta):
             X, Y = self._targets(X, y, incremental, reset=first)
         self._choose_output()
         s = self._row_weights(y, sample_weight, X, learn=True)
+        if self.checkpoint is not None and not incremental:
+            check_repeatable(self.random_state)
         rng = check_random_state(self.random_state)
         self.n_outputs_ = Y.shape[1]
         if first:
@@ -310,7 +313,7 @@ class BaseMLP(PredictingMLP, MLPParameters, metaclass=ABCMeta):
                 batch_size=batch,
                 epochs=epochs,
                 shuffle=self.shuffle,
-                order=ShuffledOrder(n_rows, rng) if self.shuffle and stochastic else None,
+                order=ShuffledOrder(n_rows, rng, done) if self.shuffle and stochastic else None,
                 # Drawn only for dropout, so that other fits draw the same numbers as scikit-learn.
                 seed=int(rng.randint(2**31 - 1)) if np.any(self.dropout) else 0,
                 theta=theta if previous is None else None,
@@ -329,6 +332,7 @@ class BaseMLP(PredictingMLP, MLPParameters, metaclass=ABCMeta):
                 engine=self.engine,
                 callbacks=[*(self.callbacks or ()), *([print_epoch] if self.verbose else [])],
                 resume=previous,
+                checkpoint=None if incremental else self.checkpoint,
             )
         if result.stop_reason is StopReason.INTERRUPTED and len(result.history) == done:
             raise KeyboardInterrupt  # no epoch was completed

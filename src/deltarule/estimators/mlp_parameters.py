@@ -50,7 +50,11 @@ validation_fraction, beta_1, beta_2, epsilon, n_iter_no_change, max_fun
     initial_weights : tuple (coefs, intercepts), optional
         Added. Initial weights, in the shapes of ``coefs_`` and ``intercepts_``.
     l1 : float
-        Added. The strength λ of the L1 penalty λ/Σs ‖W‖₁, with any solver but lbfgs."""
+        Added. The strength λ of the L1 penalty λ/Σs ‖W‖₁, with any solver but lbfgs.
+    checkpoint : path or deltarule.training.Checkpoint, optional
+        Added. A folder in which ``fit`` saves its training every 30 seconds. The same call goes on
+        from there, to the same bits; ``random_state`` must be an integer. ``partial_fit`` does not
+        use it: it goes on from the estimator, which may be pickled between calls."""
 
 
 class MLPParameters:
@@ -94,6 +98,7 @@ class MLPParameters:
         engine: Any = "auto",
         initial_weights: Any = None,
         l1: float = 0.0,
+        checkpoint: Any = None,
     ) -> None:
         raise NotImplementedError
 
@@ -116,7 +121,7 @@ def with_shared_parameters(init: Callable[..., None]) -> Callable[..., None]:
     ...     @with_shared_parameters
     ...     def __init__(self, *args, bias=True, **shared): ...
     >>> list(inspect.signature(Estimator).parameters)[-2:]
-    ['l1', 'bias']
+    ['checkpoint', 'bias']
     >>> Estimator((8,), alpha=0.5).hidden_layer_sizes
     (8,)
     """

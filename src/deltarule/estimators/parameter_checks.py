@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import os
 from collections.abc import Mapping
 from numbers import Integral, Real
 from typing import Any
@@ -16,6 +17,7 @@ from deltarule.optimizers import RULES
 from deltarule.optimizers.scalars import limits
 from deltarule.records import to_python_scalar
 from deltarule.settings import TrainingSettings, settings_of
+from deltarule.training import Checkpoint
 
 __all__ = ["CONSTRAINTS", "hidden_widths", "plain_parameters"]
 
@@ -65,6 +67,7 @@ CONSTRAINTS: dict[str, Any] = {
     "output_activation": [None, str, dict, Activation],
     "scoring": [None, str, callable],
     "l1": [_interval("l1")],
+    "checkpoint": [None, str, os.PathLike, Checkpoint],
 }
 
 

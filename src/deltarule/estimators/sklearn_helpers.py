@@ -15,7 +15,14 @@ from deltarule.maths.arrays import is_sparse
 from deltarule.training import EpochEvent
 from deltarule.training.batches import SparseRows
 
-__all__ = ["ShuffledOrder", "initial_theta", "print_epoch", "row_source", "validate_numbers"]
+__all__ = [
+    "ShuffledOrder",
+    "check_repeatable",
+    "initial_theta",
+    "print_epoch",
+    "row_source",
+    "validate_numbers",
+]
 
 
 def validate_numbers(estimator: Any, X: Any, y: Any, alternative: str, **checks: Any) -> Any:
@@ -56,14 +63,36 @@ def row_source(X: Any) -> Any:
 
 
 class ShuffledOrder:
-    """scikit-learn's order of rows: each epoch shuffles the order of the previous epoch."""
+    """scikit-learn's order of rows: each epoch shuffles the order of the previous epoch.
 
-    def __init__(self, n_rows: int, rng: np.random.RandomState) -> None:
-        self.rows, self.rng = np.arange(n_rows), rng
+    A training that goes on from a checkpoint asks for a later epoch first; the orders before it are
+    drawn then too. ``first`` is the number of the first epoch.
+    """
+
+    def __init__(self, n_rows: int, rng: np.random.RandomState, first: int = 0) -> None:
+        self.rows, self.rng, self.next = np.arange(n_rows), rng, first
 
     def __call__(self, epoch: int) -> np.ndarray:
-        self.rows = shuffle(self.rows, random_state=self.rng)
+        for _ in range(self.next, epoch + 1):
+            self.rows = shuffle(self.rows, random_state=self.rng)
+        self.next = epoch + 1
         return self.rows
+
+
+def check_repeatable(random_state: Any) -> None:
+    """Refuse a random state with which a second call would not begin as the first one did.
+
+    Raises
+    ------
+    InputError
+        If it is no integer.
+    """
+    if not isinstance(random_state, int | np.integer):
+        raise InputError(
+            parameter="random_state",
+            given=random_state,
+            expected="an integer beside checkpoint, so that the same call begins the same",
+        )
 
 
 def initial_theta(net: Network, activation: Any, rng: np.random.RandomState) -> np.ndarray:

@@ -72,6 +72,9 @@ class TabularClassifier(ClassifierMixin, BaseTabular):  # type: ignore[misc]  # 
     verbose : bool
         Whether to print the name of each configuration when its training begins, and the best
         out-of-fold loss so far.
+    checkpoint : path or deltarule.training.Checkpoint, optional
+        A folder in which ``fit`` saves its networks every 30 seconds. The same call goes on from
+        there, to the same bits; ``random_state`` must be an integer.
 
     Attributes
     ----------
@@ -116,6 +119,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):  # type: ignore[misc]  # 
         random_state: Any = 0,
         n_jobs: int | None = None,
         verbose: bool = False,
+        checkpoint: Any = None,
     ) -> None:
         super().__init__(
             quality=quality,
@@ -128,6 +132,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):  # type: ignore[misc]  # 
             random_state=random_state,
             n_jobs=n_jobs,
             verbose=verbose,
+            checkpoint=checkpoint,
         )
         self.class_weight = class_weight
 
@@ -223,7 +228,7 @@ class TabularRegressor(RegressorMixin, BaseTabular):  # type: ignore[misc]  # as
     Parameters
     ----------
     quality, time_budget, validation, configurations, kinds, date_format, random_state, n_jobs, \
-verbose
+verbose, checkpoint
         As in :class:`TabularClassifier`.
     loss : {"squared_error", "absolute_error", "huber", "quantile", "poisson"}, or Loss
         What networks are trained by, and chosen by. A prediction is then not a mean but a median

@@ -22,6 +22,7 @@ from sklearn.utils.validation import (
 )
 
 from deltarule.errors import InputError
+from deltarule.estimators.sklearn_helpers import check_repeatable
 from deltarule.estimators.tabular_plots import TabularPlots
 from deltarule.estimators.validation_folds import validation_splits
 from deltarule.exportable import Exportable
@@ -37,11 +38,11 @@ from deltarule.tables import (
     apply_schema,
     infer_schema,
 )
+from deltarule.tables.cells_checksum import cells_checksum
 from deltarule.tables.column_values import as_labels
 from deltarule.tables.frames import table_from_frame
 from deltarule.tabular.distill import distill, distill_and_score
 from deltarule.tabular.intervals import Intervals, fit_intervals, time_for_portfolio
-from deltarule.tabular.model import cells_checksum
 from deltarule.tabular.network_model import NetworkModel
 from deltarule.tabular.portfolio import Configuration, Portfolio, fit_portfolio
 from deltarule.tabular.portfolio.losses import portfolio_loss
@@ -67,6 +68,7 @@ class BaseTabular(TabularPlots, Exportable, BaseEstimator):  # type: ignore[misc
         random_state: Any = 0,
         n_jobs: int | None = None,
         verbose: bool = False,
+        checkpoint: Any = None,
     ) -> None:
         self.quality = quality
         self.time_budget = time_budget
@@ -78,6 +80,7 @@ class BaseTabular(TabularPlots, Exportable, BaseEstimator):  # type: ignore[misc
         self.random_state = random_state
         self.n_jobs = n_jobs
         self.verbose = verbose
+        self.checkpoint = checkpoint
 
     def _fit(
         self, X: Any, y: NDArray[Any], n_classes: int, sample_weight: Any, groups: Any
@@ -102,6 +105,8 @@ class BaseTabular(TabularPlots, Exportable, BaseEstimator):  # type: ignore[misc
         self._checksum = cells_checksum(typed)
         splits = validation_splits(self.validation, y[used], groups)
         threads = _threads(self.n_jobs)
+        if self.checkpoint is not None:
+            check_repeatable(self.random_state)
         seed = _seed(self.random_state)
         budget, stop = self.time_budget, StopFlag()
         self.portfolio_: Portfolio = fit_portfolio(
@@ -121,6 +126,7 @@ class BaseTabular(TabularPlots, Exportable, BaseEstimator):  # type: ignore[misc
             threads=threads,
             progress=_print_progress if self.verbose else None,
             stop=stop,
+            checkpoint=self.checkpoint,
         )
         if not n_classes:
             self.intervals_: Intervals = fit_intervals(

@@ -12,10 +12,14 @@ from deltarule.files.atomic_file import is_stream, read_json, write_bytes, write
 from deltarule.files.bundles import Bundle, Part, read_bundle, write_bundle
 from deltarule.files.consistency import consistent_read
 from deltarule.files.fallback_path import save_elsewhere
+from deltarule.files.locking import FolderClaim
+from deltarule.files.numbered_bundles import NumberedBundles
 from deltarule.files.path_checks import check_bundle_path, check_file_path, is_bundle
 
 __all__ = [
     "Bundle",
+    "FolderClaim",
+    "NumberedBundles",
     "Part",
     "check_bundle_path",
     "check_file_path",

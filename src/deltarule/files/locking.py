@@ -17,14 +17,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from deltarule.errors import FileError
-from deltarule.files.filesystem import split_temporary_name
+from deltarule.files.filesystem import split_temporary_name, translate_os_errors
 
 try:
     import fcntl
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["create_locked", "folder_lock", "leftovers", "stop_waiting"]
+__all__ = ["LOCK", "FolderClaim", "create_locked", "folder_lock", "leftovers", "stop_waiting"]
+
+LOCK = "lock"
+"""The name of the file by which a process claims a folder."""
 
 _NO_LOCKS = fcntl is None
 # Seconds. Names are changed within milliseconds: a process that holds a lock for so long hangs.
@@ -142,3 +145,38 @@ def _is_abandoned(path: Path) -> bool:
             os.close(number)
     except OSError:
         return False
+
+
+class FolderClaim:
+    """The exclusive use of a folder by one process, until it is closed or the process ends.
+
+    It is a lock on the file ``lock`` in the folder. Where files cannot be locked it claims nothing.
+
+    Parameters
+    ----------
+    folder : Path
+        It is created if it is missing.
+
+    Raises
+    ------
+    FileError
+        If another process, or this one, has claimed the folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        with translate_os_errors("write", folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+            self._number = os.open(folder / LOCK, flags, 0o666)
+        if not _try_lock(self._number, shared=False):
+            self.close()
+            raise FileError(
+                f"{str(folder)!r} is used by another process that is running; wait for its end, "
+                "or name another folder"
+            )
+
+    def close(self) -> None:
+        """End the claim."""
+        if self._number >= 0:
+            os.close(self._number)
+        self._number = -1

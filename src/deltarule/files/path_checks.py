@@ -17,7 +17,7 @@ from deltarule.files.filesystem import (
     temporary_name,
     translate_os_errors,
 )
-from deltarule.files.locking import create_locked
+from deltarule.files.locking import create_locked, leftovers
 
 __all__ = [
     "ARRAYS",
@@ -30,6 +30,8 @@ __all__ = [
 
 MANIFEST = "manifest.json"
 ARRAYS = "arrays.safetensors"
+# What temporary folders are named after that show whether a folder can be written to.
+_TRIAL = "deltarule"
 
 
 def check_replaceable(given: Path, target: Path, kind: str, overwrite: bool) -> None:
@@ -164,7 +166,9 @@ def _try_to_create(target: Path, inner: Path) -> None:
     while not os.path.lexists(existing):
         missing.append(existing.name)
         existing = existing.parent
-    trial = temporary_name(existing / "deltarule")
+    for left in leftovers(existing / _TRIAL)[0]:  # of a process that was killed within this check
+        shutil.rmtree(left, ignore_errors=True)
+    trial = temporary_name(existing / _TRIAL)
     with create_locked(trial, lambda: create_folder(trial)):
         try:
             for name in (*missing, target.name):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -18,12 +19,13 @@ from deltarule.tables import (
     infer_schema,
     table_from_frame,
 )
+from deltarule.tables.cells_checksum import cells_checksum
 from deltarule.tables.unicode_checks import check_unicode
 from deltarule.tabular.advice import advice
 from deltarule.tabular.baselines import baselines
 from deltarule.tabular.bootstrap import bootstrap_intervals
 from deltarule.tabular.diagnostics.numbers import residual_interval
-from deltarule.tabular.model import TableModel, cells_checksum, prediction_engine
+from deltarule.tabular.model import TableModel, prediction_engine
 from deltarule.tabular.network_fit import encode_parts, train_network, true_values
 from deltarule.tabular.network_model import NetworkModel
 from deltarule.tabular.scores import score_outputs
@@ -37,7 +39,15 @@ from deltarule.tabular.splitting import (
 )
 from deltarule.tabular.verdict import PairedOutputs, relative_loss
 from deltarule.tabular.verdicts import compare_with_baselines
-from deltarule.training import EpochEvent, Model, Recorder, StopFlag, StopReason, TrainingResult
+from deltarule.training import (
+    Checkpoint,
+    EpochEvent,
+    Model,
+    Recorder,
+    StopFlag,
+    StopReason,
+    TrainingResult,
+)
 from deltarule.training.recording import digest_of_theta
 from deltarule.training.threads import blas_threads_for
 
@@ -55,6 +65,7 @@ def fit_table(
     stop: StopFlag | None = None,
     progress: Callable[[str], Any] | None = None,
     record: bool | TableSource = False,
+    checkpoint: str | os.PathLike[str] | Checkpoint | None = None,
 ) -> TableModel:
     """Train a portfolio of networks on a table, or one network, and score it on other rows.
 
@@ -100,6 +111,9 @@ def fit_table(
     record : bool or TableSource
         Whether to record the training of a single network, so that any of its steps can be replayed
         and explained; and if so, where the table came from. The recording is saved with the model.
+    checkpoint : path or Checkpoint, optional
+        A folder in which the training is saved every 30 seconds. The same call goes on from there,
+        and gives the model of an uninterrupted one; a recording then begins where it went on.
 
     Returns
     -------
@@ -117,7 +131,9 @@ def fit_table(
     ------
     InputError
         If the loss cannot be used for the target, or ``quality`` or ``time_budget`` is given beside
-        a setting of a single network.
+        a setting of a single network; or if the checkpoint is of other data or settings.
+    FileError
+        If the checkpoint's folder cannot be used.
     DataError
         If there are too few rows, or the table does not fit the schema.
     Diverged
@@ -149,11 +165,11 @@ def fit_table(
     if isinstance(schema, str):
         schema = infer_schema(table, schema)
     if single:
-        return _fit_network(table, schema, settings, callbacks, stop, progress, record)
+        return _fit_network(table, schema, settings, callbacks, stop, progress, record, checkpoint)
     from deltarule.tabular.portfolio_fit import fit_portfolio_model
 
     return fit_portfolio_model(
-        table, schema, settings, quality or "default", time_budget, progress, stop
+        table, schema, settings, quality or "default", time_budget, progress, stop, checkpoint
     )
 
 
@@ -165,6 +181,7 @@ def _fit_network(
     stop: StopFlag | None,
     progress: Callable[[str], Any] | None,
     record: bool | TableSource,
+    checkpoint: str | os.PathLike[str] | Checkpoint | None,
 ) -> NetworkModel:
     """Train a single network; see :func:`fit_table`."""
     report_phase = progress or (lambda phase: None)
@@ -187,6 +204,7 @@ def _fit_network(
             # The recorder comes first: a callback after it may end training.
             callbacks=callbacks if recorder is None else [recorder, *callbacks],
             stop=stop,
+            checkpoint=checkpoint,
         )
     if result.stop_reason is StopReason.INTERRUPTED and not len(result.history):
         raise KeyboardInterrupt  # there is no epoch to keep

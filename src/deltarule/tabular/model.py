@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import hashlib
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
@@ -20,17 +19,17 @@ from deltarule.files.dataclass_fields import field_value
 from deltarule.tables import (
     Schema,
     TargetEncoder,
-    TextColumn,
     TypedColumns,
     apply_schema,
     table_from_frame,
 )
+from deltarule.tables.cells_checksum import cells_checksum
 from deltarule.tabular.intervals import Intervals, interval_levels
 from deltarule.tabular.plots import ModelPlots
 from deltarule.tabular.scores import score_outputs
 from deltarule.training.model import KIND, PORTFOLIO_VERSION, holds_portfolio
 
-__all__ = ["TableModel", "cells_checksum", "prediction_engine", "reading_table_model"]
+__all__ = ["TableModel", "prediction_engine", "reading_table_model"]
 
 # The number of rows that are encoded and passed forward at a time, which bounds the memory.
 _CHUNK_ROWS = 65536
@@ -368,39 +367,6 @@ def _checked_report(saved: Any) -> dict[str, Any]:
             if value is not None and not isinstance(value, float):
                 field_value(name, int, value)
     return report
-
-
-def cells_checksum(typed: TypedColumns) -> str:
-    """Return a checksum of all typed cells and the target in order, which identifies a table.
-
-    Cells are compared by value, as the model reads them: the same rows of another kind of file have
-    the same checksum.
-
-    Examples
-    --------
-    >>> typed = TypedColumns({"x": np.array([1.0, 2.0])}, np.arange(2), target=np.array([1.0, 2.0]))
-    >>> cells_checksum(typed) == cells_checksum(typed.take([0, 1]))
-    True
-    >>> other = dataclasses.replace(typed, columns={"x": np.array([1.0, 3.0])})
-    >>> cells_checksum(typed) == cells_checksum(other)
-    False
-    """
-    digest = hashlib.sha256()
-    for name, cells in (*sorted(typed.columns.items()), ("", typed.target)):
-        digest.update(f"{name}\0".encode())
-        if isinstance(cells, TextColumn):
-            # A number for each distinct text, so that the order of the distinct ones is no matter.
-            numbers = [
-                int.from_bytes(
-                    hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:8], "little"
-                )
-                for text in cells.texts
-            ]
-            digest.update(cells.lookup(np.array(numbers, np.uint64), np.uint64(0)).tobytes())
-        elif cells is not None:
-            # One NaN for all; and -0.0 becomes 0.0.
-            digest.update(np.where(np.isnan(cells), np.nan, cells + 0.0).tobytes())
-    return digest.hexdigest()
 
 
 def prediction_engine(settings: Mapping[str, Any]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -14,7 +15,15 @@ from deltarule.tables import Schema, TableEncoder, TargetEncoder, TypedColumns
 from deltarule.tabular.network_targets import decode_outputs, network_targets, table_network
 from deltarule.tabular.settings import TableSettings
 from deltarule.tabular.splitting import row_weights, target_values
-from deltarule.training import EpochEvent, Model, Patience, StopFlag, TrainingResult, train
+from deltarule.training import (
+    Checkpoint,
+    EpochEvent,
+    Model,
+    Patience,
+    StopFlag,
+    TrainingResult,
+    train,
+)
 
 __all__ = ["EncodedParts", "encode_parts", "train_network", "true_values"]
 
@@ -86,6 +95,7 @@ def train_network(
     *,
     callbacks: Sequence[Callable[[EpochEvent], Any]] = (),
     stop: StopFlag | None = None,
+    checkpoint: str | os.PathLike[str] | Checkpoint | None = None,
 ) -> TrainingResult:
     """Train on the part ``"train"``; the part ``"valid"``, if there is one, ends training."""
     parts = encoded.parts
@@ -105,6 +115,7 @@ def train_network(
         stopping=None if valid is None else Patience(settings.patience),
         callbacks=callbacks,
         stop=stop,
+        checkpoint=checkpoint,
     )
 
 

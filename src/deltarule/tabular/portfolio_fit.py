@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import time
 from collections.abc import Callable
 from typing import Any
@@ -11,13 +12,13 @@ import numpy as np
 
 from deltarule.errors import DataError
 from deltarule.tables import Schema, Table, TargetEncoder, TypedColumns, apply_schema
+from deltarule.tables.cells_checksum import cells_checksum
 from deltarule.tables.unicode_checks import check_unicode
 from deltarule.tabular.advice import portfolio_advice
 from deltarule.tabular.baselines import baselines
 from deltarule.tabular.bootstrap import bootstrap_intervals
 from deltarule.tabular.diagnostics.training import recorded_curves
 from deltarule.tabular.intervals import fit_intervals, time_for_portfolio
-from deltarule.tabular.model import cells_checksum
 from deltarule.tabular.network_fit import true_values
 from deltarule.tabular.portfolio import fit_portfolio
 from deltarule.tabular.portfolio_model import PortfolioModel
@@ -32,7 +33,7 @@ from deltarule.tabular.splitting import (
 )
 from deltarule.tabular.verdict import PairedOutputs
 from deltarule.tabular.verdicts import Verdicts, compare_on_test_rows
-from deltarule.training import StopFlag
+from deltarule.training import Checkpoint, StopFlag
 
 __all__ = ["fit_portfolio_model"]
 
@@ -52,6 +53,7 @@ def fit_portfolio_model(
     time_budget: float | None,
     progress: Callable[[str], Any] | None,
     stop: StopFlag | None,
+    checkpoint: str | os.PathLike[str] | Checkpoint | None = None,
 ) -> PortfolioModel:
     """Train a portfolio on all but the test rows, and score it; see :func:`fit_table`."""
     report_phase = progress or (lambda phase: None)
@@ -82,6 +84,7 @@ def fit_portfolio_model(
         seed=settings.seed,
         progress=lambda name: report_phase(f"training {name}"),
         stop=stop,
+        checkpoint=checkpoint,
     )
     intervals = None
     if not n_classes:

@@ -12,12 +12,13 @@ import numpy as np
 from deltarule.errors import FileError, InputError
 from deltarule.files import Part, write_bundle
 from deltarule.tables import TypedColumns, apply_schema, table_from_frame
+from deltarule.tables.cells_checksum import cells_checksum
 from deltarule.tables.table import join_items
 from deltarule.tabular.diagnostics.training import column_treatments
 from deltarule.tabular.distill import OF_OTHER_ROWS, SCORED_SHARE, distill
 from deltarule.tabular.interval_storage import intervals_of, stored_intervals
 from deltarule.tabular.intervals import Intervals
-from deltarule.tabular.model import TableModel, cells_checksum, reading_table_model
+from deltarule.tabular.model import TableModel, reading_table_model
 from deltarule.tabular.network_fit import true_values
 from deltarule.tabular.network_model import NetworkModel
 from deltarule.tabular.portfolio import Member, Portfolio

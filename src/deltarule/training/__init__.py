@@ -1,6 +1,7 @@
 """Training: batches, the loop, stopping, history, recordings, models on disk."""
 
 from deltarule.training.batches import Batches, RowSource, epoch_order, split_rows
+from deltarule.training.checkpoint import Checkpoint
 from deltarule.training.history import EpochLog, History
 from deltarule.training.interrupt import StopFlag, StopReason
 from deltarule.training.loop import train
@@ -15,6 +16,7 @@ from deltarule.training.stopping import GeneralizationLoss, Patience, Progress, 
 
 __all__ = [
     "Batches",
+    "Checkpoint",
     "EpochEvent",
     "EpochLog",
     "GeneralizationLoss",

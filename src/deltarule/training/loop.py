@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -16,6 +17,7 @@ from deltarule.optimizers import SCHEDULES, Minimizer, Rule, Schedule
 from deltarule.settings import checked
 from deltarule.training import arguments
 from deltarule.training.batches import Batches
+from deltarule.training.checkpoint import CheckpointSlot, RunSaver, as_slot
 from deltarule.training.interrupt import StopFlag, interruptible
 from deltarule.training.minimizer_run import MinimizerRun
 from deltarule.training.run import EpochEvent, Run, TrainingResult
@@ -54,6 +56,7 @@ def train(
     callbacks: Sequence[Callable[[EpochEvent], Any]] = (),
     stop: StopFlag | None = None,
     resume: TrainingResult | None = None,
+    checkpoint: str | os.PathLike[str] | CheckpointSlot | None = None,
 ) -> TrainingResult:
     """Train a network by gradient descent on mini-batches, or by a minimizer.
 
@@ -125,6 +128,10 @@ def train(
         ``optimizer_reset`` of the new result says so. A schedule that depends on ``epochs``, such
         as ``"cosine"``, jumps if ``epochs`` differs from the first call; a warning names the
         rates.
+    checkpoint : path or Checkpoint, optional
+        A folder in which the run is saved every 30 seconds and at its end. If it holds the
+        checkpoint of this very call, training goes on from there, and the result is that of an
+        uninterrupted run; a minimizer begins anew. See :class:`~deltarule.training.Checkpoint`.
 
     Returns
     -------
@@ -137,7 +144,9 @@ def train(
         layer and block. Also if the loss at the end is finite, but a million times that of the
         start of this call, and of a network that has learned nothing.
     InputError, UnknownName
-        If an argument does not fit.
+        If an argument does not fit, or the checkpoint is of another run.
+    FileError
+        If the checkpoint's folder cannot be used.
     KeyboardInterrupt
         At a second Ctrl-C. The first one ends training, and the result may have no completed
         epoch; during compilation, before training, the first one raises too.
@@ -224,7 +233,25 @@ def train(
         run = StepRun(rate=rate, schedule=lr_schedule, **common)
         if resume is not None:
             run.resume(resume)
+    if checkpoint is None:
+        return _trained(run)
+    return _trained_from(as_slot(checkpoint), run)
+
+
+def _trained(run: Run) -> TrainingResult:
+    """Train to the end, and return the result."""
     started = time.perf_counter()
     with interruptible(run.flag):
         stop_reason = run.run_with_callbacks()
     return run.result(stop_reason, time.perf_counter() - started)
+
+
+def _trained_from(slot: CheckpointSlot, run: Run) -> TrainingResult:
+    """Train from the newest saved state to the end, save the result, and return it."""
+    slot.open()
+    try:
+        run.saver = RunSaver(slot, run)
+        finished = run.saver.restore()
+        return run.saver.finish(_trained(run)) if finished is None else finished
+    finally:
+        slot.close()

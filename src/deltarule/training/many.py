@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from typing import Any, Literal, overload
@@ -22,6 +23,8 @@ from deltarule.training.broadcasting import (
     is_one_vector,
     per_network,
 )
+from deltarule.training.checkpoint import Checkpoint, as_checkpoint
+from deltarule.training.checkpoint_pool import CheckpointPool
 from deltarule.training.interrupt import StopFlag, interruptible
 from deltarule.training.loop import train
 from deltarule.training.progress_bar import Bar
@@ -59,6 +62,7 @@ def train_many(
     engine: str | type[Engine] = "auto",
     callbacks: Sequence[Callable[[EpochEvent], Any]] = (),
     stop: StopFlag | None = None,
+    checkpoint: str | os.PathLike[str] | Checkpoint | None = None,
     workers: int | None = None,
     progress: bool | Callable[[int, int], Any] | None = None,
     on_diverged: Literal["raise", "keep"] = "raise",
@@ -101,6 +105,10 @@ def train_many(
     stop : StopFlag, optional
         Ends the training of all networks after their current steps. Ctrl-C does the same in the
         main thread. A network that has not begun is returned untrained, with no epochs.
+    checkpoint : path or Checkpoint, optional
+        A folder in which trained networks are saved, together and at most every 30 seconds, and
+        the states of those that are in training for longer. The same call goes on from there, with
+        the results of an uninterrupted one.
     workers : int, optional
         The number of networks trained at the same time; by default the environment variable
         ``DELTARULE_THREADS``, else the number of cores of this process.
@@ -201,6 +209,7 @@ def train_many(
     shared["engine"] = _check_arguments(net, data, per_run, shared)
     flag = stop if stop is not None else StopFlag()
     bar = Bar(total) if progress is True else None
+    saved, pool = as_checkpoint(checkpoint), None
 
     def train_one(index: int) -> TrainingResult:
         def on_epoch(event: EpochEvent) -> bool:
@@ -210,8 +219,10 @@ def train_many(
             return any(callback(event) for callback in callbacks)
 
         epoch_callbacks = [on_epoch] if callbacks or bar is not None else []
+        slot = None if pool is None else pool.slot(str(index))
         with run_in_worker_thread(flag):
-            return train(net, data, None, **shared, **per_run[index], callbacks=epoch_callbacks)
+            given = {**shared, **per_run[index], "callbacks": epoch_callbacks}
+            return train(net, data, None, **given, checkpoint=slot)
 
     def report_progress(done: int, index: int) -> None:
         if bar is not None:
@@ -222,8 +233,13 @@ def train_many(
 
     results: list[Any] = [None] * total
     show_waiting = None if bar is None else bar.show
-    completed = completed_tasks(train_one, total, workers, flag, show_waiting)
-    with interruptible(flag), one_blas_thread(), contextlib.closing(completed):
+    with contextlib.ExitStack() as stack:
+        if saved is not None:
+            pool = stack.enter_context(CheckpointPool(saved, {"networks": total}))
+        completed = completed_tasks(train_one, total, workers, flag, show_waiting)
+        stack.enter_context(interruptible(flag))
+        stack.enter_context(one_blas_thread())
+        stack.enter_context(contextlib.closing(completed))
         for done, (index, future) in enumerate(completed, start=1):
             results[index] = _outcome(future, index, per_run)
             report_progress(done, index)

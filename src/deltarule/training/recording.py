@@ -35,8 +35,10 @@ __all__ = [
     "Recording",
     "digest_of_rows",
     "digest_of_theta",
+    "formula_fingerprints",
     "load_recording",
     "recording_part",
+    "settings_to_dict",
 ]
 
 FOLDER = "record"
@@ -206,8 +208,8 @@ class Recording:
         """Return the content of the folder that :meth:`save` writes."""
         document = {
             "network": self.net.to_dict(),
-            "formulas": _fingerprints(self.net, self.settings.rule, self.schedule),
-            "settings": _settings_to_dict(self.settings),
+            "formulas": formula_fingerprints(self.net, self.settings.rule, self.schedule),
+            "settings": settings_to_dict(self.settings),
             "schedule": self.schedule.spec(),
             "digests": {str(step): digest for step, digest in sorted(self.digests.items())},
         } | {name: getattr(self, name) for name in _PLAIN_FIELDS}
@@ -329,7 +331,7 @@ def _from_bundle(documents: Mapping[str, Any], arrays: Mapping[str, np.ndarray])
     )
     schedule = SCHEDULES.get(document["schedule"])
     if "formulas" in document:  # earlier versions left it out
-        check_fingerprints(_fingerprints(net, settings.rule, schedule), document["formulas"])
+        check_fingerprints(formula_fingerprints(net, settings.rule, schedule), document["formulas"])
     return Recording(
         net=net,
         settings=settings,
@@ -354,7 +356,7 @@ def _plain_fields(document: Mapping[str, Any]) -> dict[str, Any]:
     return fields
 
 
-def _fingerprints(net: Network, rule: Any, schedule: Schedule) -> list[dict[str, Any]]:
+def formula_fingerprints(net: Network, rule: Any, schedule: Schedule) -> list[dict[str, Any]]:
     """Return fingerprints of the formulas of the network, the rule and the schedule."""
     rule = RULES.get(rule)
 
@@ -381,7 +383,7 @@ def _fingerprints(net: Network, rule: Any, schedule: Schedule) -> list[dict[str,
     ]
 
 
-def _settings_to_dict(settings: EngineSettings) -> dict[str, Any]:
+def settings_to_dict(settings: EngineSettings) -> dict[str, Any]:
     """Return the settings as values that JSON can store."""
     rule = settings.rule
     assert isinstance(rule, Rule)

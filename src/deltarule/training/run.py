@@ -6,7 +6,7 @@ import abc
 import dataclasses
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -23,6 +23,9 @@ from deltarule.training.divergence import (
 from deltarule.training.history import EpochLog, History
 from deltarule.training.interrupt import Stop, StopFlag, StopReason
 from deltarule.training.stopping import Stopping
+
+if TYPE_CHECKING:
+    from deltarule.training.checkpoint import RunSaver
 
 __all__ = ["ALL_DONE", "EpochEvent", "Run", "RunCallback", "TrainingResult"]
 
@@ -176,6 +179,8 @@ class Run(abc.ABC):
     # The number of epochs of earlier calls, for a resumed run.
     earlier_epochs: int = 0
     optimizer_reset: str = ""
+    # Saves the run to disk from time to time, if asked to.
+    saver: RunSaver | None = None
 
     @abc.abstractmethod
     def run_epochs(self) -> Stop:

@@ -6,6 +6,7 @@ import dataclasses
 import math
 import time
 import warnings
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -18,7 +19,15 @@ from deltarule.training.history import History
 from deltarule.training.interrupt import Interrupted, Stop
 from deltarule.training.run import ALL_DONE, BEST, PARTIAL, Run, TrainingResult
 
-__all__ = ["StepRun", "rates_of"]
+__all__ = ["StepRun", "final_theta", "rates_of"]
+
+
+def final_theta(state: Mapping[str, np.ndarray]) -> np.ndarray | None:
+    """Return the θ that a run with this state returns: the best, else the average, else the last.
+
+    None if the state has no θ, as that of an engine of a user may.
+    """
+    return next((state[name] for name in (BEST, "mean", "theta") if name in state), None)
 
 
 def rates_of(
@@ -76,6 +85,7 @@ class StepRun(Run):
                 "network from parameters, pass theta"
             )
         state = dict(earlier.state)
+        last_theta = final_theta(state)
         best = state.pop(BEST, None)
         self.best = (
             None if best is None or not self.keep_best else np.array(best)
@@ -89,10 +99,9 @@ class StepRun(Run):
             )
         self.continue_history(earlier.history)
         theta = initial_parameters(self.engine.net, earlier.theta, 0)
-        final_theta = best if best is not None else state.get("mean", state.get("theta"))
         if not state:
             self._reset_optimizer(theta, "the state to resume holds nothing of an optimizer's")
-        elif final_theta is not None and not np.array_equal(theta, final_theta):
+        elif last_theta is not None and not np.array_equal(theta, last_theta):
             self._reset_optimizer(theta, "theta is not what training ended with")
         else:
             self.engine.restore(state)
@@ -136,6 +145,8 @@ class StepRun(Run):
         try:
             while stop is None and len(self.history) < self.epochs:
                 stop = self._epoch(len(self.history))
+                if self.saver is not None and stop is None:
+                    self.saver.save_if_due()
         except Interrupted:
             return self.flag.stopped
         return stop or ALL_DONE
@@ -183,6 +194,8 @@ class StepRun(Run):
         try:
             for costs in self.engine.epoch(epoch_steps, self.done):
                 self._count(costs, epoch_steps, epoch)
+                if self.saver is not None:
+                    self.saver.save_if_due()
                 self.flag.check()
         except Diverged as error:
             if error.batch:  # its message has the position already

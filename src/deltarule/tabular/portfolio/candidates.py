@@ -17,6 +17,7 @@ from deltarule.errors import Diverged, InputError
 from deltarule.maths import Network
 from deltarule.tabular.portfolio.configurations import Configuration
 from deltarule.training import Model, TrainingResult, train
+from deltarule.training.checkpoint_pool import CheckpointPool
 from deltarule.training.interrupt import StopFlag
 from deltarule.training.threads import completed_tasks, one_blas_thread, run_in_worker_thread
 
@@ -93,9 +94,16 @@ class Candidate:
         return self.outputs[fold]
 
     def train_fold(
-        self, fold: int, held_out: NDArray[np.int64], w: NDArray[np.float64]
+        self,
+        fold: int,
+        held_out: NDArray[np.int64],
+        w: NDArray[np.float64],
+        pool: CheckpointPool | None = None,
     ) -> TrainingResult:
-        """Train a network without the rows of a fold; it keeps its best epoch on them."""
+        """Train a network without the rows of a fold; it keeps its best epoch on them.
+
+        A network that the pool has trained is read from it.
+        """
         X, Y = self.X, self.Y
         if self.training_rows is not None:
             rows = np.union1d(self.training_rows[fold], held_out)
@@ -118,6 +126,7 @@ class Candidate:
             stopping=settings.patience_for(n_rows),
             schedule="cosine",
             rule="adam",
+            checkpoint=None if pool is None else pool.slot(f"{settings.name}-{fold}"),
         )
 
 
@@ -180,6 +189,7 @@ def train_candidates(
     flag: StopFlag,
     progress: Progress,
     threads: int | None = None,
+    pool: CheckpointPool | None = None,
 ) -> None:
     """Train every candidate on the folds of these numbers, as many networks at a time as threads.
 
@@ -194,7 +204,7 @@ def train_candidates(
         if fold == numbers[0]:
             progress.begin(candidate.configuration.name)
         with run_in_worker_thread(flag):
-            return candidate.train_fold(fold, folds[fold], w)
+            return candidate.train_fold(fold, folds[fold], w, pool)
 
     if not tasks or flag:
         return

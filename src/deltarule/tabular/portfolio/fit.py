@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
+import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,6 +15,7 @@ from numpy.typing import NDArray
 from deltarule.engines import make_engine
 from deltarule.maths import Loss, Network
 from deltarule.tables import Schema, TableEncoder, TypedColumns
+from deltarule.tables.cells_checksum import cells_checksum
 from deltarule.tables.target_statistics import target_columns
 from deltarule.tabular.portfolio.candidates import (
     Candidate,
@@ -26,11 +29,14 @@ from deltarule.tabular.portfolio.folds import make_folds
 from deltarule.tabular.portfolio.losses import PortfolioLoss, portfolio_loss
 from deltarule.tabular.portfolio.members import Portfolio, encoding_of
 from deltarule.tabular.portfolio.out_of_fold import OutOfFold
-from deltarule.tabular.portfolio.plan import make_plan
+from deltarule.tabular.portfolio.plan import Plan, make_plan
 from deltarule.tabular.portfolio.target_scale import TargetScale
 from deltarule.tabular.text_projection import fit_free_text
-from deltarule.training import StopFlag
+from deltarule.training import Checkpoint, StopFlag
+from deltarule.training.checkpoint import as_checkpoint
+from deltarule.training.checkpoint_pool import CheckpointPool
 from deltarule.training.interrupt import interruptible
+from deltarule.training.run_description import data_digest
 
 __all__ = ["StoppedTooEarly", "fit_portfolio"]
 
@@ -57,6 +63,7 @@ def fit_portfolio(
     threads: int | None = None,
     progress: Callable[[str], Any] | None = None,
     stop: StopFlag | None = None,
+    checkpoint: str | os.PathLike[str] | Checkpoint | None = None,
 ) -> Portfolio:
     """Train configurations on folds, and choose their weights by out-of-fold loss.
 
@@ -103,6 +110,10 @@ def fit_portfolio(
     stop : StopFlag, optional
         Ends training, as the end of a time budget does, and the first configuration too. Ctrl-C in
         the main thread raises it.
+    checkpoint : path or Checkpoint, optional
+        A folder in which trained networks are saved, and the states of those that are in training
+        for long. The same call goes on from there, and gives the portfolio of an uninterrupted one.
+        A time budget includes the time up to the last write.
 
     Returns
     -------
@@ -113,7 +124,10 @@ def fit_portfolio(
     DataError
         If every network diverged.
     InputError
-        If the quality is unknown, or the time budget not above 0.
+        If the quality is unknown, or the time budget not above 0; or if the checkpoint is of other
+        data or settings.
+    FileError
+        If the checkpoint's folder cannot be used.
     StoppedTooEarly
         If ``stop`` was raised, or Ctrl-C pressed, before a first configuration had networks.
     """
@@ -157,15 +171,23 @@ def fit_portfolio(
     stop = StopFlag() if stop is None else stop
     flag = StopFlag(stop)  # the end of a time budget raises this one alone
     rest = candidates
-    with interruptible(stop):
+    saved = as_checkpoint(checkpoint)
+    with contextlib.ExitStack() as stack:
+        pool = None
+        if saved is not None:
+            described = _description(typed, schema, y, w, folds, plan, seed, by.name)
+            pool = stack.enter_context(CheckpointPool(saved, described, keep_states=False))
+            if deadline is not None:
+                deadline -= pool.earlier_seconds
+        stack.enter_context(interruptible(stop))
         if deadline is not None:
-            train_candidates(candidates[:1], first, folds, w, stop, shown, threads)
+            train_candidates(candidates[:1], first, folds, w, stop, shown, threads, pool)
             rest = candidates[1:]
         with raised_at(deadline, flag):
-            train_candidates(rest, first, folds, w, flag, shown, threads)
+            train_candidates(rest, first, folds, w, flag, shown, threads, pool)
             if others:
                 chosen = out_of_fold(first, candidates).promising()
-                train_candidates(chosen, others, folds, w, flag, shown, threads)
+                train_candidates(chosen, others, folds, w, flag, shown, threads, pool)
     found = out_of_fold(range(len(folds)), candidates)
     if not found.trained:  # training ended before all folds
         found = out_of_fold(first, candidates)
@@ -174,6 +196,30 @@ def fit_portfolio(
     portfolio = found.portfolio(inputs.encoders)
     left_out = out_of_fold(first, [each for each in candidates if each not in found.trained])
     return dataclasses.replace(portfolio, left_out=left_out.members([0.0] * len(left_out.trained)))
+
+
+def _description(
+    typed: TypedColumns,
+    schema: Schema,
+    y: NDArray[Any],
+    w: NDArray[np.float64],
+    folds: Sequence[NDArray[np.int64]],
+    plan: Plan,
+    seed: int,
+    loss: str,
+) -> dict[str, Any]:
+    """Return what a portfolio depends on, for its checkpoint."""
+    return {
+        "columns": cells_checksum(typed),
+        "schema": schema.to_dict(),
+        "targets": data_digest(y),
+        "weights": data_digest(w),
+        "seed": seed,
+        "loss": loss,
+        "configurations": [each.name for each in plan.configurations],
+        "first folds": plan.first_folds,
+        "folds": [data_digest(rows) for rows in folds],
+    }
 
 
 class _Inputs:
