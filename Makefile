@@ -71,6 +71,7 @@ doctest: $(STAMPS)/test ## run every example in the docstrings and in the pages
 docs: $(STAMPS)/docs ## build the documentation into docs/_build/html; a warning is an error
 	rm -rf docs/_build docs/api/generated
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
+	$(BIN)/python docs/check_site.py docs/_build/html
 	@echo "docs/_build/html/index.html"
 
 notebook: $(STAMPS)/notebook ## run the example notebooks from top to bottom

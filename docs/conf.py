@@ -89,12 +89,20 @@ def give_the_source_a_section(app, what, name, thing, options, lines):
             return
 
 
-def write_playground(app, error):
-    """Write the playground that needs no server beside the pages."""
+def write_live_pages(app, error):
+    """Write the playground that needs no server, and an explain page, beside the pages."""
     if error is None and app.builder.format == "html":
+        import numpy as np
+
+        from deltarule import Network, explain, train
         from deltarule.playground import write_static_playground
 
         write_static_playground(Path(app.outdir, "playground.html"))
+        net = Network([2, 3, 1], activation="tanh", output_activation="logistic", loss="log_loss")
+        X = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
+        y = np.array([0.0, 1.0, 1.0, 0.0])
+        theta = train(net, X, y, learning_rate=0.05, epochs=200).theta
+        explain(net, X, y, theta=theta).html(Path(app.outdir, "example.html"))
 
 
 def setup(app):
@@ -103,4 +111,4 @@ def setup(app):
     app.connect("autodoc-process-docstring", escape_bars)
     app.connect("autodoc-skip-member", skip_tuple_fields)
     app.connect("autodoc-skip-member", skip_metadata_routing)
-    app.connect("build-finished", write_playground)
+    app.connect("build-finished", write_live_pages)
