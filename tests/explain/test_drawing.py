@@ -102,11 +102,11 @@ def test_a_click_beside_a_line_selects_it_and_labels_it(show):
     )
     page.mouse.click(x1 + 0.25 * (x2 - x1), y1 + 0.25 * (y2 - y1) + 5)
     assert page.evaluate("DR.page.state.selected") == WEIGHT
-    assert page.locator("svg.network .label").text_content() == "w₁₂² = −0.100000"
+    assert page.locator("svg.network .label").text_content() == "w₁₂⁽²⁾ = −0.100000"
     set_state(page, colour="gradient")
-    assert page.locator("svg.network .label").text_content() == "∂C₀/∂w₁₂² = −0.126721"
+    assert page.locator("svg.network .label").text_content() == "∂C₀/∂w₁₂⁽²⁾ = −0.126721"
     set_state(page, mode="mean")
-    assert page.locator("svg.network .label").text_content() == "∂C/∂w₁₂² = 0.005562"
+    assert page.locator("svg.network .label").text_content() == "∂C/∂w₁₂⁽²⁾ = 0.005562"
 
 
 @pytest.mark.parametrize("name", ["article", "softmax", "deep"])

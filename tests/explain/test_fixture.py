@@ -119,7 +119,7 @@ def test_a_bias_has_the_factor_one():
 def test_an_input_says_what_would_lower_the_loss(fixture):
     node = fixture.input(0, sample=0)
     direction = "raising" if node.value < 0 else "lowering"
-    assert f"{direction} x_0 would lower the loss" in node.note
+    assert f"{direction} x₀ would lower the loss" in node.note
     assert node.value * 0.5 == pytest.approx(fixture.trace.dX[0, 0], rel=1e-13)
 
 

@@ -118,7 +118,7 @@ def test_the_picture_of_the_selection_reads_and_selects(tab):
     page, subject = tab.page, tab.subject
     assert page.evaluate(FIGURE)[:2] == [3, 4]
     set_state(page, selected={"kind": "node", "layer": 1, "j": 2})
-    assert "Weights into a₂¹" in page.evaluate(FIGURE)[2]
+    assert "Weights into a₂⁽¹⁾" in page.evaluate(FIGURE)[2]
     canvas = page.locator(".image-view canvas")
     canvas.focus()
     for key in ("ArrowDown", "ArrowRight", "ArrowRight"):

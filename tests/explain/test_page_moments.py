@@ -77,7 +77,7 @@ def test_title_slider_and_panel_call_a_step_by_one_number(context, tmp_path, run
     assert page.inner_text("#title") == f"step {number} of {recording.end}"
     assert page.inner_text(".bar output") == f"before step {number}"
     assert page.get_attribute("#state", "aria-valuetext") == f"before step {number}"
-    assert f"Step {number} with the rule adam" in page.inner_text("#panel")
+    assert f"Step {number} by Adam" in page.inner_text("#panel")
     labels = [state["label"] for state in page.evaluate("DR.page.payload.states")]
     assert labels[0] == "before step 1"
     assert labels[-1] == f"after step {recording.end}"
@@ -99,7 +99,7 @@ def test_a_model_whose_place_in_a_training_is_unknown_is_at_no_step(context, tmp
     state = tab.page.evaluate("DR.page.payload.states[0]")
     assert (state["step"], state["label"]) == (None, "these parameters")
     set_state(tab.page, selected=EDGE)
-    assert "A first step from here with the rule adam" in tab.page.inner_text("#panel")
+    assert "A first step from here by Adam" in tab.page.inner_text("#panel")
     tab.page.close()
     fitted = MLPClassifier((3, 3), max_iter=5, random_state=0).fit(X, y)
     tab = opened(context, explain(fitted, X, y).html(tmp_path / "fitted.html"))
@@ -143,6 +143,7 @@ def test_the_derivation_follows_the_what_if(context, tmp_path, what, delta):
     page.evaluate("DR.sweep.step(1)")
     page.get_by_role("button", name="Back to the network as it was").click()
     until(page, "document.querySelectorAll('#panel [data-changed]').length", lambda n: n == 0)
+    set_state(page, selected=EDGE)  # the derivation followed the sweep
     back = values(page, "#panel")
     assert back["dC/dw^2_{1,2}"] == pytest.approx(subject.trace.dW[2][1, 2], rel=1e-12)
     tab.page.close()

@@ -103,7 +103,7 @@ def test_the_large_picture_reads_places_and_chooses_rows(tab):
     page, subject = tab.page, tab.subject
     set_state(page, selected={"kind": "node", "layer": 1, "j": 2})
     view = page.locator(".plane-view canvas")
-    assert "a₂¹" in view.get_attribute("aria-label")
+    assert "a₂⁽¹⁾" in view.get_attribute("aria-label")
     view.focus()
     page.keyboard.press("ArrowRight")
     text = until(

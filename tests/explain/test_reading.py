@@ -93,7 +93,7 @@ def test_the_overview_says_where_to_go_next():
 
 def test_powers_of_ten_and_inputs_in_a_note():
     node = explained().input(0, 1)
-    node.note = "50% by 5.55897 × 10^−6; raising x_0 would lower the loss"
+    node.note = "50% by 5.55897 × 10^−6; raising x₀ would lower the loss"
     shown = node.latex(depth=0, standalone=False)
     assert r"50\% by 5.55897$\times 10^{-6}$; raising $x_{0}$ would" in shown
     assert "× 10<sup>−6</sup>; raising" in node._repr_html_()
