@@ -49,7 +49,7 @@ def subject_of_run(
     >>> subject_of_run(snapshot).X.shape, subject_of_run(snapshot, "same").X.shape
     ((8, 2), (64, 2))
     >>> subject = subject_of_run(snapshot, row=299)
-    >>> subject.names.rows[-1], subject.w[-1]
+    >>> subject.names.rows[-1], float(subject.w[-1])
     ('299', 0.0)
     """
     data, net = snapshot.data, snapshot.net
