@@ -753,6 +753,9 @@ declare namespace Page {
   interface Room {
     width: number;
     height: number;
+    /** How high a drawing may be that is in sight as a whole; and whether its rows are close for that. */
+    most: number;
+    close?: boolean;
     /** The reader's size of text. */
     scale: number;
     /** Whether the nodes carry pictures. */

@@ -21,10 +21,12 @@ const drawingModule = (function () {
     const unit = parseFloat(getComputedStyle(root).fontSize) / scale;
     const width = Math.max(element.clientWidth - 2, 240);
     const narrow = width < DR.layout.NARROW;
-    // Larger text makes all of it larger: the page is scrolled then, and not the drawing in its card.
     const high = narrow ? Math.max(0.5 * innerHeight, 300) : Math.max(innerHeight - 18.6 * unit, 260);
     const height = Math.round(scale * high);
-    return { width, height, scale, pictured: DR.pictures.has(store) };
+    // Larger text makes all of it larger, as far as the window goes.
+    const top = element.lastElementChild?.getBoundingClientRect().top ?? 0;
+    const most = Math.floor(innerHeight - top - scrollY - 0.5 * unit);
+    return { width, height, most, scale, pictured: DR.pictures.has(store) };
   }
 
   /** The part that the Tab key comes to. @param {Page.Drawing} view */

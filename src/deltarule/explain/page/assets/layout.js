@@ -8,8 +8,8 @@ const layoutModule = (function () {
 
   // All in pixels, for text of the usual size; the reader's size of text multiplies them.
   const NARROW = 520; // a room less wide than this is laid out as on a phone
-  const RADIUS = { least: 9, picture: 12, middling: 20, roomy: 22, most: 42 };
-  const PITCH = { least: 33, most: 140, narrow: 66 }; // from node to node
+  const RADIUS = { least: 9, close: 7.6, picture: 12, middling: 20, roomy: 22, most: 42 };
+  const PITCH = { least: 33, close: 30.2, most: 140, narrow: 66 }; // from node to node
   const BELOW = 15; // under a node, for a number
   const FREE = { wide: 78, narrow: 18 }; // between two columns of nodes, for lines and labels
   const NAMED = 58; // rows of outputs that are closer have no room for a name above a target
@@ -87,9 +87,13 @@ const layoutModule = (function () {
    * @param {Page.Room} room @param {number} pitch @param {number} most the largest radius that is tried
    * @returns {Page.Sizes}
    */
-  function sizesOf({ scale: A, pictured }, pitch, most) {
+  function sizesOf({ scale: A, pictured, close }, pitch, most) {
     const tall = pitch - BELOW * A;
-    const r = clamp((pictured ? tall : Math.min(tall, 0.72 * pitch)) / 2, RADIUS.least * A, most);
+    const r = clamp(
+      (pictured ? tall : Math.min(tall, 0.72 * pitch)) / 2,
+      (close ? RADIUS.close : RADIUS.least) * A,
+      most,
+    );
     const u = A * clamp(r / (25 * A), 1, 1.4);
     const roomy = r >= RADIUS.roomy * A;
     const font = r < RADIUS.middling * A ? FONT.dense * A : FONT.text * u;
@@ -115,14 +119,15 @@ const layoutModule = (function () {
     const narrow = room.width < NARROW;
     const most = Math.max(...counted.map(({ rows }) => rows));
     const some = counted.some((column) => column.some);
-    let sizes = sizesOf(room, PITCH.least * A, largest),
+    const closest = (room.close ? PITCH.close : PITCH.least) * A;
+    let sizes = sizesOf(room, closest, largest),
       pitch = 0,
       top = 0;
     for (let pass = 0; pass < 2; ++pass) {
       top = (some ? 56 : 42) * sizes.u;
       // A phone's page is scrolled anyway, and so is one with larger text.
-      const free = room.height - top - (below && !narrow && A <= 1 ? 92 : 10) * sizes.u;
-      pitch = clamp(free / most, PITCH.least * A, (narrow ? PITCH.narrow : PITCH.most) * A);
+      const free = room.height - top - (below && !narrow && (A <= 1 || room.close) ? 92 : 10) * sizes.u;
+      pitch = clamp(free / most, closest, (narrow ? PITCH.narrow : PITCH.most) * A);
       sizes = sizesOf(room, pitch, largest);
     }
     const { u, half, side } = sizes;
@@ -183,12 +188,40 @@ const layoutModule = (function () {
 
   /**
    * Places for the nodes drawn. Nodes become smaller, and the loss goes below the outputs, before the
-   * drawing becomes wider than its room.
+   * drawing becomes wider than its room. With larger text all of it is larger, as far as the window
+   * goes: a drawing that is in sight as a whole at the usual size of text stays so.
    *
    * @param {Page.Network} net @param {number[][]} nodes @param {{ inputs: string[], outputs: string[] }} names
    * @param {Page.Room} room @returns {Page.Layout}
    */
-  function layout(net, nodes, { inputs, outputs }, room) {
+  function layout(net, nodes, names, room) {
+    const most = Math.max(room.most, room.height / room.scale);
+    /** @param {number} scale @param {boolean} [close] */
+    const at = (scale, close = false) => {
+      const height = Math.min((room.height / room.scale) * scale, most);
+      return atScale(net, nodes, names, { ...room, height, scale, close });
+    };
+    /** @param {Page.Layout} found */
+    const inSight = (found) => found.height <= room.most;
+    const found = at(room.scale);
+    if (room.scale <= 1 || inSight(found)) return found;
+    const usual = at(1);
+    if (!inSight(usual)) return found;
+    for (let scale = room.scale; scale > 1; scale /= 1.02)
+      for (const close of [false, true]) {
+        const smaller = at(scale, close);
+        if (inSight(smaller)) return smaller;
+      }
+    return usual;
+  }
+
+  /**
+   * The layout of `layout` with letters of the size that the room says.
+   *
+   * @param {Page.Network} net @param {number[][]} nodes @param {{ inputs: string[], outputs: string[] }} names
+   * @param {Page.Room} room @returns {Page.Layout}
+   */
+  function atScale(net, nodes, { inputs, outputs }, room) {
     const counted = nodes.map((drawn, l) => {
       const some = drawn.length < net.widths[l];
       const bias = net.bias && l < net.L;
@@ -206,7 +239,7 @@ const layoutModule = (function () {
     const least = Math.min(full, room.pictured ? RADIUS.picture : 11);
     /** @type {[below: boolean, least: number, tight: boolean][]} */
     const ways = [
-      [false, Math.max(least, 0.72 * full), false],
+      [false, Math.max(least, 0.72 * full), Boolean(room.close)],
       [true, least, false],
       [false, least, false],
       [true, RADIUS.least, true],

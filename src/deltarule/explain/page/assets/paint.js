@@ -251,14 +251,13 @@ const paintModule = (function () {
     const room = 2 * loss.half - 14 * u;
     const words = known.loss ? DR.layout.numberIn(cost, room, 15 * u, { full: true }) : "";
     number(part.value, known.loss ? name : null, cost, words);
-    // The box is narrow: the full words for its rows are in its label, and below the drawing.
+    // The full words for its rows are in its label, and below the drawing.
     const title = mean
       ? over
         ? `C over ${store.rows.n} of ${store.rows.of}`
         : "mean loss C"
       : `loss ${text}`;
-    const shortTitle = DR.layout.nameIn(title, room, view.plan.names);
-    if (part.title.textContent !== shortTitle) part.title.textContent = shortTitle;
+    DR.parts.titleLoss(part, title, room, view.plan);
     part.tone = `loss${known.loss ? "" : " empty"}`;
     put(
       part.element,

@@ -228,6 +228,25 @@ const partsModule = (function () {
   }
 
   /**
+   * Writes the title of the loss: how many rows it is over is in a second line where one is too short.
+   *
+   * @param {Page.LossPart} part @param {string} title @param {number} room @param {Page.Layout} plan
+   */
+  function titleLoss({ title: element, x, y }, title, room, { names, u }) {
+    const at = DR.dom.textWidth(title, names) > room ? title.indexOf(" of ") : -1;
+    const lines = at < 0 ? [title] : [title.slice(0, at), title.slice(at)];
+    const short = lines.map((line) => DR.layout.nameIn(line, room, names));
+    if (element.textContent === short.join("")) return;
+    const first = y - (at < 0 ? 10 : 16) * u;
+    const spans = short.map((line, place) => {
+      const span = svg("tspan", { x, y: first + 14 * u * place });
+      span.textContent = line;
+      return span;
+    });
+    element.replaceChildren(...spans);
+  }
+
+  /**
    * A line and its grip: a small place that no other line passes, which takes the pointer's clicks
    * and is the centre of the element's box. (The middles of w_12 and w_21 are the same point.)
    *
@@ -368,6 +387,6 @@ const partsModule = (function () {
     );
   }
 
-  return { build, keyOf };
+  return { build, keyOf, titleLoss };
 })();
 DR.parts = partsModule;
