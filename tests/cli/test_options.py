@@ -67,6 +67,8 @@ BAD = [
             ("--engine", "gpu"),
             ("--quality", "fastest"),
             ("--time-budget", "0"),
+            ("--checkpoint", "numbers.model"),
+            ("--every", "soon"),
             ("--out", "numbers.csv"),
         ]
     ),
@@ -95,6 +97,7 @@ BAD = [
             ("--digits", "99"),
             ("--latex", "a.txt"),
             ("--html", "a.txt"),
+            ("--image", "8by8", "--html", "a.html"),
         ]
     ),
     *(
@@ -145,6 +148,23 @@ BAD = [
     ),
     (["check"], "--engine", "gpu", []),
     *(
+        (["export", "numbers.model", "numbers.csv"], option, value, more)
+        for option, value, *more in [
+            ("--c", "numbers.csv"),
+            ("--onnx", "a.txt"),
+            ("--name", "a b", "--c", "new"),
+            ("--member", "silu", "--c", "new"),
+            ("--table", "t", "--c", "new"),
+            ("--sql", "selec", "--c", "new"),
+            ("--max-memory", "nan", "--c", "new"),
+            ("--delimiter", "ab", "--c", "new"),
+            ("--encoding", "x", "--c", "new"),
+            ("--skip", "two", "--c", "new"),
+            ("--comment", "", "--c", "new"),
+            ("--names", "a,", "--c", "new"),
+        ]
+    ),
+    *(
         (PLAYGROUND, option, value, [])
         for option, value in [
             ("--target", "z"),
@@ -167,6 +187,7 @@ BAD = [
             ("--names", "a,a"),
             ("--port", "99999"),
             ("--token", "a/b"),
+            ("--export", "numbers.csv"),
         ]
     ),
 ]
@@ -199,7 +220,8 @@ def test_a_bad_value_is_refused_by_the_name_of_its_option(
     error = deltarule(*command, *fast, option, value, *more, "--json").json
     assert error.keys() == {"error", "kind", "status", "parameter", "given", "expected", "hint"}
     # An error of a place, not of a value:
-    if option != "--out" or command[0] not in ("fit", "distill", "update"):
+    places = {(each, "--out") for each in ("fit", "distill", "update")}
+    if (command[0], option) not in places | {("export", "--c"), ("fit", "--checkpoint")}:
         assert error["parameter"] == option
     assert f"error: {error['error']}\n" == outcome.err
 

@@ -218,13 +218,13 @@ def test_predictions_keep_what_appears_and_are_not_lost(here, deltarule, monkeyp
 
 def test_a_page_is_not_lost(here, deltarule, monkeypatch):
     assert fit(deltarule, "m").status == 0
-    original = run_explain._write_page
+    original = run_explain.write_page_of
 
     def page(*arguments):
         original(*arguments)
         Path("page.html").write_text("mine")
 
-    monkeypatch.setattr(run_explain, "_write_page", page)
+    monkeypatch.setattr(run_explain, "write_page_of", page)
     found = deltarule("explain", "m", "t.csv", "--html", "page.html", "--quiet")
     assert found.status == 3
     assert Path("page.html").read_text() == "mine"

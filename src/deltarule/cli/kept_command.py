@@ -42,7 +42,10 @@ class KeptCommand:
         self._path = folder / COMMAND
         self._record: dict[str, Any] = _read(folder) if self._path.exists() else {}
         if not self._record:
-            refuse_foreign(folder)
+            try:
+                refuse_foreign(folder)
+            except FileError as error:
+                raise FileError(f"{error}; name another with {_OPTION}") from None
 
     def write(self) -> None:
         """Write the command, unless the folder has one: that of the training's first call."""
