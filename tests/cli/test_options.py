@@ -147,6 +147,7 @@ BAD = [
         ]
     ),
     (["check"], "--engine", "gpu", []),
+    (["playground", "--no-open"], "--export", "numbers.csv", []),
     *(
         (["export", "numbers.model", "numbers.csv"], option, value, more)
         for option, value, *more in [
@@ -187,7 +188,6 @@ BAD = [
             ("--names", "a,a"),
             ("--port", "99999"),
             ("--token", "a/b"),
-            ("--export", "numbers.csv"),
         ]
     ),
 ]
