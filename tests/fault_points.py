@@ -13,6 +13,20 @@ from deltarule.files import filesystem
 _CHANGES = ("fsync", "mkdir", "rename", "replace", "unlink", "remove", "rmdir", "link")
 
 
+class Killed(BaseException):
+    """Stands for a process that ends."""
+
+
+def killed_after(epoch):
+    """A callback of training that ends it as if the process had ended."""
+
+    def callback(event):
+        if event.epoch == epoch:
+            raise Killed
+
+    return callback
+
+
 class _File:
     """A file whose write is a point of its own, and which may end after half of its data."""
 

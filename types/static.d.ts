@@ -102,14 +102,7 @@ declare namespace Static {
 
   // -- data ---------------------------------------------------------------------------------
 
-  interface Axis {
-    name: string;
-    inputs: number[];
-    levels: string[];
-    date: boolean;
-    offset: number;
-    scale: number;
-  }
+  type Axis = Live.Axis;
   interface Target {
     name: string;
     /** Empty for a quantity. */

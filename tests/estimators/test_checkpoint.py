@@ -5,6 +5,7 @@ import pickle
 import numpy as np
 import pytest
 from sklearn.base import clone
+from tests.fault_points import Killed, killed_after
 
 from deltarule import MLPClassifier, MLPRegressor, TabularClassifier, TabularRegressor
 from deltarule.errors import InputError
@@ -20,15 +21,6 @@ FEW = (
     Configuration("silu", "robust", (6,), "silu", epochs=6),
     Configuration("bins", "piecewise_linear", (4,), epochs=6),
 )
-
-
-class Killed(BaseException):
-    """Stands for a process that ends."""
-
-
-def kill_after_5(event):
-    if event.epoch == 5:
-        raise Killed
 
 
 @pytest.mark.parametrize(
@@ -53,7 +45,7 @@ def test_mlps(kind, options, tmp_path):
     whole = clone(estimator).fit(X, y)
     saved = {"checkpoint": Checkpoint(tmp_path, 0)}
     with pytest.raises(Killed):
-        clone(estimator).set_params(**saved, callbacks=[kill_after_5]).fit(X, y)
+        clone(estimator).set_params(**saved, callbacks=[killed_after(5)]).fit(X, y)
     seen = []
     again = clone(estimator).set_params(
         checkpoint=str(tmp_path), callbacks=[lambda event: seen.append(event.epoch)]

@@ -20,7 +20,7 @@ from deltarule import (
 )
 from deltarule.errors import ExportMismatch, InputError, MissingDependency
 from deltarule.export import onnx_formulas, onnx_graph, to_onnx
-from deltarule.export.onnx_bounds import Bounds, through
+from deltarule.export.bounds import Bounds, through
 from deltarule.export.onnx_graph import Graph
 
 PAIRS = [(g, loss) for g, loss in itertools.product(ACTIVATIONS, LOSSES) if loss.accepts(g)]

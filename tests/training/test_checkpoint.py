@@ -4,35 +4,15 @@ import shutil
 
 import numpy as np
 import pytest
+from tests.fault_points import Killed, killed_after
 from tests.training.helpers import STATEFUL, cut_after, recorded, regression
 from tests.training.test_resume import assert_same
 
-from deltarule.engines import make_engine
 from deltarule.errors import FileError, InputError
 from deltarule.optimizers import RULES
-from deltarule.training import Checkpoint, EpochEvent, StopFlag, train, train_many
+from deltarule.training import Checkpoint, StopFlag, train, train_many
 
 FULL = STATEFUL | {"batch_size": 8}
-
-
-class Killed(BaseException):
-    """Stands for a process that ends."""
-
-
-def killed_after(epoch):
-    def callback(event: EpochEvent):
-        if event.epoch == epoch:
-            raise Killed
-
-    return callback
-
-
-@pytest.fixture(params=["reference", "compiled"])
-def kind(request):
-    """The class of an engine."""
-    if request.param == "compiled":
-        pytest.importorskip("numba")
-    return type(make_engine(request.param))
 
 
 @pytest.mark.parametrize("rule", RULES.names())

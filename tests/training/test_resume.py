@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from tests.training.helpers import STATEFUL, cut_after, recorded, regression
 
-from deltarule.engines import make_engine
 from deltarule.errors import InputError
 from deltarule.maths import Network
 from deltarule.optimizers import RULES, SCHEDULES
@@ -23,14 +22,6 @@ def assert_same(one, other):
     assert one.state.keys() == other.state.keys()
     for name in one.state:
         assert np.array_equal(one.state[name], other.state[name]), name
-
-
-@pytest.fixture(params=["reference", "compiled"])
-def kind(request):
-    """The class of an engine."""
-    if request.param == "compiled":
-        pytest.importorskip("numba")
-    return type(make_engine(request.param))
 
 
 @pytest.mark.parametrize("rule", RULES.names())

@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from deltarule.cli.options import (
     AsJson,
-    Comment,
     Data,
     DateFormat,
     Decimal,
-    Delimiter,
-    Encoding,
     Force,
     Ids,
     Ignore,
     KeepNa,
     Kinds,
-    MaxMemory,
     Na,
-    Names,
     Quiet,
-    Skip,
     Sql,
     TableName,
     TableOptions,
@@ -38,6 +32,7 @@ from deltarule.cli.options import (
     switch,
     with_settings,
 )
+from deltarule.cli.reading_options import with_reading
 from deltarule.cli.status import Status
 from deltarule.tabular.settings import TableSettings, is_single_network
 
@@ -45,6 +40,7 @@ __all__ = ["fit"]
 
 
 @with_settings(TableSettings)
+@with_reading
 def fit(
     data: Data = None,
     target: Target = None,
@@ -63,13 +59,8 @@ def fit(
     kinds: Kinds = None,
     table: TableName = None,
     sql: Sql = None,
-    max_memory: MaxMemory = None,
-    delimiter: Delimiter = None,
-    encoding: Encoding = None,
-    skip: Skip = 0,
-    comment: Comment = None,
-    names: Names = None,
     *,
+    reading: Mapping[str, Any],
     settings: Callable[[], TableSettings],
     quality: Annotated[
         str | None,
@@ -167,12 +158,7 @@ def fit(
         ignore or (),
         kinds or (),
         weights,
-        max_memory,
-        delimiter,
-        encoding,
-        skip=skip,
-        comment=comment,
-        names=names,
+        **reading,
         decimal=decimal or (),
         thousands=thousands or (),
         date_format=date_format or (),

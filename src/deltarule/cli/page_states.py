@@ -11,7 +11,7 @@ import numpy as np
 
 from deltarule.errors import DataError, InputError
 from deltarule.explain.page import PageState
-from deltarule.explain.subsample import evenly_spaced
+from deltarule.maths.subsample import evenly_spaced
 from deltarule.tabular import RecordedTable
 from deltarule.training import Recording, RunState
 from deltarule.training.recording import digest_of_theta

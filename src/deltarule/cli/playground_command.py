@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,22 +10,16 @@ import typer
 
 from deltarule.cli import output
 from deltarule.cli.options import (
-    Comment,
     Data,
     DateFormat,
     Decimal,
-    Delimiter,
-    Encoding,
     Force,
     Ids,
     Ignore,
     KeepNa,
     Kinds,
-    MaxMemory,
     Na,
-    Names,
     Quiet,
-    Skip,
     Sql,
     TableName,
     TableOptions,
@@ -35,11 +30,13 @@ from deltarule.cli.options import (
     whole,
 )
 from deltarule.cli.output_paths import check_output_file, write_output
+from deltarule.cli.reading_options import with_reading
 from deltarule.errors import InputError, Message, Parameter
 
 __all__ = ["playground"]
 
 
+@with_reading
 def playground(
     data: Data = None,
     target: Target = None,
@@ -54,12 +51,8 @@ def playground(
     kinds: Kinds = None,
     table: TableName = None,
     sql: Sql = None,
-    max_memory: MaxMemory = None,
-    delimiter: Delimiter = None,
-    encoding: Encoding = None,
-    skip: Skip = 0,
-    comment: Comment = None,
-    names: Names = None,
+    *,
+    reading: Mapping[str, Any],
     port: Annotated[
         int,
         one(
@@ -139,12 +132,7 @@ def playground(
                 date_format=date_format or (),
                 ids=ids or (),
                 keep_na=keep_na or (),
-                max_memory=max_memory,
-                delimiter=delimiter,
-                encoding=encoding,
-                skip=skip,
-                comment=comment,
-                names=names,
+                **reading,
             )
         )
     elif target is not None:

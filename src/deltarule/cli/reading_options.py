@@ -1,4 +1,4 @@
-"""The options that say how DATA is read, which the commands on a trained model share."""
+"""The options that say how DATA is read, which all commands on a table share."""
 
 from __future__ import annotations
 

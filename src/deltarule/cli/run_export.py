@@ -17,7 +17,7 @@ from deltarule.cli.output_paths import (
 from deltarule.cli.predict_command import read_rows
 from deltarule.errors import FileError, InputError, Message, Parameter
 from deltarule.tables import Table
-from deltarule.tabular import PortfolioModel, TableModel
+from deltarule.tabular import TableModel
 from deltarule.training import Model, load_model
 from deltarule.training.model import holds_table
 
@@ -154,19 +154,12 @@ def _to_c(task: Export, model: TableModel | Model, rows: Table | None, show: Any
 def _to_onnx(task: Export, model: TableModel | Model, rows: Table | None, show: Any) -> _Exported:
     """Return the ONNX graph."""
     from deltarule.export import to_onnx
+    from deltarule.export.subject import network_of_member
 
     file = task.onnx
     assert file is not None
-    if task.member is not None and isinstance(model, PortfolioModel):
-        model = model.network(task.member)
-    elif task.member is not None:
-        raise InputError(
-            Message(Parameter("member"), " was given for a model of one network"),
-            parameter="member",
-            given=task.member,
-            expected="a portfolio, which has members",
-            hint=Message("leave ", Parameter("member"), " out"),
-        )
+    if task.member is not None:
+        model = network_of_member(model, task.member)
     show("exporting, and comparing the graph with the model")
     exported = to_onnx(model, data=rows)
 

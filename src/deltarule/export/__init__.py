@@ -8,7 +8,7 @@
 - ``onnx_sources.py``, ``onnx_tables.py``: the models, and what the graph of each must give.
 - ``onnx_columns.py``, ``onnx_encoders.py``, ``onnx_network.py``, ``onnx_formulas.py``,
   ``onnx_outputs.py``: the operators from columns to predictions; ``onnx_graph.py``: the graph.
-- ``onnx_rows.py``, ``onnx_bounds.py``: rows to test with, and how far predictions may differ.
+- ``onnx_rows.py``, ``bounds.py``: rows to test with, and how far predictions may differ.
 """
 
 from deltarule.export.c_compiler import Sizes

@@ -15,6 +15,7 @@ import numpy as np
 
 from deltarule.errors import InputError, Message, Parameter
 from deltarule.export.c_names import comment, literals, shared_type
+from deltarule.export.unseen_text import unseen_text
 from deltarule.tables import Schema, TableEncoder, TextColumn
 from deltarule.tables.calendar_encoder import PERIODS, CalendarEncoder
 from deltarule.tables.cells import parse_number
@@ -38,7 +39,6 @@ __all__ = [
     "column_codes",
     "constant_table",
     "of_all_columns",
-    "unseen_level",
 ]
 
 MISSING, OTHER = -1, -2
@@ -388,21 +388,7 @@ def _write_statistics(encoder: TargetStatisticsEncoder, code: ColumnCode) -> Non
 
 def _probes(levels: tuple[str, ...]) -> TextColumn:
     """Return cells that hold every level, then a missing one, then a level that is none of them."""
-    return TextColumn.from_cells([*levels, None, unseen_level(levels)])
-
-
-def unseen_level(levels: tuple[str, ...]) -> str:
-    """Return a text that is none of these.
-
-    Examples
-    --------
-    >>> unseen_level(("unseen", "a"))
-    'unseen_'
-    """
-    found, known = "unseen", set(levels)
-    while found in known:
-        found += "_"
-    return found
+    return TextColumn.from_cells([*levels, None, unseen_text(levels)])
 
 
 def _number(value: float) -> str:

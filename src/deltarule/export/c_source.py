@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from deltarule._version import __version__
+from deltarule.export.bounds import FACTOR
 from deltarule.export.c_encoders import (
     HELPERS,
     MISSING,
@@ -21,7 +22,6 @@ from deltarule.export.c_encoders import (
 from deltarule.export.c_names import Names, comment, identifier, literals
 from deltarule.export.c_network import DECODERS, network_code
 from deltarule.export.equality import EqualityRows
-from deltarule.export.onnx_bounds import FACTOR
 from deltarule.export.subject import ExportedNetwork
 
 __all__ = ["CSource"]

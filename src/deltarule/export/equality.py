@@ -13,10 +13,12 @@ from typing import Any
 import numpy as np
 
 from deltarule.errors import InputError
-from deltarule.export.c_encoders import MISSING, OTHER, ColumnCode, unseen_level
-from deltarule.export.onnx_bounds import network_bounds, through
+from deltarule.export.bounds import network_bounds, through
+from deltarule.export.c_encoders import MISSING, OTHER, ColumnCode
 from deltarule.export.subject import ExportedNetwork
+from deltarule.export.unseen_text import unseen_text
 from deltarule.maths import forward
+from deltarule.maths.subsample import evenly_spaced
 from deltarule.tables import TextColumn, TypedColumns
 
 __all__ = ["EqualityRows", "encoded_rows", "rows_of_schema", "table_rows", "tolerances"]
@@ -54,7 +56,7 @@ class EqualityRows:
 def tolerances(subject: ExportedNetwork, X: np.ndarray, expected: np.ndarray) -> np.ndarray:
     """Return how far predictions in float32 may be from those expected, shape (N, M).
 
-    What :func:`~deltarule.export.onnx_bounds.network_bounds` allows for the outputs in float32,
+    What :func:`~deltarule.export.bounds.network_bounds` allows for the outputs in float32,
     passed on to the predictions, and 4 eps of these for the operations after it, and the least
     normal number, since processors may take smaller ones for 0; infinite where a number of the
     forward pass is beyond float32.
@@ -121,7 +123,7 @@ def encoded_rows(subject: ExportedNetwork, X: Any, n_rows: int) -> EqualityRows:
             expected=f"(N, {subject.net.n_inputs}), rows of inputs of the network, at least one",
         )
     with np.errstate(over="ignore"):
-        X = X[_spread(len(X), n_rows)].astype(np.float32)
+        X = X[evenly_spaced(len(X), n_rows)].astype(np.float32)
     if not np.isfinite(X).all():
         raise InputError(
             "data holds numbers that are not finite in float32", parameter="data",
@@ -129,13 +131,6 @@ def encoded_rows(subject: ExportedNetwork, X: Any, n_rows: int) -> EqualityRows:
         )  # fmt: skip
     given = X.astype(subject.net.dtype)
     return _tested(subject, [X], given, subject.predict(given))
-
-
-def _spread(count: int, most: int) -> np.ndarray:
-    """Return the numbers of at most so many rows, from the first to the last."""
-    if count <= most:
-        return np.arange(count)
-    return np.unique(np.linspace(0, count - 1, most).round().astype(np.int64))
 
 
 def rows_of_schema(codes: Sequence[ColumnCode], absent: Sequence[str], n: int) -> TypedColumns:
@@ -166,7 +161,7 @@ def table_rows(
 ) -> EqualityRows:
     """Return at most so many rows of a table: half as they are, the others with changed cells."""
     assert subject.encoder is not None
-    base = typed.take(_spread(len(typed), max(n_rows // 2, 1)))
+    base = typed.take(evenly_spaced(len(typed), max(n_rows // 2, 1)))
     changes = _changes(codes, max((n_rows - len(base)) // 3, 1))
     rows = base.take(np.concatenate([np.arange(len(base)), np.arange(len(changes)) % len(base)]))
     columns: dict[str, Any] = dict(rows.columns)
@@ -213,7 +208,7 @@ def _changed(code: ColumnCode, cells: Any, changes: Mapping[int, Any]) -> tuple[
             typed[row] = np.nan
             given[row] = np.nan if value is None else value
         return typed, given
-    unseen = unseen_level((*code.levels, *code.other))
+    unseen = unseen_text((*code.levels, *code.other))
     texts = cells.tolist()
     for row, value in changes.items():
         texts[row] = None if value is None else unseen

@@ -16,10 +16,11 @@ import numpy as np
 
 from deltarule.errors import InputError
 from deltarule.export.onnx_graph import Graph, GraphValue
+from deltarule.export.unseen_text import unseen_text
 from deltarule.tables import Column, Schema, Table, TextColumn, apply_schema
 from deltarule.tables.cells import is_unicode, parse_date, parse_number
 
-__all__ = ["DATE_DOC", "NUMBER_DOC", "TEXT_DOC", "InputColumns", "unseen_text"]
+__all__ = ["DATE_DOC", "NUMBER_DOC", "TEXT_DOC", "InputColumns"]
 
 NUMBER_DOC = "number; NaN if missing"
 DATE_DOC = "days since 1970-01-01 (UTC), with the time of day as a fraction; NaN if missing"
@@ -136,20 +137,6 @@ class InputColumns:
         table = Table((column.name,), {column.name: TextColumn.from_cells(texts)})
         found: Any = apply_schema(alone, table, need_target=False).columns[column.name]
         return found
-
-
-def unseen_text(known: Sequence[str], tokens: Sequence[str] = ()) -> str:
-    """Return a text that is none of these, in any case of its letters.
-
-    Examples
-    --------
-    >>> unseen_text(["a", "Unseen"])
-    'unseen_'
-    """
-    taken, text = {each.lower() for each in (*known, *tokens)}, "unseen"
-    while text in taken:
-        text += "_"
-    return text
 
 
 def _tokens(schema: Schema, column: Column) -> tuple[str, ...]:

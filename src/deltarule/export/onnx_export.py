@@ -9,11 +9,15 @@ from typing import Any
 import numpy as np
 
 from deltarule.errors import ExportMismatch, InputError
-from deltarule.export.onnx_bounds import FACTOR
+from deltarule.estimators.mlp_base import BaseMLP
+from deltarule.estimators.tabular_base import BaseTabular
+from deltarule.export import onnx_tables
+from deltarule.export.bounds import FACTOR
 from deltarule.export.onnx_graph import Graph, import_onnx
 from deltarule.export.onnx_sources import EstimatorSource, Expected, ModelSource, Source
 from deltarule.files.atomic_file import write_bytes
 from deltarule.files.path_checks import check_file_path
+from deltarule.tabular import NetworkModel, PortfolioModel
 from deltarule.training import Model, TrainingResult
 
 __all__ = ["OnnxExport", "to_onnx"]
@@ -145,17 +149,13 @@ def to_onnx(
 
 
 def _source_of(model: Any) -> Source:
-    """Return what is exported of a model; the modules of other kinds of models stay unloaded."""
+    """Return what is exported of a model."""
     if isinstance(model, TrainingResult):
         model = Model(model.net, model.theta, model.history)
     if isinstance(model, Model):
         return ModelSource(model)
-    if hasattr(model, "_decode") and hasattr(model, "hidden_layer_sizes"):
+    if isinstance(model, BaseMLP):
         return EstimatorSource(model)
-    from deltarule.estimators.tabular_base import BaseTabular
-    from deltarule.export import onnx_tables
-    from deltarule.tabular import NetworkModel, PortfolioModel
-
     if isinstance(model, NetworkModel):
         return onnx_tables.NetworkModelSource(model)
     if isinstance(model, PortfolioModel):

@@ -7,24 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.export.onnx_columns import unseen_text
+from deltarule.export.unseen_text import unseen_text
+from deltarule.maths.subsample import evenly_spaced
 from deltarule.tables import Column, Schema, Table, TextColumn, TypedColumns
 
 __all__ = ["matrix_rows", "rows_for_outputs", "table_rows"]
 
 # The most given rows that are compared, and how many rows are made.
 _MOST_GIVEN, _MADE = 400, 100
-
-
-def _evenly_spaced(n_rows: int, most: int = _MOST_GIVEN) -> np.ndarray:
-    """Return the numbers of at most so many rows.
-
-    Examples
-    --------
-    >>> _evenly_spaced(10, 4)
-    array([0, 3, 6, 9])
-    """
-    return np.unique(np.linspace(0, max(n_rows - 1, 0), min(most, n_rows)).astype(np.int64))
 
 
 def rows_for_outputs(n_rows: int, n_outputs: int) -> np.ndarray:
@@ -37,13 +27,13 @@ def rows_for_outputs(n_rows: int, n_outputs: int) -> np.ndarray:
     >>> len(rows_for_outputs(500, 10)), len(rows_for_outputs(500, 1000))
     (500, 40)
     """
-    return _evenly_spaced(n_rows, max(40_000 // n_outputs, 20))
+    return evenly_spaced(n_rows, max(40_000 // n_outputs, 20))
 
 
 def matrix_rows(given: np.ndarray | None, n_inputs: int, dtype: Any) -> np.ndarray:
     """Return rows for a network: some of those given, or random ones of three sizes."""
     if given is not None and len(given):
-        return np.asarray(given[_evenly_spaced(len(given))])
+        return np.asarray(given[evenly_spaced(len(given), _MOST_GIVEN)])
     rng = np.random.default_rng(0)
     sizes = np.repeat([0.3, 1.0, 3.0], _MADE)[:, None]
     rows: np.ndarray = (sizes * rng.standard_normal((3 * _MADE, n_inputs))).astype(dtype)
@@ -70,7 +60,7 @@ def table_rows(
     rng = np.random.default_rng(0)
     if given is not None and not len(given):
         given = None
-    chosen = np.zeros(0, np.int64) if given is None else _evenly_spaced(len(given))
+    chosen = np.zeros(0, np.int64) if given is None else evenly_spaced(len(given), _MOST_GIVEN)
     # Without given rows, two thirds of those that are made are like those of training.
     n_made = _MADE if given is not None else 3 * _MADE
     again = rng.integers(0, 1 if given is None else len(given), n_made)

@@ -14,7 +14,7 @@ import numpy as np
 
 from deltarule._version import __version__
 from deltarule.errors import InputError
-from deltarule.export.onnx_bounds import Bounds, network_bounds, through
+from deltarule.export.bounds import Bounds, network_bounds, through
 from deltarule.export.onnx_graph import Graph, GraphValue
 from deltarule.export.onnx_network import network_nodes
 from deltarule.export.onnx_outputs import check_labels, first_column, label_nodes, probabilities

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.errors import InputError
-from deltarule.export.onnx_bounds import Bounds, network_bounds, through
+from deltarule.export.bounds import Bounds, network_bounds, through
 from deltarule.export.onnx_columns import InputColumns
 from deltarule.export.onnx_encoders import check_encoder, encoder_nodes
 from deltarule.export.onnx_graph import Graph, GraphValue

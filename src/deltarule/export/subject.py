@@ -18,7 +18,7 @@ from deltarule.tabular import NetworkModel, PortfolioModel
 from deltarule.tabular.network_targets import decode_outputs
 from deltarule.training import Model
 
-__all__ = ["ExportedNetwork", "exported_network"]
+__all__ = ["ExportedNetwork", "exported_network", "network_of_member"]
 
 _ONE_NETWORK = "a model of one network"
 
@@ -86,16 +86,8 @@ def exported_network(
         If it is of several networks or of another kind, is not fitted, or has no member or table
         that was asked for.
     """
-    if member is not None and isinstance(model, PortfolioModel):
-        model = model.network(member)
-    elif member is not None:
-        raise InputError(
-            Message(Parameter("member"), f" was given for {_what(model)}"),
-            parameter="member",
-            given=member,
-            expected="a portfolio that was loaded from a folder, which has members",
-            hint=Message("leave ", Parameter("member"), " out"),
-        )
+    if member is not None:
+        model = network_of_member(model, member)
     if isinstance(model, PortfolioModel | BaseTabular):
         raise _of_several(model)
     if isinstance(model, NetworkModel):
@@ -124,6 +116,25 @@ def exported_network(
         f"a {type(model).__name__} cannot be exported",
         parameter="model",
         expected="a NetworkModel, an MLPClassifier or MLPRegressor, or a Model",
+    )
+
+
+def network_of_member(model: Any, member: str) -> NetworkModel:
+    """Return the first network of a portfolio's member.
+
+    Raises
+    ------
+    InputError
+        If the model is no portfolio that was loaded from a folder, or has no such member.
+    """
+    if isinstance(model, PortfolioModel):
+        return model.network(member)
+    raise InputError(
+        Message(Parameter("member"), f" was given for {_what(model)}"),
+        parameter="member",
+        given=member,
+        expected="a portfolio that was loaded from a folder, which has members",
+        hint=Message("leave ", Parameter("member"), " out"),
     )
 
 

@@ -62,15 +62,23 @@ class NumberedBundles:
         self._kind, self._version = kind, version
         self._pattern = re.compile(rf"{re.escape(name)}-(\d{{{_DIGITS},}})")
 
+    def _numbers(self) -> list[int]:
+        """Return the numbers of the bundles, in order."""
+        names: list[str] = []
+        with translate_os_errors("read", self.folder), contextlib.suppress(FileNotFoundError):
+            names = [path.name for path in self.folder.iterdir()]
+        return sorted(int(match[1]) for match in map(self._pattern.fullmatch, names) if match)
+
+    def _newest_number(self) -> int:
+        """Return the number of the newest bundle; 0 if there is none."""
+        return max(self._numbers(), default=0)
+
+    def _path(self, number: int) -> Path:
+        return self.folder / f"{self._name}-{number:0{_DIGITS}}"
+
     def paths(self) -> list[Path]:
         """Return the folders of the bundles, the oldest first."""
-        found = []
-        with translate_os_errors("read", self.folder), contextlib.suppress(FileNotFoundError):
-            for path in self.folder.iterdir():
-                match = self._pattern.fullmatch(path.name)
-                if match:
-                    found.append((int(match[1]), path))
-        return [path for _, path in sorted(found)]
+        return [self._path(number) for number in self._numbers()]
 
     def newest(self) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:
         """Return the documents and arrays of the newest bundle that can be read, if there is one.
@@ -106,9 +114,7 @@ class NumberedBundles:
         FileError
             If it cannot be written; the others are left as they were.
         """
-        paths = self.paths()
-        number = int(paths[-1].name.rpartition("-")[2]) + 1 if paths else 1
-        new = self.folder / f"{self._name}-{number:0{_DIGITS}}"
+        new = self._path(self._newest_number() + 1)
         write_bundle(new, self._kind, self._version, documents, arrays)
         self.prune()
 
@@ -120,12 +126,11 @@ class NumberedBundles:
 
     def clear(self) -> None:
         """Remove all bundles, and what killed writers have left; and the folder if it is empty."""
-        paths = self.paths()
-        for path in paths:
+        newest = self._newest_number()
+        for path in self.paths():
             _remove(path)
-        next_number = int(paths[-1].name.rpartition("-")[2]) + 1 if paths else 1
-        for number in (next_number - 1, next_number):
-            for left in leftovers(self.folder / f"{self._name}-{number:0{_DIGITS}}")[0]:
+        for number in (newest, newest + 1):
+            for left in leftovers(self._path(number))[0]:
                 shutil.rmtree(left, ignore_errors=True)
         with contextlib.suppress(OSError):
             self.folder.rmdir()

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.errors import InputError
-from deltarule.explain.subsample import evenly_spaced
+from deltarule.maths.subsample import evenly_spaced
 from deltarule.playground.data import Axis, Data
 
 __all__ = [

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.explain.subsample import evenly_spaced
+from deltarule.maths.subsample import evenly_spaced
 from deltarule.optimizers import RULES
 from deltarule.playground.data import BUILTIN, Data, TargetSpec
 from deltarule.playground.decision_surface import plane_points, side_for, surface_levels

@@ -7,7 +7,7 @@ import dataclasses
 import os
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from deltarule.files.locking import LOCK
 from deltarule.records import real_number
 from deltarule.training.history import History
 from deltarule.training.interrupt import StopReason
-from deltarule.training.run import BEST, PARTIAL, Run, TrainingResult
+from deltarule.training.run import Run, TrainingResult
 from deltarule.training.run_description import describe_run, refuse_difference
 from deltarule.training.steps import StepRun, final_theta
 
@@ -32,7 +32,6 @@ __all__ = [
     "RunSaver",
     "as_checkpoint",
     "as_slot",
-    "checked_seconds",
     "claimed",
     "refuse_foreign",
     "warn_not_written",
@@ -85,14 +84,8 @@ class CheckpointSlot(abc.ABC):
         """Give it back."""
 
 
-def checked_seconds(every: Any) -> float:
-    """Return the seconds between two checkpoints as a float.
-
-    Raises
-    ------
-    InputError
-        If it is no number of at least 0.
-    """
+def _checked_seconds(every: Any) -> float:
+    """Return the seconds between two checkpoints as a float; refuse what is no such number."""
     seconds = real_number(every)
     if seconds is None or not 0 <= seconds < float("inf"):
         raise InputError(parameter="every", given=every, expected="seconds, a number of at least 0")
@@ -143,7 +136,7 @@ class Checkpoint(CheckpointSlot):
     """
 
     def __init__(self, folder: str | os.PathLike[str], every: float = 30.0) -> None:
-        self.every = checked_seconds(every)
+        self.every = _checked_seconds(every)
         self._states = NumberedBundles(folder, "state", KIND, VERSION, most=2)
         self.place = os.fspath(folder)
         self._claim: FolderClaim | None = None
@@ -199,15 +192,15 @@ def refuse_foreign(folder: Path) -> None:
         )
 
 
-def as_slot(checkpoint: Any) -> CheckpointSlot:
-    """Return the argument ``checkpoint`` of :func:`deltarule.train` as a slot.
+def as_checkpoint(checkpoint: Any) -> Checkpoint:
+    """Return an argument ``checkpoint`` as a :class:`Checkpoint`.
 
     Raises
     ------
     InputError
-        If it is neither a path nor a slot, such as a :class:`Checkpoint`.
+        If it is neither a path nor a Checkpoint.
     """
-    if isinstance(checkpoint, CheckpointSlot):
+    if isinstance(checkpoint, Checkpoint):
         return checkpoint
     if isinstance(checkpoint, str | os.PathLike):
         return Checkpoint(checkpoint)
@@ -216,20 +209,9 @@ def as_slot(checkpoint: Any) -> CheckpointSlot:
     )
 
 
-def as_checkpoint(checkpoint: Any) -> Checkpoint | None:
-    """Return an argument ``checkpoint`` of many networks as a :class:`Checkpoint`; None for None.
-
-    Raises
-    ------
-    InputError
-        If it is something else than a path or a Checkpoint.
-    """
-    slot = None if checkpoint is None else as_slot(checkpoint)
-    if slot is None or isinstance(slot, Checkpoint):
-        return slot
-    raise InputError(
-        parameter="checkpoint", given=checkpoint, expected="a folder's path, or a Checkpoint"
-    )
+def as_slot(checkpoint: Any) -> CheckpointSlot:
+    """Return the argument ``checkpoint`` of :func:`deltarule.train` as a slot."""
+    return checkpoint if isinstance(checkpoint, CheckpointSlot) else as_checkpoint(checkpoint)
 
 
 def warn_not_written(error: FileError) -> None:
@@ -250,16 +232,12 @@ class RunSaver:
         Opened.
     run : Run
         At its start.
-    clock : callable
-        Returns the time in seconds.
     """
 
-    def __init__(
-        self, slot: CheckpointSlot, run: Run, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._slot, self._run, self._clock = slot, run, clock
+    def __init__(self, slot: CheckpointSlot, run: Run) -> None:
+        self._slot, self._run = slot, run
         self._description = describe_run(run)
-        self._began = self._last = clock()
+        self._began = self._last = time.monotonic()
         # Of earlier calls.
         self._seconds = 0.0
 
@@ -302,17 +280,12 @@ class RunSaver:
             run.first_cost = first_cost
 
     def save_if_due(self) -> None:
-        """Save the state of the run, if the last one is old enough."""
-        if self._clock() - self._last < self._slot.every or not isinstance(self._run, StepRun):
+        """Save the state of the run, if the last one is old enough; called between its steps."""
+        if time.monotonic() - self._last < self._slot.every:
             return
-        run = self._run
-        state = run.engine.state()
-        if run.best is not None:
-            state[BEST] = run.best
-        if run.done:
-            state[PARTIAL] = np.array([run.done, run.total])
-        self._save(state, run.history, None)
-        self._last = self._clock()
+        assert isinstance(self._run, StepRun)
+        self._save(self._run.state(), self._run.history, None)
+        self._last = time.monotonic()
 
     def finish(self, result: TrainingResult) -> TrainingResult:
         """Save a result; return it with the seconds of earlier calls."""
@@ -326,7 +299,7 @@ class RunSaver:
     ) -> None:
         run = self._run
         final = result is not None and result.stop_reason not in _UNFINISHED
-        seconds = self._seconds + self._clock() - self._began
+        seconds = self._seconds + time.monotonic() - self._began
         record = {
             "run": self._description,
             "final": final,

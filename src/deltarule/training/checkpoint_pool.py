@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -45,8 +45,6 @@ class CheckpointPool:
         its own description besides.
     keep_states : bool
         Whether the optimizer's memory of a trained network is kept, or its parameters alone.
-    clock : callable
-        Returns the time in seconds.
 
     Attributes
     ----------
@@ -67,14 +65,13 @@ class CheckpointPool:
         description: Mapping[str, Any],
         *,
         keep_states: bool = True,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.place, self.every = checkpoint.place, checkpoint.every
         self.earlier_seconds = 0.0
         self._description, self._keep_states = dict(description), keep_states
         self._trained: dict[str, Saved] = {}
         self._pending: dict[str, Saved] = {}
-        self._lock, self._clock = threading.Lock(), clock
+        self._lock = threading.Lock()
         self._bundles = NumberedBundles(self.place, "networks", KIND, VERSION)
         self._claim: FolderClaim = claimed(self._bundles)
         try:
@@ -84,7 +81,7 @@ class CheckpointPool:
         except BaseException:
             self._claim.close()
             raise
-        self._began = self._last = clock()
+        self._began = self._last = time.monotonic()
 
     def _read(self) -> None:
         """Read the networks that are trained; those of a bundle that is damaged are none."""
@@ -125,15 +122,15 @@ class CheckpointPool:
             arrays = arrays if theta is None else {"theta": theta}
         with self._lock:
             self._pending[key] = documents, arrays
-            if self._clock() - self._last >= self.every:
+            if time.monotonic() - self._last >= self.every:
                 self._flush()
 
     def _flush(self) -> None:
         """Write the networks that were trained since the last write."""
         if not self._pending:
             return
-        seconds = self.earlier_seconds + self._clock() - self._began
-        self._last = self._clock()
+        seconds = self.earlier_seconds + time.monotonic() - self._began
+        self._last = time.monotonic()
         try:
             self._write(seconds)
         except FileError as error:

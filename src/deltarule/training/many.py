@@ -209,7 +209,7 @@ def train_many(
     shared["engine"] = _check_arguments(net, data, per_run, shared)
     flag = stop if stop is not None else StopFlag()
     bar = Bar(total) if progress is True else None
-    saved, pool = as_checkpoint(checkpoint), None
+    pool: CheckpointPool | None = None
 
     def train_one(index: int) -> TrainingResult:
         def on_epoch(event: EpochEvent) -> bool:
@@ -234,7 +234,8 @@ def train_many(
     results: list[Any] = [None] * total
     show_waiting = None if bar is None else bar.show
     with contextlib.ExitStack() as stack:
-        if saved is not None:
+        if checkpoint is not None:
+            saved = as_checkpoint(checkpoint)
             pool = stack.enter_context(CheckpointPool(saved, {"networks": total}))
         completed = completed_tasks(train_one, total, workers, flag, show_waiting)
         stack.enter_context(interruptible(flag))

@@ -154,9 +154,16 @@ class StepRun(Run):
     def result(self, stop: Stop, seconds: float) -> TrainingResult:
         """Return the result of the run, with the progress within an unfinished epoch."""
         result = super().result(stop, seconds)
-        if self.done:
-            result.state[PARTIAL] = np.array([self.done, self.total])
-        return result
+        return dataclasses.replace(result, state=result.state | self._partial())
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Return what :meth:`resume` needs, at any step; the best parameters are not copied."""
+        best = {} if self.best is None else {BEST: self.best}
+        return self.engine.state() | best | self._partial()
+
+    def _partial(self) -> dict[str, np.ndarray]:
+        """Return the progress within an unfinished epoch, for the state; empty between epochs."""
+        return {PARTIAL: np.array([self.done, self.total])} if self.done else {}
 
     def _epoch(self, epoch: int) -> Stop | None:
         """Train the rest of an epoch (from 0); return why to stop, or None."""

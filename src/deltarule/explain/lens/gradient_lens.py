@@ -32,7 +32,7 @@ from deltarule.explain.lens.views import MEASURES, lens_html, lens_text
 from deltarule.explain.number_format import json_number
 from deltarule.explain.subject import Subject
 from deltarule.explain.subject_builders import subject_of
-from deltarule.explain.subsample import evenly_spaced
+from deltarule.maths.subsample import evenly_spaced
 from deltarule.optimizers import Rule
 
 __all__ = ["GradientLens", "HardRow", "lens"]

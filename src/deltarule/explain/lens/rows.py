@@ -12,7 +12,7 @@ from deltarule.engines import ReferenceEngine
 from deltarule.errors import InputError
 from deltarule.explain.lens.measures import Measurements, measure, ratio
 from deltarule.explain.subject import Subject
-from deltarule.explain.subsample import evenly_spaced
+from deltarule.maths.subsample import evenly_spaced
 
 __all__ = [
     "OVER_ROWS",

@@ -25,12 +25,12 @@ from deltarule.explain.page.states import (
     states_of,
 )
 from deltarule.explain.subject import Subject
-from deltarule.explain.subsample import evenly_spaced
 from deltarule.explain.words import record_words
 from deltarule.maths import Network
 from deltarule.maths.backprop import compute_trace
 from deltarule.maths.parameter_layout import true_runs
 from deltarule.maths.printing import symbolic_loss
+from deltarule.maths.subsample import evenly_spaced
 
 __all__ = ["MOST_ROWS", "PageState", "check_size", "describe_network", "packed", "payload_of"]
 

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from deltarule.explain.subject import StepTaken, Subject
-from deltarule.explain.subsample import evenly_spaced
 from deltarule.explain.words import record_words
+from deltarule.maths.subsample import evenly_spaced
 
 __all__ = [
     "PageState",

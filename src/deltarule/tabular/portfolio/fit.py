@@ -171,12 +171,13 @@ def fit_portfolio(
     stop = StopFlag() if stop is None else stop
     flag = StopFlag(stop)  # the end of a time budget raises this one alone
     rest = candidates
-    saved = as_checkpoint(checkpoint)
     with contextlib.ExitStack() as stack:
         pool = None
-        if saved is not None:
+        if checkpoint is not None:
             described = _description(typed, schema, y, w, folds, plan, seed, by.name)
-            pool = stack.enter_context(CheckpointPool(saved, described, keep_states=False))
+            pool = stack.enter_context(
+                CheckpointPool(as_checkpoint(checkpoint), described, keep_states=False)
+            )
             if deadline is not None:
                 deadline -= pool.earlier_seconds
         stack.enter_context(interruptible(stop))
