@@ -130,3 +130,11 @@ class Client:
         version, _ = self.server.runner.description
         for name in ("run", "header"):
             self.until(lambda name=name: (getattr(self, name) or {}).get("version", 0) >= version)
+
+
+def holds(page, expression, timeout=60):
+    """Wait until an expression is true; Playwright's own wait uses eval, which the page forbids."""
+    ends = time.monotonic() + timeout
+    while not page.evaluate(expression):
+        assert time.monotonic() < ends, f"it never came true: {expression}"
+        page.wait_for_timeout(20)

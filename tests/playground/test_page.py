@@ -6,12 +6,11 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from tests.browser import Watched, browser
-from tests.playground.helpers import TOKEN, served
+from tests.playground.helpers import TOKEN, holds, served
 
 from deltarule.playground import ReadTable, RunSettings
 from deltarule.tables import infer_schema, table_from_frame
@@ -50,14 +49,6 @@ def watched(context, server):
     found.page.close()
     server.runner.submit("setup", settings=RunSettings(data="moons").plain()).result(60)
     server.runner.submit("speed", steps_per_second=300).result(60)
-
-
-def holds(page, expression, timeout=60):
-    """Wait until an expression is true; Playwright's own wait uses eval, which the page forbids."""
-    ends = time.monotonic() + timeout
-    while not page.evaluate(expression):
-        assert time.monotonic() < ends, f"it never came true: {expression}"
-        page.wait_for_timeout(20)
 
 
 def settle(page):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from tests.browser import Watched, browser
+from tests.playground.helpers import holds
 
 from deltarule.playground import static_playground_html
 from deltarule.playground.page import own_asset
@@ -41,13 +42,6 @@ def watched(context, file):
     yield found
     assert found.errors == []
     assert found.outside(file.as_uri()) == []
-
-
-def holds(page, expression, timeout=60):
-    ends = time.monotonic() + timeout
-    while not page.evaluate(expression):
-        assert time.monotonic() < ends, f"it never came true: {expression}"
-        page.wait_for_timeout(20)
 
 
 def step_of(page):
@@ -146,7 +140,8 @@ def test_a_table_is_trained_on_and_another_column_predicted(watched):
     holds(page, "Number(document.body.dataset.step) > 0")
     select(page, "#own-target", "size")
     holds(page, "DR.page.payload.names.classes.length === 0")
-    assert page.locator("#where").inner_text().startswith("epoch")
+    # The words follow the payload in a message of their own.
+    holds(page, "document.querySelector('#where').innerText.startsWith('epoch')")
 
 
 def test_quotes_semicolons_decimal_commas_and_dates_are_read(watched):
