@@ -26,6 +26,7 @@ from deltarule.training.steps import StepRun, final_theta
 
 __all__ = [
     "COMMAND",
+    "HISTORY",
     "RUNNING",
     "Checkpoint",
     "CheckpointSlot",
@@ -44,7 +45,11 @@ COMMAND = "command.json"
 """The name of the file that keeps the command line's arguments in a checkpoint's folder."""
 
 KIND, VERSION = "deltarule checkpoint", 1
-_DOCUMENT, _HISTORY = "checkpoint.json", "history.json"
+_DOCUMENT = "checkpoint.json"
+HISTORY = "history/"
+"""What the names of a history's arrays begin with. As JSON it would take longer to write than all
+else, where a run has thousands of epochs."""
+
 # Files that stand in a checkpoint's folder before its first state.
 _KNOWN = {LOCK, COMMAND, RUNNING}
 # Why a run ended that would go on with the same call.
@@ -258,7 +263,7 @@ class RunSaver:
         try:
             record = documents[_DOCUMENT]
             refuse_difference(record["run"], self._description, "checkpoint", self._slot.place)
-            result = _result_of(self._run, record, documents[_HISTORY], arrays)
+            result = _result_of(self._run, record, arrays)
             if record["final"]:
                 return result
             self._seconds = result.seconds
@@ -310,22 +315,28 @@ class RunSaver:
             "stop_reason": None if result is None else result.stop_reason.name,
             "optimizer_reset": run.optimizer_reset,
         }
-        documents = {_DOCUMENT: record, _HISTORY: history.to_list()}
+        logs = {f"{HISTORY}{name}": column for name, column in history.to_arrays().items()}
         try:
-            self._slot.save(documents, dict(state), final)
+            self._slot.save({_DOCUMENT: record}, {**state, **logs}, final)
         except FileError as error:
             warn_not_written(error)
 
 
 def _result_of(
-    run: Run, record: Mapping[str, Any], logs: list[dict[str, Any]], state: dict[str, np.ndarray]
+    run: Run, record: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
 ) -> TrainingResult:
     """Return the result that a saved state stands for."""
     net = run.engine.net
+    logs = {
+        name.removeprefix(HISTORY): column
+        for name, column in arrays.items()
+        if name.startswith(HISTORY)
+    }
+    state = {name: value for name, value in arrays.items() if not name.startswith(HISTORY)}
     theta = final_theta(state)
     if theta is None:
         raise KeyError("theta")
-    history = History.from_list(logs)
+    history = History.from_arrays(logs)
     reason = record["stop_reason"]
     return TrainingResult(
         net=net,

@@ -13,6 +13,7 @@ import numpy as np
 from deltarule.errors import FileError
 from deltarule.files import FolderClaim, NumberedBundles
 from deltarule.training.checkpoint import (
+    HISTORY,
     KIND,
     RUNNING,
     VERSION,
@@ -119,7 +120,8 @@ class CheckpointPool:
         """Take the final state of a network, and write it with others when it is time."""
         if not self._keep_states:
             theta = final_theta(arrays)
-            arrays = arrays if theta is None else {"theta": theta}
+            logs = {name: each for name, each in arrays.items() if name.startswith(HISTORY)}
+            arrays = arrays if theta is None else {"theta": theta, **logs}
         with self._lock:
             self._pending[key] = documents, arrays
             if time.monotonic() - self._last >= self.every:

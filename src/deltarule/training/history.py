@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 from deltarule.optimizers.loss_curve import LossCurve
 
@@ -165,8 +167,35 @@ class History:
     @classmethod
     def from_list(cls, logs: list[dict[str, Any]]) -> History:
         """Return the history of the dictionaries that :meth:`to_list` gave."""
-        epoch_logs = [EpochLog(**log) for log in logs]
-        return cls(epoch_logs, epoch_logs[0].epoch - 1 if epoch_logs else 0)
+        return cls._of_logs([EpochLog(**log) for log in logs])
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """Return each attribute of all logs as a float64 array; NaN stands for None.
+
+        Examples
+        --------
+        >>> history = History([EpochLog(1, 10, 0.5, 0.0, None, None, 0.1, 0.01)])
+        >>> History.from_arrays(history.to_arrays()) == history
+        True
+        """
+        return {
+            field.name: np.array(self.column(field.name), dtype=np.float64)
+            for field in dataclasses.fields(EpochLog)
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> History:
+        """Return the history of the arrays that :meth:`to_arrays` gave."""
+        columns = {
+            field.name: _python_values(arrays[field.name], whole=field.type == "int")
+            for field in dataclasses.fields(EpochLog)
+        }
+        rows = zip(*columns.values(), strict=True)
+        return cls._of_logs([EpochLog(**dict(zip(columns, row, strict=True))) for row in rows])
+
+    @classmethod
+    def _of_logs(cls, logs: list[EpochLog]) -> History:
+        return cls(logs, logs[0].epoch - 1 if logs else 0)
 
     def __getstate__(self) -> dict[str, Any]:
         # The losses are computed from the logs again, or set by give_losses.
@@ -174,3 +203,9 @@ class History:
 
     def __len__(self) -> int:
         return self.before + len(self.logs)
+
+
+def _python_values(column: np.ndarray, *, whole: bool) -> list[Any]:
+    """Return the numbers of an array of :meth:`History.to_arrays`, and None for NaN."""
+    values: list[Any] = (column.astype(np.int64) if whole else column).tolist()
+    return values if whole else [None if value != value else value for value in values]
