@@ -14,6 +14,8 @@ BASES = {
     "DataError": errors.InputError,
     "NotCompilable": errors.InputError,
     "FileError": OSError,
+    "ModelFileError": errors.FileError,
+    "UnregisteredFormula": errors.ModelFileError,
     "GradientMismatch": AssertionError,
     "ContractViolation": AssertionError,
     "ExportMismatch": AssertionError,

@@ -12,9 +12,16 @@ from tests.training.helpers import STATEFUL, recorded, regression
 
 from deltarule.errors import FileError
 from deltarule.maths import Network
-from deltarule.training import Checkpoint, History, Model, Recorder, train, train_many
+from deltarule.training import (
+    Checkpoint,
+    History,
+    Model,
+    Recorder,
+    load_recording,
+    train,
+    train_many,
+)
 from deltarule.training.model import load_model, save_model
-from deltarule.training.recording import load_recording
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="forks, and Linux's renames")
 

@@ -217,9 +217,23 @@ def test_a_manifest_names_files_of_its_own_folder_only(tmp_path):
     (tmp_path / "secret.json").write_text("1")
     manifest = read_json(tmp_path / "b" / "manifest.json")
     manifest["sha256"]["../secret.json"] = "0"
+    del manifest["checksum"]
     write_json(tmp_path / "b" / "manifest.json", manifest)
-    with pytest.raises(FileError, match=r"b/secret\.json"):
+    with pytest.raises(FileError, match=r"names a file in another place: '\.\./secret\.json'"):
         read(tmp_path / "b")
+
+
+def test_a_manifest_that_was_changed_is_noticed(tmp_path):
+    write(tmp_path / "b")
+    path = tmp_path / "b" / "manifest.json"
+    path.write_text(path.read_text().replace('"version": 2', '"version": 1'))
+    with pytest.raises(FileError, match=r"manifest\.json' is not what was written"):
+        read(tmp_path / "b")
+    write(tmp_path / "b", overwrite=True)
+    manifest = read_json(path)
+    del manifest["checksum"]  # as earlier versions wrote it
+    write_json(path, manifest)
+    read(tmp_path / "b")
 
 
 @pytest.mark.parametrize("name", ["arrays.safetensors", "a.json"])
@@ -228,6 +242,7 @@ def test_a_file_with_the_right_checksum_and_the_wrong_content(tmp_path, name):
     (tmp_path / "b" / name).write_bytes(b"not this")
     manifest = read_json(tmp_path / "b" / "manifest.json")
     manifest["sha256"][name] = hashlib.sha256(b"not this").hexdigest()
+    del manifest["checksum"]
     write_json(tmp_path / "b" / "manifest.json", manifest)
     with pytest.raises(FileError, match=f"{name}' is not valid"):
         read(tmp_path / "b")

@@ -10,6 +10,8 @@ so ``except ValueError`` catches it::
     │   ├── NotCompilable                   a formula that the compiled engine cannot express
     │   └── DataError                       a table or file whose content cannot be used
     ├── FileError (OSError)                 a file or folder that cannot be read or written
+    │   └── ModelFileError                  one that does not hold what it should, such as a model
+    │       └── UnregisteredFormula (UnknownName)  one of a formula that is not registered
     ├── GradientMismatch (AssertionError)   a derivative that differs from finite differences
     ├── ContractViolation (AssertionError)  an engine that breaks the engine contract
     ├── ExportMismatch (AssertionError)     an exported model that predicts something else
@@ -40,9 +42,11 @@ __all__ = [
     "InputError",
     "Message",
     "MissingDependency",
+    "ModelFileError",
     "NotCompilable",
     "Parameter",
     "UnknownName",
+    "UnregisteredFormula",
     "WorkerFailed",
     "printable",
     "short_repr",
@@ -269,6 +273,16 @@ class DataError(InputError):
 
 class FileError(DeltaruleError, OSError):
     """A file or folder that cannot be read or written."""
+
+
+class ModelFileError(FileError):
+    """A file or folder that does not hold what it should: damaged, alien, or of a later version."""
+
+
+class UnregisteredFormula(ModelFileError, UnknownName):
+    """A file that uses an activation, loss or rule that is not registered in this process."""
+
+    __str__ = Exception.__str__
 
 
 class GradientMismatch(DeltaruleError, AssertionError):

@@ -114,7 +114,7 @@ class Record:
         """Return the parameters as a dictionary."""
         return dict(self.parameters)
 
-    def with_parameters(self, **changes: Any) -> Self:
+    def with_parameters(self, /, **changes: Any) -> Self:
         """Return a copy of the record with other parameter values.
 
         Raises
@@ -217,8 +217,9 @@ class Registry(Generic[R]):
             If the record has no such parameter, or ``which`` is none of the above.
         """
         if isinstance(which, Mapping):
-            values = dict(which)
-            return self.get(str(values.pop("name", "")), **values, **changes)
+            values = {**which, **changes}
+            record = self.get(str(values.pop("name", "")))
+            return record.with_parameters(**values) if values else record
         if isinstance(which, self.record_type):
             record = which
         elif isinstance(which, str):

@@ -153,9 +153,6 @@ def network(**changes):
 )
 def test_damage_that_the_checksums_do_not_know_of(tmp_path, documents, arrays, message):
     folder = bundle(tmp_path, documents, arrays)
-    if documents.get("history.json") == {}:
-        assert len(load_model(folder).history) == 0  # as good as none
-        return
     with pytest.raises(FileError, match=message) as error:
         load_model(folder)
     assert str(folder) in str(error.value)
@@ -194,6 +191,7 @@ def test_a_header_that_declares_more_than_there_is(tmp_path):
         (folder / "arrays.safetensors").write_bytes(content)
         manifest = read_json(folder / "manifest.json")
         manifest["sha256"]["arrays.safetensors"] = hashlib.sha256(content).hexdigest()
+        manifest.pop("checksum", None)
         (folder / "manifest.json").write_text(json.dumps(manifest))
         with pytest.raises(FileError, match="is not valid safetensors"):
             load_model(folder)

@@ -389,6 +389,7 @@ def edited(folder, change):
     path.write_text(json.dumps(value))
     manifest = json.loads(Path(folder, "manifest.json").read_text())
     manifest["sha256"]["recording.json"] = hashlib.sha256(path.read_bytes()).hexdigest()
+    del manifest["checksum"]
     Path(folder, "manifest.json").write_text(json.dumps(manifest))
 
 

@@ -12,7 +12,7 @@ from deltarule.cli.status import ARGUMENTS
 from deltarule.errors import FileError
 from deltarule.files import read_json, write_json
 from deltarule.files.filesystem import translate_os_errors
-from deltarule.files.path_checks import MANIFEST
+from deltarule.files.names import MANIFEST
 from deltarule.training import Checkpoint
 from deltarule.training.checkpoint import COMMAND, refuse_foreign
 
@@ -73,9 +73,10 @@ class KeptCommand:
 
 
 def _digest(model: Path) -> str:
-    """Return the digest of a model's manifest, which has those of its files; "" without one."""
+    """Return the digest of a model's file, or manifest, which has those of all; "" without one."""
     try:
-        return hashlib.sha256((model / MANIFEST).read_bytes()).hexdigest()
+        place = model if model.is_file() else model / MANIFEST
+        return hashlib.sha256(place.read_bytes()).hexdigest()
     except OSError:
         return ""
 

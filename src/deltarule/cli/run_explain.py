@@ -28,7 +28,7 @@ from deltarule.tables import Table, apply_schema, read_table
 from deltarule.tabular import NetworkModel, PortfolioModel, RecordedTable, TableModel
 from deltarule.tabular.replay import RowPlace, recorded_network
 from deltarule.training import Recording, ReplayedStep, load_recording
-from deltarule.training.recording import FOLDER
+from deltarule.training.recording_reading import is_recorded
 
 __all__ = ["Question", "answer"]
 
@@ -246,7 +246,7 @@ def _explain_model(question: Question, show: Any) -> _Explained:
         folder,
         lambda: (
             load_table_model(folder),
-            load_recording(folder) if (folder / FOLDER).is_dir() else None,
+            load_recording(folder) if is_recorded(folder) else None,
         ),
     )
     model, what, which = _network_of(stored, question)

@@ -9,7 +9,8 @@ or the new: see :mod:`deltarule.files.filesystem` and :mod:`deltarule.files.lock
 """
 
 from deltarule.files.atomic_file import is_stream, read_json, write_bytes, write_json
-from deltarule.files.bundles import Bundle, Part, read_bundle, write_bundle
+from deltarule.files.bundle_reading import has_bundle, read_bundle, read_document
+from deltarule.files.bundles import Bundle, Part, write_bundle
 from deltarule.files.consistency import consistent_read
 from deltarule.files.fallback_path import save_elsewhere
 from deltarule.files.locking import FolderClaim
@@ -24,9 +25,11 @@ __all__ = [
     "check_bundle_path",
     "check_file_path",
     "consistent_read",
+    "has_bundle",
     "is_bundle",
     "is_stream",
     "read_bundle",
+    "read_document",
     "read_json",
     "save_elsewhere",
     "write_bundle",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import json
 import os
@@ -12,7 +13,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from deltarule.errors import FileError, InputError
+from deltarule.errors import InputError, ModelFileError, printable
 from deltarule.files.filesystem import (
     already_exists,
     rename_new,
@@ -22,8 +23,10 @@ from deltarule.files.filesystem import (
     translate_os_errors,
 )
 from deltarule.files.locking import create_locked, folder_lock, leftovers
+from deltarule.files.stored_files import read_regular
 
 __all__ = [
+    "MOST_JSON",
     "is_stream",
     "json_bytes",
     "parse_content",
@@ -35,8 +38,18 @@ __all__ = [
 
 T = TypeVar("T")
 
+MOST_JSON = 1 << 28
+"""The number of bytes of the JSON documents of a bundle together."""
+_MOST_BRACKETS, _MOST_COMMAS = 1 << 20, 1 << 23
 
-def write_bytes(path: str | os.PathLike[str], data: bytes, *, overwrite: bool = True) -> None:
+
+def write_bytes(
+    path: str | os.PathLike[str],
+    data: bytes,
+    *,
+    overwrite: bool = True,
+    check: Callable[[Path], object] | None = None,
+) -> None:
     """Write a file so that a reader sees the old content or the new, never a part.
 
     If the path is a link, the file that it points to is replaced. The permissions of an existing
@@ -49,6 +62,9 @@ def write_bytes(path: str | os.PathLike[str], data: bytes, *, overwrite: bool = 
     overwrite : bool
         Whether an existing file may be replaced. If several processes write at once without it,
         one of them succeeds.
+    check : callable, optional
+        Called with the path that is replaced, while no other process may replace it; raises
+        FileError if it may not be.
 
     Raises
     ------
@@ -89,6 +105,8 @@ def write_bytes(path: str | os.PathLike[str], data: bytes, *, overwrite: bool = 
                     for left in leftovers(target)[0]:
                         if left.is_file():
                             left.unlink()
+                    if check is not None:
+                        check(target)
                     if overwrite:
                         temporary.replace(target)
                     else:
@@ -151,7 +169,10 @@ def json_bytes(name: str, value: Any) -> bytes:
 
     def encode(*, ascii_only: bool) -> bytes:
         text = json.dumps(value, indent=2, ensure_ascii=ascii_only, default=_python_value)
-        return f"{text}\n".encode()
+        data = f"{text}\n".encode()
+        if len(data) > MOST_JSON or _has_too_many_values(data):
+            raise ValueError(f"it has {len(data):,} bytes of JSON, more than can be read back")
+        return data
 
     try:
         try:
@@ -206,31 +227,45 @@ def read_json(path: str | os.PathLike[str]) -> Any:
         If it cannot be read or is not JSON, or an object in it has a key twice.
     """
     path = Path(path)
-    with translate_os_errors("read", path):
-        if (mode := _mode(path)) is not None and not stat.S_ISREG(mode):
-            raise FileError(f"cannot read {str(path)!r}: it is not a file")
-        data = path.read_bytes()
-    return parse_json(path, data)
+    return parse_json(path, read_regular(path, MOST_JSON))
 
 
 def parse_json(path: Path, data: bytes) -> Any:
-    """Parse a file's content as JSON in which no object has a key twice."""
-    return parse_content(path, lambda text: json.loads(text, object_pairs_hook=_unique_keys), data)
+    """Parse a file's content as JSON in which no object has a key twice.
+
+    Raises
+    ------
+    ModelFileError
+        If it is none, or has more values than any file that is written here.
+    """
+    return parse_content(path, _parse_json, data)
+
+
+def _has_too_many_values(data: bytes) -> bool:
+    # Each bracket and each comma becomes an object of Python, which is larger than it.
+    return data.count(b"{") + data.count(b"[") > _MOST_BRACKETS or data.count(b",") > _MOST_COMMAS
+
+
+def _parse_json(data: bytes) -> Any:
+    if _has_too_many_values(data):
+        raise ValueError("it has too many values")
+    return json.loads(data, object_pairs_hook=_unique_keys)
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        names = collections.Counter(name for name, _ in pairs)
+        twice = names.most_common(1)[0][0]
         raise ValueError(f"the key {twice!r} is there more than once")
     return found
 
 
-def parse_content(path: Path, parse: Callable[[bytes], T], data: bytes) -> T:
-    """Return ``parse(data)``; any exception becomes a FileError that names the file."""
+def parse_content(path: Path, parse: Callable[[Any], T], data: Any) -> T:
+    """Return ``parse(data)``; any exception becomes a ModelFileError that names the file."""
     try:
         return parse(data)
     except Exception as error:  # safetensors and json have exceptions of their own
         kind = "JSON" if path.suffix == ".json" else path.suffix[1:]
-        raise FileError(f"{str(path)!r} is not valid {kind}: {error}") from error
+        why = printable(str(error)[:200])  # a name in it may be as long as the file
+        raise ModelFileError(f"{str(path)!r} is not valid {kind}: {why}") from error

@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import errno
 import hashlib
+import json
 import os
 import shutil
 import stat
@@ -15,8 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.errors import FileError
-from deltarule.files.atomic_file import json_bytes, parse_content, parse_json, read_json
+from deltarule.errors import InputError
+from deltarule.files.array_header import MOST_ARRAYS
+from deltarule.files.atomic_file import json_bytes, write_bytes
+from deltarule.files.bundle_reading import manifest_digest, open_bundle
 from deltarule.files.consistency import consistent_read
 from deltarule.files.filesystem import (
     already_exists,
@@ -31,9 +34,11 @@ from deltarule.files.filesystem import (
 )
 from deltarule.files.foreign_files import BundleLayout, link_foreign, move_entries, remove_owned
 from deltarule.files.locking import create_locked, folder_lock, leftovers
-from deltarule.files.path_checks import ARRAYS, MANIFEST, check_replaceable
+from deltarule.files.names import ARRAYS, MANIFEST, check_plain_name
+from deltarule.files.path_checks import check_replaceable
+from deltarule.files.single_file import is_single_file_name, single_file_bytes
 
-__all__ = ["Bundle", "Part", "read_bundle", "write_bundle"]
+__all__ = ["Bundle", "Part", "write_bundle"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,7 +80,17 @@ class Bundle:
         manifest["sha256"] = _digests(files)
         if extras:
             manifest["extras"] = _digests(extras)
-        return {**files, **extras, MANIFEST: json_bytes(MANIFEST, manifest)}
+        for name in (*files, *extras):
+            check_plain_name(name)
+        if len(self.arrays) > MOST_ARRAYS:
+            raise InputError(
+                f"there are {len(self.arrays):,} arrays; expected at most {MOST_ARRAYS:,}"
+            )
+        return {**files, **extras, MANIFEST: _manifest_bytes(manifest)}
+
+
+def _manifest_bytes(manifest: dict[str, Any]) -> bytes:
+    return json_bytes(MANIFEST, {**manifest, "checksum": manifest_digest(manifest)})
 
 
 def _digests(files: Mapping[str, bytes]) -> dict[str, str]:
@@ -94,7 +109,8 @@ class Part:
         Its content; None to write none.
     keep : callable, optional
         Called with the folder of the existing part, if ``bundle`` is None; returns whether that
-        part is kept in the new bundle.
+        part is kept in the new bundle. In a single file it is the path of that with the part's
+        name after it, which the functions of this package read.
     """
 
     kind: str
@@ -122,7 +138,8 @@ def write_bundle(
     Parameters
     ----------
     folder : path
-        If it is a link, the folder that it points to is replaced.
+        If it is a link, the folder that it points to is replaced. A name that ends in
+        ``.deltarule`` is that of a single file, which holds what the folder would.
     kind, version : str, int
         The format, for the manifest.
     documents : mapping of file name to JSON value
@@ -145,8 +162,11 @@ def write_bundle(
         If a document has no form in JSON.
     """
     given, parts = Path(folder), parts or {}
+    bundle = Bundle(kind, version, documents, arrays)
+    if is_single_file_name(given):
+        _write_single_file(given, bundle, parts, extras, overwrite=overwrite)
+        return
     with translate_os_errors("write", given), contextlib.ExitStack() as locks:
-        bundle = Bundle(kind, version, documents, arrays)
         files = {n: p.bundle.contents() for n, p in parts.items() if p.bundle is not None}
         files[""] = bundle.contents(extras)
         target = resolve_links(given)
@@ -231,92 +251,49 @@ def _remove_replaced(left: Path, target: Path, own: BundleLayout) -> None:
             left.rmdir()
 
 
-def read_bundle(
-    folder: str | os.PathLike[str], kind: str, version: int
-) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """Read a bundle and check its format, version and checksums.
-
-    Parameters
-    ----------
-    folder : path
-    kind, version : str, int
-        The expected format, and the latest version of it that can be read.
-
-    Returns
-    -------
-    documents : dict of file name to JSON value
-    arrays : dict of name to array
-
-    Raises
-    ------
-    FileError
-        If the folder is missing, is of another format or a later version, or a file was
-        changed or cut short; the message names the file.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     write_bundle(folder + "/b", "box", 1, {"a.json": [1]}, {"x": np.zeros(2)})
-    ...     read_bundle(folder + "/b", "box", 1)
-    ({'a.json': [1]}, {'x': array([0., 0.])})
-    """
-    return consistent_read(folder, lambda: _read(Path(folder), kind, version))
+# -- as a single file ----------------------------------------------------------------------------
 
 
-def _read(folder: Path, kind: str, version: int) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    from safetensors.numpy import load
+def _write_single_file(
+    given: Path,
+    bundle: Bundle,
+    parts: Mapping[str, Part],
+    extras: Mapping[str, bytes] | None,
+    *,
+    overwrite: bool,
+) -> None:
+    own = bundle.contents(extras)
+    target = resolve_links(given)
 
-    if not (folder / MANIFEST).is_file():
-        state = f"has no {MANIFEST}" if folder.is_dir() else _missing(folder)
-        raise FileError(f"{str(folder)!r} {state}; expected a folder with a {kind}")
-    documents: dict[str, Any] = {}
-    arrays: dict[str, np.ndarray] = {}
-    for name, checksum in _checksums(folder, kind, version).items():
-        path = folder / Path(name).name
-        with translate_os_errors("read", path):
-            if path.exists() and not path.is_file():  # reading from a pipe may wait without end
-                raise FileError(f"cannot read {str(path)!r}: it is not a file")
-            data = path.read_bytes()
-        if hashlib.sha256(data).hexdigest() != checksum:
-            raise FileError(
-                f"{str(path)!r} is not what was written (its checksum differs); it was edited or "
-                "cut short. Restore it or train again"
-            )
-        if name == ARRAYS:
-            arrays = parse_content(path, load, data)
-        else:
-            documents[name] = parse_json(path, data)
-    return documents, arrays
+    def check(_: Path) -> None:
+        check_replaceable(given, target, bundle.kind, overwrite)
 
-
-def _checksums(folder: Path, kind: str, version: int) -> dict[str, str]:
-    """Return the checksum of each file by name, from the manifest."""
-    manifest = read_json(folder / MANIFEST)
-    if not isinstance(manifest, dict) or manifest.get("format") != kind:
-        given = manifest.get("format") if isinstance(manifest, dict) else manifest
-        raise FileError(f"{str(folder)!r} holds a {given!r}; expected a {kind}")
-    written, checksums = manifest.get("version"), manifest.get("sha256")
-    if not isinstance(written, int) or not isinstance(checksums, dict):
-        raise FileError(
-            f"{str(folder / MANIFEST)!r} lacks the version or the checksums; "
-            "restore it or train again"
-        )
-    if written > version:
-        raise FileError(
-            f"{str(folder)!r} was written by a later version of deltarule (format {written}, "
-            f"this one reads up to {version}); update deltarule"
-        )
-    return checksums
+    with translate_os_errors("write", given):
+        check(target)
+        _make_parents(target)
+        inner: dict[str, bytes] = {}
+        for name, part in parts.items():
+            if part.bundle is not None:
+                inner |= {f"{name}/{each}": data for each, data in part.bundle.contents().items()}
+            elif part.keep is not None and target.exists() and part.keep(target / name):
+                inner |= _stored_part(target, bundle.kind, name)
+        manifest = json.loads(own.pop(MANIFEST))
+        of_parts = {
+            name: inner[f"{name}/{MANIFEST}"] for name in parts if f"{name}/{MANIFEST}" in inner
+        }
+        if of_parts:
+            manifest["parts"] = _digests(of_parts)
+        files = {MANIFEST: _manifest_bytes(manifest), **own, **inner}
+        data = single_file_bytes(given.name, files)
+        write_bytes(given, data, overwrite=overwrite, check=check)
 
 
-def _missing(folder: Path) -> str:
-    """Return the end of the message about a path that is not a folder."""
-    with translate_os_errors("read", folder):
-        left = leftovers(resolve_links(folder))[1]
-    if left:
-        return (
-            "is not there: a write that was to replace it was interrupted, and left it as "
-            f"{str(left[0])!r}. Rename that back"
-        )
-    return "is not a folder" if folder.exists() else "is not a folder that exists"
+def _stored_part(file: Path, kind: str, name: str) -> dict[str, bytes]:
+    """Return the files of a part of a single file, with the name of the part before theirs."""
+    found = {}
+    with open_bundle(file, kind) as files:
+        for each in sorted(files.names() or ()):
+            if each.startswith(f"{name}/"):
+                with files.open(each) as stored:
+                    found[each] = stored.read_all(stored.size)
+    return found

@@ -18,8 +18,8 @@ T = TypeVar("T")
 def consistent_read(folder: str | os.PathLike[str], read: Callable[[], T]) -> T:
     """Return what ``read()`` returns for a folder that is not replaced while it runs.
 
-    Saving puts another folder under the same name. If ``read()`` fails, or the name leads to
-    another folder afterwards, it runs once more with the lock that keeps the folder from being
+    Saving puts another folder, or file, under the same name. If the name is missing or leads to
+    another one after ``read()``, it runs once more with the lock that keeps the folder from being
     replaced, and that outcome counts. So a folder is never reported as missing or damaged because
     another process was replacing it.
 
@@ -36,10 +36,16 @@ def consistent_read(folder: str | os.PathLike[str], read: Callable[[], T]) -> T:
     ...     consistent_read(folder, lambda: sorted(os.listdir(folder)))
     []
     """
-    with _identity_while_open(folder) as before, contextlib.suppress(Exception):
-        found = read()
-        if before is not None and _identity(folder) == before:
-            return found
+    with _identity_while_open(folder) as before:
+        try:
+            found = read()
+        except Exception:
+            # What fails in the same way with the lock need not be read twice.
+            if before is not None and _identity(folder) == before:
+                raise
+        else:
+            if before is not None and _identity(folder) == before:
+                return found
     with translate_os_errors("read", folder):
         parent = resolve_links(folder).parent
     with folder_lock(parent, shared=True):
@@ -50,7 +56,9 @@ def consistent_read(folder: str | os.PathLike[str], read: Callable[[], T]) -> T:
 def _identity_while_open(folder: str | os.PathLike[str]) -> Iterator[tuple[int, int] | None]:
     """Keep a folder open, so that no other one gets its inode number after it was removed."""
     try:
-        number = os.open(folder, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+        # Opening a pipe may wait without end.
+        flags = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
+        number = os.open(folder, os.O_RDONLY | flags)
     except (OSError, ValueError):  # it is missing, or folders cannot be opened on this system
         yield _identity(folder)
         return

@@ -1,19 +1,76 @@
-"""Dataclasses from JSON objects, with a check that every field is of its declared type."""
+"""Values of JSON documents, each checked to be of the type that is declared for it."""
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, TypeVar
 
 import numpy as np
 
-__all__ = ["field_value", "from_json_object"]
+from deltarule.errors import InputError, short_repr
+
+__all__ = ["check_keys", "entry", "field_value", "from_json_object"]
 
 T = TypeVar("T")
+
+
+def entry(record: Any, name: str, hint: Any) -> Any:
+    """Return the value of a key of a JSON object, if it is of the type ``hint``.
+
+    Raises
+    ------
+    InputError
+        If it is no object, the key is missing, or the value is of another type.
+
+    Examples
+    --------
+    >>> entry({"std": 2}, "std", float)
+    2.0
+    >>> entry({"std": 2}, "mean", float)
+    Traceback (most recent call last):
+    deltarule.errors.InputError: 'mean' is missing
+    """
+    if not isinstance(record, Mapping):
+        raise InputError(f"{short_repr(record)} is no object; expected one with {name!r}")
+    if name not in record:
+        raise InputError(f"{name!r} is missing")
+    return field_value(name, hint, record[name])
+
+
+def check_keys(record: Any, known: Collection[str]) -> None:
+    """Refuse what is no JSON object, or one with a key that is not known.
+
+    Raises
+    ------
+    InputError
+
+    Examples
+    --------
+    >>> check_keys({"a": 1, "b": 2}, {"a", "b"})
+    """
+    if not isinstance(record, Mapping):
+        raise InputError(f"{short_repr(record)} is no object")
+    if unknown := set(record) - set(known):
+        raise InputError(f"{short_repr(min(unknown))} is no field of it")
+
+
+@functools.cache
+def _fields_of(cls: type) -> tuple[dict[str, Any], frozenset[str]]:
+    """Return the types of a dataclass's fields, and the names of those without a default."""
+    assert dataclasses.is_dataclass(cls)
+    hints = typing.get_type_hints(cls)
+    fields = [field for field in dataclasses.fields(cls) if field.init]
+    required = {
+        field.name
+        for field in fields
+        if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+    }
+    return {field.name: hints[field.name] for field in fields}, frozenset(required)
 
 
 def from_json_object(cls: type[T], given: Any) -> T:
@@ -28,7 +85,7 @@ def from_json_object(cls: type[T], given: Any) -> T:
 
     Raises
     ------
-    TypeError, ValueError
+    InputError
         If a field is missing, unknown, or not of its type; a float must be finite.
 
     Examples
@@ -38,17 +95,13 @@ def from_json_object(cls: type[T], given: Any) -> T:
     Box(names=('a',), width=1.0)
     >>> from_json_object(Box, {"names": ["a"], "width": "1"})
     Traceback (most recent call last):
-    TypeError: width is '1'; expected a number
+    deltarule.errors.InputError: width is '1'; expected a number
     """
-    if not isinstance(given, Mapping):
-        raise TypeError(f"{given!r} is no object")
-    assert dataclasses.is_dataclass(cls)
-    hints = typing.get_type_hints(cls)
-    unknown = set(given) - {field.name for field in dataclasses.fields(cls)}
-    if unknown:
-        raise TypeError(f"{sorted(unknown)[0]!r} is no field of it")
-    built: T = cls(**{name: field_value(name, hints[name], each) for name, each in given.items()})
-    return built
+    hints, required = _fields_of(typing.cast("Any", cls))
+    check_keys(given, hints)
+    if missing := required - set(given):
+        raise InputError(f"{min(missing)!r} is missing")
+    return cls(**{name: field_value(name, hints[name], each) for name, each in given.items()})
 
 
 def field_value(name: str, hint: Any, value: Any) -> Any:
@@ -56,7 +109,7 @@ def field_value(name: str, hint: Any, value: Any) -> Any:
 
     Raises
     ------
-    TypeError, ValueError
+    InputError
         If it is of another type; the message names the field.
 
     Examples
@@ -65,7 +118,7 @@ def field_value(name: str, hint: Any, value: Any) -> Any:
     {'train': 5}
     >>> field_value("rows", Mapping[str, int], {"train": True})
     Traceback (most recent call last):
-    TypeError: rows['train'] is True; expected a whole number
+    deltarule.errors.InputError: rows['train'] is True; expected a whole number
     """
     if isinstance(value, np.generic):
         value = value.item()
@@ -76,17 +129,21 @@ def field_value(name: str, hint: Any, value: Any) -> Any:
         return field_value(name, next(each for each in inner if each is not type(None)), value)
     if origin is tuple:
         if not isinstance(value, list | tuple):
-            raise TypeError(f"{name} is {value!r}; expected a list")
+            raise InputError(f"{name} is {short_repr(value)}; expected a list")
         if inner[-1] is ...:
             return tuple(field_value(name, inner[0], each) for each in value)
         if len(value) != len(inner):
-            raise ValueError(f"{name} holds {value!r}; expected {len(inner)} values in it")
+            raise InputError(
+                f"{name} holds {short_repr(value)}; expected {len(inner)} values in it"
+            )
         return tuple(field_value(name, *pair) for pair in zip(inner, value, strict=True))
     if origin is Mapping:
         if not isinstance(value, Mapping):
-            raise TypeError(f"{name} is {value!r}; expected an object")
+            raise InputError(f"{name} is {short_repr(value)}; expected an object")
         return {
-            field_value(name, inner[0], key): field_value(f"{name}[{key!r}]", inner[1], each)
+            field_value(name, inner[0], key): field_value(
+                f"{name}[{short_repr(key)}]", inner[1], each
+            )
             for key, each in value.items()
         }
     if hint is Any:
@@ -97,23 +154,23 @@ def field_value(name: str, hint: Any, value: Any) -> Any:
         return _number(name, value)
     # A bool is an int in Python.
     if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
-        raise TypeError(f"{name} is {value!r}; expected {_WORDS[hint]}")
+        raise InputError(f"{name} is {short_repr(value)}; expected {_WORDS[hint]}")
     if hint is int and abs(value) > _LARGEST:
-        raise ValueError(f"{name} has more than 18 digits; expected a smaller whole number")
+        raise InputError(f"{name} has more than 18 digits; expected a smaller whole number")
     return value
 
 
 _LARGEST = 10**18  # within the range of int64
-_WORDS = {str: "a text", int: "a whole number", bool: "true or false"}
+_WORDS = {str: "a text", int: "a whole number", bool: "true or false", list: "a list"}
 
 
 def _number(name: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"{name} is {value!r}; expected a number")
+        raise InputError(f"{name} is {short_repr(value)}; expected a number")
     try:
         number = float(value)
     except OverflowError:  # a whole number beyond the range of a float
         number = math.inf
     if not math.isfinite(number):
-        raise ValueError(f"{name} is {number}; expected a finite number")
+        raise InputError(f"{name} is {number}; expected a finite number")
     return number

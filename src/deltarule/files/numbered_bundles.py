@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 
 from deltarule.errors import FileError
-from deltarule.files.bundles import read_bundle, write_bundle
+from deltarule.files.bundle_reading import read_bundle
+from deltarule.files.bundles import write_bundle
 from deltarule.files.filesystem import resolve_links, sync_folder, translate_os_errors
 from deltarule.files.locking import leftovers
-from deltarule.files.path_checks import MANIFEST
+from deltarule.files.names import MANIFEST
 
 __all__ = ["NumberedBundles"]
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from deltarule.errors import FileError
 from deltarule.files.atomic_file import is_stream, read_json
+from deltarule.files.bundle_reading import has_bundle
 from deltarule.files.consistency import consistent_read
 from deltarule.files.filesystem import (
     already_exists,
@@ -18,18 +19,16 @@ from deltarule.files.filesystem import (
     translate_os_errors,
 )
 from deltarule.files.locking import create_locked, leftovers
+from deltarule.files.names import ARRAYS, MANIFEST
+from deltarule.files.single_file import SUFFIX, is_single_file_name
 
 __all__ = [
-    "ARRAYS",
-    "MANIFEST",
     "check_bundle_path",
     "check_file_path",
     "check_replaceable",
     "is_bundle",
 ]
 
-MANIFEST = "manifest.json"
-ARRAYS = "arrays.safetensors"
 # What temporary folders are named after that show whether a folder can be written to.
 _TRIAL = "deltarule"
 
@@ -52,7 +51,12 @@ def check_replaceable(given: Path, target: Path, kind: str, overwrite: bool) -> 
         return
     if not overwrite:
         raise already_exists(given)
-    if not is_bundle(target, kind):
+    if is_single_file_name(given) and target.is_dir():
+        raise FileError(
+            f"{str(given)!r} is a folder; expected a file, since the name ends in {SUFFIX}; it is "
+            "left untouched. Choose another name"
+        )
+    if not is_bundle(target, kind) or is_single_file_name(given) == target.is_dir():
         raise FileError(
             f"{str(given)!r} exists and is not a folder with a {kind}; it is left untouched. "
             "Choose another name"
@@ -73,7 +77,7 @@ def _is_current_folder(folder: Path) -> bool:
 
 
 def is_bundle(folder: Path, kind: str) -> bool:
-    """Return whether a folder is a bundle of this kind, or empty.
+    """Return whether a folder or a single file is a bundle of this kind, or an empty folder.
 
     Where another process may replace the folder meanwhile, call it by :func:`consistent_read`.
 
@@ -85,7 +89,7 @@ def is_bundle(folder: Path, kind: str) -> bool:
     (True, False)
     """
     if not folder.is_dir():
-        return False
+        return folder.is_file() and has_bundle(folder, kind)
     try:
         if not any(folder.iterdir()):
             return True

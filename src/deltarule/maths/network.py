@@ -18,6 +18,7 @@ from deltarule.maths.formula_shapes import check_activation, check_loss
 from deltarule.maths.initializers import INITIALIZERS, Initializer
 from deltarule.maths.losses import LOSSES, Loss
 from deltarule.maths.namespace import float_dtype
+from deltarule.maths.network_record import network_of
 from deltarule.maths.parameter_layout import Block, layout_blocks, true_runs
 from deltarule.records import whole_number
 
@@ -314,16 +315,14 @@ class Network:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Network:
-        """The network from the result of :meth:`to_dict`."""
-        arguments = dict(data)
-        runs = arguments.pop("frozen", [])
-        net = cls(**arguments)
-        if not runs:
-            return net
-        mask = np.zeros(net.n_parameters, dtype=bool)
-        for start, stop in runs:
-            mask[start:stop] = True
-        return net.with_changes(frozen=mask)
+        """The network from the result of :meth:`to_dict`.
+
+        Raises
+        ------
+        InputError
+            If it is no such result.
+        """
+        return network_of(cls, data)
 
     def __getstate__(self) -> dict[str, Any]:
         from deltarule.maths.formula_fingerprint import state_with_fingerprints

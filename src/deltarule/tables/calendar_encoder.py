@@ -9,6 +9,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from deltarule.errors import InputError, short_repr
+from deltarule.files.dataclass_fields import check_keys, entry
 from deltarule.tables.column_encoders import NumberColumnEncoder
 
 __all__ = ["PERIODS", "CalendarEncoder"]
@@ -107,10 +109,11 @@ class CalendarEncoder:
 
         Raises
         ------
-        TypeError, ValueError, KeyError
+        InputError
             If its values are none that training gives.
         """
-        periods = tuple(record["periods"])
-        if unknown := set(periods) - set(PERIODS):
-            raise ValueError(f"there are no periods {unknown}")
-        return cls(elapsed.from_dict(record["elapsed"]), periods)
+        check_keys(record, {"periods", "elapsed"})
+        periods = entry(record, "periods", tuple[str, ...])
+        if periods != tuple(name for name in PERIODS if name in periods):
+            raise InputError(f"periods is {short_repr(periods)}; expected some of {tuple(PERIODS)}")
+        return cls(elapsed.from_dict(entry(record, "elapsed", Mapping[str, Any])), periods)

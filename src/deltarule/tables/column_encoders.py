@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from deltarule.errors import DataError, InputError, Message, Parameter
+from deltarule.errors import DataError, InputError, Message, Parameter, short_repr
 from deltarule.files.dataclass_fields import from_json_object
 from deltarule.tables.table import join_items
 from deltarule.tables.text_column import TextColumn
@@ -190,7 +190,7 @@ class NumberColumnEncoder(ABC):
 
         Raises
         ------
-        TypeError, ValueError
+        InputError
             If its values are none that training gives.
         """
         encoder = from_json_object(cls, record)
@@ -199,7 +199,7 @@ class NumberColumnEncoder(ABC):
 
     @abstractmethod
     def _check(self) -> None:
-        """Raise ValueError if its values are none that training gives."""
+        """Raise InputError if its values are none that training gives."""
 
 
 @dataclass(frozen=True)
@@ -249,7 +249,7 @@ class NumberEncoder(NumberColumnEncoder):
 
     def _check(self) -> None:
         if not self.std > 0:
-            raise ValueError(f"column {self.name!r} has std {self.std}; expected one above 0")
+            raise InputError(f"column {self.name!r} has std {self.std}; expected one above 0")
 
 
 @dataclass(frozen=True)
@@ -350,5 +350,15 @@ class CategoryEncoder:
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> CategoryEncoder:
-        """What :meth:`to_dict` wrote down."""
-        return from_json_object(cls, record)
+        """What :meth:`to_dict` wrote down.
+
+        Raises
+        ------
+        InputError
+            If its values are none that training gives.
+        """
+        encoder = from_json_object(cls, record)
+        levels = (*encoder.levels, *encoder.other)
+        if len(set(levels)) < len(levels) or encoder.other_rows < 0:
+            raise InputError(f"column {short_repr(encoder.name)} has a level twice")
+        return encoder

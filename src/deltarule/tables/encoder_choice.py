@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from deltarule.errors import InputError, short_repr
 from deltarule.tables.calendar_encoder import CalendarEncoder
 from deltarule.tables.column_encoders import CategoryEncoder
 from deltarule.tables.schema import Column
@@ -80,9 +81,11 @@ def column_encoder_of(record: Mapping[str, Any], numbers: Any) -> Any:
 
     Raises
     ------
-    TypeError, ValueError, KeyError
+    InputError
         If its values are none that training gives.
     """
+    if not isinstance(record, Mapping):
+        raise InputError(f"the encoder of a column is {short_repr(record)}")
     if "elapsed" in record:
         return CalendarEncoder.from_dict(record, numbers)
     kinds = {

@@ -17,6 +17,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from deltarule.errors import InputError
+from deltarule.files.dataclass_fields import entry
 from deltarule.tables.column_encoders import (
     NumberColumnEncoder,
     NumberEncoder,
@@ -116,7 +118,7 @@ class RobustEncoder(NumberColumnEncoder):
 
     def _check(self) -> None:
         if not self.scale > 0:
-            raise ValueError(f"column {self.name!r} has scale {self.scale}; expected above 0")
+            raise InputError(f"column {self.name!r} has scale {self.scale}; expected above 0")
 
 
 @dataclass(frozen=True)
@@ -188,8 +190,9 @@ class QuantileNormalEncoder(NumberColumnEncoder):
         return super().to_dict() | {"knots": list(self.knots), "scores": list(self.scores)}
 
     def _check(self) -> None:
-        if len(self.knots) != len(self.scores) or np.any(np.diff(self.knots) <= 0):
-            raise ValueError(f"column {self.name!r} has knots that do not increase")
+        knots = np.array(self.knots)
+        if len(knots) != len(self.scores) or len(knots) == 1 or (knots[1:] <= knots[:-1]).any():
+            raise InputError(f"column {self.name!r} has knots that do not increase")
 
 
 class _ExtendedEncoder(NumberColumnEncoder):
@@ -307,18 +310,20 @@ class PiecewiseLinearEncoder(_ExtendedEncoder):
 
         Raises
         ------
-        TypeError, ValueError
+        InputError
             If its values are none that training gives.
         """
         values = {name: value for name, value in record.items() if name != "edges"}
-        edges = tuple(float(edge) for edge in record["edges"])
+        edges = entry(record, "edges", tuple[float, ...])
         encoder = cls(RobustEncoder.from_dict(values), edges)
         encoder._check()
         return encoder
 
     def _check(self) -> None:
-        if len(self.edges) in (1, 2) or np.any(np.diff(self.edges) <= 0):
-            raise ValueError(f"column {self.name!r} has edges that do not increase: {self.edges}")
+        self.robust._check()
+        edges = np.array(self.edges)
+        if len(edges) in (1, 2) or (edges[1:] <= edges[:-1]).any():
+            raise InputError(f"column {self.name!r} has edges that do not increase")
 
 
 @dataclass(frozen=True)
@@ -387,7 +392,7 @@ class PeriodicEncoder(_ExtendedEncoder):
 
         Raises
         ------
-        TypeError, ValueError
+        InputError
             If its values are none that training gives.
         """
         return cls(QuantileNormalEncoder.from_dict(record))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from deltarule.errors import DataError, Message, printable
+from deltarule.errors import DataError, InputError, Message, printable, short_repr
 from deltarule.files.dataclass_fields import from_json_object
 from deltarule.tables.cells import number_label
 from deltarule.tables.number_text import NumberFormat
@@ -244,18 +244,34 @@ class Schema:
         """
         values = dict(record)
         found = values.pop("format", None)
-        if found != _FORMAT:
+        if found != _FORMAT or isinstance(found, bool):
             raise DataError(
-                f"the schema record is of format {found!r}; expected {_FORMAT}; "
+                f"the schema record is of format {short_repr(found)}; expected {_FORMAT}; "
                 "use the deltarule version that wrote it, or infer the schema again"
             )
         try:
-            return from_json_object(cls, values)
-        except (TypeError, ValueError) as error:
+            schema = from_json_object(cls, values)
+            schema._check()
+        except InputError as error:
             raise DataError(
                 f"the schema record is damaged ({error}); expected what Schema.to_dict gives; "
                 "infer the schema again"
             ) from None
+        return schema
+
+    def _check(self) -> None:
+        """Raise InputError if the values are none that inferring gives."""
+        columns = (*self.columns, *([self.target] if self.target else []))
+        names = [column.name for column in columns]
+        if len(set(names)) < len(names):
+            raise InputError("a column is there twice")
+        for column in columns:
+            if column.kind not in KINDS:
+                raise InputError(f"kind is {short_repr(column.kind)}; expected one of {KINDS}")
+        if self.task not in (None, "classification", "regression"):
+            raise InputError(f"task is {short_repr(self.task)}")
+        if (self.target is None) != (self.task is None):
+            raise InputError("there is a target without a task, or a task without a target")
 
     def describe(self, limit: int = 60) -> str:
         """What was understood, as a plain-text table.

@@ -16,7 +16,8 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from deltarule.errors import DataError, InputError, Message, Parameter
 from deltarule.tables.column_encoders import CategoryEncoder, NumberEncoder, normalise_weights
 from deltarule.tables.derived_features import features_of_all
-from deltarule.tables.encoder_choice import EncoderChoice, column_encoder_of
+from deltarule.tables.encoder_choice import EncoderChoice
+from deltarule.tables.encoder_record import check_columns, encoder_of
 from deltarule.tables.number_encoders import NUMBER_ENCODERS
 from deltarule.tables.random_features import RandomFeatures
 from deltarule.tables.schema import Schema
@@ -29,11 +30,11 @@ from deltarule.tables.typed_columns import TypedColumns, apply_schema
 __all__ = ["TableEncoder"]
 
 _FORMAT = 1
-# What records of earlier versions lack, and all settings in the order of the records.
-_LATER_SETTINGS: dict[str, Any] = {
-    "one_hot_levels": None, "calendar": False, "random_features": 0, "random_scale": 1.0,
-}  # fmt: skip
-_SETTINGS = ("numbers", "bins", "max_levels", "min_rows", *_LATER_SETTINGS)
+# All settings in the order of the records.
+_SETTINGS = (
+    *("numbers", "bins", "max_levels", "min_rows", "one_hot_levels", "calendar"),
+    *("random_features", "random_scale"),
+)
 
 
 class TableEncoder:
@@ -427,20 +428,8 @@ keep more of them, lower min_level_rows= or raise max_levels=
         DataError
             If it is no such record, or one of a later version.
         """
-        if record.get("format") != _FORMAT:
-            raise DataError(
-                f"the encoder record is of format {record.get('format')!r}; expected {_FORMAT}; "
-                "use the deltarule version that wrote it, or fit again"
-            )
-        try:
-            given = {**_LATER_SETTINGS, **record}
-            settings = {name: given[name] for name in _SETTINGS}
-            encoder = cls(**settings, derived=record.get("derived", ()))
-            numbers = NUMBER_ENCODERS[record["numbers"]]
-            encoder._set_encoders([column_encoder_of(each, numbers) for each in record["columns"]])
-        except (KeyError, TypeError, ValueError) as error:
-            raise DataError(
-                f"the encoder record is damaged ({error!r}); expected what TableEncoder.to_dict "
-                "gives; fit again"
-            ) from None
-        return encoder
+        return encoder_of(cls, record, _FORMAT)
+
+    def check_columns(self, schema: Schema) -> None:
+        """Refuse a schema of other columns than those that are encoded; raise DataError."""
+        check_columns(self._check_fitted(), schema)

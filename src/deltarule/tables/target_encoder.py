@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from deltarule.errors import DataError, InputError
-from deltarule.files.dataclass_fields import field_value
+from deltarule.errors import DataError, InputError, short_repr
+from deltarule.files.dataclass_fields import check_keys, entry
 from deltarule.tables.cells import object_array
 from deltarule.tables.column_encoders import mean_and_std, normalise_weights, standardise
 from deltarule.tables.schema import Schema
@@ -233,22 +233,29 @@ class TargetEncoder:
         DataError
             If it is no such record, or one of a later version.
         """
-        if record.get("format") != _FORMAT:
+        given = record.get("format")
+        if given != _FORMAT or isinstance(given, bool):
             raise DataError(
-                f"the target record is of format {record.get('format')!r}; expected {_FORMAT}; "
+                f"the target record is of format {short_repr(given)}; expected {_FORMAT}; "
                 "use the deltarule version that wrote it, or fit again"
             )
         try:
-            classes = field_value("classes", tuple[str, ...] | None, record.get("classes"))
-            encoder = cls(record["task"], classes)
-            if encoder.task == "regression":
-                encoder.mean = field_value("mean", float, record["mean"])
-                encoder.std = field_value("std", float, record["std"])
+            task = entry(record, "task", str)
+            if task == "regression":
+                check_keys(record, {"format", "task", "mean", "std"})
+                encoder = cls(task)
+                encoder.mean = entry(record, "mean", float)
+                encoder.std = entry(record, "std", float)
                 if not encoder.std > 0:
-                    raise ValueError(f"mean is {encoder.mean} and std {encoder.std}")
-        except (KeyError, TypeError, ValueError) as error:
+                    raise InputError(f"mean is {encoder.mean} and std {encoder.std}")
+            else:
+                check_keys(record, {"format", "task", "classes"})
+                encoder = cls(task, entry(record, "classes", tuple[str, ...]))
+                if not encoder.classes:
+                    raise InputError("there are no classes")
+        except InputError as error:
             raise DataError(
-                f"the target record is damaged ({error!r}); expected what TargetEncoder.to_dict "
+                f"the target record is damaged ({error}); expected what TargetEncoder.to_dict "
                 "gives; fit again"
             ) from None
         encoder._is_fitted = True

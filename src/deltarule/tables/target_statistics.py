@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from deltarule.errors import InputError
+from deltarule.files.dataclass_fields import check_keys, entry
 from deltarule.tables.text_column import TextColumn
 
 __all__ = ["TargetStatisticsEncoder", "target_columns"]
@@ -33,6 +34,18 @@ def target_columns(y: NDArray[Any], n_classes: int) -> NDArray[np.float64]:
     first = 1 if n_classes == 2 else 0
     columns: NDArray[np.float64] = (y[:, None] == np.arange(first, n_classes)).astype(np.float64)
     return columns
+
+
+# The types of the values of a record.
+_TYPES: dict[str, Any] = {
+    "name": str,
+    "target_levels": tuple[str | None, ...],
+    "weights": tuple[float, ...],
+    "sums": tuple[tuple[float, ...], ...],
+    "squares": tuple[float, ...],
+    "labels": tuple[str, ...],
+    "smoothing": float | None,
+}
 
 
 @dataclass(frozen=True)
@@ -233,21 +246,24 @@ class TargetStatisticsEncoder:
 
         Raises
         ------
-        TypeError, ValueError, KeyError
+        InputError
             If its values are none that training gives.
         """
-        smoothing = record["smoothing"]
-        encoder = cls(
-            str(record["name"]),
-            tuple(None if level is None else str(level) for level in record["target_levels"]),
-            tuple(float(weight) for weight in record["weights"]),
-            tuple(tuple(float(value) for value in each) for each in record["sums"]),
-            tuple(float(value) for value in record["squares"]),
-            tuple(str(label) for label in record["labels"]),
-            None if smoothing is None else float(smoothing),
-        )
+        check_keys(record, _TYPES)
+        values = {name: entry(record, name, hint) for name, hint in _TYPES.items()}
+        encoder = cls(levels=values.pop("target_levels"), **values)
         n_levels, n_columns = len(encoder.levels), len(encoder.labels)
         shapes = [(n_levels, n_columns), (n_columns,), (n_levels,)]
-        if [np.shape(v) for v in (encoder.sums, encoder.squares, encoder.weights)] != shapes:
-            raise ValueError(f"column {encoder.name!r} has statistics that differ in length")
+        if (
+            any(len(each) != n_columns for each in encoder.sums)
+            or [
+                (len(encoder.sums), n_columns),
+                (len(encoder.squares),),
+                (len(encoder.weights),),
+            ]
+            != shapes
+        ):
+            raise InputError(f"column {encoder.name!r} has statistics that differ in length")
+        if not n_columns or len(set(encoder.levels)) < n_levels:
+            raise InputError(f"column {encoder.name!r} has a level twice, or no target")
         return encoder

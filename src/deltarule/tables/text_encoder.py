@@ -10,9 +10,21 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from deltarule.errors import InputError
+from deltarule.files.dataclass_fields import check_keys, entry
 from deltarule.tables.text_column import TextColumn
 
 __all__ = ["FreeTextEncoder", "ngrams_of"]
+
+# The types of the values of a record.
+_TYPES: dict[str, Any] = {
+    "name": str,
+    "ngrams": tuple[str, ...],
+    "idf": tuple[float, ...],
+    "projection": tuple[tuple[float, ...], ...],
+    "centres": tuple[float, ...],
+    "missing": bool,
+}
 
 _LENGTHS = (2, 3, 4)
 # A column is free text if its cells have this many words on average, and this share is distinct.
@@ -137,15 +149,19 @@ class FreeTextEncoder:
 
         Raises
         ------
-        TypeError, ValueError, KeyError
+        InputError
             If its values are none that training gives.
         """
-        ngrams = tuple(str(each) for each in record["ngrams"])
-        idf, centres = (np.array(record[key], dtype=np.float64) for key in ("idf", "centres"))
-        projection = np.array(record["projection"], dtype=np.float64)
-        if projection.shape != (len(ngrams), len(centres)) and ngrams:
-            raise ValueError(f"column {record['name']!r} has a matrix of shape {projection.shape}")
-        if idf.shape != (len(ngrams),):
-            raise ValueError(f"column {record['name']!r} has texts of {idf.shape} weights")
-        projection = projection.reshape(len(ngrams), len(centres))
-        return cls(str(record["name"]), ngrams, idf, projection, centres, bool(record["missing"]))
+        check_keys(record, _TYPES)
+        values = {name: entry(record, name, hint) for name, hint in _TYPES.items()}
+        ngrams, n_centres = values["ngrams"], len(values["centres"])
+        if any(len(row) != n_centres for row in values["projection"]):
+            raise InputError(f"column {values['name']!r} has a matrix of rows of two lengths")
+        if not len(ngrams) == len(values["projection"]) == len(values["idf"]):
+            raise InputError(f"column {values['name']!r} has a matrix of another number of rows")
+        if len(set(ngrams)) < len(ngrams):
+            raise InputError(f"column {values['name']!r} has a part of a text twice")
+        for name in ("idf", "centres", "projection"):
+            values[name] = np.array(values[name], dtype=np.float64)
+        values["projection"] = values["projection"].reshape(len(ngrams), n_centres)
+        return cls(**values)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import os
 from abc import ABC, abstractmethod
@@ -12,10 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from deltarule.errors import DataError, FileError, InputError
+from deltarule.errors import DataError, InputError
 from deltarule.exportable import Exportable
 from deltarule.files import read_bundle
-from deltarule.files.dataclass_fields import field_value
+from deltarule.files.dataclass_fields import entry, field_value
+from deltarule.files.reading_errors import reading_content
 from deltarule.tables import (
     Schema,
     TargetEncoder,
@@ -29,7 +29,7 @@ from deltarule.tabular.plots import ModelPlots
 from deltarule.tabular.scores import score_outputs
 from deltarule.training.model import KIND, PORTFOLIO_VERSION, holds_portfolio
 
-__all__ = ["TableModel", "prediction_engine", "reading_table_model"]
+__all__ = ["TableModel", "prediction_engine"]
 
 # The number of rows that are encoded and passed forward at a time, which bounds the memory.
 _CHUNK_ROWS = 65536
@@ -282,6 +282,7 @@ class TableModel(ModelPlots, Exportable, ABC):
         Parameters
         ----------
         folder : path
+            A name that ends in ``.deltarule`` is that of a single file.
         overwrite : bool
             Whether an existing model may be replaced.
         extras : mapping of file name to bytes
@@ -308,29 +309,43 @@ class TableModel(ModelPlots, Exportable, ABC):
     @staticmethod
     def _fields(extra: Mapping[str, Any]) -> dict[str, Any]:
         """Return the fields that all models have, of what :meth:`_extra` wrote down."""
-        return {
-            "schema": Schema.from_dict(extra["schema"]),
-            "target": TargetEncoder.from_dict(extra["target"]),
-            "settings": dict(extra["settings"]),
-            "report": _checked_report(extra["report"]),
+        fields = {
+            "schema": Schema.from_dict(entry(extra, "schema", Mapping[str, Any])),
+            "target": TargetEncoder.from_dict(entry(extra, "target", Mapping[str, Any])),
+            "settings": entry(extra, "settings", Mapping[str, Any]),
+            "report": _checked_report(entry(extra, "report", Mapping[str, Any])),
         }
+        check_fields(fields["schema"], fields["target"])
+        return fields
 
     @staticmethod
     def load(folder: str | os.PathLike[str]) -> TableModel:
         """Read a model that :meth:`save` wrote: a :class:`NetworkModel` or a portfolio.
 
+        Parameters
+        ----------
+        folder : path
+            A folder, or a ``.deltarule`` file.
+
         Raises
         ------
-        FileError
+        ModelFileError
             If the folder is missing, was changed, or holds a network without a table.
         """
         from deltarule.tabular.network_model import NetworkModel
         from deltarule.tabular.portfolio_model import PortfolioModel
 
-        documents, arrays = read_bundle(folder, KIND, PORTFOLIO_VERSION)
-        if holds_portfolio(documents):
-            return PortfolioModel.of_bundle(folder, documents, arrays)
-        return NetworkModel.of_bundle(folder, documents, arrays)
+        def loader(documents: Mapping[str, Any]) -> type[NetworkModel | PortfolioModel]:
+            return PortfolioModel if holds_portfolio(documents) else NetworkModel
+
+        with reading_content(folder, "model of a table"):
+            documents, arrays = read_bundle(
+                folder,
+                KIND,
+                PORTFOLIO_VERSION,
+                check=lambda documents, specs: loader(documents).check_arrays(documents, specs),
+            )
+            return loader(documents).of_bundle(documents, arrays)
 
 
 def _chunks(n_rows: int) -> Iterator[slice]:
@@ -339,29 +354,28 @@ def _chunks(n_rows: int) -> Iterator[slice]:
         yield slice(start, start + _CHUNK_ROWS)
 
 
-@contextlib.contextmanager
-def reading_table_model(folder: str | os.PathLike[str]) -> Iterator[None]:
-    """Within the block, errors about the content of a model's folder name the folder."""
-    try:
-        yield
-    except (DataError, KeyError, TypeError, ValueError, AttributeError) as error:
-        raise FileError(
-            f"{str(folder)!r} is not a complete model of a table: {error}; "
-            "restore it, or train again"
-        ) from error
+def check_fields(schema: Schema, target: TargetEncoder) -> None:
+    """Refuse a schema that is of no model, or a target of another schema.
+
+    Raises
+    ------
+    InputError
+    """
+    if schema.target is None or schema.task != target.task or schema.classes != target.classes:
+        raise InputError("the target is not that of its schema")
 
 
-def _checked_report(saved: Any) -> dict[str, Any]:
+def _checked_report(saved: Mapping[str, Any]) -> dict[str, Any]:
     """Return the saved report of a training, with a check of the entries that are used."""
     report = dict(saved)
-    rows = field_value("rows", Mapping[str, int], report["rows"])
-    scores = field_value("scores", Mapping[str, Mapping[str, Any]], report["scores"])
+    rows = entry(report, "rows", Mapping[str, int])
+    scores = entry(report, "scores", Mapping[str, Mapping[str, Any]])
     # A model exported from the playground is compared with no baseline.
     for name in ("against_constant", "against_linear"):
         field_value(name, Mapping[str, Any] | None, report.get(name))
     for part, values in scores.items():
         if part not in rows and part != "out_of_fold":
-            raise ValueError(f"it has scores on {part!r} rows, and says of none")
+            raise InputError(f"it has scores on {part!r} rows, and says of none")
         for name, value in values.items():
             # A score may be infinite or undefined; a whole number may be too large for a float.
             if value is not None and not isinstance(value, float):

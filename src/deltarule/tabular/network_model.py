@@ -9,17 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.errors import FileError
+from deltarule.errors import InputError
+from deltarule.files.dataclass_fields import check_keys, entry
 from deltarule.tables import TableEncoder, TypedColumns
 from deltarule.tabular.diagnostics.training import (
     LearningCurve,
     column_treatments,
     learning_curves,
 )
-from deltarule.tabular.model import TableModel, prediction_engine, reading_table_model
+from deltarule.tabular.model import TableModel, prediction_engine
 from deltarule.tabular.network_targets import decode_outputs, network_targets
 from deltarule.training import History, Model, Recording, save_model
-from deltarule.training.model import model_of_bundle
+from deltarule.training.model import check_network, model_of_bundle
 
 __all__ = ["NetworkModel"]
 
@@ -103,36 +104,37 @@ class NetworkModel(TableModel):
             extras=extras,
         )
 
+    check_arrays = staticmethod(check_network)
+
     @classmethod
     def of_bundle(
-        cls,
-        folder: str | os.PathLike[str],
-        documents: Mapping[str, Any],
-        arrays: Mapping[str, np.ndarray],
+        cls, documents: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
     ) -> NetworkModel:
-        """Return the model of a folder's documents and arrays; raise as ``load`` does."""
-        model = model_of_bundle(folder, documents, arrays)
+        """Return the model of a folder's documents and arrays.
+
+        Raises
+        ------
+        InputError
+            If they are none of a network with its table.
+        """
+        model = model_of_bundle(documents, arrays)
         extra = model.extra
-        if not isinstance(extra, dict) or "schema" not in extra:
-            raise FileError(
-                f"{str(folder)!r} holds a network without a table; expected a model of a table; "
-                "use deltarule.load_model and give it arrays"
+        if "schema" not in extra:
+            raise InputError(
+                "it holds a network without a table; expected a model of a table; use "
+                "deltarule.load_model and give it arrays"
             )
-        with reading_table_model(folder):
-            loaded = cls(
-                model=model,
-                encoder=TableEncoder.from_dict(extra["encoder"]),
-                **cls._fields(extra),
+        check_keys(extra, {"schema", "target", "settings", "report", "encoder"})
+        encoder = TableEncoder.from_dict(entry(extra, "encoder", Mapping[str, Any]))
+        loaded = cls(model=model, encoder=encoder, **cls._fields(extra))
+        if not encoder.column_encoders or encoder.n_features != model.net.n_inputs:
+            raise InputError(
+                f"the encoder is not that of its network, which takes {model.net.n_inputs} features"
             )
-        if not loaded.encoder.column_encoders or loaded.encoder.n_features != model.net.n_inputs:
-            raise FileError(
-                f"the encoder in {str(folder)!r} is not that of its network, which takes "
-                f"{model.net.n_inputs} features; restore it, or train again"
-            )
+        encoder.check_columns(loaded.schema)
         expected = 1 if loaded.task == "regression" else len(loaded.classes)
         if model.net.n_outputs not in ({1, 2} if expected == 2 else {expected}):
-            raise FileError(
-                f"the target in {str(folder)!r} is not that of its network, which has "
-                f"{model.net.n_outputs} outputs; restore it, or train again"
+            raise InputError(
+                f"the target is not that of its network, which has {model.net.n_outputs} outputs"
             )
         return loaded

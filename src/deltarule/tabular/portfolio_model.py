@@ -9,25 +9,34 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.errors import FileError, InputError
+from deltarule.errors import InputError
 from deltarule.files import Part, write_bundle
-from deltarule.tables import TypedColumns, apply_schema, table_from_frame
+from deltarule.files.dataclass_fields import check_keys, entry
+from deltarule.tables import Column, TypedColumns, apply_schema, table_from_frame
 from deltarule.tables.cells_checksum import cells_checksum
 from deltarule.tables.table import join_items
 from deltarule.tabular.diagnostics.training import column_treatments
 from deltarule.tabular.distill import OF_OTHER_ROWS, SCORED_SHARE, distill
-from deltarule.tabular.interval_storage import intervals_of, stored_intervals
+from deltarule.tabular.interval_storage import (
+    check_interval_arrays,
+    intervals_of,
+    stored_intervals,
+)
 from deltarule.tabular.intervals import Intervals
-from deltarule.tabular.model import TableModel, reading_table_model
+from deltarule.tabular.model import TableModel
 from deltarule.tabular.network_fit import true_values
 from deltarule.tabular.network_model import NetworkModel
 from deltarule.tabular.portfolio import Member, Portfolio
 from deltarule.tabular.portfolio.losses import portfolio_loss
-from deltarule.tabular.portfolio.storage import portfolio_of, stored_portfolio
+from deltarule.tabular.portfolio.storage import (
+    check_portfolio_arrays,
+    portfolio_of,
+    stored_portfolio,
+)
 from deltarule.tabular.settings import TableSettings
 from deltarule.tabular.splitting import row_weights, split_table
 from deltarule.tabular.update import update_portfolio
-from deltarule.training.model import KIND, PORTFOLIO_VERSION, reading_model
+from deltarule.training.model import KIND, PORTFOLIO_VERSION
 from deltarule.training.recording import FOLDER
 from deltarule.training.recording import KIND as RECORDING
 
@@ -300,29 +309,66 @@ class PortfolioModel(TableModel):
             extras=extras,
         )
 
+    @staticmethod
+    def check_arrays(documents: Mapping[str, Any], specs: Mapping[str, Any]) -> None:
+        """Refuse documents that are none of a portfolio, or arrays that are not its own.
+
+        Called before the arrays are read.
+
+        Raises
+        ------
+        InputError
+        """
+        check_keys(documents, {"model.json"})
+        data = documents["model.json"]
+        check_keys(data, {"portfolio", "extra", "intervals"})
+        own, more = _split(specs)
+        check_portfolio_arrays(entry(data, "portfolio", Mapping[str, Any]), own)
+        if "intervals" in data:
+            check_interval_arrays(entry(data, "intervals", Mapping[str, Any]), more)
+        elif more:
+            raise InputError("it holds arrays of intervals, and says of none")
+
     @classmethod
     def of_bundle(
-        cls,
-        folder: str | os.PathLike[str],
-        documents: Mapping[str, Any],
-        arrays: Mapping[str, np.ndarray],
+        cls, documents: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
     ) -> PortfolioModel:
-        """Return the model of a folder's documents and arrays; raise as ``load`` does."""
+        """Return the model of a folder's documents and arrays.
+
+        Raises
+        ------
+        InputError
+            If they are none of a portfolio with its table.
+        """
+        cls.check_arrays(documents, arrays)
         data = documents["model.json"]
-        n_prefix = len(_OF_INTERVALS)
-        more = {
-            name[n_prefix:]: each for name, each in arrays.items() if name.startswith(_OF_INTERVALS)
-        }
-        own = {name: each for name, each in arrays.items() if not name.startswith(_OF_INTERVALS)}
-        with reading_model(folder):
-            portfolio, intervals = portfolio_of(data["portfolio"], own), None
-            if "intervals" in data or more:
-                intervals = intervals_of(data["intervals"], more)
-        with reading_table_model(folder):
-            loaded = cls(portfolio=portfolio, intervals=intervals, **cls._fields(data["extra"]))
+        own, more = _split(arrays)
+        portfolio, intervals = portfolio_of(data["portfolio"], own), None
+        if "intervals" in data:
+            intervals = intervals_of(data["intervals"], more)
+        extra = entry(data, "extra", Mapping[str, Any])
+        check_keys(extra, {"schema", "target", "settings", "report"})
+        loaded = cls(portfolio=portfolio, intervals=intervals, **cls._fields(extra))
         if portfolio.target.n_classes != len(loaded.classes):
-            raise FileError(
-                f"the target in {str(folder)!r} has {len(loaded.classes)} classes, and its "
-                f"networks predict {portfolio.target.n_classes}; restore it, or train again"
+            raise InputError(
+                f"the target has {len(loaded.classes)} classes, and its networks predict "
+                f"{portfolio.target.n_classes}"
             )
+        if intervals is not None and loaded.classes:
+            raise InputError("it has intervals, and predicts classes")
+        for encoder in portfolio.encoders.values():
+            encoder.check_columns(loaded.schema)
+        if intervals is not None and intervals.scale is not None:
+            prediction = Column(intervals.column, "number")
+            columns = (*loaded.schema.columns, prediction)
+            schema = dataclasses.replace(loaded.schema, columns=columns)
+            for encoder in intervals.scale.encoders.values():
+                encoder.check_columns(schema)
         return loaded
+
+
+def _split(arrays: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the arrays of the networks, and those of the intervals without their prefix."""
+    more = {name for name in arrays if name.startswith(_OF_INTERVALS)}
+    own = {name: each for name, each in arrays.items() if name not in more}
+    return own, {name.removeprefix(_OF_INTERVALS): arrays[name] for name in more}

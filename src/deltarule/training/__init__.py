@@ -8,7 +8,8 @@ from deltarule.training.loop import train
 from deltarule.training.many import train_many
 from deltarule.training.model import Model, load_model, save_model
 from deltarule.training.recorder import Recorder
-from deltarule.training.recording import Recording, load_recording
+from deltarule.training.recording import Recording
+from deltarule.training.recording_reading import load_recording
 from deltarule.training.replay import ReplayedStep, replay
 from deltarule.training.run import EpochEvent, TrainingResult
 from deltarule.training.run_states import RunState, replay_states

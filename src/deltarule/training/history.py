@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from deltarule.errors import InputError, short_repr
 from deltarule.optimizers.loss_curve import LossCurve
 
 __all__ = ["EpochLog", "History"]
@@ -61,6 +62,16 @@ class EpochLog:
         if self.validation_loss is not None:
             return self.validation_loss
         return self.objective
+
+
+_MOST = 10**15
+# The types of the fields in JSON. A loss or a score may be infinite or NaN.
+_TYPES: dict[str, tuple[type, ...]] = {
+    "epoch": (int,),
+    "steps": (int,),
+    **dict.fromkeys(("loss", "penalty", "learning_rate", "seconds"), (float,)),
+    **dict.fromkeys(("validation_loss", "score"), (float, type(None))),
+}
 
 
 @dataclasses.dataclass
@@ -166,7 +177,23 @@ class History:
 
     @classmethod
     def from_list(cls, logs: list[dict[str, Any]]) -> History:
-        """Return the history of the dictionaries that :meth:`to_list` gave."""
+        """Return the history of the dictionaries that :meth:`to_list` gave.
+
+        Raises
+        ------
+        InputError
+            If they are none.
+        """
+        for number, log in enumerate(logs, start=1):
+            if not (isinstance(log, Mapping) and log.keys() == _TYPES.keys()):
+                raise InputError(f"log {number} of its history is {short_repr(log)}")
+            for name, known in _TYPES.items():
+                value = log[name]
+                whole = type(value) is int
+                if type(value) not in known or (whole and not 0 <= value < _MOST):
+                    raise InputError(
+                        f"{name} in log {number} of its history is {short_repr(value)}"
+                    )
         return cls._of_logs([EpochLog(**log) for log in logs])
 
     def to_arrays(self) -> dict[str, np.ndarray]:

@@ -5,18 +5,19 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import itertools
-import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from deltarule.engines import Engine, Predictor, make_predictor
 from deltarule.engines.predictor_cache import cached_predictor
-from deltarule.errors import FileError, InputError, UnknownName
+from deltarule.errors import InputError, printable, short_repr
 from deltarule.exportable import Exportable
-from deltarule.files import read_bundle, write_bundle
+from deltarule.files import read_bundle, read_document, write_bundle
+from deltarule.files.dataclass_fields import check_keys, entry
+from deltarule.files.reading_errors import reading_content
 from deltarule.maths import Network
 from deltarule.maths.arrays import is_sparse
 from deltarule.maths.formula_fingerprint import check_formulas, network_fingerprints
@@ -29,6 +30,8 @@ __all__ = [
     "KIND",
     "PORTFOLIO_VERSION",
     "Model",
+    "check_network",
+    "check_sizes",
     "holds_portfolio",
     "holds_table",
     "load_model",
@@ -138,6 +141,9 @@ def save_model(
 ) -> None:
     """Write a model to a folder: ``model.json``, ``history.json``, ``arrays.safetensors``.
 
+    If the name ends in ``.deltarule``, these are put into one file, an uncompressed zip archive.
+    Equal models give equal bytes.
+
     The folder is replaced in one step: readers see the old or the new content, also if the
     process is killed. Other files in the folder stay; a link is followed.
 
@@ -227,14 +233,16 @@ def load_model(folder: str | os.PathLike[str]) -> Model:
     Parameters
     ----------
     folder : path
+        A folder, or a ``.deltarule`` file.
 
     Raises
     ------
-    FileError
+    ModelFileError
         If the folder is missing, is no model, or a file in it was changed; if a parameter is not
         finite, or a formula is not the one that the network was trained with.
-    UnknownName
-        If the network uses an activation or loss that is not registered; register it first.
+    UnregisteredFormula
+        Such an error, if the network uses an activation or loss that is not registered; register
+        it first.
 
     Examples
     --------
@@ -242,17 +250,30 @@ def load_model(folder: str | os.PathLike[str]) -> Model:
     >>> from deltarule import Model, Network, load_model, save_model
     >>> net = Network([1, 1], activation=[])
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     save_model(folder + "/m", Model(net, net.pack(W=[[[2.0]]], b=[[1.0]])))
-    ...     load_model(folder + "/m").predict([[3.0]])
+    ...     save_model(folder + "/m.deltarule", Model(net, net.pack(W=[[[2.0]]], b=[[1.0]])))
+    ...     load_model(folder + "/m.deltarule").predict([[3.0]])
     array([[7.]])
     """
-    documents, arrays = read_bundle(folder, KIND, PORTFOLIO_VERSION)
+    with reading_model(folder):
+        return model_of_bundle(*read_bundle(folder, KIND, PORTFOLIO_VERSION, check=check_network))
+
+
+def check_network(documents: Mapping[str, Any], specs: Mapping[str, Any]) -> None:
+    """Refuse documents that are none of one network, or arrays that are not its parameters.
+
+    Called before the arrays are read.
+
+    Raises
+    ------
+    InputError
+    """
     if holds_portfolio(documents):
-        raise FileError(
-            f"{str(folder)!r} holds a portfolio of networks; expected a single one; use "
+        raise InputError(
+            "it holds a portfolio of networks; expected a single one; use "
             "deltarule.tabular.TableModel.load"
         )
-    return model_of_bundle(folder, documents, arrays)
+    check_keys(documents, {"model.json", "history.json"})
+    check_sizes(entry(documents, "model.json", Mapping[str, Any]), specs)
 
 
 def holds_portfolio(documents: Mapping[str, Any]) -> bool:
@@ -263,43 +284,32 @@ def holds_portfolio(documents: Mapping[str, Any]) -> bool:
 
 def holds_table(folder: str | os.PathLike[str]) -> bool:
     """Return whether a model's folder has the schema of a table; raise as ``load_model`` does."""
-    documents, _ = read_bundle(folder, KIND, PORTFOLIO_VERSION)
-    data = documents.get("model.json")
-    extra = data.get("extra") if isinstance(data, Mapping) else None
-    return holds_portfolio(documents) or (isinstance(extra, Mapping) and "schema" in extra)
-
-
-def model_of_bundle(
-    folder: str | os.PathLike[str],
-    documents: Mapping[str, Any],
-    arrays: Mapping[str, np.ndarray],
-) -> Model:
-    """Return the model of a folder's documents and arrays; raise as :func:`load_model` does."""
     with reading_model(folder):
-        data = documents["model.json"]
-        net, theta = stored_network(data, arrays)
-        if not isinstance(data["extra"], dict):
-            raise InputError("'extra' in model.json is no object")
-        return Model(net, theta, History.from_list(documents["history.json"]), data["extra"])
+        data = read_document(folder, "model.json", KIND)
+    extra = data.get("extra") if isinstance(data, Mapping) else None
+    of_table = isinstance(extra, Mapping) and "schema" in extra
+    return of_table or holds_portfolio({"model.json": data})
 
 
-@contextlib.contextmanager
-def reading_model(folder: str | os.PathLike[str]) -> Iterator[None]:
+def model_of_bundle(documents: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Model:
+    """Return the model of a folder's documents and arrays.
+
+    Raises
+    ------
+    InputError
+        If they are none of a network.
+    """
+    check_network(documents, arrays)
+    data = documents["model.json"]
+    check_keys(data, {"network", "formulas", "extra"})
+    net, theta = stored_network(data, arrays)
+    extra = entry(data, "extra", Mapping[str, Any])
+    return Model(net, theta, History.from_list(entry(documents, "history.json", list)), extra)
+
+
+def reading_model(folder: str | os.PathLike[str]) -> contextlib.AbstractContextManager[None]:
     """Within the block, errors about the content of a model's folder name the folder."""
-    try:
-        yield
-    except UnknownName as error:
-        raise UnknownName(
-            f"{str(folder)!r} uses something of its author's own: {error}. Register it first, with "
-            "deltarule.register_activation or register_loss"
-        ) from None
-    except KeyError as error:
-        raise FileError(
-            f"{str(folder)!r} is not a complete model: {error} is missing; restore it or train "
-            "again"
-        ) from error
-    except (InputError, TypeError, ValueError, AttributeError, OverflowError, MemoryError) as error:
-        raise FileError(f"{str(folder)!r} is not a complete model: {error}") from error
+    return reading_content(folder, "model")
 
 
 def stored_network(
@@ -309,10 +319,10 @@ def stored_network(
 
     Raises
     ------
-    InputError, TypeError, ValueError, KeyError
+    InputError
         If they are none of a network, or do not fit each other.
     """
-    _check_sizes(record["network"], arrays)
+    check_sizes(record, arrays)
     net = Network.from_dict(record["network"])
     theta = np.zeros(net.n_parameters, dtype=net.dtype)
     for block in net.blocks:
@@ -330,27 +340,34 @@ def stored_network(
     return net, theta
 
 
-def _check_sizes(network: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
-    """Refuse a network that does not fit the arrays, before memory is allocated for it."""
-    widths = network["widths"]
-    if not isinstance(widths, list) or not all(type(n) is int and n > 0 for n in widths):
+def check_sizes(record: Mapping[str, Any], arrays: Mapping[str, Any]) -> None:
+    """Refuse a network that does not fit the arrays, before memory is allocated for it.
+
+    Raises
+    ------
+    InputError
+    """
+    network = entry(record, "network", Mapping[str, Any])
+    widths = entry(network, "widths", tuple[int, ...])
+    if not all(n > 0 for n in widths):
         return  # the error of Network says more
-    bias = 1 if network.get("bias", True) else 0
-    expected: dict[str, tuple[int, ...]] = {}
+    bias = "bias" not in network or entry(network, "bias", bool)
+    expected: set[str] = set()
     for layer, (n_in, n_out) in enumerate(itertools.pairwise(widths), start=1):
-        expected |= {f"W{layer}": (n_out, n_in)} | ({f"b{layer}": (n_out,)} if bias else {})
-    for name, shape in expected.items():
-        if arrays[name].shape != shape:
-            raise InputError(
-                f"{name} is {arrays[name].dtype} of shape {arrays[name].shape}; expected "
-                f"{network.get('dtype', 'float64')} of shape {shape}"
-            )
-    total = sum(math.prod(shape) for shape in expected.values())
-    for start, stop in network.get("frozen", []):
-        if not 0 <= start < stop <= total:
-            raise InputError(f"frozen is from {start} to {stop}, of {total} parameters")
-    extra = sorted(set(arrays) - set(expected))
+        blocks = {f"W{layer}": (n_out, n_in)} | ({f"b{layer}": (n_out,)} if bias else {})
+        for name, shape in blocks.items():
+            if name not in arrays:
+                raise InputError(f"the array {name!r} is missing")
+            if arrays[name].shape != shape:
+                dtype = printable(str(network.get("dtype", "float64"))[:20])
+                raise InputError(
+                    f"{name} is {arrays[name].dtype} of shape {arrays[name].shape}; expected "
+                    f"{dtype} of shape {shape}"
+                )
+        expected |= blocks.keys()
+    extra = sorted(set(arrays) - expected)
     if extra:
         raise InputError(
-            f"it holds the array {extra[0]!r}, which is none of a network of widths {widths}"
+            f"it holds the array {short_repr(extra[0])}, which is none of a network of widths "
+            f"{short_repr(list(widths))}"
         )

@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import hashlib
 import os
-import typing
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,17 +13,16 @@ from typing import Any
 import numpy as np
 
 from deltarule.engines import EngineSettings
-from deltarule.errors import FileError, InputError, UnknownName
-from deltarule.files import Bundle, Part, consistent_read, read_bundle, read_json, write_bundle
-from deltarule.files.dataclass_fields import field_value
+from deltarule.errors import FileError, InputError
+from deltarule.files import Bundle, Part, read_document, write_bundle
+from deltarule.files.dataclass_fields import entry
 from deltarule.maths import Network
 from deltarule.maths.formula_fingerprint import (
-    check_fingerprints,
     fingerprint,
     is_user_formula,
     network_fingerprints,
 )
-from deltarule.optimizers import RULES, SCHEDULES, Rule, Schedule, StepInfo
+from deltarule.optimizers import RULES, Rule, Schedule, StepInfo
 from deltarule.training.batches import Batches
 from deltarule.training.history import History
 from deltarule.training.steps import rates_of
@@ -36,7 +34,6 @@ __all__ = [
     "digest_of_rows",
     "digest_of_theta",
     "formula_fingerprints",
-    "load_recording",
     "recording_part",
     "settings_to_dict",
 ]
@@ -44,8 +41,8 @@ __all__ = [
 FOLDER = "record"
 """The name of the folder within a model's folder that holds the recording of its training."""
 
-KIND, _VERSION = "deltarule recording", 1
-_DOCUMENT = "recording.json"
+KIND, VERSION = "deltarule recording", 1
+DOCUMENT = "recording.json"
 
 # Of an array larger than this (in bytes), evenly spaced rows of this size in total are digested,
 # since digesting all may take longer than an epoch. A change in other rows changes θ.
@@ -202,7 +199,7 @@ class Recording:
         """
         content = self.bundle()
         documents, arrays = content.documents, content.arrays
-        write_bundle(folder, KIND, _VERSION, documents, arrays, overwrite=overwrite)
+        write_bundle(folder, KIND, VERSION, documents, arrays, overwrite=overwrite)
 
     def bundle(self) -> Bundle:
         """Return the content of the folder that :meth:`save` writes."""
@@ -212,7 +209,7 @@ class Recording:
             "settings": settings_to_dict(self.settings),
             "schedule": self.schedule.spec(),
             "digests": {str(step): digest for step, digest in sorted(self.digests.items())},
-        } | {name: getattr(self, name) for name in _PLAIN_FIELDS}
+        } | {name: getattr(self, name) for name in PLAIN_FIELDS}
         arrays = {
             f"{step}/{name}": value
             for step, state in self.checkpoints.items()
@@ -222,69 +219,15 @@ class Recording:
             mask = np.zeros(self.n_rows, dtype=bool)
             mask[self.rows] = True
             arrays["rows"] = np.packbits(mask)
-        documents = {_DOCUMENT: document, "history.json": self.history.to_list()}
-        return Bundle(KIND, _VERSION, documents, arrays)
+        documents = {DOCUMENT: document, "history.json": self.history.to_list()}
+        return Bundle(KIND, VERSION, documents, arrays)
 
 
 # The fields that JSON stores unchanged.
-_PLAIN_FIELDS = (
+PLAIN_FIELDS = (
     *("learning_rate", "batch_size", "epochs", "shuffle", "own_order", "n_rows", "engine"),
     *("threads", "begin", "end", "data", "where", "model", "extra", "seconds", "recorder_seconds"),
 )
-
-
-def load_recording(folder: str | os.PathLike[str]) -> Recording:
-    """Read the recording of a run, from its own folder or that of its model.
-
-    Parameters
-    ----------
-    folder : path
-
-    Raises
-    ------
-    FileError
-        If there is no recording, or a file in it was changed or truncated.
-    UnknownName
-        If the recording uses an activation, loss or rule that is not registered.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> import numpy as np
-    >>> from deltarule import Network, train
-    >>> from deltarule.training import Recorder, load_recording
-    >>> net, X = Network([1, 1]), np.array([[0.0], [1.0]])
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     recorder = Recorder(folder + "/record")
-    ...     result = train(net, X, 2 * X, epochs=3, callbacks=[recorder])
-    ...     recording = load_recording(folder + "/record")
-    >>> recording.end, bool((recording.theta(0) == net.initial(0)).all())
-    (3, True)
-    """
-    return consistent_read(folder, lambda: _read(Path(folder)))
-
-
-def _read(folder: Path) -> Recording:
-    """Read a recording from its own folder or that of its model, without a lock."""
-    place = folder
-    if not (place / _DOCUMENT).is_file() and (place / FOLDER).is_dir():
-        place = place / FOLDER
-    elif (place / "model.json").is_file():
-        raise FileError(
-            f"{str(folder)!r} is a model whose training was not recorded; expected one with a "
-            "recording; train it again with a Recorder, or with 'deltarule fit --record'"
-        )
-    documents, arrays = read_bundle(place, KIND, _VERSION)
-    try:
-        return _from_bundle(documents, arrays)
-    except UnknownName as error:
-        raise UnknownName(
-            f"{str(place)!r} uses something of its author's own: {error}. Register it first"
-        ) from None
-    except (InputError, KeyError, TypeError, ValueError, AttributeError) as error:
-        raise FileError(
-            f"{str(place)!r} is not a complete recording: {error}; restore it, or train again"
-        ) from error
 
 
 def recording_part(theta: np.ndarray, recording: Recording | None = None) -> dict[str, Part]:
@@ -300,60 +243,12 @@ def recording_part(theta: np.ndarray, recording: Recording | None = None) -> dic
     digest = digest_of_theta(theta)
 
     def is_of_theta(place: Path) -> bool:
-        with contextlib.suppress(FileError, AttributeError):
-            return bool(read_json(place / _DOCUMENT).get("model") == digest)
+        with contextlib.suppress(FileError, InputError):
+            document = read_document(place, DOCUMENT, KIND)
+            return bool(entry(document, "model", str) == digest)
         return False
 
     return {FOLDER: Part(KIND, None if recording is None else recording.bundle(), is_of_theta)}
-
-
-def _from_bundle(documents: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Recording:
-    """Return the recording of a bundle that :meth:`Recording.bundle` made."""
-    document = documents[_DOCUMENT]
-    net = Network.from_dict(document["network"])
-    checkpoints: dict[int, dict[str, np.ndarray]] = {}
-    for name, value in arrays.items():
-        step, _, part = name.partition("/")
-        if part:
-            checkpoints.setdefault(int(step), {})[part] = value
-    rows = None
-    if "rows" in arrays:
-        rows = np.flatnonzero(np.unpackbits(arrays["rows"], count=document["n_rows"]))
-    for after, state in checkpoints.items():
-        if not np.isfinite(net.check_theta(state["theta"])).all():
-            raise InputError(f"the parameters after step {after} are not all finite")
-    if document["begin"] not in checkpoints:
-        raise InputError(f"the checkpoint after step {document['begin']} is missing")
-    dropout = document["settings"]["dropout"]
-    settings = EngineSettings(
-        **document["settings"]
-        | {"dropout": tuple(dropout) if isinstance(dropout, list) else dropout}
-    )
-    schedule = SCHEDULES.get(document["schedule"])
-    if "formulas" in document:  # earlier versions left it out
-        check_fingerprints(formula_fingerprints(net, settings.rule, schedule), document["formulas"])
-    return Recording(
-        net=net,
-        settings=settings,
-        schedule=schedule,
-        rows=rows,
-        checkpoints=dict(sorted(checkpoints.items())),
-        digests={int(step): digest for step, digest in document["digests"].items()},
-        history=History.from_list(documents["history.json"]),
-        **_plain_fields(document),
-    )
-
-
-def _plain_fields(document: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields that JSON stores unchanged, with their types and ranges checked."""
-    hints = typing.get_type_hints(Recording)
-    fields = {name: field_value(name, hints[name], document[name]) for name in _PLAIN_FIELDS}
-    least = {"n_rows": 1, "batch_size": 1, "epochs": 0, "begin": 0, "end": fields["begin"]}
-    least["threads"] = 1
-    for name, limit in least.items():
-        if fields[name] is not None and fields[name] < limit:
-            raise ValueError(f"{name} is {fields[name]}; expected at least {limit}")
-    return fields
 
 
 def formula_fingerprints(net: Network, rule: Any, schedule: Schedule) -> list[dict[str, Any]]:
