@@ -15,6 +15,7 @@ from deltarule.cli.distill_command import distill, update
 from deltarule.cli.explain_command import explain
 from deltarule.cli.export_command import export
 from deltarule.cli.fit_command import fit
+from deltarule.cli.inspect_command import inspect
 from deltarule.cli.options import (
     AsJson,
     Data,
@@ -213,6 +214,7 @@ def evaluate(
 _command("Train one network to predict what a portfolio predicts.")(distill)
 _command("Train a portfolio further on new rows.")(update)
 _command("Show every number of a step or a model.")(explain)
+_command("Print what a model's files say.")(inspect)
 _command("Write a model as a program for other machines.")(export)
 
 

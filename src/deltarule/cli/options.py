@@ -270,7 +270,10 @@ Data = Annotated[
     ),
 ]
 Folder = Annotated[
-    Path, typer.Argument(metavar="MODEL", help="A model: a folder, or a .deltarule file.", show_default=False)
+    Path,
+    typer.Argument(
+        metavar="MODEL", help="A model: a folder, or a .deltarule file.", show_default=False
+    ),
 ]
 Target = Annotated[
     str | None,

@@ -8,6 +8,7 @@ wrong is a :class:`~deltarule.errors.ModelFileError`.
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import json
 import os
@@ -35,6 +36,7 @@ __all__ = [
     "read_bundle",
     "read_document",
     "read_manifest",
+    "read_outline",
 ]
 
 Check = Callable[[Mapping[str, Any], Mapping[str, ArraySpec]], None]
@@ -98,6 +100,38 @@ def read_bundle(
             if (names := files.names()) is not None:
                 _check_all(files, names, manifest)
             return _read(files, manifest["sha256"], check)
+
+    return consistent_read(path, read)
+
+
+def read_outline(
+    folder: str | os.PathLike[str], kind: str, version: int
+) -> tuple[dict[str, Any], dict[str, Any], dict[str, ArraySpec]]:
+    """Read a bundle and check it as :func:`read_bundle` does, without keeping its arrays.
+
+    Returns
+    -------
+    manifest : dict
+    documents : dict of file name to JSON value
+    specs : dict of name to ArraySpec
+        The types and shapes of the arrays.
+    """
+    path = Path(folder)
+
+    def read() -> tuple[dict[str, Any], dict[str, Any], dict[str, ArraySpec]]:
+        with open_bundle(path, kind) as files:
+            manifest = read_manifest(files, kind, version)
+            if (names := files.names()) is not None:
+                _check_all(files, names, manifest)
+            documents = _read_documents(files, manifest["sha256"])
+            checksum = manifest["sha256"].get(ARRAYS)
+            if checksum is None:
+                return manifest, documents, {}
+            with files.open(ARRAYS) as file:
+                specs, n_bytes = _read_header(file, checksum, None)
+                file.skip(n_bytes)
+                _check_digest(file, checksum)
+            return manifest, documents, specs
 
     return consistent_read(path, read)
 
@@ -267,8 +301,7 @@ def _check_all(files: BundleFiles, names: set[str], manifest: Mapping[str, Any])
     for name, digest in {**manifest.get("extras", {}), **inner}.items():
         with files.open(name) as file:
             file.skip(file.size)
-            if file.sha256() != digest:
-                raise ModelFileError(f"{file.path!r} {_DIFFERS}")
+            _check_digest(file, digest)
 
 
 # -- the files --------------------------------------------------------------------------------
@@ -277,36 +310,48 @@ def _check_all(files: BundleFiles, names: set[str], manifest: Mapping[str, Any])
 def _read(
     files: BundleFiles, checksums: Mapping[str, str], check: Check | None
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    documents: dict[str, Any] = {}
-    left = MOST_JSON
-    for name, checksum in checksums.items():
-        if name == ARRAYS:
-            continue
-        documents[name], size = _document(files, name, checksum, left)
-        left -= size
+    documents = _read_documents(files, checksums)
     if ARRAYS not in checksums:
         if check is not None:
             check(documents, {})
         return documents, {}
     with files.open(ARRAYS) as file:
-        arrays = _read_arrays(
-            file, checksums[ARRAYS], lambda specs: check and check(documents, specs)
-        )
+        fits = None if check is None else functools.partial(check, documents)
+        specs, n_bytes = _read_header(file, checksums[ARRAYS], fits)
+        data = bytearray(n_bytes)
+        file.read_into(data)
+        _check_digest(file, checksums[ARRAYS])
+        arrays = parse_content(Path(file.path), lambda given: arrays_of(specs, given), data)
     return documents, arrays
+
+
+def _check_digest(file: StoredFile, checksum: str) -> None:
+    if file.sha256() != checksum:
+        raise ModelFileError(f"{file.path!r} {_DIFFERS}")
+
+
+def _read_documents(files: BundleFiles, checksums: Mapping[str, str]) -> dict[str, Any]:
+    documents: dict[str, Any] = {}
+    left = MOST_JSON
+    for name, checksum in checksums.items():
+        if name != ARRAYS:
+            documents[name], size = _document(files, name, checksum, left)
+            left -= size
+    return documents
 
 
 def _document(files: BundleFiles, name: str, checksum: str, most: int) -> tuple[Any, int]:
     """Return a document, and its number of bytes."""
     with files.open(name) as file:
         data = file.read_all(most)
-        if file.sha256() != checksum:
-            raise ModelFileError(f"{file.path!r} {_DIFFERS}")
+        _check_digest(file, checksum)
         return parse_json(Path(file.path), data), file.size
 
 
-def _read_arrays(
+def _read_header(
     file: StoredFile, checksum: str, check: Callable[[Mapping[str, ArraySpec]], object] | None
-) -> dict[str, np.ndarray]:
+) -> tuple[dict[str, ArraySpec], int]:
+    """Return what the arrays of a file are, and the number of bytes that follow the header."""
     n_read = 0
     try:
         start = bytearray(min(8, file.size))
@@ -327,11 +372,6 @@ def _read_arrays(
         # A changed file is named as such, and not by what the change leads to.
         if file.size <= _MOST_CHECKED:
             file.skip(file.size - n_read)
-            if file.sha256() != checksum:
-                raise ModelFileError(f"{file.path!r} {_DIFFERS}") from None
+            _check_digest(file, checksum)
         raise
-    data = bytearray(n_bytes)
-    file.read_into(data)
-    if file.sha256() != checksum:
-        raise ModelFileError(f"{file.path!r} {_DIFFERS}")
-    return parse_content(Path(file.path), lambda given: arrays_of(specs, given), data)
+    return specs, n_bytes

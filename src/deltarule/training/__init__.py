@@ -3,6 +3,7 @@
 from deltarule.training.batches import Batches, RowSource, epoch_order, split_rows
 from deltarule.training.checkpoint import Checkpoint
 from deltarule.training.history import EpochLog, History
+from deltarule.training.inspection import ModelSummary, inspect_model
 from deltarule.training.interrupt import StopFlag, StopReason
 from deltarule.training.loop import train
 from deltarule.training.many import train_many
@@ -23,6 +24,7 @@ __all__ = [
     "GeneralizationLoss",
     "History",
     "Model",
+    "ModelSummary",
     "Patience",
     "Progress",
     "Recorder",
@@ -35,6 +37,7 @@ __all__ = [
     "Stopping",
     "TrainingResult",
     "epoch_order",
+    "inspect_model",
     "load_model",
     "load_recording",
     "replay",
