@@ -566,6 +566,20 @@ def test_a_part_s_name_with_something_else_there(tmp_path):
     assert sorted(contents(tmp_path / "b" / "part")) == ["mine.txt"]
 
 
+def test_files_in_what_an_interrupted_save_left_come_back_and_it_is_said(tmp_path):
+    write(tmp_path / "m", 1)
+    write(tmp_path / "left", 2)
+    (tmp_path / "left" / "mine.txt").write_text("mine")
+    (tmp_path / "left").rename(tmp_path / ".m.0123456789ab")
+    with pytest.warns(UserWarning, match=r"was interrupted; .* not its own, .*: mine\.txt"):
+        write(tmp_path / "m", 3, overwrite=True)
+    assert (tmp_path / "m" / "mine.txt").read_text() == "mine"
+    assert read(tmp_path / "m")[0] == {"a.json": 3}
+    (tmp_path / ".m.deltarule.0123456789ab").write_bytes(b"half")
+    write(tmp_path / "m.deltarule")
+    assert [path.name for path in tmp_path.glob(".*")] == []
+
+
 def test_extras_are_replaced_unless_somebody_changed_them(tmp_path):
     folder = tmp_path / "b"
     write(folder, 1, extras={"p.svg": b"1"})

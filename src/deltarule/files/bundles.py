@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import stat
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -231,24 +232,39 @@ def _remove_leftovers(target: Path, own: BundleLayout) -> None:
     temporary, replaced = leftovers(target)
     if replaced and not os.path.lexists(target):
         replaced.pop().rename(target)
-    for left in (*temporary, *replaced):
-        _remove_replaced(left, target, own)
+    found = {
+        name for left in (*temporary, *replaced) for name in _remove_replaced(left, target, own)
+    }
+    if found:
+        warnings.warn(
+            f"an earlier save to {str(target)!r} was interrupted; what it left had files that are "
+            f"not its own, which are in {str(target)!r} now: {', '.join(sorted(found))}",
+            stacklevel=2,
+        )
 
 
-def _remove_replaced(left: Path, target: Path, own: BundleLayout) -> None:
-    """Remove a folder that was replaced, or was never finished; its foreign files are moved."""
+def _remove_replaced(left: Path, target: Path, own: BundleLayout) -> set[str]:
+    """Remove a folder that was replaced, or was never finished; its foreign files are moved.
+
+    Returns the names of those that were only there.
+    """
+    moved: set[str] = set()
     with contextlib.suppress(OSError):
         if not left.is_dir() or left.is_symlink():
-            return
+            return moved
         if own.names(left) is None:  # it never was at its path, where foreign files could be added
             shutil.rmtree(left, ignore_errors=True)
-            return
+            return moved
         remove_owned(left, own)
         if target.is_dir():
+            names = {path.name for path in left.iterdir()} - {MANIFEST}
+            there = {path.name for path in target.iterdir()}
             move_entries(left, target, skip=MANIFEST)
+            moved = names - there
         if [path.name for path in left.iterdir()] == [MANIFEST]:
             (left / MANIFEST).unlink()
             left.rmdir()
+    return moved
 
 
 # -- as a single file ----------------------------------------------------------------------------

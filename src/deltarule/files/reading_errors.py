@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from deltarule.errors import (
     FileError,
     InputError,
+    MissingDependency,
     ModelFileError,
     UnknownName,
     UnregisteredFormula,
@@ -36,7 +37,7 @@ def reading_content(place: str | os.PathLike[str], what: str) -> Iterator[None]:
     Raises
     ------
     ModelFileError
-        In place of any other exception.
+        In place of any other exception but MissingDependency, which is not about the file.
     UnregisteredFormula
         Such an error, if the file names a formula that is not registered.
 
@@ -50,7 +51,7 @@ or train again
     """
     try:
         yield
-    except ModelFileError:
+    except (ModelFileError, MissingDependency):
         raise
     except FileError as error:
         raise ModelFileError(error.message) from error

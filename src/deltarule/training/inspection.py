@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from deltarule.errors import InputError, printable
 from deltarule.files.bundle_reading import read_outline
-from deltarule.files.dataclass_fields import entry
+from deltarule.files.dataclass_fields import entry, field_value
 from deltarule.files.reading_errors import reading_content
 from deltarule.training.model import KIND, PORTFOLIO_VERSION
 from deltarule.training.recording_reading import is_recorded
@@ -36,7 +37,7 @@ class ModelSummary:
     files : mapping of str to str
         The SHA-256 of each file, which was found to be right.
     networks : tuple of str
-        A line for each network: its widths, activations, loss and type.
+        The different networks, how many there are of each: widths, activations, loss and type.
     parameters : int
         Of all networks together.
     array_bytes : int
@@ -142,14 +143,12 @@ def inspect_model(folder: str | os.PathLike[str]) -> ModelSummary:
             is_file=Path(folder).is_file(),
             version=manifest["version"],
             files=dict(manifest["sha256"]),
-            networks=tuple(map(_line, _networks(data))),
+            networks=_counted(map(_line, _networks(data))),
             parameters=sum(
                 math.prod(spec.shape) for name, spec in specs.items() if _is_block(name)
             ),
             array_bytes=sum(spec.stop - spec.start for spec in specs.values()),
-            epochs=len(entry(documents, "history.json", list))
-            if "history.json" in documents
-            else 0,
+            epochs=len(field_value("history.json", list, documents.get("history.json", []))),
             recorded=is_recorded(Path(folder)),
             **of_table,
         )
@@ -172,10 +171,17 @@ def _networks(data: _Object) -> list[_Object]:
     ]
 
 
+def _counted(lines: Iterable[str]) -> tuple[str, ...]:
+    """Return the different lines, with how often each is there."""
+    found = collections.Counter(lines)
+    return tuple(line if count == 1 else f"{count} × {line}" for line, count in found.items())
+
+
 def _line(network: _Object) -> str:
     widths = "-".join(map(str, entry(network, "widths", tuple[int, ...])))
-    hidden = dict.fromkeys(map(_name, network.get("activation", ())))
-    formulas = (*hidden, _name(network.get("output_activation")), _name(network.get("loss")))
+    hidden = field_value("activation", list, network.get("activation", []))
+    ends = (_name(network.get(name)) for name in ("output_activation", "loss"))
+    formulas = (*dict.fromkeys(map(_name, hidden)), *ends)
     return ", ".join([widths, *formulas, printable(str(network.get("dtype", "float64")))])
 
 
