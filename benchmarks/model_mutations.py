@@ -29,7 +29,7 @@ from deltarule.files.bundle_reading import manifest_digest
 from deltarule.tabular import TableModel
 from deltarule.training import inspect_model, load_model, load_recording, save_model
 
-__all__ = ["SUBJECTS", "Subject", "check", "mutated", "subjects"]
+__all__ = ["Subject", "archive_bytes", "check", "files_of", "mutated", "subjects", "with_checksums"]
 
 DOCUMENTS = ("model.json", "history.json", "recording.json")
 ARRAYS, MANIFEST = "arrays.safetensors", "manifest.json"
@@ -60,7 +60,7 @@ class Subject:
 
 def subjects(golden: Path) -> list[Subject]:
     """Return the subjects: the golden models, with few networks of each member."""
-    network, table = (_files(golden / f"v1-{name}.deltarule") for name in ("network", "table"))
+    network, table = (files_of(golden / f"v1-{name}.deltarule") for name in ("network", "table"))
     own = {name: data for name, data in network.items() if "/" not in name}
     record = {
         name.removeprefix("record/"): data
@@ -75,21 +75,18 @@ def subjects(golden: Path) -> list[Subject]:
         Subject("table", table, TableModel.load, lambda each, path: each.save(path)),
         Subject(
             "portfolio",
-            _few_networks(_files(golden / "v2-portfolio.deltarule")),
+            _few_networks(files_of(golden / "v2-portfolio.deltarule")),
             TableModel.load,
             lambda each, path: each.save(path),
         ),
     ]
 
 
-SUBJECTS = 6
-
-
 def _save_network(model: Any, path: Path) -> None:
     save_model(path, model)
 
 
-def _files(path: Path) -> dict[str, bytes]:
+def files_of(path: Path) -> dict[str, bytes]:
     with zipfile.ZipFile(path) as archive:
         return {name: archive.read(name) for name in archive.namelist()}
 
@@ -106,14 +103,14 @@ def _few_networks(files: dict[str, bytes]) -> dict[str, bytes]:
         if name.removeprefix("intervals.").removeprefix("scale.").split(".")[1:2] in ([], ["0"])
     }
     files = {**files, "model.json": _dumped(documents), ARRAYS: save_arrays(kept)}
-    return _with_checksums(files)
+    return with_checksums(files)
 
 
 def _dumped(value: Any) -> bytes:
     return json.dumps(value).encode("utf-8", "surrogatepass")
 
 
-def _with_checksums(files: dict[str, bytes], inner: str = "") -> dict[str, bytes]:
+def with_checksums(files: dict[str, bytes], inner: str = "") -> dict[str, bytes]:
     """Return the files with a manifest that has the checksums of what is there now."""
     manifest = json.loads(files[f"{inner}{MANIFEST}"])
     for name in manifest["sha256"]:
@@ -135,11 +132,11 @@ def mutated(subject: Subject, rng: random.Random) -> tuple[str, bytes | dict[str
     mutate = rng.choice(kinds)
     changed = mutate(dict(subject.files), rng)
     if isinstance(changed, dict) and (mutate is not _json or rng.random() < 0.9):
-        changed = _packed(changed)
+        changed = archive_bytes(changed)
     return mutate.__name__[1:], changed
 
 
-def _packed(files: dict[str, bytes], compression: int = zipfile.ZIP_STORED) -> bytes:
+def archive_bytes(files: dict[str, bytes], compression: int = zipfile.ZIP_STORED) -> bytes:
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w", compression) as file:
         for name, data in files.items():
@@ -204,8 +201,8 @@ def _json(files: dict[str, bytes], rng: random.Random) -> dict[str, bytes]:
 def _rewritten(files: dict[str, bytes], name: str) -> dict[str, bytes]:
     inner = name.rpartition("/")[0]
     if inner:
-        files = _with_checksums(files, f"{inner}/")
-    return _with_checksums(files)
+        files = with_checksums(files, f"{inner}/")
+    return with_checksums(files)
 
 
 def _text(files: dict[str, bytes], rng: random.Random) -> dict[str, bytes]:
@@ -306,7 +303,7 @@ def _archive(files: dict[str, bytes], rng: random.Random) -> bytes:
         files[name[: 2**16 - 1]] = b"{}"
     elif how == 1:
         del files[rng.choice(list(files))]
-    data = _packed(files, rng.choice((zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)))
+    data = archive_bytes(files, rng.choice((zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)))
     if how >= 2:
         # Of the directory, at the end, or of a header before data.
         start = data.rfind(b"PK\5\6") if how == 3 else 0
@@ -321,7 +318,7 @@ def _archive(files: dict[str, bytes], rng: random.Random) -> bytes:
 
 def _raw(files: dict[str, bytes], rng: random.Random) -> bytes:
     """Flip bits, cut, or insert bytes, anywhere in the file."""
-    data = bytearray(_packed(files))
+    data = bytearray(archive_bytes(files))
     how = rng.randrange(3)
     at = rng.randrange(len(data))
     if how == 0:
@@ -376,7 +373,7 @@ def check(subject: Subject, path: Path, again: Path, table: Any = None) -> str:
 
 def _compare(path: Path, again: Path) -> None:
     """Refuse a model that, saved again, says something else than its file."""
-    saved = _files(again)
+    saved = files_of(again)
     there = {}
     if path.is_dir():
         there = {each.name: each.read_bytes() for each in path.iterdir() if each.is_file()}

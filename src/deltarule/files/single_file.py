@@ -32,6 +32,8 @@ SUFFIX = ".deltarule"
 _END, _ENTRY, _HEADER = (struct.Struct(each) for each in ("<4s4H2LH", "<4s6H3L5H2L", "<4s5H3L2H"))
 _END_MARK, _ENTRY_MARK, _HEADER_MARK = b"PK\5\6", b"PK\1\2", b"PK\3\4"
 _STORED, _DEFLATED = 0, 8
+# The latest version of the format that an entry may need: what deflating needs is older.
+_NEWEST = 45
 # The bits of flags that tell how hard the deflation was, and that names are UTF-8.
 _FLAGS = 0x0806
 _MOST_ENTRIES, _MOST_DIRECTORY = 256, 1 << 20
@@ -212,9 +214,10 @@ def _entries(data: bytes, count: int) -> list[_Entry]:
     found, at = [], 0
     for _ in range(count):
         values = _ENTRY.unpack_from(data, at)
-        mark, _, _, flags, method, _, _, crc, packed, size = values[:10]
+        mark, _, needed, flags, method, _, _, crc, packed, size = values[:10]
         n_name, n_extra, n_comment, disk, _, attributes, offset = values[10:]
-        if mark != _ENTRY_MARK or disk or flags & ~_FLAGS or method not in (_STORED, _DEFLATED):
+        known = method in (_STORED, _DEFLATED) and needed <= _NEWEST and not flags & ~_FLAGS
+        if mark != _ENTRY_MARK or disk or not known:
             raise ValueError("an entry is encrypted, split, or packed in an unknown way")
         at += _ENTRY.size
         raw = data[at : at + n_name]
