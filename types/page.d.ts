@@ -14,6 +14,7 @@ interface DeltaruleScripts {
   each: typeof driverModule.each;
   eachPair: typeof driverModule.eachPair;
   driver: typeof driverModule.driver;
+  draft: typeof draftModule;
   store: typeof createStore;
   dom: typeof domModule;
   maths: typeof mathsModule;
@@ -219,6 +220,8 @@ declare namespace Page {
     (z: Float64Array, a?: ArrayLike<number>, up?: ArrayLike<number>): ArrayLike<number>;
     /** The formula of numbers that it applies to each node; absent where nodes are mixed. */
     scalar?: (z: number, a: number, up: number) => number;
+    /** Writes the value at z over each z; where it is looked up (draft.js). */
+    inPlace?: (z: Float64Array) => void;
   }
   /** A loss of (a, y) or (z, y): its terms and their derivatives, one of each for an output. */
   type LossFunction = (x: Float64Array, y: ArrayLike<number>) => [ArrayLike<number>, ArrayLike<number>];
@@ -529,6 +532,8 @@ declare namespace Page {
     state: View;
     /** The nudge, in a store that `seen` has made. */
     changed?: Nudge;
+    /** Whether the numbers change with every frame, as while a network trains. */
+    moving?: boolean;
     /** The plane of the nodes' pictures, where it is not that of the network's two inputs; null: none. */
     plane?: Plane | null;
     replace(payload: Payload, formulas?: Formulas): void;
@@ -848,6 +853,8 @@ declare namespace Page {
   interface LossPart extends PartOf<CostSelection> {
     value: SVGTextElement;
     title: SVGTextElement;
+    /** The title that is shown. */
+    titled?: string;
     x: number;
     y: number;
     line?: undefined;

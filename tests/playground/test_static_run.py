@@ -161,3 +161,42 @@ def test_a_run_is_the_reference_engines(page, settings):
     assert update.keys() == served["states"][0]["update"].keys()
     for name in ("value", "slope", "loss", "loss_derivative", "fused_derivative"):
         assert theirs["payload"]["mathml"][name] == served["mathml"][name]
+
+
+# For each activation: whether a block of rows has the bits of its rows one by one, and how far a
+# draft is off, in units of the layer's largest value; at points far out too.
+PASSES = """
+() => {
+  const D = DR.driver, widths = [2, 5, 4, 3], rows = 41;
+  return Object.keys(DR.library.activations).map((hidden) => {
+    const design = { widths, hidden, output: "cross_entropy/softmax", rule: "sgd", penalties: {} };
+    const net = D.network(DR.run.describe(design).net, DR.run.formulas(design));
+    const theta = Float64Array.from({ length: net.p }, (_, i) => Math.sin(9 * i));
+    const exact = D.block(net, rows), draft = D.block(net, rows);
+    for (const A of [exact, draft])
+      for (let i = 0; i < rows; ++i) [A[0][0][i], A[0][1][i]] = [(i - 20) / 4, Math.cos(i)];
+    D.forwardBlock(net, theta, exact);
+    D.forwardBlock(DR.draft(net), theta, draft);
+    let same = true, off = 0;
+    for (let i = 0; i < rows; ++i) {
+      const { A } = D.forward(net, theta, exact[0].map((column) => column[i]));
+      A.forEach((layer, l) => layer.forEach((a, j) => { same &&= exact[l][j][i] === a; }));
+    }
+    exact.forEach((layer, l) => {
+      const most = Math.max(...layer.flatMap((column) => [...column]).map(Math.abs));
+      layer.forEach((column, j) => column.forEach((a, i) => {
+        off = Math.max(off, Math.abs(draft[l][j][i] - a) / most);
+      }));
+    });
+    return [hidden, same, off];
+  });
+}
+"""
+
+
+def test_a_block_of_rows_is_its_rows_and_a_draft_is_off_by_less_than_a_colour(page):
+    found = page.evaluate(PASSES)
+    assert len(found) > 10
+    assert all(same for _, same, _ in found), found
+    assert max(off for *_, off in found) < 1 / 510, found
+    assert max(off for *_, off in found) > 0  # it is a draft

@@ -30,7 +30,7 @@ from deltarule.tables.derived_features import DERIVED
 __all__ = ["engine_script", "static_playground_html", "write_static_playground"]
 
 # What the trainer needs: it runs in the page and again in a worker.
-DRIVER = ("data.js", "driver.js")
+DRIVER = ("data.js", "driver.js", "draft.js")
 ENGINE = (
     "random.js",
     "datasets.js",

@@ -42,12 +42,12 @@ STYLES = (
 )  # fmt: skip
 # In this order, since a script uses those before it. The formulas follow.
 SCRIPTS = (
-    "data.js", "numbers.js", "driver.js", "store.js", "dom.js", "mathml.js", "expressions.js",
-    "laws.js", "sums.js", "textbook.js", "sections.js", "update.js", "maps.js", "planes.js",
-    "planeview.js", "images.js", "panel.js", "dock.js", "goto.js", "check.js", "plan.js",
-    "layout.js", "parts.js", "paint.js", "reach.js", "links.js", "pictures.js", "flow.js",
-    "drawing.js", "sweep.js", "heat.js", "plots.js", "curve.js", "dials.js", "whatif.js",
-    "attributions.js", "lenscharts.js", "lens.js", "shell.js",
+    "data.js", "numbers.js", "driver.js", "draft.js", "store.js", "dom.js", "mathml.js",
+    "expressions.js", "laws.js", "sums.js", "textbook.js", "sections.js", "update.js", "maps.js",
+    "planes.js", "planeview.js", "images.js", "panel.js", "dock.js", "goto.js", "check.js",
+    "plan.js", "layout.js", "parts.js", "paint.js", "reach.js", "links.js", "pictures.js",
+    "flow.js", "drawing.js", "sweep.js", "heat.js", "plots.js", "curve.js", "dials.js",
+    "whatif.js", "attributions.js", "lenscharts.js", "lens.js", "shell.js",
 )  # fmt: skip
 # The guided tour, which only the explain page has.
 TOUR_SCRIPTS = ("tourparts.js", "tourquestion.js", "tourchapters.js", "tourtraining.js", "tour.js")

@@ -13,8 +13,14 @@ const canvasModule = (function () {
    */
   function make(frame, canvas, paint) {
     const context = DR.dom.context2d(canvas);
+    let width = 0,
+      height = 0;
+    // Not in every painting: for the size the browser would lay out all that has changed.
+    const measure = () => {
+      [width, height] = [canvas.clientWidth, canvas.clientHeight];
+    };
     const again = () => {
-      const { clientWidth: width, clientHeight: height } = canvas;
+      if (!width || !height) measure();
       if (!width || !height) return;
       const ratio = Math.min(devicePixelRatio || 1, 2);
       const [w, h] = [Math.round(width * ratio), Math.round(height * ratio)];
@@ -24,7 +30,12 @@ const canvasModule = (function () {
       paint(context, width, height);
     };
     // In the next frame of the browser: a resize within the observer is reported as a loop.
-    new ResizeObserver(() => requestAnimationFrame(again)).observe(frame);
+    new ResizeObserver(() =>
+      requestAnimationFrame(() => {
+        measure();
+        again();
+      }),
+    ).observe(frame);
     return again;
   }
 
@@ -44,7 +55,7 @@ const canvasModule = (function () {
   /** @param {string} variable @param {number} [alpha] */
   const css = (variable, alpha = 1) => `rgb(${colour(variable).join(" ")} / ${alpha})`;
   /** @param {number} size @param {number} [weight] */
-  const font = (size, weight = 400) => `${weight} ${size}px ${getComputedStyle(document.body).fontFamily}`;
+  const font = (size, weight = 400) => `${weight} ${size}px ${DR.dom.fontFamily()}`;
 
   document.addEventListener("deltarule-theme", () => {
     known = {};

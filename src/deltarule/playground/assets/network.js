@@ -250,6 +250,7 @@ const networkModule = (function () {
         const { header, arrays } = frame;
         if (playing !== (header.phase === "playing")) [painted, since] = [0, performance.now()];
         playing = header.phase === "playing";
+        if (store) store.moving = playing;
         if (playing) keepPace();
         if (version !== header.version && (version === -1 || !store)) {
           version = header.version;

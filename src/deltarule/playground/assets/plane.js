@@ -121,21 +121,27 @@ const planeModule = (function () {
    * The outputs at the points of a grid, row by row from the top left.
    *
    * @param {Static.Data} data @param {Static.Plane} plane @param {number} side
-   * @param {(x: Float64Array) => Float64Array} output of one row @param {number} n outputs
+   * @param {Page.Network} net @param {Float64Array} theta
    */
-  function outputs({ axes, derived }, plane, side, output, n) {
+  function outputs({ axes, derived }, plane, side, net, theta) {
     const [low, high, bottom, top] = plane.ranges;
+    const A = DR.driver.block(net, side),
+      last = A[net.L],
+      n = last.length;
     const out = new Float64Array(side * side * n),
       row = Float64Array.from(plane.fixed),
       given = row.length - derived.length;
     const formulas = derived.map((name) => DR.derived[name]);
-    for (let r = 0; r < side; ++r)
+    for (let r = 0; r < side; ++r) {
       for (let c = 0; c < side; ++c) {
         set(row, axes[plane.x], low + ((high - low) * c) / (side - 1));
         if (plane.y >= 0) set(row, axes[plane.y], top + ((bottom - top) * r) / (side - 1));
         for (let k = 0; k < formulas.length; ++k) row[given + k] = formulas[k](row[0], row[1]);
-        out.set(output(row), (r * side + c) * n);
+        for (let k = 0; k < row.length; ++k) A[0][k][c] = row[k];
       }
+      DR.driver.forwardBlock(net, theta, A);
+      for (let c = 0; c < side; ++c) for (let j = 0; j < n; ++j) out[(r * side + c) * n + j] = last[j][c];
+    }
     return out;
   }
 
@@ -175,6 +181,13 @@ const planeModule = (function () {
   /** A share from 0 to 1 as a byte; NaN is in the middle. @param {number} share */
   const byte = (share) => Math.round(255 * Math.min(Math.max(Number.isNaN(share) ? 0.5 : share, 0), 1));
 
+  /** @param {Float64Array} values @param {number} low @param {number} wide */
+  function bytes(values, low, wide) {
+    const out = new Uint8Array(values.length);
+    for (let i = 0; i < out.length; ++i) out[i] = byte((values[i] - low) / wide);
+    return out;
+  }
+
   /**
    * What is painted at each place: one byte, and the class where there are more than two.
    *
@@ -186,9 +199,9 @@ const planeModule = (function () {
     const classes = data.target.classes.length;
     if (!classes) {
       const [low, high] = ends(data.y);
-      return { level: Uint8Array.from(output, (value) => byte((value - low) / (high - low || 1))) };
+      return { level: bytes(output, low, high - low || 1) };
     }
-    if (n === 1) return { level: Uint8Array.from(output, byte) };
+    if (n === 1) return { level: bytes(output, 0, 1) };
     const level = new Uint8Array(output.length / n),
       best = new Uint8Array(output.length / n);
     for (let i = 0; i < level.length; ++i) {

@@ -204,7 +204,7 @@ const surfaceModule = (function () {
         left = DR.axes.leftOf(context, run);
       box = { left, top, width: width - left - right, height: height - top - bottom };
       context.imageSmoothingEnabled = true;
-      context.imageSmoothingQuality = "high";
+      context.imageSmoothingQuality = newest.header.phase === "playing" ? "low" : "high";
       context.drawImage(behind, box.left, box.top, box.width, box.height);
       overlay(run, width, height, box);
       context.drawImage(front, 0, 0, width, height);

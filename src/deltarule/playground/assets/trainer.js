@@ -8,7 +8,7 @@
 const trainerModule = (function () {
   const SLICE = 8, // milliseconds between two looks at the orders
     APART = 1000 / 60, // between two frames, at least
-    FRAME_SHARE = 0.25, // of the time may go into frames
+    FRAME_SHARE = 0.4, // of the time may go into frames
     SCORES_APART = 200,
     IN_FLIGHT = 2;
   const MOST_SPEED = 10_000;
@@ -156,7 +156,7 @@ const trainerModule = (function () {
       const curve = Float32Array.from([0, ...state.first, ...run.log.logs.flat()]);
       const n = run.net.widths[run.net.L],
         side = sideFor(run.net, moving);
-      const outputs = DR.plane.outputs(data, plane, side, run.output, n);
+      const outputs = DR.plane.outputs(data, plane, side, moving ? DR.draft(run.net) : run.net, run.theta);
       /** @type {Live.Arrays} */
       const arrays = { ...DR.plane.levels(data, outputs, n), curve };
       if (!moving || run.net.p <= MOST_MOVING) arrays.theta = run.theta.slice();

@@ -254,13 +254,17 @@ const domModule = (function () {
   /** The element of the page with this id, which the template has. @param {string} id */
   const byId = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
 
+  let family = "";
+  /** The page's font; asked for once, since the browser would lay out all that has changed first. */
+  const fontFamily = () => (family ||= getComputedStyle(document.body).fontFamily);
+
   /**
    * How wide a text is in the page's font, in pixels; `font` is its weight and size.
    *
    * @param {string} text @param {string} font
    */
   function textWidth(text, font) {
-    pen.font = `${font} ${getComputedStyle(document.body).fontFamily}`;
+    pen.font = `${font} ${fontFamily()}`;
     return pen.measureText(text).width;
   }
 
@@ -280,6 +284,7 @@ const domModule = (function () {
     shown,
     say,
     eachFrame,
+    fontFamily,
     colour,
     clamp,
     cut,

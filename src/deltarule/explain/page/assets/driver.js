@@ -123,6 +123,50 @@ const driverModule = (function () {
   }
 
   /**
+   * Arrays for the forward passes of a block of rows: A[l][j] has the a_j^l of every row.
+   *
+   * @param {Page.Network} net @param {number} rows @returns {Float64Array[][]}
+   */
+  const block = ({ widths }, rows) =>
+    widths.map((width) => Array.from({ length: width }, () => new Float64Array(rows)));
+
+  /**
+   * The forward passes of the rows in A[0], without dropout: the numbers of `forward`, to the bit,
+   * layer by layer for all rows, which costs half as much.
+   *
+   * @param {Page.Network} net @param {Float64Array} theta @param {Float64Array[][]} A of `block`
+   */
+  function forwardBlock(net, theta, A) {
+    for (let l = 1; l <= net.L; ++l) {
+      const inputs = A[l - 1],
+        layer = A[l],
+        value = net.formulas.value[l],
+        bias = net.b[l];
+      for (let j = 0, at = net.W[l]; j < layer.length; ++j, at += inputs.length) {
+        const z = layer[j].fill(0);
+        let k = 0;
+        // Four terms at a time, added in order: z is read and written less often.
+        for (; k + 4 <= inputs.length; k += 4) {
+          const [a, b, c, d] = [inputs[k], inputs[k + 1], inputs[k + 2], inputs[k + 3]];
+          const [s, t, u, v] = [theta[at + k], theta[at + k + 1], theta[at + k + 2], theta[at + k + 3]];
+          for (let i = 0; i < z.length; ++i) z[i] = z[i] + s * a[i] + t * b[i] + u * c[i] + v * d[i];
+        }
+        for (; k < inputs.length; ++k)
+          for (let i = 0, w = theta[at + k], a = inputs[k]; i < z.length; ++i) z[i] += w * a[i];
+        if (bias !== null) for (let i = 0, b = theta[bias + j]; i < z.length; ++i) z[i] += b;
+        if (value.inPlace) value.inPlace(z);
+        else if (value.scalar) fill(value, z, z, z, z);
+      }
+      if (!value.scalar)
+        for (let i = 0; i < layer[0].length; ++i) {
+          const z = Float64Array.from(layer, (each) => each[i]);
+          const a = value(z, z, z);
+          for (let j = 0; j < layer.length; ++j) layer[j][i] = a[j];
+        }
+    }
+  }
+
+  /**
    * The loss at the output: C_i by outputs, ∂C_i/∂a^L and δ^L.
    *
    * For a fused pair of loss and activation, terms and δ are computed from z, which is exact at any
@@ -302,6 +346,8 @@ const driverModule = (function () {
     biasAt,
     buffers,
     forward,
+    block,
+    forwardBlock,
     atOutput,
     backward,
     accumulate,

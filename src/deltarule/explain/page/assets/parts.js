@@ -232,11 +232,13 @@ const partsModule = (function () {
    *
    * @param {Page.LossPart} part @param {string} title @param {number} room @param {Page.Layout} plan
    */
-  function titleLoss({ title: element, x, y }, title, room, { names, u }) {
+  function titleLoss(part, title, room, { names, u }) {
+    const { title: element, x, y } = part;
+    if (part.titled === title) return; // so in most frames
+    part.titled = title;
     const at = DR.dom.textWidth(title, names) > room ? title.indexOf(" of ") : -1;
     const lines = at < 0 ? [title] : [title.slice(0, at), title.slice(at)];
     const short = lines.map((line) => DR.layout.nameIn(line, room, names));
-    if (element.textContent === short.join("")) return;
     const first = y - (at < 0 ? 10 : 16) * u;
     const spans = short.map((line, place) => {
       const span = svg("tspan", { x, y: first + 14 * u * place });

@@ -186,7 +186,8 @@ const picturesModule = (function () {
       if (image) keepImages(view, own, image);
       else if (plane) {
         const side = sideFor(net, WORK, MOST);
-        keepPlane(net, own, DR.planes.sample(net, theta, plane, nodes, side), side);
+        keepPlane(net, own, DR.planes.sample(DR.draft(net), theta, plane, nodes, side), side);
+        if (store.moving) return draw(view, own);
         own.timer = setTimeout(() => {
           const fine = sideFor(net, FINE_WORK, FINE);
           if (fine <= side) return;
@@ -214,7 +215,7 @@ const picturesModule = (function () {
       half = plan.r;
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.imageSmoothingEnabled = plane !== null;
-    context.imageSmoothingQuality = "high";
+    context.imageSmoothingQuality = store.moving ? "low" : "high";
     // Half a pixel inside, so that no neighbour in the atlas is mixed in; images have plain pixels.
     const inset = plane ? 0.5 : 0;
     const [w, h] = [wide, high].map((size) => (half * size) / Math.max(wide, high));

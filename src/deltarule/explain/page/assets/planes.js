@@ -64,15 +64,18 @@ const planesModule = (function () {
     // No layer after the last one asked for is needed.
     const L = nodes.reduce((last, list, l) => (list.length ? l : last), 0);
     const part = { ...net, L },
-      into = DR.driver.buffers(part);
-    for (let r = 0, p = 0; r < rows; ++r) {
+      A = DR.driver.block(part, side);
+    for (let r = 0; r < rows; ++r) {
       const up = y1 + ((y0 - y1) * (r + 0.5)) / side;
-      for (let c = 0; c < side; ++c, ++p) {
+      for (let c = 0; c < side; ++c) {
         const x = plane.at(x0 + ((x1 - x0) * (c + 0.5)) / side, up);
-        const { A } = DR.driver.forward(part, theta, x, null, null, into);
-        for (let l = 0; l <= L; ++l)
-          for (let at = 0; at < nodes[l].length; ++at) maps[l][at][p] = A[l][nodes[l][at]];
+        for (let k = 0; k < x.length; ++k) A[0][k][c] = x[k];
       }
+      DR.driver.forwardBlock(part, theta, A);
+      for (let l = 0; l <= L; ++l)
+        nodes[l].forEach((j, at) => {
+          maps[l][at].set(A[l][j], r * side);
+        });
       yield;
     }
     return maps;

@@ -90,7 +90,7 @@ const planeViewModule = (function () {
     );
     context.textAlign = "center";
     context.textBaseline = "middle";
-    context.font = `700 ${3.4 * r}px ${getComputedStyle(document.body).fontFamily}`;
+    context.font = `700 ${3.4 * r}px ${DR.dom.fontFamily()}`;
     const { sample } = store.state;
     // The row that is shown comes last, above the others.
     const order = Array.from({ length: store.rows.n }, (_, i) => i).filter((i) => i !== sample);
