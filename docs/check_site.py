@@ -1,18 +1,32 @@
 """Check the built documentation: every internal link leads somewhere, every picture has a text.
 
 ``python docs/check_site.py docs/_build/html`` prints what is wrong, and fails if anything is. The
-pages of the library itself (playground.html, example.html) make their content by script, and are
-checked by the tests.
+pages of the library itself (playground.html, example.html) make their content by script. Where the
+extra ``test`` and Chromium are there, axe looks for what keeps people out, in these two and in the
+articles that they stand in; with DELTARULE_REQUIRE_BROWSER=1 it fails where they are not.
 """
 
 from __future__ import annotations
 
+import importlib.util
+import os
+import shutil
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 LIVE = {"playground.html", "example.html"}
+# What axe looks at, and in which part: the frame around an article is the theme's.
+SEEN = {
+    "index.html": "article",
+    "gallery.html": "article",
+    "by_hand.html": "article",
+    "example.html": "body",
+    "example.html#tour-4": "body",
+    "playground.html": "body",
+}
+FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
 class Page(HTMLParser):
@@ -36,6 +50,39 @@ class Page(HTMLParser):
             self.wrong.append(f"the picture {given.get('src')} has no text (alt)")
         if tag == "iframe" and not given.get("title"):
             self.wrong.append(f"the frame {given.get('src')} has no title")
+
+
+def objections(root: Path) -> list[str]:
+    """What axe objects to in the pages of SEEN, in light and in dark colours."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None or importlib.util.find_spec("axe_playwright_python") is None:
+        missing = "axe has not looked: the extra test or Chromium is missing"
+        if os.environ.get("DELTARULE_REQUIRE_BROWSER"):
+            return [missing]
+        print(missing)
+        return []
+    from axe_playwright_python.sync_playwright import Axe
+    from playwright.sync_api import sync_playwright
+
+    found = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS, headless=True)
+        page = browser.new_page(viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
+        for name, part in SEEN.items():
+            for scheme in ("light", "dark"):
+                page.emulate_media(color_scheme=scheme)
+                page.goto(
+                    "about:blank"
+                )  # or an address that differs in its "#" would not be read again
+                page.goto(f"{root.as_uri()}/{name}")
+                page.wait_for_selector("svg.network [data-node]" if part == "body" else part)
+                answer = Axe().run(page, context=part, options={"iframes": False}).response
+                found += [
+                    f"{name}, {scheme}: {each['help']}: {each['nodes'][0]['html'][:200]}"
+                    for each in answer["violations"]
+                ]
+        browser.close()
+    return found
 
 
 def main() -> None:
@@ -64,6 +111,7 @@ def main() -> None:
             )
             if not target.exists() or missing:
                 wrong.append(f"{path.relative_to(root)}: the link {link} leads nowhere")
+    wrong += objections(root)
     print("\n".join(sorted(set(wrong))) or f"{len(pages)} pages: all links and texts are there")
     sys.exit(bool(wrong))
 

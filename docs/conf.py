@@ -99,8 +99,9 @@ def write_live_pages(app, error):
 
         write_static_playground(Path(app.outdir, "playground.html"))
         net = Network([2, 3, 1], activation="tanh", output_activation="logistic", loss="log_loss")
-        X = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
-        y = np.array([0.0, 1.0, 1.0, 0.0])
+        # The page opens at the first row, and at (0, 0) every product with an input is 0.
+        X = np.array([[0.0, 1.0], [1.0, 0.0], [1.0, 1.0], [0.0, 0.0]])
+        y = np.array([1.0, 1.0, 0.0, 0.0])
         theta = train(net, X, y, learning_rate=0.05, epochs=200).theta
         explain(net, X, y, theta=theta).html(Path(app.outdir, "example.html"))
 

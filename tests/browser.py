@@ -1,6 +1,8 @@
 """A real browser for tests of pages: Debian's Chromium, driven by Playwright, with no network."""
 
+import atexit
 import contextlib
+import functools
 import os
 import shutil
 
@@ -28,37 +30,58 @@ def chromium():
     return found
 
 
-@contextlib.contextmanager
-def browser(folder):
-    """A browser with an empty profile in ``folder``."""
+@functools.cache
+def started():
+    """The browser of this process: starting one takes more time than most tests of pages."""
     path = chromium()
     from playwright.sync_api import sync_playwright
 
-    with sync_playwright() as playwright:
-        context = playwright.chromium.launch_persistent_context(
-            str(folder), executable_path=path, args=FLAGS, headless=True
-        )
-        try:
-            yield context
-        finally:
-            context.close()
+    playwright = sync_playwright().start()
+    found = playwright.chromium.launch(executable_path=path, args=FLAGS, headless=True)
+    atexit.register(playwright.stop)
+    atexit.register(found.close)
+    return found
+
+
+@contextlib.contextmanager
+def browser():
+    """An empty profile, which shares nothing with others, in the browser of this process."""
+    context = started().new_context()
+    try:
+        yield context
+    finally:
+        context.close()
 
 
 class Watched:
-    """A page whose console errors and requests are written down."""
+    """A page in a tab, new or given, whose console errors and requests are written down."""
 
-    def __init__(self, context, **options):
-        self.page = context.new_page()
+    def __init__(self, context, tab=None, **options):
+        self.page = tab or context.new_page()
         self.errors, self.requests = [], []
-        self.page.on("console", self._console)
-        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
-        self.page.on("request", lambda request: self.requests.append(request.url))
+        self._listeners = {
+            "console": self._console,
+            "pageerror": lambda error: self.errors.append(str(error)),
+            "request": lambda request: self.requests.append(request.url),
+        }
+        for event, listener in self._listeners.items():
+            self.page.on(event, listener)
         if options:
             self.page.set_viewport_size(options)
 
     def _console(self, message):
         if message.type in ("error", "warning"):
             self.errors.append(message.text)
+
+    def leave(self):
+        """Leave the page; gives its tab for another one, or None if it was closed."""
+        for event, listener in self._listeners.items():
+            self.page.remove_listener(event, listener)
+        if self.page.is_closed():
+            return None
+        self.page.evaluate("localStorage.clear()")
+        self.page.goto("about:blank")
+        return self.page
 
     def outside(self, *allowed):
         """Requests to anywhere but what is named and data in the page itself."""

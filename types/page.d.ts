@@ -579,6 +579,11 @@ declare namespace Page {
     dCda: (l: number, j: number, i?: Sample) => SymbolName;
   }
 
+  /** The layer and the index of a formula's letters. */
+  interface Indices {
+    l: number;
+    j: Index;
+  }
   /** A symbol of a formula with its number. */
   interface Symbol {
     id: string;
@@ -766,6 +771,9 @@ declare namespace Page {
     /** Whether the nodes carry pictures. */
     pictured: boolean;
   }
+
+  /** Where the loss stands: beside the outputs, below all nodes, or in the corner below the outputs. */
+  type LossPlace = "right" | "below" | "corner";
 
   /** Sizes of nodes and letters, in pixels. */
   interface Sizes {

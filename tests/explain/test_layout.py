@@ -137,15 +137,6 @@ def named_pages(monkeypatch):
         monkeypatch.setitem(SHOWN, name, make)
 
 
-@pytest.fixture(autouse=True)
-def usual_size(chromium, show):
-    """The browser keeps a reader's size of text from page to page."""
-    yield
-    for page in chromium[0].pages:
-        if page.url.startswith("file:"):
-            page.evaluate("localStorage.clear()")
-
-
 def ready(show, name, **options):
     page = show(name, **options).page
     page.evaluate(MEASURE)

@@ -118,7 +118,7 @@ def test_one_row_wakes_no_verdict_that_nothing_arrives():
 def test_the_page_of_a_step_calls_no_node_dead_by_its_batch(tmp_path, run, alone):
     step, _ = run
     step = dataclasses.replace(step, training_rows=None) if alone else step
-    with browser(tmp_path / "profile") as context:
+    with browser() as context:
         tab = Watched(context, width=1280, height=800)
         tab.page.goto(write_page(explain(step), tmp_path / "page.html").as_uri())
         tab.page.locator("#heat").scroll_into_view_if_needed()

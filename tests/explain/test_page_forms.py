@@ -11,7 +11,7 @@ SUBJECTS = {"softmax": softmax_subject, "saturated": saturated_subject}
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory):
-    with browser(tmp_path_factory.mktemp("profile")) as context:
+    with browser() as context:
         found = {}
         for name, subject in SUBJECTS.items():
             path = write_page(subject(), tmp_path_factory.mktemp("page") / f"{name}.html")

@@ -49,7 +49,7 @@ SUBJECT, STATES, FOUND = looked_at()
 
 @pytest.fixture(scope="module")
 def tabs(tmp_path_factory):
-    with browser(tmp_path_factory.mktemp("profile")) as context:
+    with browser() as context:
         yield context, tmp_path_factory.mktemp("lens")
 
 

@@ -18,8 +18,8 @@ SIZES = [(1280, 720), (1440, 900), (390, 844)]
 
 
 @pytest.fixture(scope="module")
-def context(tmp_path_factory):
-    with browser(tmp_path_factory.mktemp("profile")) as context:
+def context():
+    with browser() as context:
         yield context
 
 

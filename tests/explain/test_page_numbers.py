@@ -106,8 +106,8 @@ SUBJECTS = {
 
 
 @pytest.fixture(scope="module")
-def context(tmp_path_factory):
-    with browser(tmp_path_factory.mktemp("profile")) as context:
+def context():
+    with browser() as context:
         yield context
 
 

@@ -19,8 +19,8 @@ WIDE, PHONE = {"width": 1500, "height": 950}, {"width": 360, "height": 740}
 
 
 @pytest.fixture(scope="module")
-def context(tmp_path_factory):
-    with browser(tmp_path_factory.mktemp("profile")) as found:
+def context():
+    with browser() as found:
         yield found
 
 

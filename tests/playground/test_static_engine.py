@@ -10,8 +10,8 @@ from deltarule.optimizers import RULES, Rule, Slot
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory):
-    with browser(tmp_path_factory.mktemp("profile")) as context:
+def page():
+    with browser() as context:
         yield context.new_page()
 
 

@@ -16,8 +16,8 @@ WIDE = {"width": 1440, "height": 900}
 
 
 @pytest.fixture(scope="module")
-def context(tmp_path_factory):
-    with browser(tmp_path_factory.mktemp("profile")) as found:
+def context():
+    with browser() as found:
         yield found
 
 

@@ -19,8 +19,8 @@ from deltarule.training import Batches
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory):
-    with browser(tmp_path_factory.mktemp("profile")) as context:
+def page():
+    with browser() as context:
         page = context.new_page()
         page.evaluate(engine_script())
         # A trainer whose messages are kept, and a way to take steps of its run.

@@ -220,7 +220,7 @@ def next_steps(found: Findings) -> list[str]:
         folder = text(found.folder)
         steps.append(
             f"Use it: <code>deltarule predict {folder} NEW.csv</code>; look inside: "
-            f"<code>deltarule explain {folder}</code>."
+            f"<code>deltarule explain {folder} TABLE.csv --row 1</code>."
         )
     return steps
 

@@ -133,7 +133,7 @@ const networkModule = (function () {
       "Rows that the numbers are of",
       [
         ["same", "Same rows"],
-        ["step", "Rows of the next step"],
+        ["step", el("span", {}, el("span", { class: "unseen", text: "Rows of the " }), "Next step")],
       ],
       (value) => {
         rows = value;
@@ -157,6 +157,13 @@ const networkModule = (function () {
       });
       DR.page = begun;
       const apart = () => (playing ? pace : 0);
+      // The derivation comes less often than the drawing: it says of which step it is.
+      const ofStep = el("span", { class: "note", "data-derived": "" });
+      places.panel.closest("section")?.querySelector("h2")?.after(ofStep);
+      const told = () => {
+        ofStep.textContent = `after step ${DR.text.count(begun.current().step ?? 0)}`;
+      };
+      told();
       // While it trains the nodes that are drawn of a large layer stay the same.
       DR.drawing.mount(
         places.drawing,
@@ -168,7 +175,16 @@ const networkModule = (function () {
       );
       DR.panel.mount(
         places.panel,
-        part(begun, (f) => seldom(begun, () => DERIVED * apart(), f)),
+        part(begun, (f) =>
+          seldom(
+            begun,
+            () => DERIVED * apart(),
+            (state, changed) => {
+              told();
+              f(state, changed);
+            },
+          ),
+        ),
       );
       const section = places.panel.closest("section");
       if (section) DR.dock.mount(section, begun, { open: false });

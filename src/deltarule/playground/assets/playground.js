@@ -57,6 +57,7 @@
     [["G"], "lines by weight or by gradient"],
     [["M"], "one sample, or the mean over all rows that are shown"],
     [["?"], "this help"],
+    [["touch"], "tap a node, a line or a point; drag the upper edge of the derivation to raise or lower it"],
   ];
 
   const ABOUT =
@@ -148,6 +149,25 @@
     };
   }
 
+  /** What the address has, and a button that copies it where the browser lets a page do so. */
+  function sharing() {
+    const copy = el("button", { type: "button", class: "button", text: "Copy the link" });
+    copy.addEventListener("click", () =>
+      navigator.clipboard.writeText(location.href).then(
+        () => {
+          copy.textContent = "Copied";
+        },
+        () => {
+          copy.textContent = "The address bar has it";
+        },
+      ),
+    );
+    const text =
+      "The address of this page has its settings: as a link or a bookmark it opens the same run from the start. " +
+      "Weights that were set by hand are not in it.";
+    return el("div", {}, el("p", { class: "note", text }), navigator.clipboard ? copy : null);
+  }
+
   /** @param {Live.Wire} wire */
   function exports(wire) {
     if (!wire.files) {
@@ -155,6 +175,7 @@
         "This page trains by itself, without deltarule. A script that repeats a run, the model as a " +
         "folder and the explain page come from the playground that Python serves: ";
       at("export").replaceChildren(
+        sharing(),
         el("p", { class: "note", text }, el("code", { text: "deltarule playground" }), "."),
       );
       return;
@@ -167,7 +188,7 @@
         el("span", { class: "note", text: note }),
       ),
     );
-    at("export").replaceChildren(el("ul", { class: "files" }, ...links));
+    at("export").replaceChildren(sharing(), el("ul", { class: "files" }, ...links));
   }
 
   function boot() {

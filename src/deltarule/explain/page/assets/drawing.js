@@ -8,6 +8,7 @@
 const drawingModule = (function () {
   const { el, svg, put, iconButton, choice } = DR.dom;
   const { build, keyOf } = DR.parts;
+  const SHEET = 900; // a window less wide has the derivation below (dock.css)
 
   /**
    * The room for the drawing in an element: as wide as that, and as high as the window leaves it beside
@@ -21,11 +22,14 @@ const drawingModule = (function () {
     const unit = parseFloat(getComputedStyle(root).fontSize) / scale;
     const width = Math.max(element.clientWidth - 2, 240);
     const narrow = width < DR.layout.NARROW;
-    const high = narrow ? Math.max(0.5 * innerHeight, 300) : Math.max(innerHeight - 18.6 * unit, 260);
-    const height = Math.round(scale * high);
     // Larger text makes all of it larger, as far as the window goes.
     const top = element.lastElementChild?.getBoundingClientRect().top ?? 0;
     const most = Math.floor(innerHeight - top - scrollY - 0.5 * unit);
+    // Where nothing stands below it, as high as the window.
+    const alone = element.nextElementSibling === null ? most - 1.1 * unit : 0;
+    const phone = narrow && innerWidth < SHEET;
+    const high = phone ? Math.max(0.5 * innerHeight, 300) : Math.max(innerHeight - 18.6 * unit, 260, alone);
+    const height = Math.round(scale * high);
     return { width, height, most, scale, pictured: DR.pictures.has(store) };
   }
 

@@ -107,15 +107,17 @@ const layoutModule = (function () {
   }
 
   /**
-   * The layout in a room with nodes of at most a radius; the loss at the right or below.
+   * The layout in a room with nodes of at most a radius; the loss at the right, below all nodes, or in the
+   * corner below the outputs. Null where that is not free.
    *
    * @param {Page.Network} net @param {Page.Counted[]} counted @param {string[]} names of the drawn inputs
-   * @param {boolean} called whether outputs have names @param {Page.Room} room @param {number} largest @param {boolean} below
+   * @param {boolean} called whether outputs have names @param {Page.Room} room @param {number} largest @param {Page.LossPlace} place
    * @param {boolean} [tight] no room for labels between the columns, and little for names
-   * @returns {Page.Layout}
+   * @returns {Page.Layout | null}
    */
-  function attempt(net, counted, names, called, room, largest, below, tight = false) {
-    const { scale: A } = room;
+  function attempt(net, counted, names, called, room, largest, place, tight = false) {
+    const { scale: A } = room,
+      below = place !== "right";
     const narrow = room.width < NARROW;
     const most = Math.max(...counted.map(({ rows }) => rows));
     const some = counted.some((column) => column.some);
@@ -126,7 +128,8 @@ const layoutModule = (function () {
     for (let pass = 0; pass < 2; ++pass) {
       top = (some ? 56 : 42) * sizes.u;
       // A phone's page is scrolled anyway, and so is one with larger text.
-      const free = room.height - top - (below && !narrow && (A <= 1 || room.close) ? 92 : 10) * sizes.u;
+      const free =
+        room.height - top - (place === "below" && !narrow && (A <= 1 || room.close) ? 92 : 10) * sizes.u;
       pitch = clamp(free / most, closest, (narrow ? PITCH.narrow : PITCH.most) * A);
       sizes = sizesOf(room, pitch, largest);
     }
@@ -153,6 +156,7 @@ const layoutModule = (function () {
     const out = left + net.L * gap;
     const middle = top + (most * pitch) / 2;
     const bottom = top + most * pitch + 10 * u;
+    const width = Math.max(least, room.width);
     const columns = counted.map((column) => {
       const { l, nodes, some, bias, rows } = column;
       const first = middle - (rows * pitch) / 2 + pitch / 2 - 0.5 * (BELOW * A - 2);
@@ -168,6 +172,11 @@ const layoutModule = (function () {
           : null,
       };
     });
+    const loss =
+      place === "right"
+        ? { x: out + toTarget + toLoss, y: middle, half: end, below }
+        : { x: width - end - 7 * u, y: bottom + (place === "below" ? 38 : -34) * u, half: end, below };
+    if (place === "corner" && !isFree(columns, sizes, A, loss.x - end - 8 * u, loss.y - 68 * u)) return null;
     return {
       ...sizes,
       ...room,
@@ -177,13 +186,25 @@ const layoutModule = (function () {
       narrow,
       named,
       names: font,
-      width: Math.max(least, room.width),
-      height: below ? bottom + 82 * u : bottom,
+      width,
+      height: place === "below" ? bottom + 82 * u : bottom,
       target: { x: out + toTarget, half: box },
-      loss: below
-        ? { x: Math.max(least, room.width) - end - 7 * u, y: bottom + 38 * u, half: end, below }
-        : { x: out + toTarget + toLoss, y: middle, half: end, below },
+      loss,
     };
+  }
+
+  /**
+   * Whether no node, number or line is in the corner that begins at a place, but for lines to the output.
+   *
+   * @param {Page.Column[]} columns @param {Page.Sizes} sizes @param {number} scale @param {number} left @param {number} top
+   */
+  function isFree(columns, { r, half }, scale, left, top) {
+    const [before, last] = columns.slice(-2);
+    const lowest = Math.max(...last.y.values(), last.dots ?? 0);
+    const from = Math.max(...before.y.values(), before.dots ?? 0, before.biasY ?? 0);
+    // The lowest line, where it comes over the corner.
+    const line = lowest + ((from - lowest) * Math.max(0, last.x - left)) / (last.x - before.x);
+    return before.x + half + 12 * scale < left && Math.max(lowest + r + BELOW * scale, line) < top;
   }
 
   /**
@@ -231,25 +252,31 @@ const layoutModule = (function () {
     const given = nodes[0].filter((k) => !DR.plan.isPlain(inputs[k] ?? `x_${k}`, k)).map((k) => inputs[k]);
     const called = outputs.length > 1 && !outputs.every(DR.plan.isPlain);
     const narrow = room.width < NARROW;
-    /** @param {number} r @param {boolean} below @param {boolean} [tight] */
-    const tried = (r, below, tight) =>
-      attempt(net, counted, given, called, room, r * room.scale, below, tight);
+    /** @param {number} r @param {Page.LossPlace} place @param {boolean} [tight] */
+    const tried = (r, place, tight) =>
+      attempt(net, counted, given, called, room, r * room.scale, place, tight);
     // As large as the height allows; a little smaller with the loss at the right; then with it below.
-    const full = tried(RADIUS.most, narrow).r / room.scale;
+    const right = /** @type {Page.Layout} */ (tried(RADIUS.most, narrow ? "below" : "right"));
+    const full = right.r / room.scale;
     const least = Math.min(full, room.pictured ? RADIUS.picture : 11);
-    /** @type {[below: boolean, least: number, tight: boolean][]} */
+    // Only small nodes need the height that a loss below them would take.
+    const small = /** @type {Page.Layout} */ (tried(RADIUS.most, "below")).r < RADIUS.middling * room.scale;
+    const corner = small ? Math.max(least, 0.8 * full) : Infinity;
+    /** @type {[place: Page.LossPlace, least: number, tight: boolean][]} */
     const ways = [
-      [false, Math.max(least, 0.72 * full), Boolean(room.close)],
-      [true, least, false],
-      [false, least, false],
-      [true, RADIUS.least, true],
+      ["right", Math.max(least, 0.72 * full), Boolean(room.close)],
+      ["corner", corner, false],
+      ["corner", corner, true],
+      ["below", least, false],
+      ["right", least, false],
+      ["below", RADIUS.least, true],
     ];
-    for (const [below, low, tight] of ways)
-      for (let r = full; !(narrow && !below) && r >= low - 1e-9; r *= 0.9) {
-        const found = tried(r, below, tight);
-        if (found.width <= room.width + 0.5) return found;
+    for (const [place, low, tight] of ways)
+      for (let r = full; !(narrow && place === "right") && r >= low - 1e-9; r *= 0.9) {
+        const found = tried(r, place, tight);
+        if (found && found.width <= room.width + 0.5) return found;
       }
-    return tried(RADIUS.least, true, true);
+    return /** @type {Page.Layout} */ (tried(RADIUS.least, "below", true));
   }
 
   /**

@@ -37,6 +37,7 @@
     [["T"], "the guided tour"],
     [["/"], "go to a weight or a node by its name"],
     [["?"], "this help"],
+    [["touch"], "tap a node or a line; drag the upper edge of the derivation to raise or lower it"],
   ];
 
   const ABOUT =

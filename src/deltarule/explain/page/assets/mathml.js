@@ -144,12 +144,32 @@ const mathsModule = (function () {
   const SPELLED = Object.fromEntries(Object.entries(GREEK).map(([name, letter]) => [letter, name]));
 
   /**
+   * Gives the letters a, z and y of a formula the layer l and the index j, or the one that they have.
+   *
+   * @param {Element} drawn @param {Page.Indices} given
+   */
+  function index(drawn, { l, j }) {
+    for (const leaf of drawn.querySelectorAll("mi")) {
+      const letter = leaf.textContent,
+        around = leaf.parentElement;
+      if (!["a", "z", "y"].includes(letter) || leaf.closest(".sym")) continue;
+      const whole = around?.localName === "msub" && around.firstElementChild === leaf ? around : leaf;
+      const own = whole === leaf ? "j" : (whole.lastElementChild?.textContent ?? "j");
+      const below = own === "j" ? indices(j) : mi(own);
+      const named = letter === "y" ? sub(mi("y"), below) : subsup(mi(letter), below, mn(l));
+      const isBase = whole.parentElement?.localName === "msup" && !whole.previousElementSibling;
+      whole.replaceWith(isBase ? fenced(named) : named);
+    }
+  }
+
+  /**
    * The contents of a formula that Python has printed as MathML.
    *
    * @param {string} markup
    * @param {Record<string, Page.Symbol>} [symbols] by the name of the variable that each replaces
+   * @param {Page.Indices | null} [given] the indices of the other letters
    */
-  function printed(markup, symbols = {}) {
+  function printed(markup, symbols = {}, given = null) {
     const template = document.createElement("template");
     template.innerHTML = markup;
     const printed = /** @type {Element} */ (template.content.querySelector("math"));
@@ -162,6 +182,7 @@ const mathsModule = (function () {
       const isBase = leaf.parentElement?.localName === "msup" && !before;
       leaf.replaceWith(isBase ? fenced(symbol(given)) : symbol(given, { factor: after }));
     }
+    if (given) index(drawn, given);
     // Two numbers side by side need a dot where two symbols do not.
     for (const leaf of drawn.querySelectorAll("mo")) {
       if (leaf.textContent !== "\u2062" || !leaf.nextElementSibling?.classList.contains("sym")) continue;

@@ -97,7 +97,8 @@ const sectionsModule = (function () {
     const shown = textbook ?? computed;
     /** @type {Record<string, Page.Symbol>} */
     const own = mixes(at, l) ? {} : { z };
-    const g = shown ? M.printed(shown, own) : M.row(M.mi("g"), M.fenced(symbol(z)));
+    const indices = mixes(at, l) ? { l, j } : null;
+    const g = shown ? M.printed(shown, own, indices) : M.row(M.mi("g"), M.fenced(symbol(z)));
     const product = mask && shown ? [M.fenced(g), ...times] : [g, ...times];
     const line = [
       [symbol(a), "=", ...product],
@@ -113,7 +114,13 @@ const sectionsModule = (function () {
       "F4",
       el("p", { class: "note", text: words }),
       formula(line),
-      computedAs(textbook, computed, [M.mi("g"), M.fenced(M.mi("z"))], own),
+      computedAs(
+        textbook,
+        computed,
+        indices ? [draw.a(l, j)] : [M.mi("g"), M.fenced(M.mi("z"))],
+        own,
+        indices,
+      ),
     );
   }
 
@@ -165,14 +172,15 @@ const sectionsModule = (function () {
     const { loss, loss_derivative: computed } = store.payload.mathml;
     const textbook = store.payload.mathml.textbook_loss_derivative;
     const derivative = textbook ?? computed;
-    if (loss) lines.push([draw.loss("i"), "=", M.sum("j"), term(loss)]);
+    if (loss) lines.push([draw.loss(s.i), "=", M.sum("j"), term(loss, l)]);
+    const one = ofOne(derivative);
     /** @type {Record<string, Page.Symbol>} */
-    const numbers = ofOne(derivative) ? { a, y } : {};
+    const numbers = one ? { a, y } : {};
     lines.push([
-      [symbol(up), ...(derivative ? ["=", M.printed(derivative, numbers)] : [])],
+      [symbol(up), ...(derivative ? ["=", M.printed(derivative, numbers, one ? null : { l, j })] : [])],
       ["=", figure(up)],
     ]);
-    if (!ofOne(derivative))
+    if (!one)
       lines.push([
         M.words("with\u00a0"),
         M.mi("a"),
@@ -192,7 +200,7 @@ const sectionsModule = (function () {
       el("p", { class: "note", text: about }),
       formula(...lines),
       lostDigits(up, given),
-      computedAs(textbook, computed, [draw.dCda(l, "j", "i")]),
+      computedAs(textbook, computed, [draw.dCda(l, "j", "i")], {}, { l, j: "j" }),
     );
   }
 
@@ -266,12 +274,13 @@ const sectionsModule = (function () {
     const d = s.delta(l, j);
     const markup = store.payload.mathml.textbook_fused_derivative;
     if (!markup) return chain;
+    const one = ofOne(markup);
     /** @type {Record<string, Page.Symbol>} */
-    const numbers = ofOne(markup) ? { a: s.a(l, j), y: s.y(j) } : {};
+    const numbers = one ? { a: s.a(l, j), y: s.y(j) } : {};
     const given = store.net.formulas.textbook.delta?.(s.pass.G[l], store.y(s.i))[j];
     return [
       formula([
-        [symbol(d), "=", M.printed(markup, numbers)],
+        [symbol(d), "=", M.printed(markup, numbers, one ? null : { l, j })],
         ["=", figure(d)],
       ]),
       lostDigits(d, given),
@@ -290,7 +299,7 @@ const sectionsModule = (function () {
         factors[1].value === 0 || factors[0].value === 0 ? 0 : factors[0].value * factors[1].value;
       return { factors: () => factors, value };
     });
-    const about = `${store.net.words[l]} mixes its outputs: z of this node moves all ${n} of them, so δ is a sum over the whole row of the Jacobian.`;
+    const about = `${store.net.words[l]} mixes its outputs: z of this node moves all ${n} of them, so δ is a sum over a whole column of the Jacobian.`;
     const all = list.reduce((sum, term) => sum + term.value, 0);
     const sound = agrees(all, d.value);
     return step(
@@ -329,13 +338,13 @@ const sectionsModule = (function () {
   function fromZ(at, l, j, factors, sound = true) {
     const { s, store } = at;
     const markup = store.payload.mathml.fused_derivative;
-    const byZ = M.element("mfrac", {}, M.row(M.mi("∂"), draw.loss("i")), M.row(M.mi("∂"), M.mi("z")));
-    const line = markup ? formula([byZ, "=", M.printed(markup)]) : null;
+    const byZ = M.element("mfrac", {}, M.row(M.mi("∂"), draw.loss("i")), M.row(M.mi("∂"), draw.z(l, "j")));
+    const line = markup ? formula([byZ, "=", M.printed(markup, {}, { l, j: "j" })]) : null;
     const from = line && el("details", { class: "computed" }, el("summary", { text: "computed as" }), line);
     const d = s.delta(l, j);
     const notes = [];
     const text =
-      "Loss and activation go together so well that δ is computed from z directly, with all its digits.";
+      "For this pair of loss and activation δ has a formula of z alone, which keeps all digits: the library takes that one.";
     const lost = factors ? !agrees(factors[0].value * factors[1].value, d.value) : !sound;
     if (lost) {
       const up = factors ? factors[0].value : s.dCda(l, j).value;
@@ -409,7 +418,7 @@ const sectionsModule = (function () {
       "F2",
       el("p", { class: "note", text: words }),
       formula([
-        [symbol(own), "=", M.sum("j"), ...(printed ? [term(printed)] : [M.words("terms")])],
+        [symbol(own), "=", M.sum("j"), ...(printed ? [term(printed, L)] : [M.words("terms")])],
         ["=", figure(own)],
       ]),
       DR.sums.list(list, own, {

@@ -89,7 +89,10 @@ const shellModule = (function () {
       el("table", {}, el("tbody", {}, ...rows)),
       el("form", { method: "dialog" }, el("button", { class: "button main", text: "Close" })),
     );
-    at("help-open").addEventListener("click", () => dialog.showModal());
+    at("help-open").addEventListener("click", () => {
+      dialog.showModal();
+      dialog.scrollTop = 0; // the focus on the heading has scrolled the margin above it away
+    });
     return dialog;
   }
 

@@ -18,11 +18,11 @@ const textbookModule = (function () {
    * The form that the library computes, folded; null where the form above is that one.
    *
    * @param {string | null} textbook @param {string | null} computed @param {Page.Piece[]} left
-   * @param {Record<string, Page.Symbol>} [symbols]
+   * @param {Record<string, Page.Symbol>} [symbols] @param {Page.Indices | null} [indices]
    */
-  function computedAs(textbook, computed, left, symbols = {}) {
+  function computedAs(textbook, computed, left, symbols = {}, indices = null) {
     if (!textbook || !computed) return null;
-    const line = M.formula([...left, "=", M.printed(computed, symbols)]);
+    const line = M.formula([...left, "=", M.printed(computed, symbols, indices)]);
     return el("details", { class: "computed" }, el("summary", { text: "computed as" }), line);
   }
 
@@ -41,9 +41,13 @@ const textbookModule = (function () {
   /** Whether a printed formula is of one output: those of several have indices. @param {string | null} markup */
   const ofOne = (markup) => markup !== null && !/<msub><mi>[ayz]<\/mi>/.test(markup);
 
-  /** The term of a sum, in brackets where it is a sum itself. @param {string} markup */
-  function term(markup) {
-    const drawn = M.printed(markup);
+  /**
+   * The term of a sum over outputs j, in brackets where it is a sum itself.
+   *
+   * @param {string} markup @param {number} l
+   */
+  function term(markup, l) {
+    const drawn = M.printed(markup, {}, { l, j: "j" });
     return drawn.querySelector("mo") && drawn.firstElementChild?.localName !== "msup"
       ? M.fenced(drawn)
       : drawn;

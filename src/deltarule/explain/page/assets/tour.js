@@ -21,15 +21,42 @@ const tourModule = (function () {
     ["Many steps", "Many steps", DR.tourTraining.steps],
   ];
 
-  /** @param {Page.TourKind} kind @param {number} chapter from 0 */
-  const address = (kind, chapter) => `#tour-${chapter + 1}${kind === "own" ? "-own" : ""}`;
+  /** @param {Page.TourKind} kind @param {number} chapter from 0 @param {number} [row] of the page's own */
+  const address = (kind, chapter, row = 0) =>
+    `#tour-${chapter + 1}${kind === "example" ? "" : row ? `-own-${row}` : "-own"}`;
 
-  /** The chapter that an address names, or null. @param {string} hash @returns {{ kind: Page.TourKind, chapter: number } | null} */
+  /**
+   * The chapter that an address names, and the row where it names one; or null.
+   *
+   * @param {string} hash @returns {{ kind: Page.TourKind, chapter: number, row: number | null } | null}
+   */
   function named(hash) {
-    const found = /^#tour(?:-(\d+))?(-own)?$/.exec(hash);
+    const found = /^#tour(?:-(\d+))?(-own(?:-(\d+))?)?$/.exec(hash);
     if (!found) return null;
     const chapter = Math.min(Math.max(Number(found[1] ?? 1), 1), CHAPTERS.length) - 1;
-    return { kind: found[2] ? "own" : "example", chapter };
+    return {
+      kind: found[2] ? "own" : "example",
+      chapter,
+      row: found[3] === undefined ? null : Number(found[3]),
+    };
+  }
+
+  /**
+   * The row that the page shows, or, where the loss of that one depends on no weight of layer 1, the
+   * first one whose loss does: there is nothing to see in a product that is 0.
+   *
+   * @param {Page.Store} page
+   */
+  function tellingRow(page) {
+    const { sample } = page.state;
+    /** @param {number} i */
+    const tells = (i) => {
+      const { delta, A } = page.pass(i);
+      return delta[1].some((d) => d !== 0) && A[0].some((x) => x !== 0);
+    };
+    if (tells(sample)) return sample;
+    const found = Array.from({ length: Math.min(page.rows.n, 100) }, (_, i) => i).find(tells);
+    return found ?? sample;
   }
 
   /** Whether the tour is open. */
@@ -53,6 +80,8 @@ const tourModule = (function () {
     const solved = new Set();
     /** The address of the page before the tour, and where it was scrolled to. */
     let before = { hash: "", scroll: 0 };
+    /** @param {Page.TourKind} kind @param {number} i */
+    const linkTo = (kind, i) => address(kind, i, page.state.sample);
 
     const drawing = el("div", { class: "card tour-drawing" });
     const text = el("div", { class: "tour-chapter" });
@@ -67,7 +96,7 @@ const tourModule = (function () {
     const links = CHAPTERS.map(([, short], i) =>
       el(
         "a",
-        { href: address("example", i) },
+        { href: linkTo("example", i) },
         el("span", { class: "number", text: `${i + 1}` }),
         " ",
         el("span", { class: "title", text: short }),
@@ -81,7 +110,7 @@ const tourModule = (function () {
         ["own", "This page's network"],
       ],
       (value) => {
-        location.hash = address(value, chapter);
+        location.hash = linkTo(value, chapter);
       },
     );
     const stage = el(
@@ -205,20 +234,20 @@ const tourModule = (function () {
     function turning(kind, i) {
       const earlier =
         i > 0
-          ? el("a", { class: "button", href: address(kind, i - 1) }, icon("left"), "Back")
+          ? el("a", { class: "button", href: linkTo(kind, i - 1) }, icon("left"), "Back")
           : el("span", {});
       const later =
         i + 1 < CHAPTERS.length
           ? el(
               "a",
-              { class: "button main", href: address(kind, i + 1) },
+              { class: "button main", href: linkTo(kind, i + 1) },
               `Next: ${CHAPTERS[i + 1][0]}`,
               icon("right"),
             )
           : kind === "example"
             ? el("a", {
                 class: "button main",
-                href: address("own", 0),
+                href: linkTo("own", 0),
                 text: "The same on this page's network",
               })
             : el("button", { type: "button", class: "button main", text: "Leave the tour", onclick: leave });
@@ -227,16 +256,16 @@ const tourModule = (function () {
 
     /** @param {Page.TourKind} kind @param {number} i */
     function solve(kind, i) {
-      solved.add(address(kind, i));
+      solved.add(linkTo(kind, i));
       mark(kind);
     }
 
     /** Marks the links: the open chapter, and those that are answered. @param {Page.TourKind} kind */
     function mark(kind) {
       links.forEach((link, i) => {
-        link.setAttribute("href", address(kind, i));
+        link.setAttribute("href", linkTo(kind, i));
         DR.dom.put(link, "aria-current", i === chapter ? "step" : null);
-        const done = solved.has(address(kind, i));
+        const done = solved.has(linkTo(kind, i));
         link.classList.toggle("done", done);
         /** @type {HTMLElement} */ (link.lastElementChild).textContent = done ? ", answered" : "";
       });
@@ -258,8 +287,9 @@ const tourModule = (function () {
 
     function go() {
       const to = named(location.hash);
-      if (to) open(to.kind, to.chapter);
-      else close();
+      if (!to) return close();
+      if (to.kind === "own") page.set({ sample: Math.min(to.row ?? tellingRow(page), page.rows.n - 1) });
+      open(to.kind, to.chapter);
     }
     window.addEventListener("hashchange", go); // a link, and the browser's own buttons
     document.addEventListener("keydown", (event) => {

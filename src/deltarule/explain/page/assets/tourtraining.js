@@ -94,7 +94,7 @@ const tourTrainingModule = (function () {
       ],
       hint: ["Multiply each derivative by its share, then add up."],
       worked: [sumOf(few ? terms : [...terms, [rest]])],
-      right: words`This is the number that the weight is changed by.`,
+      right: words`The update goes against this number, not against that of one sample.`,
     });
   }
 
@@ -172,7 +172,7 @@ const tourTrainingModule = (function () {
     if (!Number.isFinite(change)) return null;
     if (isPlain(rule))
       return number({
-        ask: words`The weight ${both(w)} has the derivative ${plain(g)}, and the learning rate is ${plain(rate)}. By how much does this weight change?`,
+        ask: words`The weight ${both(w)} has the derivative ${plain(g)}, and the learning rate is ${plain(rate)}. What is added to the weight? The answer is negative where it becomes smaller.`,
         // The difference of two weights that are nearly equal has lost digits.
         answer: rule[0].f(0, g, rate),
         mistakes: [
@@ -267,7 +267,7 @@ const tourTrainingModule = (function () {
         say`The curve is the cost after each step${here(at, moments)}. Move along it, and see in the drawing how the weights grow and shrink:`,
         player(at, moments),
         say`From step ${short(first.step)} to step ${short(last.step)} the cost ${fall ? "falls" : last.cost > first.cost ? "rises" : "stays the same,"} from ${plain(first.cost)} to ${plain(last.cost)}. ${fall ? "No step looked ahead: each only moved every weight a little against its derivative." : last.cost > first.cost ? "Steps that are too large go past the lowest point." : "Where all derivatives are 0, no step moves anything."}`,
-        say`That is all of it: a pass forward, a pass back, a mean and an update, repeated.`,
+        say`That is all of it: a pass forward, a pass back, a mean and an update, repeated. How far it gets depends on the network, the learning rate and the number of steps.`,
       ],
       question: curveQuestion(moments, flatness(at, recorded)),
     };
