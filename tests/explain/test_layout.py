@@ -326,3 +326,22 @@ def test_axe_finds_nothing_in_the_sheet(show):
 def test_the_file_of_a_large_network_is_small(show):
     show("deep")
     assert (show.folder / "deep.html").stat().st_size < 2_500_000
+
+
+def test_the_check_does_not_scroll_sideways_on_a_phone(show):
+    page = show("article", width=390, height=844).page
+    set_state(page, selected={"kind": "edge", "layer": 1, "j": 0, "k": 0})
+    page.evaluate(
+        """() => {
+          const theta = DR.page.theta();
+          for (let i = 0; i < theta.length; ++i) theta[i] *= -1.234567e-9;
+          DR.page.move({ ...DR.page.current() });
+        }"""
+    )
+    page.locator("#check button").first.click()
+    page.wait_for_selector("#check .check-grid td")
+    wide = page.eval_on_selector_all(
+        "#check .check-grid, #check .scroll, #check",
+        "(all) => all.filter((e) => e.scrollWidth > e.clientWidth + 1).map((e) => e.className)",
+    )
+    assert wide == []

@@ -2,6 +2,7 @@
 
 import pytest
 from tests.browser import Watched, browser
+from tests.explain.pages import set_state
 from tests.explain.test_page_numbers import saturated_subject, softmax_subject
 
 from deltarule.explain.page import write_page
@@ -99,3 +100,16 @@ def test_plain_words(pages):
     assert "smoothing" not in text
     assert "ω" in text
     assert all(watched.errors == [] for watched in pages.values())
+
+
+def test_letters_of_losses_and_of_softmax_have_their_indices(show):
+    page = show("softmax").page
+    for selected in ({"kind": "node", "layer": 2, "j": 1}, {"kind": "cost"}):
+        set_state(page, selected=selected)
+        bare = page.eval_on_selector_all(
+            "#panel .formula mi",
+            """(all) => all.filter((mi) => ["a", "z", "y"].includes(mi.textContent)
+                 && !mi.closest(mi.textContent === "y" ? "msub, .sym" : "msubsup, .sym"))
+                 .map((mi) => mi.parentElement.outerHTML)""",
+        )
+        assert bare == []
