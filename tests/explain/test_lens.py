@@ -12,12 +12,13 @@ from deltarule import MLPClassifier, Model, Network, backprop, lens
 from deltarule.engines import Batch, EngineSettings, ReferenceEngine
 from deltarule.errors import InputError
 from deltarule.explain import StepTaken, Subject
-from deltarule.explain.lens import measures as measuring
-from deltarule.explain.lens.advice import THRESHOLDS, short
 from deltarule.explain.lens.gradient_lens import MEASURES
-from deltarule.explain.lens.measures import FLAT, MOSTLY, largest_slope
+from deltarule.explain.number_format import short
 from deltarule.maths import ACTIVATIONS, Activation, dropout_mask
 from deltarule.training import train
+from deltarule.training.diagnosis import measures as measuring
+from deltarule.training.diagnosis.advice import THRESHOLDS
+from deltarule.training.diagnosis.measures import FLAT, MOSTLY, largest_slope
 
 RNG = np.random.default_rng(5)
 N = 23

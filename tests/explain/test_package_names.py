@@ -24,7 +24,7 @@ assert package(net, [[1.0]], [[2.0]], theta=[1.0, 0.0]).trace.cost == 1.0
         "from deltarule.explain import lens",
         "import deltarule.explain.lens",
         "import deltarule.explain.lens.views",
-        "import importlib; importlib.import_module('deltarule.explain.lens.advice')",
+        "import importlib; importlib.import_module('deltarule.explain.lens.gradient_lens')",
         "from deltarule import lens",
         "import deltarule.explain.page",
     ],

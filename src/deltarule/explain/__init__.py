@@ -30,12 +30,12 @@ from deltarule.explain.agreement import Agreement
 from deltarule.explain.attributions import Attributions, attribute
 from deltarule.explain.derivation import Derivation, Remainder
 from deltarule.explain.explanation import Explanation, explain
-from deltarule.explain.lens.advice import Advice
 from deltarule.explain.lens.gradient_lens import GradientLens, HardRow, lens
-from deltarule.explain.lens.measures import LayerMeasures, Measurements
 from deltarule.explain.recorded_rules import RecordedRule, record_rule
 from deltarule.explain.subject import InputColumn, Names, StepTaken, Subject
 from deltarule.explain.subject_builders import subject_of
+from deltarule.training.diagnosis.advice import Advice
+from deltarule.training.diagnosis.measures import LayerMeasures, Measurements
 
 __all__ = [
     "Advice",

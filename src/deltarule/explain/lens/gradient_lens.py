@@ -11,15 +11,7 @@ import numpy as np
 
 from deltarule.errors import InputError
 from deltarule.explain.attributions import Attributions, attribute
-from deltarule.explain.lens.advice import THRESHOLDS, Advice, advise, enough
-from deltarule.explain.lens.measures import (
-    FLAT,
-    MOSTLY,
-    LayerMeasures,
-    Measurements,
-    measure,
-    series,
-)
+from deltarule.explain.lens.measures import measure
 from deltarule.explain.lens.rows import (
     OVER_ROWS,
     measure_steps,
@@ -34,6 +26,14 @@ from deltarule.explain.subject import Subject
 from deltarule.explain.subject_builders import subject_of
 from deltarule.maths.subsample import evenly_spaced
 from deltarule.optimizers import Rule
+from deltarule.training.diagnosis.advice import THRESHOLDS, Advice, advise, enough
+from deltarule.training.diagnosis.measures import (
+    FLAT,
+    MOSTLY,
+    LayerMeasures,
+    Measurements,
+    series,
+)
 
 __all__ = ["GradientLens", "HardRow", "lens"]
 
@@ -360,7 +360,8 @@ def lens(
     rows = int((w > 0).sum())
     # Rows of weight 0 count as absent in both numbers.
     of = max(subject.part_of or 0, len(w)) - (len(w) - rows)
-    advice = advise(subject, measured, judged, rows, of)
+    penalised = subject.step is not None and bool(subject.step.settings.penalties)
+    advice = advise(subject.net, measured, judged, rows, of, penalised=penalised)
     found = GradientLens(subject, measured, advice, judged_rows=rows, judged_of=of)
     if recording is None:
         return found

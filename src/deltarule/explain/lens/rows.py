@@ -10,9 +10,10 @@ import numpy as np
 
 from deltarule.engines import ReferenceEngine
 from deltarule.errors import InputError
-from deltarule.explain.lens.measures import Measurements, measure, ratio
+from deltarule.explain.lens.measures import measure
 from deltarule.explain.subject import Subject
 from deltarule.maths.subsample import evenly_spaced
+from deltarule.training.diagnosis.measures import Measurements, ratio
 
 __all__ = [
     "OVER_ROWS",

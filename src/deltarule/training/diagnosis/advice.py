@@ -1,4 +1,6 @@
-"""The thresholds of the lens, and the advice where a measurement is beyond one.
+"""The thresholds of measurements, and the advice where one is beyond its threshold.
+
+The gradient lens and the guard of a training run give this advice, and no other.
 
 Each piece of advice says what was measured, why it is so, and what to do. The cause of a vanishing
 or exploding δ is found from δ^l = (δ^{l+1} W^{l+1}) ⊙ g^l′(z^l): the RMS of the slopes is measured,
@@ -12,11 +14,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from deltarule.explain.lens.measures import FLAT, MOSTLY, LayerMeasures, Measurements, largest_slope
-from deltarule.explain.number_format import short
-from deltarule.explain.subject import Subject
-from deltarule.maths import INITIALIZERS, Activation
+from deltarule.maths import INITIALIZERS, Activation, Network
 from deltarule.maths.network import auto_initializer
+from deltarule.maths.printing.numbers import short
+from deltarule.training.diagnosis.measures import (
+    FLAT,
+    MOSTLY,
+    LayerMeasures,
+    Measurements,
+    largest_slope,
+)
 
 __all__ = ["THRESHOLDS", "Advice", "advise", "enough"]
 
@@ -82,13 +89,20 @@ def enough(rows: int, of: int) -> bool:
 
 
 def advise(
-    subject: Subject, measured: Measurements, judged: Measurements, rows: int, of: int
+    net: Network,
+    measured: Measurements,
+    judged: Measurements,
+    rows: int,
+    of: int,
+    *,
+    penalised: bool = False,
 ) -> tuple[Advice, ...]:
     """Return the advice that the measurements give, the serious first.
 
-    ``measured`` is of the subject's rows; ``judged`` of the training rows where the subject's are a
+    ``measured`` is of the rows of a step; ``judged`` of the training rows where those are a
     mini-batch, else the same. ``judged`` is of ``rows`` rows, a part of ``of``; where they are too
-    few to judge the network, advice is given on the step alone.
+    few to judge the network, advice is given on the step alone. ``penalised`` tells whether a
+    penalty shrinks the weights.
     """
     layers = judged.layers
     broken = _not_finite(measured.layers) or _not_finite(layers)
@@ -96,10 +110,10 @@ def advise(
         return (broken,)
     findings: list[Advice | None] = [*_steps(measured.layers)]
     if rows == of or enough(rows, of):
-        findings += [_no_gradient(layers), _vanishing(subject, layers, rows)]
-        findings.append(_exploding(subject, layers))
+        findings += [_no_gradient(layers), _vanishing(net, layers, rows, penalised)]
+        findings.append(_exploding(net, layers))
     if enough(rows, of):
-        findings += [_dead(subject, layers, rows, of), _saturated(subject, layers, rows, of)]
+        findings += [_dead(net, layers, rows, of), _saturated(net, layers, rows, of)]
     found = [each for each in findings if each is not None]
     order = ("no gradient", "vanishing", "exploding", "dead", "saturated", "large step")
     place = {kind: at for at, kind in enumerate(order)}
@@ -171,30 +185,32 @@ def _where_lost(
     return slope, float(np.exp(np.log(factors).mean())) / slope
 
 
-def _activation(subject: Subject, layers: Sequence[LayerMeasures]) -> tuple[str, Activation]:
+def _activation(net: Network, layers: Sequence[LayerMeasures]) -> tuple[str, Activation]:
     """The name and the record of the activation that most of these layers have."""
-    records = [subject.net.activations[each.layer] for each in layers]
+    records = [net.activations[each.layer] for each in layers]
     names = [record.name for record in records if record is not None]
     name = max(names, key=names.count)
     record = next(r for r in records if r is not None and r.name == name)
     return name, record
 
 
-def _drawn(subject: Subject, layer: LayerMeasures) -> tuple[str, float]:
+def _drawn(net: Network, layer: LayerMeasures) -> tuple[str, float]:
     """The initializer of Network.initial for a layer, and the RMS of the weights it draws."""
-    record = subject.net.activations[layer.layer]
+    record = net.activations[layer.layer]
     assert record is not None
     scheme = auto_initializer(record)
-    n_out, n_in = layer.nodes, subject.net.widths[layer.layer - 1]
+    n_out, n_in = layer.nodes, net.widths[layer.layer - 1]
     return scheme, INITIALIZERS.get(scheme).variance(n_in, n_out) ** 0.5
 
 
-def _vanishing(subject: Subject, layers: Sequence[LayerMeasures], rows: int) -> Advice | None:
+def _vanishing(
+    net: Network, layers: Sequence[LayerMeasures], rows: int, penalised: bool
+) -> Advice | None:
     bad = [e for e in layers if e.delta_ratio < THRESHOLDS["vanishing"]]
     if not bad:
         return None
     worst = min(bad, key=lambda each: each.delta_ratio)
-    name, record = _activation(subject, bad)
+    name, record = _activation(net, bad)
     if worst.delta_ratio == 0:
         seen = f"No δ at all arrives in {_listed([e for e in bad if e.delta_ratio == 0])}."
         if rows < THRESHOLDS["few_rows"]:
@@ -229,17 +245,16 @@ def _vanishing(subject: Subject, layers: Sequence[LayerMeasures], rows: int) -> 
                 "weights, or choose another activation."
             )
         return Advice("vanishing", _numbers(bad), True, seen, why, what)
-    scheme, drawn = _drawn(subject, worst)
+    scheme, drawn = _drawn(net, worst)
     what = (
         f"The weights are small: their RMS is {short(worst.weight_rms)} in layer {worst.layer}, "
         f"where {scheme} draws {short(drawn)}. Start from net.initial(seed)"
     )
-    penalised = subject.step is not None and bool(subject.step.settings.penalties)
     what += ", or lower the penalty that shrinks them." if penalised else "."
     return Advice("vanishing", _numbers(bad), True, seen, why, what)
 
 
-def _exploding(subject: Subject, layers: Sequence[LayerMeasures]) -> Advice | None:
+def _exploding(net: Network, layers: Sequence[LayerMeasures]) -> Advice | None:
     limit = THRESHOLDS["exploding"]
     bad = [e for e in layers if limit < e.delta_ratio < np.inf]
     if not bad:
@@ -247,7 +262,7 @@ def _exploding(subject: Subject, layers: Sequence[LayerMeasures]) -> Advice | No
     worst = max(bad, key=lambda each: each.delta_ratio)
     slope, weights = _where_lost(layers, bad)
     above = layers[min(worst.layer, len(layers) - 1)]
-    scheme, drawn = _drawn(subject, above)
+    scheme, drawn = _drawn(net, above)
     why = (
         f"On the way back each layer multiplies δ by {short(slope * weights)} on average: "
         f"{short(slope)} from the slopes g′, {short(weights)} from the weights, whose RMS is "
@@ -265,12 +280,12 @@ def _exploding(subject: Subject, layers: Sequence[LayerMeasures]) -> Advice | No
     )
 
 
-def _dead(subject: Subject, layers: Sequence[LayerMeasures], rows: int, of: int) -> Advice | None:
+def _dead(net: Network, layers: Sequence[LayerMeasures], rows: int, of: int) -> Advice | None:
     bad = [e for e in layers if e.dead >= THRESHOLDS["dead"]]
     if not bad:
         return None
     worst = max(bad, key=lambda each: each.dead)
-    name, _ = _activation(subject, bad)
+    name, _ = _activation(net, bad)
     nodes = round(worst.dead * worst.nodes)
     return Advice(
         "dead",
@@ -286,10 +301,7 @@ def _dead(subject: Subject, layers: Sequence[LayerMeasures], rows: int, of: int)
     )
 
 
-def _saturated(
-    subject: Subject, layers: Sequence[LayerMeasures], rows: int, of: int
-) -> Advice | None:
-    net = subject.net
+def _saturated(net: Network, layers: Sequence[LayerMeasures], rows: int, of: int) -> Advice | None:
     bad = [
         e
         for e in layers
@@ -300,7 +312,7 @@ def _saturated(
     if not bad:
         return None
     worst = max(bad, key=lambda each: each.saturated)
-    name, record = _activation(subject, [worst])
+    name, record = _activation(net, [worst])
     nodes = round(worst.saturated * worst.nodes)
     largest, _ = largest_slope(record)
     looked_at = "the rows" if rows == of else f"the {rows} rows looked at, of {of},"

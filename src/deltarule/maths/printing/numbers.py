@@ -1,0 +1,66 @@
+"""How a number is shown in text and formulas; the page has the same rule in JavaScript."""
+
+from __future__ import annotations
+
+import math
+
+from deltarule.maths.printing.boxes import Shown
+from deltarule.maths.printing.markup import box_text
+
+__all__ = ["DIGITS", "number_box", "number_text", "short"]
+
+DIGITS = 6
+
+
+def number_box(x: float, digits: int = DIGITS) -> Shown:
+    """The box that shows a number.
+
+    Examples
+    --------
+    >>> number_box(-1.5e-7)
+    Shown(mantissa='1.50000', exponent='-7', negative=True)
+    """
+    x = float(x)
+    if math.isnan(x):
+        return Shown("not a number")
+    negative, size = x < 0, abs(x)
+    if math.isinf(size):
+        return Shown("∞", "", negative)
+    if size == 0:
+        return Shown("0")
+    if 1e-4 <= size < 1e6:
+        return Shown(f"{size:.{digits}f}", "", negative)
+    mantissa, _, exponent = f"{size:.{max(digits - 1, 0)}e}".partition("e")
+    return Shown(mantissa, str(int(exponent)), negative)
+
+
+def number_text(x: float, digits: int = DIGITS) -> str:
+    """A number as it is shown in text.
+
+    Examples
+    --------
+    >>> number_text(-0.12672106229613669), number_text(0), number_text(1.5e-7)
+    ('−0.126721', '0', '1.50000 × 10^−7')
+    """
+    return box_text(number_box(x, digits))
+
+
+def short(x: float, digits: int = 3) -> str:
+    """A number with ``digits`` significant digits and no trailing zeros, for tables and sentences.
+
+    Examples
+    --------
+    >>> short(0.000012345), short(1234.5), short(0.25), short(float("inf")), short(float("nan"))
+    ('1.23 × 10^−5', '1230', '0.25', '∞', '—')
+    >>> short(1234.56789, 6), short(-2.0)
+    ('1234.57', '−2')
+    """
+    if math.isnan(x):
+        return "—"
+    if x == 0 or math.isinf(x):
+        return number_text(x)
+    rounded = float(f"{x:.{digits - 1}e}")
+    if not 1e-3 <= abs(x) < 1e6:
+        mantissa, _, exponent = f"{rounded:.{digits - 1}e}".partition("e")
+        return box_text(Shown(mantissa.removeprefix("-"), str(int(exponent)), x < 0))
+    return f"{rounded:.12f}".rstrip("0").rstrip(".").replace("-", "−")

@@ -1,0 +1,1 @@
+"""Diagnosis: measurements of a network and its gradient, advice on them, and the guard of a run."""
