@@ -19,6 +19,9 @@ so ``except ValueError`` catches it::
     ├── MissingDependency (ImportError)     an optional library that is not installed
     └── WorkerFailed (RuntimeError)         a worker process that died, hung or failed
 
+A training that goes on, or has ended, but hardly learns is no error: it is a ``TrainingWarning``
+(UserWarning).
+
 A message names three things: what was given, what was expected, and what to do. An error about a
 parameter keeps them as data, and the command line writes the parameter as its option.
 """
@@ -45,6 +48,7 @@ __all__ = [
     "ModelFileError",
     "NotCompilable",
     "Parameter",
+    "TrainingWarning",
     "UnknownName",
     "UnregisteredFormula",
     "WorkerFailed",
@@ -329,6 +333,9 @@ class Diverged(DeltaruleError, ArithmeticError, ValueError):
     block : str or None
         The array that it was found in: ``"Z"``, ``"A"``, ``"loss"``, ``"delta"``, ``"dW"``,
         ``"db"``, ``"W"`` or ``"b"``.
+    row : int or None
+        The number of the row, as training counts its rows, from 0; None if the value is not of one
+        row, as a parameter is not.
     network : int or None
         The number of the network, counted from 0, if many are trained at once.
     results : list or None
@@ -343,6 +350,7 @@ class Diverged(DeltaruleError, ArithmeticError, ValueError):
         batch: int | None = None,
         layer: int | None = None,
         block: str | None = None,
+        row: int | None = None,
         network: int | None = None,
     ) -> None:
         super().__init__(message)
@@ -350,6 +358,7 @@ class Diverged(DeltaruleError, ArithmeticError, ValueError):
         self.batch = batch
         self.layer = layer
         self.block = block
+        self.row = row
         self.network = network
         self.results: list[object] | None = None
 
@@ -360,3 +369,7 @@ class MissingDependency(DeltaruleError, ImportError):
 
 class WorkerFailed(DeltaruleError, RuntimeError):
     """A worker process that died, hung or failed."""
+
+
+class TrainingWarning(UserWarning):
+    """A training that hardly learns: what was seen, its reason, and what to do."""

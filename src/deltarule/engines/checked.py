@@ -1,7 +1,8 @@
 """The checked engine: the reference engine with a finiteness check of every number it computes.
 
 Training uses it after a cost that is not finite: it repeats the failed step with the same
-parameters and batch, and reports the first layer and block that hold a number that is not finite.
+parameters and batch, and reports the first layer, block and row that hold a number that is not
+finite.
 """
 
 from __future__ import annotations
@@ -47,15 +48,15 @@ class CheckedEngine(ReferenceEngine):
         """The forward and backward pass of the reference engine, with every number checked."""
         self._check_parameters()
         got = super().passes(batch)
-        present = np.asarray(batch.w) != 0
+        present, rows = np.asarray(batch.w) != 0, np.asarray(batch.rows)
         for layer in range(1, self.net.n_layers + 1):
             g = self.net.activations[layer]
-            self._check("Z", layer, got.Z[layer], present)
-            self._check("A", layer, got.A[layer], present, f" (after {g})")
+            self._check("Z", layer, got.Z[layer], present, rows)
+            self._check("A", layer, got.A[layer], present, rows, f" (after {g})")
         last = self.net.n_layers
-        self._check("loss", last, got.loss, present, f" (of {self.net.loss})")
+        self._check("loss", last, got.loss, present, rows, f" (of {self.net.loss})")
         for layer in range(last, 0, -1):
-            self._check("delta", layer, got.delta[layer], present)
+            self._check("delta", layer, got.delta[layer], present, rows)
             self._check("dW", layer, got.dW[layer])
             if self.net.bias:
                 self._check("db", layer, got.db[layer])
@@ -77,7 +78,13 @@ class CheckedEngine(ReferenceEngine):
             self._check(block.kind, block.layer, block.of(self._theta))
 
     def _check(
-        self, block: str, layer: int, values: Any, present: np.ndarray | None = None, what: str = ""
+        self,
+        block: str,
+        layer: int,
+        values: Any,
+        present: np.ndarray | None = None,
+        rows: np.ndarray | None = None,
+        what: str = "",
     ) -> None:
         array = np.asarray(values)
         bad = ~np.isfinite(array)
@@ -87,10 +94,13 @@ class CheckedEngine(ReferenceEngine):
             return
         index = tuple(int(i) for i in np.argwhere(bad)[0])
         name = block if block == "loss" else f"{block}[{layer}]"
+        row = None if rows is None else int(rows[index[0]])
+        where = "" if row is None else f" (row {row})"
         verb = "is" if bad.sum() == 1 else "are"
         raise Diverged(
             f"layer {layer}, {name}{what}: {int(bad.sum())} of {array.size} values {verb} not "
-            f"finite, first {name}{list(index)} = {float(array[index])!r}",
+            f"finite, first {name}{list(index)} = {float(array[index])!r}{where}",
             layer=layer,
             block=block,
+            row=row,
         )

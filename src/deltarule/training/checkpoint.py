@@ -18,6 +18,7 @@ from deltarule.files import FolderClaim, NumberedBundles
 from deltarule.files.filesystem import translate_os_errors
 from deltarule.files.locking import LOCK
 from deltarule.records import real_number
+from deltarule.training.diagnosis.guard import findings_of
 from deltarule.training.history import History
 from deltarule.training.interrupt import StopReason
 from deltarule.training.run import Run, TrainingResult
@@ -266,6 +267,7 @@ class RunSaver:
             result = _result_of(self._run, record, arrays)
             if record["final"]:
                 return result
+            self._run.guard.restore(record["guard"])
             self._seconds = result.seconds
             self._go_on(result, record["first_cost"])
         except (KeyError, TypeError, AttributeError) as error:
@@ -314,6 +316,7 @@ class RunSaver:
             "stopped": None if result is None else result.stopped,
             "stop_reason": None if result is None else result.stop_reason.name,
             "optimizer_reset": run.optimizer_reset,
+            "guard": run.guard.state(),
         }
         logs = {f"{HISTORY}{name}": column for name, column in history.to_arrays().items()}
         try:
@@ -350,4 +353,5 @@ def _result_of(
         state=state,
         epochs=run.epochs,
         optimizer_reset=record["optimizer_reset"],
+        findings=findings_of(record["guard"]),
     )

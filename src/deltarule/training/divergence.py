@@ -7,15 +7,12 @@ from typing import NoReturn
 import numpy as np
 
 from deltarule.engines import Batch, CheckedEngine, Engine, EngineSettings, ReferenceEngine
-from deltarule.errors import Diverged, Message, Parameter
+from deltarule.errors import Diverged, Message
 from deltarule.maths import Network
-from deltarule.optimizers import Rule
 from deltarule.training.batches import Rows, chunks
 
 __all__ = [
-    "ADVICE_WITHOUT_RATE",
     "RUNAWAY_RATIO",
-    "advice_for",
     "diverged_at",
     "penalty_diverged",
     "raise_diverged",
@@ -26,26 +23,6 @@ RUNAWAY_RATIO = 1e6
 """A final loss above this multiple of the loss at the start, and of those of untrained networks,
 counts as divergence."""
 
-ADVICE_WITHOUT_RATE = Message(
-    "Try inputs and targets standardised to mean 0 and variance 1, smaller initial weights, "
-    "or a penalty (",
-    Parameter("l2"),
-    ")",
-)
-
-
-def advice_for(settings: EngineSettings, rate: float) -> Message:
-    """Return the advice for a run that diverged at this learning rate."""
-    rule = settings.rule
-    assert isinstance(rule, Rule)
-    if not rule.uses_learning_rate:
-        slower = f"smaller steps ({rule.name} with a smaller delta_max)"
-    else:
-        slower = f"a smaller learning rate (it was {rate:.3g})"
-    clip = () if settings.clip_norm else (", ", Parameter("clip_norm", 1.0))
-    standardised = ", and inputs and targets standardised to mean 0 and variance 1"
-    return Message(f"Try {slower}", *clip, standardised)
-
 
 def diverged_at(error: Diverged, where: str, advice: str, *, epoch: int, index: int) -> Diverged:
     """Return the error with the position in training and the advice added to its message."""
@@ -55,6 +32,7 @@ def diverged_at(error: Diverged, where: str, advice: str, *, epoch: int, index: 
         batch=index,
         layer=error.layer,
         block=error.block,
+        row=error.row,
     )
 
 

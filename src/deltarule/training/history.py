@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from deltarule.errors import InputError, short_repr
 from deltarule.optimizers.loss_curve import LossCurve
 
-__all__ = ["EpochLog", "History"]
+__all__ = ["EpochLog", "History", "HistoryMark"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,6 +73,22 @@ _TYPES: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(("loss", "penalty", "learning_rate", "seconds"), (float,)),
     **dict.fromkeys(("validation_loss", "score"), (float, type(None))),
 }
+
+
+class HistoryMark(NamedTuple):
+    """A place in a history, for :meth:`History.rewind`.
+
+    Attributes
+    ----------
+    epochs : int
+        The number of epochs up to it.
+    folds, curve
+        What the history had cached there; it follows from the logs.
+    """
+
+    epochs: int
+    folds: Mapping[Hashable, tuple[int, Any]] = MappingProxyType({})
+    curve: LossCurve | None = None
 
 
 @dataclasses.dataclass
@@ -162,6 +179,25 @@ class History:
         copy = History(list(logs), self.before + len(self.logs) - len(logs))
         copy._folds, copy._curve = dict(self._folds), self._curve
         return copy
+
+    def mark(self) -> HistoryMark:
+        """Return the present end, for :meth:`rewind`."""
+        return HistoryMark(len(self), dict(self._folds), self._curve)
+
+    def rewind(self, mark: HistoryMark) -> None:
+        """Remove the logs after a mark.
+
+        Examples
+        --------
+        >>> history = History([EpochLog(1, 10, 0.5, 0.0, 0.6, None, 0.001, 0.01)])
+        >>> mark = history.mark()
+        >>> history.append(dataclasses.replace(history.logs[0], epoch=2))
+        >>> history.rewind(mark)
+        >>> history.column("epoch")
+        [1]
+        """
+        del self.logs[max(mark.epochs - self.before, 0) :]
+        self._folds, self._curve = dict(mark.folds), mark.curve
 
     def column(self, name: str) -> list[Any]:
         """Return one attribute of every log."""

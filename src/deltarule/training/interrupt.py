@@ -28,6 +28,7 @@ class StopReason(enum.Enum):
     CONVERGED = "converged"
     SEARCH = "the minimizer ended its search without converging"
     FLAG = "stopped"
+    DIVERGED = "diverged"
     INTERRUPTED = "interrupted"
 
 

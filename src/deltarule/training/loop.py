@@ -18,9 +18,11 @@ from deltarule.settings import checked
 from deltarule.training import arguments
 from deltarule.training.batches import Batches
 from deltarule.training.checkpoint import CheckpointSlot, RunSaver, as_slot
+from deltarule.training.diagnosis.guard import Guard, GuardMode
 from deltarule.training.interrupt import StopFlag, interruptible
 from deltarule.training.minimizer_run import MinimizerRun
-from deltarule.training.run import EpochEvent, Run, TrainingResult
+from deltarule.training.recovery import OnDivergence, Recovery, checked_policy
+from deltarule.training.run import EpochEvent, Run, RunCallback, TrainingResult
 from deltarule.training.steps import StepRun
 from deltarule.training.stopping import Stopping
 from deltarule.training.threads import flag_of_this_thread
@@ -57,6 +59,8 @@ def train(
     stop: StopFlag | None = None,
     resume: TrainingResult | None = None,
     checkpoint: str | os.PathLike[str] | CheckpointSlot | None = None,
+    on_divergence: OnDivergence = "raise",
+    guard: GuardMode = "warn",
 ) -> TrainingResult:
     """Train a network by gradient descent on mini-batches, or by a minimizer.
 
@@ -132,6 +136,17 @@ def train(
         A folder in which the run is saved every 30 seconds and at its end. If it holds the
         checkpoint of this very call, training goes on from there, and the result is that of an
         uninterrupted run; a minimizer begins anew. See :class:`~deltarule.training.Checkpoint`.
+    on_divergence : {"raise", "restore_best", "halve_learning_rate"}
+        What happens if training diverges: it raises ``Diverged``; or ends at the best epoch so far
+        (the smallest monitored loss), with ``stop_reason`` ``StopReason.DIVERGED``; or goes on
+        from the end of that epoch with half the learning rate. The history then has the epochs that
+        were kept, and a callback is called for an epoch that is repeated again. Where no
+        epoch was completed, ``"restore_best"`` raises, and ``"halve_learning_rate"`` goes on from
+        the start.
+    guard : {"warn", "quiet", "off"}
+        Whether what keeps the network from learning (dead or saturated nodes, a vanishing or
+        exploding gradient, a learning rate that is far off) is a ``TrainingWarning`` and in
+        ``findings`` of the result, only there, or not looked for.
 
     Returns
     -------
@@ -142,7 +157,7 @@ def train(
     Diverged
         If a cost, a gradient or the validation loss is not finite; it names epoch, batch,
         layer and block. Also if the loss at the end is finite, but a million times that of the
-        start of this call, and of a network that has learned nothing.
+        start of this call, and of a network that has learned nothing. See ``on_divergence``.
     InputError, UnknownName
         If an argument does not fit, or the checkpoint is of another run.
     FileError
@@ -211,8 +226,10 @@ def train(
         "start": lambda: arguments.initial_parameters(
             net, theta if resume is None else resume.theta, seed
         ),
+        "guard": Guard(guard),
         "flag": next((flag for flag in (stop, worker_flag) if flag is not None), StopFlag()),
     }
+    policy = checked_policy(on_divergence)
     run: Run
     if isinstance(method, Minimizer):
         arguments.refuse_step_settings(
@@ -226,11 +243,19 @@ def train(
             ),
             clip_norm=(clip_norm, None, "whose steps are not the gradient"),
             averaging=(averaging, None, "whose last parameters are its best"),
+            on_divergence=(policy, "raise", "which has no learning rate"),
             resume=(resume, None, "whose memory of earlier gradients is not kept: pass theta"),
         )
         run = MinimizerRun(minimizer=method, **common)
     else:
-        run = StepRun(rate=rate, schedule=lr_schedule, **common)
+        recovery = None if policy == "raise" else Recovery(policy)
+        if recovery is not None and any(isinstance(c, RunCallback) for c in common["callbacks"]):
+            raise InputError(
+                "a Recorder records a run without going back in it; give on_divergence='raise', or "
+                "train without the Recorder",
+                parameter="on_divergence",
+            )
+        run = StepRun(rate=rate, schedule=lr_schedule, recovery=recovery, **common)
         if resume is not None:
             run.resume(resume)
     if checkpoint is None:

@@ -312,5 +312,6 @@ def _outcome(
         batch=error.batch,
         layer=error.layer,
         block=error.block,
+        row=error.row,
         network=index,
     )

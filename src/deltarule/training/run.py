@@ -14,6 +14,8 @@ from deltarule.engines import Batch, Engine
 from deltarule.errors import Diverged, InputError
 from deltarule.maths import Network
 from deltarule.training.batches import Batches, Rows, chunks
+from deltarule.training.diagnosis.advice import Advice
+from deltarule.training.diagnosis.guard import Guard
 from deltarule.training.divergence import (
     RUNAWAY_RATIO,
     penalty_diverged,
@@ -108,6 +110,8 @@ class TrainingResult:
         parameters); ``""`` if it continued with the earlier one, or was not resumed.
     stop_reason : StopReason
         Why training ended, as an enumeration.
+    findings : tuple of Advice
+        What kept the network from learning, if something did; see :class:`Advice`.
 
     Examples
     --------
@@ -131,6 +135,7 @@ class TrainingResult:
     epochs: int = 0
     optimizer_reset: str = ""
     stop_reason: StopReason = StopReason.EPOCHS
+    findings: tuple[Advice, ...] = ()
 
 
 def _update_best(best: tuple[int, float], log: EpochLog) -> tuple[int, float]:
@@ -181,6 +186,7 @@ class Run(abc.ABC):
     optimizer_reset: str = ""
     # Saves the run to disk from time to time, if asked to.
     saver: RunSaver | None = None
+    guard: Guard = dataclasses.field(default_factory=lambda: Guard("off"))
 
     @abc.abstractmethod
     def run_epochs(self) -> Stop:
@@ -222,6 +228,7 @@ class Run(abc.ABC):
         """
         epoch = len(self.history) + 1
         self.record_epoch(epoch, loss, steps, rate, started)
+        self.guard.after_epoch(self, steps)
         event = EpochEvent(epoch, self.epochs, self.history, self.engine, self.best_epoch)
         for callback in self.callbacks:
             if callback(event):
@@ -251,7 +258,12 @@ class Run(abc.ABC):
             seconds=time.perf_counter() - started,
         )
         self.history.append(log)
-        if self._is_best(log) and self.keep_best:
+        if self._is_best(log):
+            self.keep_state()
+
+    def keep_state(self) -> None:
+        """Keep the parameters of the best epoch so far, at its end."""
+        if self.keep_best:
             if self.best is None:
                 self.best = np.empty(self.engine.net.n_parameters, self.engine.net.dtype)
             self.engine.copy_averaged(self.best)
@@ -308,7 +320,9 @@ class Run(abc.ABC):
     def result(self, stop: Stop, seconds: float) -> TrainingResult:
         """Return the result of the run, after a check that the final parameters are usable."""
         engine = self.engine
-        self._check_usable(self._check_final_loss())
+        self.check_end()
+        if stop.reason not in (StopReason.FLAG, StopReason.INTERRUPTED):
+            self.guard.at_end(self)
         best = self.best
         if self.owns_engine:
             theta, state = engine.release(with_theta=best is None)
@@ -329,7 +343,12 @@ class Run(abc.ABC):
             state=state,
             epochs=self.epochs,
             optimizer_reset=self.optimizer_reset,
+            findings=tuple(self.guard.findings),
         )
+
+    def check_end(self) -> None:
+        """Raise :class:`Diverged` if the parameters at the end are not usable."""
+        self._check_usable(self._check_final_loss())
 
     def _last_epoch(self) -> int:
         """Return the number of the last logged epoch; 0 if there is none."""

@@ -77,6 +77,8 @@ def describe_run(run: Run) -> dict[str, Any]:
     }
     if isinstance(run, StepRun):
         found |= {"learning_rate": run.rate, "schedule": run.schedule.spec()}
+        if run.recovery is not None:
+            found["on_divergence"] = run.recovery.policy
         rule = engine.settings.rule
         found["formulas"] = formula_fingerprints(engine.net, rule, run.schedule)
     elif isinstance(run, MinimizerRun):

@@ -14,9 +14,11 @@ from deltarule.engines import Epoch
 from deltarule.errors import Diverged, InputError
 from deltarule.optimizers import SCHEDULES, Schedule
 from deltarule.training.arguments import initial_parameters
-from deltarule.training.divergence import advice_for, diverged_at, raise_diverged
+from deltarule.training.diagnosis.advice import advice_for_divergence
+from deltarule.training.divergence import diverged_at, raise_diverged
 from deltarule.training.history import History
 from deltarule.training.interrupt import Interrupted, Stop
+from deltarule.training.recovery import RECOVERY, Recovery
 from deltarule.training.run import ALL_DONE, BEST, PARTIAL, Run, TrainingResult
 
 __all__ = ["StepRun", "final_theta", "rates_of"]
@@ -56,12 +58,13 @@ class StepRun(Run):
     total: float = 0.0
     # η of the last step.
     last_rate: float = 0.0
+    recovery: Recovery | None = None
     # The rates of every epoch, where the schedule is constant.
     _constant_rates: np.ndarray | None = None
 
     def advice(self) -> str:
         """Return the advice for divergence at the current learning rate."""
-        return advice_for(self.engine.settings, self.last_rate or self.rate)
+        return advice_for_divergence(self.engine.settings, self.last_rate or self.rate)
 
     @property
     def steps_taken(self) -> int:
@@ -91,6 +94,9 @@ class StepRun(Run):
             None if best is None or not self.keep_best else np.array(best)
         )  # a copy, since it is written to
         done, self.total = state.pop(PARTIAL, (0, 0.0))
+        if self.recovery is not None:
+            self.recovery.restore(state)
+        state = {name: value for name, value in state.items() if not name.startswith(RECOVERY)}
         self.done = int(done)
         if self.done > self.batches.steps_per_epoch:
             raise InputError(
@@ -141,6 +147,31 @@ class StepRun(Run):
 
     def run_epochs(self) -> Stop:
         """Train to the end; return why training ended."""
+        if self.recovery is None:
+            return self._epochs()
+        self.recovery.begin(self)
+        while True:
+            try:
+                stop = self._epochs()
+                self.check_end()
+            except Diverged as error:
+                ended = self.recovery.recover(self, error)
+                if ended is not None:
+                    return ended
+            else:
+                return stop
+
+    def keep_state(self) -> None:
+        super().keep_state()
+        if self.recovery is not None:
+            self.recovery.keep(self)
+
+    def forget_rates(self) -> None:
+        """Compute the rates of an epoch anew, since the learning rate was halved."""
+        self._constant_rates = None
+
+    def _epochs(self) -> Stop:
+        """Train until a reason to stop; return it."""
         stop = self.criterion()  # a resumed run may have met a criterion already
         try:
             while stop is None and len(self.history) < self.epochs:
@@ -153,13 +184,19 @@ class StepRun(Run):
 
     def result(self, stop: Stop, seconds: float) -> TrainingResult:
         """Return the result of the run, with the progress within an unfinished epoch."""
+        if self.recovery is not None:
+            self.guard.add(self.recovery.finding(self))
         result = super().result(stop, seconds)
-        return dataclasses.replace(result, state=result.state | self._partial())
+        return dataclasses.replace(result, state=result.state | self._partial() | self._kept())
 
     def state(self) -> dict[str, np.ndarray]:
         """Return what :meth:`resume` needs, at any step; the best parameters are not copied."""
         best = {} if self.best is None else {BEST: self.best}
-        return self.engine.state() | best | self._partial()
+        return self.engine.state() | best | self._partial() | self._kept()
+
+    def _kept(self) -> dict[str, np.ndarray]:
+        """Return what a recovery keeps, for the state; empty if a divergence is an error."""
+        return {} if self.recovery is None else self.recovery.state()
 
     def _partial(self) -> dict[str, np.ndarray]:
         """Return the progress within an unfinished epoch, for the state; empty between epochs."""
@@ -186,7 +223,8 @@ class StepRun(Run):
         if self._constant_rates is not None:
             return self._constant_rates
         steps = self.batches.steps_per_epoch
-        rates = rates_of(self.rate, self.schedule, epoch, steps, self.epochs, self.history)
+        rate = self.rate if self.recovery is None else self.rate * self.recovery.factor
+        rates = rates_of(rate, self.schedule, epoch, steps, self.epochs, self.history)
         if self.schedule == SCHEDULES.get("constant"):
             self._constant_rates = rates
         return rates
