@@ -127,6 +127,8 @@ class StepRun(Run):
         first call, the earlier epochs would have had other rates.
         """
         epoch = len(self.history)
+        if self.recovery is not None and self.recovery.halvings:
+            return
         if not 0 < epoch < self.epochs or not self.schedule.depends_on_total():
             return
         earlier_rate = self.history.logs[-1].learning_rate

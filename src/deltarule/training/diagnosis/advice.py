@@ -415,9 +415,9 @@ def wrong_learning_rate(
         True,
         f"{steps} steps with η = {short(rate)} brought the loss from {short(first)} to "
         f"{short(last)} on {rows} training rows.",
-        f"From the same start, {count} steps with η = {short(other)} bring it to {short(reached)}.",
-        f"{'Lower' if high else 'Raise'} the learning rate; find_learning_rate, on the command line "
-        "deltarule tune-lr, tries a range of them."
+        f"From the same start {count} steps with η = {short(other)} bring it to {short(reached)}.",
+        f"{'Lower' if high else 'Raise'} the learning rate; find_learning_rate, on the command "
+        "line deltarule tune-lr, tries a range of them."
         + ("" if high else " Or train for many more epochs."),
     )
 

@@ -1,11 +1,11 @@
 """The guard of a training run: it finds what keeps a network from learning, and says it once.
 
 An epoch costs the guard a comparison of two numbers. Two kinds of checks cost more, and both are
-rare: that of layers and nodes, on a sample of the rows, when the work of training is a hundred times
-that of the check, and then each time it has doubled; and that of the learning rate, at the end of a
-run whose loss has hardly fallen, by some steps from the same start with other rates. When a check is
-due follows from numbers of steps and rows, and not from a clock, so that a run gives the same
-findings each time, also if it was resumed.
+rare: that of layers and nodes, on a sample of the rows, when the work of training is a hundred
+times that of the check, and then each time it has doubled; and that of the learning rate, at the
+end of a run whose loss has hardly fallen, by some steps from the same start with other rates. When
+a check is due follows from numbers of steps and rows, and not from a clock, so that a run gives the
+same findings each time, also if it was resumed.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ class Guard:
                     self._say(each)
 
     def add(self, advice: Advice | None) -> None:
-        """Add a finding of the run itself, if it is one; ``"off"`` does not keep it from being said."""
+        """Add a finding of the run itself, if there is one; also where the mode is "off"."""
         if advice is not None:
             self._say(advice)
 
