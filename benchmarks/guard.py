@@ -1,4 +1,4 @@
-"""The guard of a training run: what it costs, its false alarms, and whether it names planted faults.
+"""The guard of a training run: what it costs, its false alarms, and planted faults that it names.
 
 ``python benchmarks/guard.py cost`` trains 4-32-32-1 with 32 rows a step, with and without the guard
 in turn, and prints the ratio of the smallest processor times. ``healthy`` trains generated problems
@@ -36,7 +36,8 @@ def problem(seed: int, **fixed: Any) -> tuple[Network, np.ndarray, np.ndarray, d
     rng = np.random.default_rng(seed)
     n, inputs = int(rng.choice([120, 300, 1000, 3000])), int(rng.choice([2, 5, 10, 30]))
     X = rng.normal(size=(n, inputs))
-    y = target(rng, X, float(rng.choice([0.0, 0.1, 0.5, 1.0])))
+    noise = float(rng.choice([0.0, 0.1, 0.5, 1.0]))
+    y = target(rng, X, fixed.pop("noise", noise))
     depth = int(fixed.pop("depth", rng.integers(1, 5)))
     width = int(rng.choice([8, 16, 32, 64, 128]))
     names = ["relu", "tanh", "gelu", "elu", "leaky_relu", "silu", "logistic"]
@@ -108,7 +109,7 @@ def healthy(count: int, first: int) -> None:
 
 def planted(kind: str, seed: int) -> tuple[Network, np.ndarray, np.ndarray, dict[str, Any]]:
     """A problem with a fault of that kind."""
-    fixed: dict[str, Any] = {"dropout": 0.0, "epochs": 60}
+    fixed: dict[str, Any] = {"dropout": 0.0, "epochs": 60, "noise": 0.1}
     if kind == "dead":
         net, X, Y, options = problem(seed, activation="relu", **fixed)
         theta = net.initial(seed)
@@ -130,7 +131,7 @@ def planted(kind: str, seed: int) -> tuple[Network, np.ndarray, np.ndarray, dict
                 block.of(theta)[...] *= 4.0
         return net, X, Y, options | {"theta": theta, "learning_rate": 1e-12, "rule": "sgd"}
     net, X, Y, options = problem(seed, **fixed)
-    factor = 1e3 if kind == "learning rate too high" else 1e-5
+    factor = 100.0 if kind == "learning rate too high" else 1e-5
     return net, X, Y, options | {"learning_rate": options["learning_rate"] * factor}
 
 

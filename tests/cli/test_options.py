@@ -63,6 +63,7 @@ BAD = [
             ("--learning-rate", "0"),
             ("--schedule", "cosin"),
             ("--clip-norm", "-1"),
+            ("--on-divergence", "shrug"),
             ("--averaging", "2"),
             ("--engine", "gpu"),
             ("--quality", "fastest"),

@@ -16,7 +16,12 @@ PLACES = {
     # scikit-learn's own loop over fits, whose threads a search uses; nothing is unpickled.
     "joblib": ["estimators/many_search.py"],
     "jax": ["engines/jax.py", "cluster/", "maths/namespace.py"],
-    "matplotlib": ["cli/", "tabular/diagnostics/displays.py"],
+    # The last is the plot of a search that belongs to training, which stands left of tabular.
+    "matplotlib": [
+        "cli/",
+        "tabular/diagnostics/displays.py",
+        "training/learning_rate_search.py",
+    ],
     "narwhals": ["tables/"],
     "numba": ["engines/compiled/"],
     "llvmlite": ["engines/compiled/"],  # comes with Numba, for kernels it cannot express
@@ -43,6 +48,7 @@ INSIDE_FUNCTIONS = {
     ("scipy", "tabular/portfolio/selection.py"),
     ("sklearn", "playground/data.py"),
     ("matplotlib", "tabular/diagnostics/displays.py"),
+    ("matplotlib", "training/learning_rate_search.py"),
     ("sklearn", "tabular/diagnostics/classes.py"),
     ("onnx", "export/onnx_graph.py"),
     ("onnx", "export/onnx_sources.py"),

@@ -32,6 +32,7 @@ from deltarule.cli.playground_command import playground
 from deltarule.cli.reading_options import with_reading
 from deltarule.cli.resume_command import resume
 from deltarule.cli.status import STATUSES, Status, handle_errors
+from deltarule.cli.tune_command import tune_lr
 from deltarule.cli.warmup_command import warmup
 
 __all__ = ["CONTEXT", "Grouped", "app"]
@@ -98,6 +99,9 @@ def _command(short_help: str) -> Callable[[Callable[..., Any]], Callable[..., An
 
 
 _command("Train on a table, score, save.")(fit)
+app.command(
+    "tune-lr", cls=Grouped, context_settings=CONTEXT, short_help="Suggest a learning rate."
+)(tune_lr)
 _command("Go on with a training from its checkpoint.")(resume)
 
 
@@ -231,6 +235,19 @@ def check(
     from deltarule.cli.check_command import check_machine
 
     if not check_machine(engine, as_json=as_json, quiet=quiet):
+        raise typer.Exit(Status.CHECK_FAILED)
+
+
+@_command("Examine this installation.")
+def doctor(as_json: AsJson = False, quiet: Quiet = False) -> None:
+    """Print versions, processor, threads and cache, check the engine, and say what is wrong.
+
+    The digests are of a small run that is always the same: if those of two machines are equal, they
+    compute the same bits. The exit status is 5 if something is wrong.
+    """
+    from deltarule.cli.doctor_command import report_examination
+
+    if not report_examination(as_json=as_json, quiet=quiet):
         raise typer.Exit(Status.CHECK_FAILED)
 
 

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import validate_parameter_constraints
@@ -16,6 +15,7 @@ from sklearn.utils.validation import _check_sample_weight
 
 from deltarule.engines import Engine
 from deltarule.errors import InputError
+from deltarule.estimators.fit_warnings import warn_of_fit
 from deltarule.estimators.incremental import OptimizerMemory
 from deltarule.estimators.mlp_parameters import MLPParameters
 from deltarule.estimators.mlp_predict import PredictingMLP
@@ -333,6 +333,8 @@ class BaseMLP(PredictingMLP, MLPParameters, metaclass=ABCMeta):
                 callbacks=[*(self.callbacks or ()), *([print_epoch] if self.verbose else [])],
                 resume=previous,
                 checkpoint=None if incremental else self.checkpoint,
+                on_divergence=self.on_divergence,
+                guard="off" if incremental else "quiet",
             )
         if result.stop_reason is StopReason.INTERRUPTED and len(result.history) == done:
             raise KeyboardInterrupt  # no epoch was completed
@@ -341,8 +343,9 @@ class BaseMLP(PredictingMLP, MLPParameters, metaclass=ABCMeta):
         if done:
             logs = logs[len(logs) - (len(result.history) - done) :]
         self._set_attributes(result, logs, n_rows, uses_score)
+        self.findings_ = result.findings
         if not incremental:
-            self._warn(result)
+            warn_of_fit(result, self.solver, self.max_iter, self.max_fun)
 
     def _complete_losses(self, history: History) -> None:
         """Give a history that lacks its first epochs all losses, for a schedule that uses them."""
@@ -412,25 +415,6 @@ class BaseMLP(PredictingMLP, MLPParameters, metaclass=ABCMeta):
             best = getattr(self, "best_loss_", None)
             known = self.loss_curve_ if best is None else [best, *losses]
             self.best_loss_ = min(known, default=np.inf)
-
-    def _warn(self, result: TrainingResult) -> None:
-        if result.stop_reason is StopReason.INTERRUPTED:
-            warnings.warn("Training interrupted by user.", stacklevel=2)
-        elif self.solver == "lbfgs":
-            if result.stop_reason in (StopReason.SEARCH, StopReason.EPOCHS, StopReason.CRITERION):
-                warnings.warn(
-                    f"lbfgs failed to converge: {result.stopped} (max_iter={self.max_iter}, "
-                    f"max_fun={self.max_fun}). Increase them, or scale the data.",
-                    ConvergenceWarning,
-                    stacklevel=2,
-                )
-        elif result.stop_reason is StopReason.EPOCHS:
-            warnings.warn(
-                f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and the "
-                "optimization hasn't converged yet.",
-                ConvergenceWarning,
-                stacklevel=2,
-            )
 
     def _check_partial_fit(self) -> bool:
         if self.solver == "lbfgs":

@@ -54,7 +54,10 @@ validation_fraction, beta_1, beta_2, epsilon, n_iter_no_change, max_fun
     checkpoint : path or deltarule.training.Checkpoint, optional
         Added. A folder in which ``fit`` saves its training every 30 seconds. The same call goes on
         from there, to the same bits; ``random_state`` must be an integer. ``partial_fit`` does not
-        use it: it goes on from the estimator, which may be pickled between calls."""
+        use it: it goes on from the estimator, which may be pickled between calls.
+    on_divergence : {"raise", "restore_best", "halve_learning_rate"}
+        Added. What ``fit`` does if training diverges, as in :func:`deltarule.train`. What kept the
+        network from learning is a ``TrainingWarning``, and in the attribute ``findings_``."""
 
 
 class MLPParameters:
@@ -99,6 +102,7 @@ class MLPParameters:
         initial_weights: Any = None,
         l1: float = 0.0,
         checkpoint: Any = None,
+        on_divergence: str = "raise",
     ) -> None:
         raise NotImplementedError
 
@@ -121,7 +125,7 @@ def with_shared_parameters(init: Callable[..., None]) -> Callable[..., None]:
     ...     @with_shared_parameters
     ...     def __init__(self, *args, bias=True, **shared): ...
     >>> list(inspect.signature(Estimator).parameters)[-2:]
-    ['checkpoint', 'bias']
+    ['on_divergence', 'bias']
     >>> Estimator((8,), alpha=0.5).hidden_layer_sizes
     (8,)
     """

@@ -18,6 +18,7 @@ from deltarule.optimizers.scalars import limits
 from deltarule.records import to_python_scalar
 from deltarule.settings import TrainingSettings, settings_of
 from deltarule.training import Checkpoint
+from deltarule.training.recovery import ON_DIVERGENCE
 
 __all__ = ["CONSTRAINTS", "hidden_widths", "plain_parameters"]
 
@@ -67,6 +68,7 @@ CONSTRAINTS: dict[str, Any] = {
     "output_activation": [None, str, dict, Activation],
     "scoring": [None, str, callable],
     "l1": [_interval("l1")],
+    "on_divergence": [StrOptions(set(ON_DIVERGENCE))],
     "checkpoint": [None, str, os.PathLike, Checkpoint],
 }
 

@@ -149,6 +149,7 @@ def distill(
         epochs=epochs,
         batch_size=automatic_batch_rows(len(X)),
         schedule="cosine",
+        guard="off",
         **_SETTINGS,  # type: ignore[arg-type]  # a mapping of settings has one type
     )
     if result.stop_reason is StopReason.INTERRUPTED:

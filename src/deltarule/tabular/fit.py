@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from deltarule.errors import Message, Parameter
 from deltarule.tables import (
     Schema,
     Table,
@@ -52,6 +53,12 @@ from deltarule.training.recording import digest_of_theta
 from deltarule.training.threads import blas_threads_for
 
 __all__ = ["fit_table"]
+
+_NOT_RECORDED = Message(
+    "the training was not recorded, since it may go back to an earlier epoch; ",
+    Parameter("on_divergence", "raise"),
+    " allows a recording",
+)
 
 
 def fit_table(
@@ -194,7 +201,9 @@ def _fit_network(
     check_parts(schema, parts)
     encoded = encode_parts(schema, parts, settings)
     net, target = encoded.net, encoded.target
-    recorder = Recorder() if record else None
+    # A recording is of steps that follow each other, and a recovery goes back to earlier ones.
+    recorded = bool(record) and settings.on_divergence == "raise"
+    recorder = Recorder() if recorded else None
     report_phase("training")
     batch = settings.batch_rows(len(parts["train"]))
     with blas_threads_for(net, len(parts["train"]) if batch == "auto" else int(batch)):
@@ -205,6 +214,7 @@ def _fit_network(
             callbacks=callbacks if recorder is None else [recorder, *callbacks],
             stop=stop,
             checkpoint=checkpoint,
+            guard="quiet",
         )
     if result.stop_reason is StopReason.INTERRUPTED and not len(result.history):
         raise KeyboardInterrupt  # there is no epoch to keep
@@ -274,12 +284,15 @@ def _fit_network(
         "training_seconds": result.seconds,
         "seconds": time.perf_counter() - started,
         "notes": [
+            *(each.text() for each in result.findings),
             *encoded.encoder.merged_notes(),
             *absent_class_notes(target.classes, parts),
             *_score_notes(parts, scored_part, result, settings.schedule),
             *verdict_notes,
             *(each.note for each in simple.values() if each.note),
+            *([_NOT_RECORDED] if record and not recorded else []),
         ],
+        "findings": [dataclasses.asdict(each) for each in result.findings],
         "advice": advice(
             verdicts,
             settings,

@@ -24,6 +24,7 @@ from deltarule.training import (
     TrainingResult,
     train,
 )
+from deltarule.training.diagnosis.guard import GuardMode
 
 __all__ = ["EncodedParts", "encode_parts", "train_network", "true_values"]
 
@@ -96,6 +97,7 @@ def train_network(
     callbacks: Sequence[Callable[[EpochEvent], Any]] = (),
     stop: StopFlag | None = None,
     checkpoint: str | os.PathLike[str] | Checkpoint | None = None,
+    guard: GuardMode = "off",
 ) -> TrainingResult:
     """Train on the part ``"train"``; the part ``"valid"``, if there is one, ends training."""
     parts = encoded.parts
@@ -116,6 +118,7 @@ def train_network(
         callbacks=callbacks,
         stop=stop,
         checkpoint=checkpoint,
+        guard=guard,
     )
 
 

@@ -13,6 +13,7 @@ from deltarule.maths import ACTIVATIONS, LOSSES, Network
 from deltarule.optimizers import RULES, SCHEDULES
 from deltarule.optimizers.scalars import in_interval
 from deltarule.settings import check_fields, documented, setting, shared
+from deltarule.training.recovery import checked_policy
 
 __all__ = ["TableSettings", "automatic_batch_rows", "check_quality", "is_single_network"]
 
@@ -210,6 +211,13 @@ class TableSettings:
     schedule: str = shared("schedule", "cosine")
     clip_norm: float | None = shared("clip_norm", None)
     averaging: float | None = shared("averaging", 0.99)
+    on_divergence: str = setting(
+        "raise",
+        "If training diverges: raise an error, restore_best (end at the best epoch), or "
+        "halve_learning_rate (go on from the best epoch with half the rate).",
+        metavar="WHAT",
+        details="With another value than raise, no recording is made.",
+    )
     engine: str = shared("engine", "auto")
 
     def __new__(cls, *values: Any, **named: Any) -> Self:
@@ -247,6 +255,7 @@ class TableSettings:
             LOSSES.get(self.loss)
         SCHEDULES.get(self.schedule)
         engine_name(self.engine)
+        checked_policy(self.on_divergence)
         EngineSettings(rule=self.rule)
         # Checks the activation and the widths; the output layer has no effect on that.
         Network([1, *self.layers, 1], activation=self.activation)

@@ -168,6 +168,7 @@ def _train_further(
         schedule="cosine",
         rule="adam",
         on_diverged="keep",
+        guard="off",
         workers=threads,
         stop=flag,
     )

@@ -2,9 +2,15 @@
 
 from deltarule.training.batches import Batches, RowSource, epoch_order, split_rows
 from deltarule.training.checkpoint import Checkpoint
+from deltarule.training.diagnosis.advice import Advice
 from deltarule.training.history import EpochLog, History
 from deltarule.training.inspection import ModelSummary, inspect_model
 from deltarule.training.interrupt import StopFlag, StopReason
+from deltarule.training.learning_rate_search import (
+    LearningRateDisplay,
+    LearningRateSearch,
+    find_learning_rate,
+)
 from deltarule.training.loop import train
 from deltarule.training.many import train_many
 from deltarule.training.model import Model, load_model, save_model
@@ -17,12 +23,15 @@ from deltarule.training.run_states import RunState, replay_states
 from deltarule.training.stopping import GeneralizationLoss, Patience, Progress, Stopping
 
 __all__ = [
+    "Advice",
     "Batches",
     "Checkpoint",
     "EpochEvent",
     "EpochLog",
     "GeneralizationLoss",
     "History",
+    "LearningRateDisplay",
+    "LearningRateSearch",
     "Model",
     "ModelSummary",
     "Patience",
@@ -38,6 +47,7 @@ __all__ = [
     "TrainingResult",
     "epoch_order",
     "inspect_model",
+    "find_learning_rate",
     "load_model",
     "load_recording",
     "replay",

@@ -25,6 +25,7 @@ from deltarule.training.broadcasting import (
 )
 from deltarule.training.checkpoint import Checkpoint, as_checkpoint
 from deltarule.training.checkpoint_pool import CheckpointPool
+from deltarule.training.diagnosis.guard import GuardMode, quiet_mode, warn_of_many
 from deltarule.training.interrupt import StopFlag, interruptible
 from deltarule.training.loop import train
 from deltarule.training.progress_bar import Bar
@@ -66,6 +67,7 @@ def train_many(
     workers: int | None = None,
     progress: bool | Callable[[int, int], Any] | None = None,
     on_diverged: Literal["raise", "keep"] = "raise",
+    guard: GuardMode = "warn",
     **options: Any,
 ) -> Any:
     """Train many networks of one architecture on the same rows, one on each core.
@@ -119,6 +121,9 @@ def train_many(
         What happens if a network diverges, after all others are trained. ``"raise"`` raises its
         ``Diverged``, with the network's number as ``network`` and the results of all networks as
         ``results``; ``"keep"`` returns the ``Diverged`` in place of its result.
+    guard : {"warn", "quiet", "off"}
+        As for :func:`deltarule.train`; findings of the same kind are one warning, which says how
+        many networks they are of.
     **options
         Other arguments of :func:`deltarule.train`, shared by all networks: ``rule``, ``epochs``,
         ``batch_size``, ``dropout``, ``stopping`` … Functions (``order``, ``scorer``) are called
@@ -183,7 +188,7 @@ def train_many(
     data = arguments.rows_of_data(net, X, Y, None)
     if is_data(validation):
         validation = arguments.validation_of_tuple(net, validation)
-    shared = {**options, "engine": engine}
+    shared = {**options, "engine": engine, "guard": quiet_mode(guard)}
     per_run = arguments_by_network(
         {
             "seed": per_network(seeds),
@@ -249,6 +254,9 @@ def train_many(
         first = diverged[0]
         first.results = results
         raise first
+    if guard == "warn":
+        trained = [result for result in results if isinstance(result, TrainingResult)]
+        warn_of_many([result.findings for result in trained])
     return results
 
 

@@ -126,6 +126,7 @@ class Candidate:
             stopping=settings.patience_for(n_rows),
             schedule="cosine",
             rule="adam",
+            guard="off",  # a configuration that learns little gets little weight
             checkpoint=None if pool is None else pool.slot(f"{settings.name}-{fold}"),
         )
 

@@ -13,16 +13,16 @@ from __future__ import annotations
 import dataclasses
 import math
 import warnings
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 
-from deltarule.engines import Batch, Engine, ReferenceEngine
+from deltarule.engines import Batch
 from deltarule.errors import InputError, TrainingWarning
 from deltarule.maths.subsample import evenly_spaced
 from deltarule.optimizers import Rule
-from deltarule.training.batches import Batches
 from deltarule.training.diagnosis.advice import (
     THRESHOLDS,
     Advice,
@@ -30,11 +30,12 @@ from deltarule.training.diagnosis.advice import (
     wrong_learning_rate,
 )
 from deltarule.training.diagnosis.measures import measure_rows
+from deltarule.training.diagnosis.trials import cost_of, trial_steps
 
 if TYPE_CHECKING:
     from deltarule.training.run import Run
 
-__all__ = ["Guard", "GuardMode", "findings_of", "warn_of"]
+__all__ = ["Guard", "GuardMode", "findings_of", "quiet_mode", "warn_of", "warn_of_many"]
 
 GuardMode = Literal["warn", "quiet", "off"]
 
@@ -48,13 +49,31 @@ _SHARE = 100
 # off if some steps with another one reach this share of the loss at the end.
 _FALLEN = 0.7
 _FACTORS = (30.0, 1e3, 3e4)
-_FEWEST_STEPS, _PROBE_STEPS = 100, (30, 200)
+_FEWEST_STEPS, _PROBE_STEPS = 100, (50, 200)
 
 
 def warn_of(findings: tuple[Advice, ...], where: str = "") -> None:
     """Warn of each finding."""
     for each in findings:
         warnings.warn(f"{where}{each.text()}", TrainingWarning, stacklevel=3)
+
+
+def warn_of_many(findings: Sequence[tuple[Advice, ...]]) -> None:
+    """Warn of the findings on many networks, once for each kind."""
+    first: dict[str, tuple[int, Advice]] = {}
+    count: Counter[str] = Counter()
+    for network, found in enumerate(findings):
+        for each in found:
+            first.setdefault(each.kind, (network, each))
+            count[each.kind] += 1
+    for kind, (network, each) in first.items():
+        others = "" if count[kind] == 1 else f" and {count[kind] - 1} more of {len(findings)}"
+        warn_of((each,), f"network {network}{others}: ")
+
+
+def quiet_mode(mode: GuardMode) -> GuardMode:
+    """Return the mode of a run whose findings are said by its caller."""
+    return "quiet" if mode == "warn" else mode
 
 
 @dataclasses.dataclass
@@ -107,14 +126,13 @@ class Guard:
         steps = logs[-1].steps if logs else 0
         if self.mode == "off" or steps < _FEWEST_STEPS or len(logs) < 2:
             return
-        last, first = logs[-1].loss, logs[0].loss
-        cost = math.inf if run.first_cost is None else run.first_cost
-        if last > _FALLEN * first and last > 0.4 * cost:
+        # The cost of the first batch is a noisy start; the sample of the rows decides.
+        near = run.first_cost is None or logs[-1].loss > 0.5 * abs(run.first_cost)
+        trial = _Trials.of(run) if near else None
+        if trial is not None and trial.last > _FALLEN * trial.first:
             for each in self._of_layers(run):
                 self._say(each)
-            found = _of_rate(run, steps)
-            if found is not None:
-                self._say(found)
+            self.add(trial.finding(steps))
         elif steps >= _first_check(run):
             for each in self._of_layers(run):
                 if each.kind in self._seen:
@@ -177,56 +195,45 @@ def _sample(run: Run) -> tuple[Batch, int]:
     return Batch(np.asarray(batches.X[rows]), batches.Y[rows], w, rows, 1), len(present)
 
 
-def _of_rate(run: Run, steps: int) -> Advice | None:
-    """Return the finding that the learning rate is far off, by trying others from the start.
+@dataclasses.dataclass
+class _Trials:
+    """The loss of a sample of the rows at the start and the end of a run, and with other rates."""
 
-    From the start of the run, some steps with a rate far from that of the run reach a loss that the
-    run has not reached in all its steps.
-    """
-    rule, rate = run.engine.settings.rule, getattr(run, "rate", None)
-    if rate is None or run.start is None or not isinstance(rule, Rule) or run.earlier_epochs:
+    run: Run
+    rows: Batch
+    start: np.ndarray
+    first: float
+    last: float
+
+    @classmethod
+    def of(cls, run: Run) -> Self | None:
+        """Return those of a run; None if its start is not known."""
+        if run.start is None:
+            return None
+        (rows, _), start = _sample(run), run.start()
+        end = np.asarray(run.engine.averaged_theta)
+        return cls(
+            run, rows, start, cost_of(run.engine, start, rows), cost_of(run.engine, end, rows)
+        )
+
+    def finding(self, steps: int) -> Advice | None:
+        """Return the finding that the learning rate is far off, by trying others from the start.
+
+        From the start of the run, some steps with a rate far from that of the run reach a loss that
+        the run has not reached in all its steps.
+        """
+        run, rule, rate = self.run, self.run.engine.settings.rule, getattr(self.run, "rate", None)
+        if rate is None or run.earlier_epochs or not isinstance(rule, Rule):
+            return None
+        if not rule.uses_learning_rate:
+            return None
+        few, many = _PROBE_STEPS
+        count = min(max(steps // 40, few), many)
+        for factor in _FACTORS:
+            for other in (rate / factor, rate * factor):
+                theta = trial_steps(run.engine, self.start, run.batches, other, count)
+                reached = math.inf if theta is None else cost_of(run.engine, theta, self.rows)
+                if reached < _FALLEN * min(self.first, self.last):
+                    numbers = (steps, self.first, self.last), (other, count, reached)
+                    return wrong_learning_rate(rate, *numbers, len(self.rows.w))
         return None
-    if not rule.uses_learning_rate:
-        return None
-    batch, _ = _sample(run)
-    start = run.start()
-    first = _cost(run, start, batch)
-    last = _cost(run, np.asarray(run.engine.averaged_theta), batch)
-    if not last > _FALLEN * first:
-        return None
-    few, many = _PROBE_STEPS
-    count = min(max(steps // 60, few), many)
-    for factor in _FACTORS:
-        for other in (rate / factor, rate * factor):
-            reached = _probe(run, start, other, count, batch)
-            if reached < _FALLEN * min(first, last):
-                tried = (other, count, reached)
-                return wrong_learning_rate(rate, (steps, first, last), tried, len(batch.w))
-    return None
-
-
-def _cost(run: Run, theta: np.ndarray, batch: Batch) -> float:
-    engine = ReferenceEngine()
-    engine.load(run.engine.net, theta, dataclasses.replace(run.engine.settings, dropout=0.0))
-    with np.errstate(all="ignore"):
-        return float(engine.cost(batch))
-
-
-def _probe(run: Run, start: np.ndarray, rate: float, count: int, rows: Batch) -> float:
-    """Return the cost of the rows after some steps from the start; infinite if one fails."""
-    given = run.batches
-    own = (given.X, given.Y, given.s, given.batch_size, given.seed, given.shuffle)
-    batches = Batches(*own, rows=given.rows)
-    engine: Engine = type(run.engine)()
-    engine.threads = run.engine.threads
-    engine.load(run.engine.net, start, dataclasses.replace(run.engine.settings, averaging=None))
-    done, epoch = 0, 0
-    with np.errstate(all="ignore"):
-        while done < count:
-            steps = batches.epoch_steps(epoch)
-            for index in range(min(steps.steps, count - done)):
-                if not math.isfinite(engine.step(steps.batch(index), rate)):
-                    return math.inf
-            done, epoch = done + steps.steps, epoch + 1
-    cost = _cost(run, np.asarray(engine.theta), rows)
-    return cost if math.isfinite(cost) else math.inf

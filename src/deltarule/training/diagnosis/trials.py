@@ -1,0 +1,65 @@
+"""Some steps of training on a copy, to see what a learning rate does."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+
+from deltarule.engines import Batch, Engine, ReferenceEngine
+from deltarule.training.batches import Batches
+
+__all__ = ["cost_of", "trial_steps"]
+
+
+def cost_of(engine: Engine, theta: np.ndarray, rows: Batch) -> float:
+    """Return the cost of rows at θ for the engine's network, without penalty or dropout.
+
+    It is infinite where it is not a number.
+    """
+    reference = ReferenceEngine()
+    reference.load(engine.net, theta, dataclasses.replace(engine.settings, dropout=0.0))
+    with np.errstate(all="ignore"):
+        cost = float(reference.cost(rows))
+    return math.inf if math.isnan(cost) else cost
+
+
+def trial_steps(
+    engine: Engine, start: np.ndarray, batches: Batches, rate: float, count: int
+) -> np.ndarray | None:
+    """Return θ after ``count`` steps with one learning rate; the engine itself is not changed.
+
+    Parameters
+    ----------
+    engine : Engine
+        Whose kind, network, settings and threads are used.
+    start : array of shape (p,)
+        θ before the first step.
+    batches : Batches
+        An order of its own is not asked for, since it may have a state; the order is that of the
+        seed.
+    rate : float
+        η.
+    count : int
+
+    Returns
+    -------
+    array of shape (p,), or None
+        None if a cost or a gradient is not finite.
+    """
+    rows = (batches.X, batches.Y, batches.s, batches.batch_size, batches.seed, batches.shuffle)
+    ordered = Batches(*rows, rows=batches.rows)
+    copy = type(engine)()
+    copy.threads = engine.threads
+    copy.load(engine.net, start, dataclasses.replace(engine.settings, averaging=None))
+    done = epoch = 0
+    with np.errstate(all="ignore"):
+        while done < count:
+            steps = ordered.epoch_steps(epoch)
+            few = min(steps.steps, count - done)
+            for index in range(few):
+                if not math.isfinite(copy.step(steps.batch(index), rate)):
+                    return None
+            done, epoch = done + few, epoch + 1
+    return np.array(copy.theta)
