@@ -178,7 +178,7 @@ def test_x_is_not_copied_for_a_network():
     X = rng.standard_normal((60_000, 100))  # 48 MB
     Y, net = X[:, :1], Network([100, 2, 1])
     folds = np.arange(len(X)) % 4
-    options = {"epochs": 2, "batch_size": 500, "workers": 2}
+    options = {"epochs": 2, "batch_size": 500, "workers": 2, "guard": "off"}
     train_many(net, X, Y, seeds=range(2), **options)
     tracemalloc.start()
     try:

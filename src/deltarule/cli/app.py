@@ -94,14 +94,14 @@ def _common(
     pass
 
 
-def _command(short_help: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    return app.command(cls=Grouped, context_settings=CONTEXT, short_help=short_help)
+def _command(
+    short_help: str, name: str | None = None
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    return app.command(name, cls=Grouped, context_settings=CONTEXT, short_help=short_help)
 
 
 _command("Train on a table, score, save.")(fit)
-app.command(
-    "tune-lr", cls=Grouped, context_settings=CONTEXT, short_help="Suggest a learning rate."
-)(tune_lr)
+_command("Suggest a learning rate.", "tune-lr")(tune_lr)
 _command("Go on with a training from its checkpoint.")(resume)
 
 

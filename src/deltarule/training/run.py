@@ -29,7 +29,7 @@ from deltarule.training.stopping import Stopping
 if TYPE_CHECKING:
     from deltarule.training.checkpoint import RunSaver
 
-__all__ = ["ALL_DONE", "EpochEvent", "Run", "RunCallback", "TrainingResult"]
+__all__ = ["ALL_DONE", "EpochEvent", "Run", "RunCallback", "TrainingResult", "best_of"]
 
 ALL_DONE = Stop(StopReason.EPOCHS, StopReason.EPOCHS.value)
 
@@ -143,6 +143,12 @@ def _update_best(best: tuple[int, float], log: EpochLog) -> tuple[int, float]:
     if best[0] and not log.monitored < best[1]:
         return best
     return log.epoch, log.monitored
+
+
+def best_of(history: History) -> tuple[int, float]:
+    """Return the epoch with the smallest monitored loss, and that loss."""
+    best: tuple[int, float] = history.fold("run.best", (0, np.inf), _update_best)
+    return best
 
 
 def _as_score(value: Any, epoch: int) -> float:
@@ -279,7 +285,7 @@ class Run(abc.ABC):
         """Continue a copy of the history of an earlier run."""
         self.history = history.continued()
         self.earlier_epochs = len(history)
-        self.best_epoch, self.best_loss = self.history.fold("run.best", (0, np.inf), _update_best)
+        self.best_epoch, self.best_loss = best_of(self.history)
 
     def _is_best(self, log: EpochLog) -> bool:
         """Whether an epoch is the best so far; updates the best epoch and its loss."""

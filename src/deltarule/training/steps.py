@@ -19,7 +19,7 @@ from deltarule.training.divergence import diverged_at, raise_diverged
 from deltarule.training.history import History
 from deltarule.training.interrupt import Interrupted, Stop
 from deltarule.training.recovery import RECOVERY, Recovery
-from deltarule.training.run import ALL_DONE, BEST, PARTIAL, Run, TrainingResult
+from deltarule.training.run import ALL_DONE, BEST, PARTIAL, Run, TrainingResult, best_of
 
 __all__ = ["StepRun", "final_theta", "rates_of"]
 
@@ -171,6 +171,12 @@ class StepRun(Run):
     def forget_rates(self) -> None:
         """Compute the rates of an epoch anew, since the learning rate was halved."""
         self._constant_rates = None
+
+    def forget_best(self) -> None:
+        """Forget the best epoch, since the run goes back to its start."""
+        self.best, self.best_epoch, self.best_loss = None, 0, np.inf
+        if len(self.history):
+            self.best_epoch, self.best_loss = best_of(self.history)
 
     def _epochs(self) -> Stop:
         """Train until a reason to stop; return it."""
