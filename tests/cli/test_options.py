@@ -193,6 +193,21 @@ BAD = [
     ),
 ]
 
+TUNE = ["tune-lr", "numbers.csv", "--target", "y"]
+TUNE_OPTIONS = {option for parameter in COMMANDS["tune-lr"].params for option in parameter.opts}
+BAD += [
+    *(
+        (TUNE, option, *rest)
+        for command, option, *rest in BAD
+        if command is FIT
+        if option in TUNE_OPTIONS
+    ),
+    (TUNE, "--steps", "0", []),
+    (TUNE, "--lowest", "0", []),
+    (TUNE, "--highest", "-1", []),
+    (TUNE, "--plot", "a.txt", []),
+]
+
 
 def test_every_option_with_a_value_is_here():
     options = {

@@ -48,7 +48,7 @@ _SHARE = 100
 # A run has hardly learned if it ends above this share of the loss it began with; and a rate is far
 # off if some steps with another one reach this share of the loss at the end.
 _FALLEN = 0.7
-_FACTORS = (30.0, 1e3, 3e4)
+_FACTORS = (30.0, 300.0, 3e3, 3e4, 3e5)
 _FEWEST_STEPS, _PROBE_STEPS = 100, (50, 200)
 
 
@@ -228,7 +228,7 @@ class _Trials:
         if not rule.uses_learning_rate:
             return None
         few, many = _PROBE_STEPS
-        count = min(max(steps // 40, few), many)
+        count = min(max(steps // 100, few), many)
         for factor in _FACTORS:
             for other in (rate / factor, rate * factor):
                 theta = trial_steps(run.engine, self.start, run.batches, other, count)
