@@ -160,9 +160,8 @@ def faults(count: int, first: int, kinds: tuple[str, ...] = KINDS) -> None:
                 learned += 1
             elif kind not in found:
                 missed.append((seed, round(loss[0], 3), round(loss[-1], 3), found))
-        print(
-            f"{kind}: {named} named, {diverged} ended as Diverged, {len(missed)} missed of {count}"
-        )
+        others = f"{diverged} ended as Diverged, {learned} learned nevertheless"
+        print(f"{kind}: {named} of {count} named, {others}, {len(missed)} missed")
         print(f"    missed: {missed[:8]}")
 
 
