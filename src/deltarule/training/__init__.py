@@ -2,7 +2,6 @@
 
 from deltarule.training.batches import Batches, RowSource, epoch_order, split_rows
 from deltarule.training.checkpoint import Checkpoint
-from deltarule.training.diagnosis.advice import Advice
 from deltarule.training.history import EpochLog, History
 from deltarule.training.inspection import ModelSummary, inspect_model
 from deltarule.training.interrupt import StopFlag, StopReason
@@ -23,7 +22,6 @@ from deltarule.training.run_states import RunState, replay_states
 from deltarule.training.stopping import GeneralizationLoss, Patience, Progress, Stopping
 
 __all__ = [
-    "Advice",
     "Batches",
     "Checkpoint",
     "EpochEvent",

@@ -226,9 +226,9 @@ def find_learning_rate(
     for index, rate in enumerate(rates.tolist()):
         if progress is not None:
             progress(f"trying the learning rate {rate:.3g}")
-        theta_after = trial_steps(loaded, start, batches, rate, count)
-        if theta_after is not None:
-            losses[index] = cost_of(loaded, theta_after, rows)
+        after = trial_steps(loaded, net, settings, start, batches, rate, count)
+        if after is not None:
+            losses[index] = cost_of(loaded, after, rows)
         failed = 0 if math.isfinite(losses[index]) else failed + 1
         if failed == _ENOUGH_FAILED:
             break

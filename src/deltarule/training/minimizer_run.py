@@ -13,7 +13,7 @@ from deltarule.errors import Diverged, InputError
 from deltarule.maths import penalty
 from deltarule.optimizers import Minimizer
 from deltarule.training.batches import chunks
-from deltarule.training.diagnosis.advice import ADVICE_WITHOUT_RATE
+from deltarule.training.diagnosis.run_advice import ADVICE_WITHOUT_RATE
 from deltarule.training.divergence import diverged_at, raise_diverged
 from deltarule.training.interrupt import Interrupted, Stop, StopReason
 from deltarule.training.run import ALL_DONE, Run

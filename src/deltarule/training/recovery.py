@@ -11,7 +11,8 @@ import numpy as np
 
 from deltarule.errors import Diverged, InputError
 from deltarule.training.batches import chunks
-from deltarule.training.diagnosis.advice import Advice, recovered
+from deltarule.training.diagnosis.advice import Advice
+from deltarule.training.diagnosis.run_advice import recovered
 from deltarule.training.history import HistoryMark
 from deltarule.training.interrupt import Stop, StopReason
 

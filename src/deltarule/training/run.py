@@ -111,7 +111,8 @@ class TrainingResult:
     stop_reason : StopReason
         Why training ended, as an enumeration.
     findings : tuple of Advice
-        What kept the network from learning, if something did; see :class:`Advice`.
+        What kept the network from learning, if something did; see
+        :class:`deltarule.explain.Advice`.
 
     Examples
     --------

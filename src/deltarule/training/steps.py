@@ -14,7 +14,7 @@ from deltarule.engines import Epoch
 from deltarule.errors import Diverged, InputError
 from deltarule.optimizers import SCHEDULES, Schedule
 from deltarule.training.arguments import initial_parameters
-from deltarule.training.diagnosis.advice import advice_for_divergence
+from deltarule.training.diagnosis.run_advice import advice_for_divergence
 from deltarule.training.divergence import diverged_at, raise_diverged
 from deltarule.training.history import History
 from deltarule.training.interrupt import Interrupted, Stop

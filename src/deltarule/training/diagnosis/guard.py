@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 
-from deltarule.engines import Batch
+from deltarule.engines import Batch, Engine, make_engine
 from deltarule.errors import InputError, TrainingWarning
 from deltarule.maths.subsample import evenly_spaced
 from deltarule.optimizers import Rule
@@ -27,9 +27,9 @@ from deltarule.training.diagnosis.advice import (
     THRESHOLDS,
     Advice,
     advise,
-    wrong_learning_rate,
 )
 from deltarule.training.diagnosis.measures import measure_rows
+from deltarule.training.diagnosis.run_advice import wrong_learning_rate
 from deltarule.training.diagnosis.trials import cost_of, trial_steps
 
 if TYPE_CHECKING:
@@ -195,6 +195,14 @@ def _sample(run: Run) -> tuple[Batch, int]:
     return Batch(np.asarray(batches.X[rows]), batches.Y[rows], w, rows, 1), len(present)
 
 
+def _fresh(engine: Engine) -> Engine:
+    """Return an engine of the library of the same name; a user's own may do more than compute."""
+    known = engine.name if engine.name in ("compiled", "reference") else "reference"
+    fresh = make_engine(known)
+    fresh.threads = engine.threads
+    return fresh
+
+
 @dataclasses.dataclass
 class _Trials:
     """The loss of a sample of the rows at the start and the end of a run, and with other rates."""
@@ -227,11 +235,12 @@ class _Trials:
             return None
         if not rule.uses_learning_rate:
             return None
+        engine, given = _fresh(run.engine), (run.engine.net, run.engine.settings)
         few, many = _PROBE_STEPS
         count = min(max(steps // 100, few), many)
         for factor in _FACTORS:
             for other in (rate / factor, rate * factor):
-                theta = trial_steps(run.engine, self.start, run.batches, other, count)
+                theta = trial_steps(engine, *given, self.start, run.batches, other, count)
                 reached = math.inf if theta is None else cost_of(run.engine, theta, self.rows)
                 if reached < _FALLEN * min(self.first, self.last):
                     numbers = (steps, self.first, self.last), (other, count, reached)

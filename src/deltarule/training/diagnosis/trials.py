@@ -7,7 +7,8 @@ import math
 
 import numpy as np
 
-from deltarule.engines import Batch, Engine, ReferenceEngine
+from deltarule.engines import Batch, Engine, EngineSettings, ReferenceEngine
+from deltarule.maths import Network
 from deltarule.training.batches import Batches
 
 __all__ = ["cost_of", "trial_steps"]
@@ -26,14 +27,22 @@ def cost_of(engine: Engine, theta: np.ndarray, rows: Batch) -> float:
 
 
 def trial_steps(
-    engine: Engine, start: np.ndarray, batches: Batches, rate: float, count: int
+    engine: Engine,
+    net: Network,
+    settings: EngineSettings,
+    start: np.ndarray,
+    batches: Batches,
+    rate: float,
+    count: int,
 ) -> np.ndarray | None:
-    """Return θ after ``count`` steps with one learning rate; the engine itself is not changed.
+    """Return θ after ``count`` steps with one learning rate.
 
     Parameters
     ----------
     engine : Engine
-        Whose kind, network, settings and threads are used.
+        The one to use; it is loaded anew.
+    net : Network
+    settings : EngineSettings
     start : array of shape (p,)
         θ before the first step.
     batches : Batches
@@ -50,16 +59,14 @@ def trial_steps(
     """
     rows = (batches.X, batches.Y, batches.s, batches.batch_size, batches.seed, batches.shuffle)
     ordered = Batches(*rows, rows=batches.rows)
-    copy = type(engine)()
-    copy.threads = engine.threads
-    copy.load(engine.net, start, dataclasses.replace(engine.settings, averaging=None))
+    engine.load(net, start, dataclasses.replace(settings, averaging=None))
     done = epoch = 0
     with np.errstate(all="ignore"):
         while done < count:
             steps = ordered.epoch_steps(epoch)
             few = min(steps.steps, count - done)
             for index in range(few):
-                if not math.isfinite(copy.step(steps.batch(index), rate)):
+                if not math.isfinite(engine.step(steps.batch(index), rate)):
                     return None
             done, epoch = done + few, epoch + 1
-    return np.array(copy.theta)
+    return np.array(engine.theta)
