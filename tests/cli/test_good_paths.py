@@ -338,7 +338,7 @@ def test_every_option_of_training_reaches_it(place, deltarule):
         *("--patience", "3", "--clip-norm", "1", "--averaging", "none", "--epochs", "4"),
         *("--engine", "reference", "--test", "0.25", "--valid", "0", "--seed", "7"),
         *("--folds", "4", "--min-level-rows", "2", "--max-levels", "50"),
-        *("--task", "regression"),
+        *("--task", "regression", "--on-divergence", "restore_best"),
     )
     assert outcome.json["settings"] == {
         "test": 0.25,
@@ -357,6 +357,7 @@ def test_every_option_of_training_reaches_it(place, deltarule):
         "loss": "absolute_error",
         "dropout": 0.1,
         "clip_norm": 1.0,
+        "on_divergence": "restore_best",
         "averaging": None,
         "min_level_rows": 2,
         "max_levels": 50,
