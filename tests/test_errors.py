@@ -13,6 +13,7 @@ BASES = {
     "UnknownName": KeyError,
     "DataError": errors.InputError,
     "NotCompilable": errors.InputError,
+    "MissingCapability": errors.InputError,
     "FileError": OSError,
     "ModelFileError": errors.FileError,
     "UnregisteredFormula": errors.ModelFileError,
@@ -74,6 +75,7 @@ STRUCTURED = [
     "IncompatiblePair",
     "UnknownName",
     "NotCompilable",
+    "MissingCapability",
     "DataError",
     "FileError",
 ]

@@ -8,6 +8,7 @@ so ``except ValueError`` catches it::
     │   ├── IncompatiblePair                an output activation that a loss cannot be combined with
     │   ├── UnknownName (KeyError)          a name that no registry holds
     │   ├── NotCompilable                   a formula that the compiled engine cannot express
+    │   ├── MissingCapability               what the chosen engine does not compute
     │   └── DataError                       a table or file whose content cannot be used
     ├── FileError (OSError)                 a file or folder that cannot be read or written
     │   └── ModelFileError                  one that does not hold what it should, such as a model
@@ -44,6 +45,7 @@ __all__ = [
     "IncompatiblePair",
     "InputError",
     "Message",
+    "MissingCapability",
     "MissingDependency",
     "ModelFileError",
     "NotCompilable",
@@ -269,6 +271,10 @@ class UnknownName(InputError, KeyError):
 
 class NotCompilable(InputError):
     """A formula that the compiled engine cannot express; the reference engine can run it."""
+
+
+class MissingCapability(InputError):
+    """A result that the chosen engine does not compute; the reference engine does."""
 
 
 class DataError(InputError):

@@ -15,7 +15,7 @@ PLACES = {
     "duckdb": ["tables/"],
     # scikit-learn's own loop over fits, whose threads a search uses; nothing is unpickled.
     "joblib": ["estimators/many_search.py"],
-    "jax": ["engines/jax.py", "cluster/", "maths/namespace.py"],
+    "jax": ["engines/jax/", "cluster/", "maths/namespace.py"],
     # The last is the plot of a search that belongs to training, which stands left of tabular.
     "matplotlib": [
         "cli/",
@@ -43,7 +43,6 @@ PLACES = {
 # alone does without it.
 INSIDE_FUNCTIONS = {
     ("jax", "maths/namespace.py"),
-    ("jax", "engines/jax.py"),
     ("threadpoolctl", "training/threads.py"),
     ("scipy", "tabular/portfolio/selection.py"),
     ("sklearn", "playground/data.py"),

@@ -7,14 +7,22 @@ contract.
 
 from __future__ import annotations
 
-from deltarule.engines.base import Batch, Engine, EngineSettings, Epoch, Promises
+from deltarule.engines.base import Batch, Engine, EngineSettings, Epoch
 from deltarule.engines.checked import CheckedEngine
 from deltarule.engines.contract import CHECKS, ContractReport, check_engine
 from deltarule.engines.predictors import Predictor, make_predictor
+from deltarule.engines.promises import CAPABILITIES, HostSnapshot, Promises, Snapshot
 from deltarule.engines.reference import ReferenceEngine
-from deltarule.engines.registry import engine_name, make_engine, started_engine
+from deltarule.engines.registry import (
+    engine_name,
+    make_engine,
+    register_engine,
+    started_engine,
+    unregister_engine,
+)
 
 __all__ = [
+    "CAPABILITIES",
     "CHECKS",
     "Batch",
     "CheckedEngine",
@@ -22,12 +30,16 @@ __all__ = [
     "Engine",
     "EngineSettings",
     "Epoch",
+    "HostSnapshot",
     "Predictor",
     "Promises",
     "ReferenceEngine",
+    "Snapshot",
     "check_engine",
     "engine_name",
     "make_engine",
     "make_predictor",
+    "register_engine",
     "started_engine",
+    "unregister_engine",
 ]

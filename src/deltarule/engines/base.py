@@ -14,14 +14,15 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from deltarule.errors import InputError
+from deltarule.engines.promises import CAPABILITIES, HostSnapshot, Promises, Snapshot
+from deltarule.errors import InputError, Message, MissingCapability, Parameter
 from deltarule.maths import Network
 from deltarule.maths.dropout import dropout_rates, per_layer
 from deltarule.optimizers import RULES, Rule
 from deltarule.optimizers.scalars import in_interval
 from deltarule.settings import checked
 
-__all__ = ["Batch", "Engine", "EngineSettings", "Epoch", "Promises"]
+__all__ = ["Batch", "Engine", "EngineSettings", "Epoch"]
 
 
 class Batch(NamedTuple):
@@ -159,37 +160,24 @@ class EngineSettings:
         return {name: value for name, value in (("l2", self.l2), ("l1", self.l1)) if value > 0}
 
 
-@dataclasses.dataclass(frozen=True)
-class Promises:
-    """What an engine promises; the contract tests it against these promises.
-
-    Attributes
-    ----------
-    tolerance : mapping of str to float
-        For each dtype it computes in, the largest error of a gradient entry, in units of
-        eps · max over its block of |δ|ᵀ|A|. The contract allows no more than 64.
-    allocates : bool
-        Whether a step allocates memory.
-    same_bits_for_any_threads : bool
-        Whether results have the same bits for any number of threads.
-    """
-
-    tolerance: Mapping[str, float]
-    allocates: bool = True
-    same_bits_for_any_threads: bool = True
-
-
 class Engine(abc.ABC):
     """One network's parameters, and the operations that use and update them.
 
-    A subclass defines ``load``, ``predict``, ``cost``, ``gradient``, ``input_gradient``,
-    ``sample_gradients``, ``apply``, ``state`` and ``restore``. It may redefine ``step``, which must
-    equal ``gradient`` followed by ``apply``, and ``epoch``, which must equal its steps. No method
-    changes its arguments.
+    A subclass defines ``load``, ``predict``, ``cost``, ``gradient``, ``apply``, ``state`` and
+    ``restore``, and each of ``input_gradient`` and ``sample_gradients`` unless it declares in
+    :attr:`lacks` that it has none. It may redefine ``step``, which must equal ``gradient`` followed
+    by ``apply``, and ``epoch``, which must equal its steps; and, where it computes on a device with
+    a memory of its own, ``load_data`` and ``snapshot``. No method changes its arguments.
     """
 
     name: ClassVar[str]
-    promises: ClassVar[Promises]
+    promises: Promises
+
+    lacks: ClassVar[Mapping[str, str]] = {}
+    """The names in :data:`CAPABILITIES` that the engine has not, each with the reason."""
+
+    device: str = "cpu"
+    """The kind of device that it computes on: ``"cpu"``, ``"gpu"`` or ``"tpu"``."""
 
     threads: int | None = None
     """How many threads a step may use; None lets the engine decide. Set it before ``load``."""
@@ -204,6 +192,15 @@ class Engine(abc.ABC):
     net: Network
     settings: EngineSettings
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        for name in cls.lacks:
+            if name not in CAPABILITIES:
+                raise InputError(
+                    f"engine class {cls.__name__}: lacks has {name!r}; expected names of "
+                    f"{', '.join(CAPABILITIES)}: an engine has everything else"
+                )
+
     @abc.abstractmethod
     def load(self, network: Network, theta: np.ndarray, settings: EngineSettings) -> None:
         """Copy ``theta``, and start at step 0 with initial slots.
@@ -212,6 +209,19 @@ class Engine(abc.ABC):
         ------
         InputError
             If the parameters or the settings do not fit the network.
+        """
+
+    def load_data(self, X: Any, Y: np.ndarray, w: np.ndarray) -> None:  # noqa: B027  optional
+        """Take the rows that the following epochs consist of, once; ``load`` forgets them.
+
+        An epoch with these very arrays then needs row numbers alone. An engine with a device of
+        its own keeps a copy there, so that the arrays must not change; others need none, and
+        ignore the call.
+
+        Parameters
+        ----------
+        X, Y, w
+            As in :class:`Epoch`.
         """
 
     @abc.abstractmethod
@@ -232,19 +242,37 @@ class Engine(abc.ABC):
         Gradients of parts of a batch add up. The state of the engine is unchanged.
         """
 
-    @abc.abstractmethod
     def input_gradient(self, batch: Batch) -> np.ndarray:
         """∂C/∂x of the data term, of shape (B, n_0), by the same passes as :meth:`gradient`.
 
         Each row includes its weight w_i; a row of weight 0 has gradient 0.
-        """
 
-    @abc.abstractmethod
+        Raises
+        ------
+        MissingCapability
+            If the engine :attr:`lacks` it.
+        """
+        raise self._missing("input_gradient")
+
     def sample_gradients(self, batch: Batch) -> np.ndarray:
         """∂C_i/∂θ of every row, without its weight, of shape (B, p).
 
         ``batch.w`` is ignored. Σ w_i ∂C_i/∂θ is the gradient.
+
+        Raises
+        ------
+        MissingCapability
+            If the engine :attr:`lacks` it.
         """
+        raise self._missing("sample_gradients")
+
+    def _missing(self, capability: str) -> MissingCapability:
+        """The error for a method that the engine has not."""
+        reason = self.lacks.get(capability, "its class does not define it")
+        return MissingCapability(
+            f"engine {self.name!r} has no {capability} ({CAPABILITIES[capability]}): {reason}",
+            hint=Message("take ", Parameter("engine", "reference"), ", which has it"),
+        )
 
     @abc.abstractmethod
     def apply(self, grad: np.ndarray, learning_rate: float, cost: float | None = None) -> None:
@@ -265,6 +293,16 @@ class Engine(abc.ABC):
     def copy_averaged(self, out: np.ndarray) -> None:
         """Copy ``averaged_theta`` to ``out``, of shape (p,)."""
         out[...] = self.averaged_theta
+
+    def snapshot(self, previous: Snapshot | None = None) -> Snapshot:
+        """A copy of ``averaged_theta`` that stays where the engine computes until it is needed.
+
+        ``previous`` is a snapshot that is no longer needed; its memory may be used again.
+        """
+        if not isinstance(previous, HostSnapshot):
+            previous = HostSnapshot(np.empty(self.net.n_parameters, self.net.dtype))
+        self.copy_averaged(previous.theta)
+        return previous
 
     def release(self, *, with_theta: bool) -> tuple[np.ndarray | None, dict[str, np.ndarray]]:
         """Return ``averaged_theta`` (or None) and ``state()``, and free the engine's arrays.

@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from deltarule.engines.base import Batch, Engine, EngineSettings, Promises
+from deltarule.engines.base import Batch, Engine, EngineSettings
+from deltarule.engines.promises import Promises
 from deltarule.maths import Network, dropout_mask, numpy_namespace
 from deltarule.maths.backprop import cost_and_grad, forward_pass, loss_terms, sample_gradients
 from deltarule.maths.pass_results import Gradients
@@ -38,7 +39,7 @@ class ReferenceEngine(Engine):
     """
 
     name: ClassVar[str] = "reference"
-    promises: ClassVar[Promises] = Promises(tolerance={"float32": 64.0, "float64": 64.0})
+    promises = Promises(tolerance={"float32": 64.0, "float64": 64.0})
 
     def load(self, network: Network, theta: np.ndarray, settings: EngineSettings) -> None:
         self.net, self.settings = network, settings

@@ -1,4 +1,4 @@
-"""The engines by name, and the choice of the fastest one available."""
+"""The engines by name, one's own included, and the choice of the fastest one available."""
 
 from __future__ import annotations
 
@@ -26,10 +26,25 @@ from deltarule.errors import (
 from deltarule.interruptible import call_interruptibly
 from deltarule.maths import Network
 
-__all__ = ["VARIABLE", "engine_name", "make_engine", "started_engine"]
+__all__ = [
+    "VARIABLE",
+    "engine_name",
+    "make_engine",
+    "register_engine",
+    "started_engine",
+    "unregister_engine",
+]
 
 VARIABLE = "DELTARULE_ENGINE"
 """The environment variable that names the engine for ``"auto"``."""
+
+
+# The modules that a machine with a GPU or TPU has beside JAX, which are looked for, not imported.
+_ACCELERATORS = ("jax_cuda12_plugin", "jax_cuda13_plugin", "jax_rocm7_plugin", "libtpu")
+
+# The number of multiply-adds of one step's forward pass from which on an accelerator is taken. An
+# estimate, to be measured: such a step takes a CPU some 10 ms, and an accelerator's start far less.
+_MIN_ACCELERATOR_WORK = 1e9
 
 
 def compiled_module(name: str = "engine") -> Any:
@@ -66,11 +81,93 @@ def _compiled() -> Engine:
     return engine
 
 
-_ENGINES: dict[str, Callable[[], Engine]] = {
-    "reference": ReferenceEngine,
-    "checked": CheckedEngine,
-    "compiled": _compiled,
-}
+def jax_module(name: str = "engine") -> Any:
+    """Import a module of the JAX engine, which loads JAX.
+
+    Raises
+    ------
+    MissingDependency
+        If JAX is missing, or cannot be loaded on this machine.
+    """
+    try:
+        return importlib.import_module(f"deltarule.engines.jax.{name}")
+    except ImportError as error:
+        if error.name is None or error.name.partition(".")[0] not in {"jax", "jaxlib"}:
+            raise
+        raise MissingDependency(
+            "the engine 'jax' needs JAX, which is not installed or cannot be loaded here "
+            f"({error})",
+            hint=Message(
+                "install it with pip install 'deltarule[jax]', or take ",
+                Parameter("engine", "compiled"),
+                ", which computes the same on the CPU",
+            ),
+        ) from error
+
+
+def _jax() -> Engine:
+    engine: Engine = jax_module().JaxEngine()
+    return engine
+
+
+def _jax_bfloat16() -> Engine:
+    engine: Engine = jax_module().JaxBfloat16Engine()
+    return engine
+
+
+_ENGINES: dict[str, Callable[[], Engine]] = {}
+
+
+def register_engine(name: str, make: Callable[[], Engine], *, replace: bool = False) -> None:
+    """Make an engine known by a name, for every argument ``engine=`` and ``--engine``.
+
+    Parameters
+    ----------
+    name : str
+        Not ``"auto"``.
+    make : callable
+        Returns a new engine: the engine's class, or a function that imports it first.
+    replace : bool
+        Whether an engine that has the name already is replaced.
+
+    Raises
+    ------
+    InputError
+        If the name is no text or taken, or ``make`` cannot be called.
+
+    Examples
+    --------
+    >>> from deltarule.engines import (
+    ...     ReferenceEngine, make_engine, register_engine, unregister_engine)
+    >>> class Mine(ReferenceEngine):
+    ...     name = "mine"
+    >>> register_engine("mine", Mine)
+    >>> make_engine("mine").name
+    'mine'
+    >>> unregister_engine("mine")
+    """
+    if not isinstance(name, str) or not name or name == "auto":
+        raise InputError(f"the name of an engine is {name!r}; expected a text other than 'auto'")
+    if not callable(make):
+        raise InputError(f"engine {name!r}: make is {make!r}; expected a class or a function")
+    if name in _ENGINES and not replace:
+        raise InputError(
+            f"engine {name!r} is registered already; choose another name, or pass replace=True "
+            "to replace it"
+        )
+    _ENGINES[name] = make
+
+
+def unregister_engine(name: str) -> None:
+    """Forget the engine of this name, if there is one."""
+    _ENGINES.pop(name, None)
+
+
+register_engine("reference", ReferenceEngine)
+register_engine("checked", CheckedEngine)
+register_engine("compiled", _compiled)
+register_engine("jax", _jax)
+register_engine("jax_bfloat16", _jax_bfloat16)
 
 
 def engine_name(which: str = "auto") -> str:
@@ -79,8 +176,9 @@ def engine_name(which: str = "auto") -> str:
     Parameters
     ----------
     which : str
-        ``"auto"``, ``"compiled"``, ``"reference"`` or ``"checked"``. The environment variable
-        ``DELTARULE_ENGINE`` may name the engine for ``"auto"``.
+        ``"auto"``, ``"compiled"``, ``"reference"``, ``"checked"``, ``"jax"``, ``"jax_bfloat16"``,
+        or a name given to :func:`register_engine`. The environment variable ``DELTARULE_ENGINE``
+        may name the engine for ``"auto"``.
 
     Raises
     ------
@@ -117,7 +215,7 @@ def named_explicitly(which: Any, name: str) -> bool:
 
 
 def make_engine(which: str | Engine | type[Engine] = "auto") -> Engine:
-    """Make an engine by name: ``"auto"``, ``"compiled"``, ``"reference"`` or ``"checked"``.
+    """Make an engine by its name, such as ``"auto"``, ``"compiled"``, ``"reference"`` or ``"jax"``.
 
     ``"auto"`` is the engine that the environment variable ``DELTARULE_ENGINE`` names; without it,
     the fastest engine of this installation: the compiled one if Numba is installed.
@@ -132,7 +230,7 @@ def make_engine(which: str | Engine | type[Engine] = "auto") -> Engine:
     UnknownName
         If there is no engine of that name.
     MissingDependency
-        If the compiled engine is requested by name and Numba is not installed.
+        If an engine is requested by name and its library is not installed.
 
     Examples
     --------
@@ -155,14 +253,40 @@ def make_engine(which: str | Engine | type[Engine] = "auto") -> Engine:
         return ReferenceEngine()  # Numba is installed, but cannot be loaded
 
 
+def _suits_accelerator(which: Any, network: Network, batch_rows: int | None) -> bool:
+    """Whether ``"auto"`` is the JAX engine for steps of so many rows on this machine."""
+    if which != "auto" or batch_rows is None or os.environ.get(VARIABLE, ""):
+        return False
+    return network.n_multiply_adds * batch_rows >= _MIN_ACCELERATOR_WORK and has_accelerator()
+
+
+def has_accelerator() -> bool:
+    """Whether JAX is installed here with a GPU or TPU that it can use.
+
+    JAX is imported only where a library for such a device is installed.
+    """
+    if importlib.util.find_spec("jax") is None:
+        return False
+    if not any(importlib.util.find_spec(name) for name in _ACCELERATORS):
+        return False
+    try:
+        return bool(jax_module("devices").default_device() != "cpu")
+    except (MissingDependency, RuntimeError):  # JAX found a library for a device, and no device
+        return False
+
+
 def started_engine(
     which: str | Engine | type[Engine],
     network: Network,
     theta: np.ndarray,
     settings: EngineSettings,
     threads: int | None = None,
+    batch_rows: int | None = None,
 ) -> Engine:
     """Make and load an engine; if ``"auto"`` cannot compile a formula, the reference engine.
+
+    ``"auto"`` is the JAX engine where JAX has a GPU or TPU and a step of ``batch_rows`` rows is
+    work enough for it.
 
     Parameters
     ----------
@@ -170,6 +294,8 @@ def started_engine(
         As for :func:`make_engine`, and as for :meth:`Engine.load`.
     threads : int, optional
         How many threads a step may use; by default the engine decides.
+    batch_rows : int, optional
+        The rows of a step, for the choice that ``"auto"`` makes.
 
     Raises
     ------
@@ -191,7 +317,7 @@ def started_engine(
     >>> started_engine("reference", net, net.initial(0), EngineSettings()).name
     'reference'
     """
-    engine = make_engine(which)
+    engine = make_engine("jax" if _suits_accelerator(which, network, batch_rows) else which)
     if threads is not None:
         engine.threads = threads
     try:

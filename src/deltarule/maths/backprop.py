@@ -48,7 +48,7 @@ def forward_pass(xp: Any, net: Network, theta: Any, X: Any, masks: Masks = None)
     activations, _ = bound_formulas(net, xp)
     Z, A, G = [None], [X], [X]
     for layer in range(1, net.n_layers + 1):
-        z = A[layer - 1] @ W[layer].T
+        z = xp.product(A[layer - 1], W[layer].T)
         if net.bias:
             z = z + b[layer]
         g = activations[layer].value(z)
@@ -135,12 +135,12 @@ def cost_and_grad(
     delta[L] = weight * slope
     for layer in range(L, 0, -1):
         if not only_delta:
-            dW[layer] = delta[layer].T @ inputs[layer - 1]
+            dW[layer] = xp.product(delta[layer].T, inputs[layer - 1])
             if net.bias:
                 db[layer] = delta[layer].sum(axis=0)
         elif layer == 1:
             return Gradients(cost, loss, Z, A, G, delta, dW, db, None)
-        up = delta[layer] @ W[layer]  # F13: the sum over all j of layer l
+        up = xp.product(delta[layer], W[layer])  # F13: the sum over all j of layer l
         if layer == 1:
             return Gradients(cost, loss, Z, A, G, delta, dW, db, up)
         if masks is not None and masks[layer - 1] is not None:

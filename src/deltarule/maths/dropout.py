@@ -20,9 +20,8 @@ from deltarule.records import real_number, to_python_scalar, whole_number
 
 __all__ = ["dropout_mask", "dropout_rates", "per_layer", "philox"]
 
-_MULTIPLIERS = (np.uint64(0xD2511F53), np.uint64(0xCD9E8D57))
+_MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
 _WEYL = (0x9E3779B9, 0xBB67AE85)
-_LOW = np.uint64(0xFFFFFFFF)
 
 
 def philox(counter: Sequence[Any], key: tuple[int, int]) -> np.ndarray:
@@ -49,18 +48,47 @@ def philox(counter: Sequence[Any], key: tuple[int, int]) -> np.ndarray:
     >>> [hex(word) for word in philox((0, 0, 0, 0), (0, 0))]
     ['0x6627e8d5', '0xe169c58d', '0xbc57ac4c', '0x9b00dbd8']
     """
-    x0, x1, x2, x3 = (np.asarray(word, dtype=np.uint64) for word in np.broadcast_arrays(*counter))
+    words = [np.atleast_1d(np.asarray(word, dtype=np.uint32)) for word in (*counter, *key)]
+    found: np.ndarray = philox_words(np, words[:4], words[4:])
+    scalar = all(np.ndim(word) == 0 for word in counter)
+    return found[0] if scalar else found
+
+
+def philox_words(library: Any, counter: Sequence[Any], key: Sequence[Any]) -> Any:
+    """Philox-4x32-10 over an array library, in 32-bit arithmetic that wraps round.
+
+    Parameters
+    ----------
+    library : module
+        ``numpy`` or ``jax.numpy``.
+    counter, key : four and two uint32 arrays that broadcast
+        JAX may trace them. NumPy's must have a dimension, since it warns when a scalar wraps.
+
+    Returns
+    -------
+    words : uint32 array of shape (…, 4)
+    """
+    x0, x1, x2, x3 = library.broadcast_arrays(*counter)
     k0, k1 = key
     for _ in range(10):
-        product0, product1 = _MULTIPLIERS[0] * x0, _MULTIPLIERS[1] * x2
-        x0, x1, x2, x3 = (
-            (product1 >> np.uint64(32)) ^ x1 ^ np.uint64(k0),
-            product1 & _LOW,
-            (product0 >> np.uint64(32)) ^ x3 ^ np.uint64(k1),
-            product0 & _LOW,
-        )
-        k0, k1 = (k0 + _WEYL[0]) & 0xFFFFFFFF, (k1 + _WEYL[1]) & 0xFFFFFFFF
-    return np.stack([x0, x1, x2, x3], axis=-1).astype(np.uint32)
+        high0, low0 = _full_product(_MULTIPLIERS[0], x0)
+        high1, low1 = _full_product(_MULTIPLIERS[1], x2)
+        x0, x1, x2, x3 = high1 ^ x1 ^ k0, low1, high0 ^ x3 ^ k1, low0
+        k0, k1 = k0 + np.uint32(_WEYL[0]), k1 + np.uint32(_WEYL[1])
+    return library.stack([x0, x1, x2, x3], axis=-1)
+
+
+def _full_product(constant: int, x: Any) -> tuple[Any, Any]:
+    """The high and the low 32 bits of a product of 32-bit numbers, from products of 16-bit halves.
+
+    JAX has no 64-bit integers unless 64-bit types are enabled, and a GPU computes them slowly.
+    """
+    half, low = np.uint32(16), np.uint32(0xFFFF)
+    c_high, c_low = np.uint32(constant >> 16), np.uint32(constant & 0xFFFF)
+    x_high, x_low = x >> half, x & low
+    middle = c_high * x_low + ((c_low * x_low) >> half)  # at most 2^32 - 2^16
+    other = c_low * x_high + (middle & low)
+    return c_high * x_high + (middle >> half) + (other >> half), x * np.uint32(constant)
 
 
 def dropout_mask(
@@ -108,18 +136,54 @@ def dropout_mask(
         raise InputError(
             f"rows is {rows.dtype} of shape {rows.shape}; expected row numbers, each ≥ 0"
         )
-    rows = rows.astype(np.uint64)
-    groups = np.arange((width + 3) // 4, dtype=np.uint64)
     seed, step, layer = (
         _check_integer(name, value)
         for name, value in (("seed", seed), ("step", step), ("layer", layer))
     )
-    counter = (rows[:, None], groups[None, :], step & 0xFFFFFFFF, layer)
-    words = philox(counter, (seed & 0xFFFFFFFF, (seed >> 32) & 0xFFFFFFFF))
-    words = words.reshape(len(rows), 4 * len(groups))[:, :width]
-    # A node is dropped when its 32-bit word, as a fraction of 2^32, is below the rate.
-    kept = words >= np.uint64(round(rate * 2**32))
+    words = mask_words(np, rows, width, key_words(seed), step & 0xFFFFFFFF, layer)
+    kept = words >= np.uint64(drop_threshold(rate))
     return np.where(kept, np.dtype(dtype).type(1 / (1 - rate)), np.dtype(dtype).type(0))
+
+
+def mask_words(library: Any, rows: Any, width: int, key: Any, step: Any, layer: int) -> Any:
+    """The random words of a layer's nodes, uint32 of shape (N, width), over an array library.
+
+    Parameters
+    ----------
+    library : module
+        ``numpy`` or ``jax.numpy``.
+    rows : integer array of shape (N,)
+    width : int
+    key : uint32 array of shape (2,)
+        From :func:`key_words`.
+    step, layer : int
+        JAX may trace the step.
+    """
+    groups = (width + 3) // 4
+    counter = (
+        library.asarray(rows).astype(np.uint32)[:, None],
+        library.arange(groups, dtype=np.uint32)[None, :],
+        library.asarray(step, dtype=np.uint32).reshape(1, 1),
+        library.full((1, 1), layer, dtype=np.uint32),
+    )
+    words = philox_words(library, counter, (key[:1], key[1:]))
+    return words.reshape(len(rows), 4 * groups)[:, :width]
+
+
+def key_words(seed: int) -> np.ndarray:
+    """The generator's key of a seed: its lowest 64 bits, as two 32-bit words.
+
+    Examples
+    --------
+    >>> key_words(5 + 2**32)
+    array([5, 1], dtype=uint32)
+    """
+    return np.array([seed & 0xFFFFFFFF, (seed >> 32) & 0xFFFFFFFF], dtype=np.uint32)
+
+
+def drop_threshold(rate: float) -> int:
+    """The number below which a node's 32-bit word drops the node: the rate as a part of 2^32."""
+    return round(rate * 2**32)
 
 
 def dropout_rates(dropout: float | Sequence[float], n_layers: int) -> tuple[float, ...]:

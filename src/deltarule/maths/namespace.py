@@ -54,7 +54,8 @@ class ArrayNamespace:
     ``where(condition, a, b)`` gives this dtype even when ``a`` and ``b`` are plain
     numbers. ``total(x)`` and ``largest(x)`` reduce the last axis, which is kept with length 1;
     ``n_outputs(x)`` is its length; ``per_output(values, x)`` repeats ``values`` along it. The
-    shared functions choose their accuracy by ``dtype``.
+    shared functions choose their accuracy by ``dtype``. ``product(a, b)`` is for the passes, not
+    for formulas.
     """
 
     exp: Callable[[Any], Any]
@@ -86,6 +87,10 @@ class ArrayNamespace:
         if isinstance(a, int | float) and isinstance(b, int | float):
             a = self.dtype.type(a)
         return self.library.where(condition, a, b)
+
+    def product(self, a: Any, b: Any) -> Any:
+        """The matrix product of a pass. An engine may compute it in another precision."""
+        return a @ b
 
     def total(self, x: Any) -> Any:
         """The sum over outputs, (…, n) → (…, 1)."""

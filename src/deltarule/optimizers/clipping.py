@@ -9,7 +9,7 @@ import numpy as np
 
 from deltarule.optimizers.scalars import in_interval
 
-__all__ = ["clip_by_norm"]
+__all__ = ["clip_by_norm", "clipped"]
 
 
 def clip_by_norm(xp: Any, g: Any, max_norm: float) -> tuple[Any, Any]:
@@ -59,7 +59,11 @@ def clip_by_norm(xp: Any, g: Any, max_norm: float) -> tuple[Any, Any]:
     >>> print(g)
     [3. 4.]
     """
-    c = in_interval("clip_by_norm", "max_norm", max_norm, "(0, inf]", 1.0)
+    return clipped(xp, g, in_interval("clip_by_norm", "max_norm", max_norm, "(0, inf]", 1.0))
+
+
+def clipped(xp: Any, g: Any, c: Any) -> tuple[Any, Any]:
+    """:func:`clip_by_norm` without a check of c, which JAX may trace."""
     # Overflow and NaN are valid results, which the caller finds in the norm.
     with np.errstate(all="ignore"):
         largest = xp.max(xp.abs(g), initial=0.0)

@@ -212,6 +212,7 @@ def train(
         arguments.initial_parameters(net, theta, seed),
         settings,
         None if worker_flag is None else 1,
+        batches.batch_size,
     )
     common: dict[str, Any] = {
         "batches": batches,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from deltarule.engines import Batch, Engine
+from deltarule.engines import Batch, Engine, Snapshot
 from deltarule.errors import Diverged, InputError
 from deltarule.maths import Network
 from deltarule.training.batches import Batches, Rows, chunks
@@ -181,7 +181,8 @@ class Run(abc.ABC):
     callbacks: tuple[Callable[[EpochEvent], Any], ...]
     flag: StopFlag
     history: History = dataclasses.field(default_factory=History)
-    best: np.ndarray | None = None
+    # The parameters of the best epoch so far, where the engine keeps them.
+    best: Snapshot | None = None
     best_epoch: int = 0
     best_loss: float = np.inf
     # A function that recomputes θ at the start of this call.
@@ -271,9 +272,7 @@ class Run(abc.ABC):
     def keep_state(self) -> None:
         """Keep the parameters of the best epoch so far, at its end."""
         if self.keep_best:
-            if self.best is None:
-                self.best = np.empty(self.engine.net.n_parameters, self.engine.net.dtype)
-            self.engine.copy_averaged(self.best)
+            self.best = self.engine.snapshot(self.best)
 
     def criterion(self) -> Stop | None:
         """Return the stop of the first criterion that is met; None if no criterion is."""
@@ -330,7 +329,7 @@ class Run(abc.ABC):
         self.check_end()
         if stop.reason not in (StopReason.FLAG, StopReason.INTERRUPTED):
             self.guard.at_end(self)
-        best = self.best
+        best = None if self.best is None else self.best.array()
         if self.owns_engine:
             theta, state = engine.release(with_theta=best is None)
         else:

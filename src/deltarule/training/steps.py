@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from deltarule.engines import Epoch
+from deltarule.engines import Epoch, HostSnapshot
 from deltarule.errors import Diverged, InputError
 from deltarule.optimizers import SCHEDULES, Schedule
 from deltarule.training.arguments import initial_parameters
@@ -91,7 +91,7 @@ class StepRun(Run):
         last_theta = final_theta(state)
         best = state.pop(BEST, None)
         self.best = (
-            None if best is None or not self.keep_best else np.array(best)
+            None if best is None or not self.keep_best else HostSnapshot(np.array(best))
         )  # a copy, since it is written to
         done, self.total = state.pop(PARTIAL, (0, 0.0))
         if self.recovery is not None:
@@ -149,6 +149,8 @@ class StepRun(Run):
 
     def run_epochs(self) -> Stop:
         """Train to the end; return why training ended."""
+        data = self.batches
+        self.engine.load_data(data.X, data.Y, data.relative_weights)
         if self.recovery is None:
             return self._epochs()
         self.recovery.begin(self)
@@ -199,7 +201,7 @@ class StepRun(Run):
 
     def state(self) -> dict[str, np.ndarray]:
         """Return what :meth:`resume` needs, at any step; the best parameters are not copied."""
-        best = {} if self.best is None else {BEST: self.best}
+        best = {} if self.best is None else {BEST: self.best.array()}
         return self.engine.state() | best | self._partial() | self._kept()
 
     def _kept(self) -> dict[str, np.ndarray]:

@@ -10,12 +10,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from deltarule.engines.base import Batch, Engine, EngineSettings, Epoch, Promises
+from deltarule.engines.base import Batch, Engine, EngineSettings, Epoch
 from deltarule.engines.compiled import plan_layout as f
 from deltarule.engines.compiled.entry_points import describe_batch
 from deltarule.engines.compiled.plan import Plan
 from deltarule.engines.compiled.thread_pool import Dispatcher, Stopped
 from deltarule.engines.compiled.workspace import address_of
+from deltarule.engines.promises import Promises
 from deltarule.engines.threads import usable_threads
 from deltarule.errors import InputError
 from deltarule.maths import Network
@@ -53,9 +54,7 @@ class CompiledEngine(Engine):
     """
 
     name: ClassVar[str] = "compiled"
-    promises: ClassVar[Promises] = Promises(
-        tolerance={"float32": 64.0, "float64": 64.0}, allocates=False
-    )
+    promises = Promises(tolerance={"float32": 64.0, "float64": 64.0}, allocates=False)
 
     def load(self, network: Network, theta: np.ndarray, settings: EngineSettings) -> None:
         theta = network.check_theta(theta)

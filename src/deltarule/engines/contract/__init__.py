@@ -79,6 +79,9 @@ def check_engine(
 ) -> ContractReport:
     """Check an engine against the contract, in every dtype for which it promises a tolerance.
 
+    The tolerance is that of the device that the engine computes on. What an engine declares to lack
+    is not checked, except that it says so with :class:`~deltarule.errors.MissingCapability`.
+
     Parameters
     ----------
     engine : Engine or its class
@@ -109,7 +112,7 @@ def check_engine(
     for check in checks or ():
         if check not in CHECKS:
             raise InputError(f"there is no check {check!r}; the checks are {', '.join(CHECKS)}")
-    promised = list(tested.promises.tolerance)
+    promised = list(tested.promises.tolerance_on(tested.device))
     if not promised or not {"float32", "float64"}.issuperset(promised):
         given = ", ".join(promised) or "no dtype"
         raise ContractViolation(

@@ -21,6 +21,9 @@ __all__ = ["Case", "activation_cases", "loss_cases", "shape_cases", "small_case"
 # Nearer to a kink than this, a rounding error of z may change the slope of a correct engine.
 _MIN_KINK_DISTANCE = 1e-4
 
+# The same for an engine whose products have a coarser eps, in that eps: an error of z has its size.
+_KINK_DISTANCE_IN_EPS = 4.0
+
 
 @dataclasses.dataclass(frozen=True)
 class Case:
@@ -50,6 +53,11 @@ class Case:
         parts = (self.theta, self.X, self.Y, self.w)
         return Case(self.label, net, *(part.astype(np.float64) for part in parts))
 
+    def for_eps(self, eps: float) -> Case:
+        """The case without the rows where an error of some eps may change the side of a kink."""
+        distance = _KINK_DISTANCE_IN_EPS * eps
+        return self if distance <= _MIN_KINK_DISTANCE else _away_from_kinks(self, distance)
+
     def reference(self, settings: EngineSettings | None = None) -> ReferenceEngine:
         """The reference engine in float64, loaded with this case."""
         exact = self.in_float64()
@@ -69,16 +77,16 @@ class Case:
         )
 
 
-def _away_from_kinks(case: Case) -> Case:
+def _away_from_kinks(case: Case, distance: float = _MIN_KINK_DISTANCE) -> Case:
     exact = case.in_float64()
     engine = exact.reference()
     forward = engine.passes(exact.batch())
     near = np.zeros(len(case.X), dtype=bool)
     for layer, g in enumerate(case.net.activations):
         for kink in g.kinks if g is not None else ():
-            near |= (np.abs(forward.Z[layer] - kink) < _MIN_KINK_DISTANCE).any(axis=1)
+            near |= (np.abs(forward.Z[layer] - kink) < distance).any(axis=1)
     for kink in case.net.loss.kink_values():
-        near |= (np.abs(forward.A[-1] - exact.Y - kink) < _MIN_KINK_DISTANCE).any(axis=1)
+        near |= (np.abs(forward.A[-1] - exact.Y - kink) < distance).any(axis=1)
     if near.all():  # a case needs a row
         return case
     w = case.w[~near]

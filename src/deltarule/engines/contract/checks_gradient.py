@@ -21,6 +21,7 @@ from deltarule.engines.contract.harness import (
     against_reference,
     compare_gradients,
     largest_gap,
+    refused,
 )
 from deltarule.engines.gradient_scale import LARGEST_TOLERANCE, block_scales
 
@@ -134,6 +135,9 @@ def check_dropout(subject: Subject) -> Findings:
 
 def check_input_gradient(subject: Subject) -> Findings:
     """∂C/∂x is the reference's for every row, and 0 for a row of weight 0."""
+    if "input_gradient" in subject.engine.lacks:
+        yield from refused(subject, "input_gradient")
+        return
     for case in _cases_of_rows(subject):
         exact = case.in_float64()
         w = exact.w.copy()
@@ -150,6 +154,9 @@ def check_input_gradient(subject: Subject) -> Findings:
 
 def check_sample_gradients(subject: Subject) -> Findings:
     """∂C_i/∂θ is the reference's for every row, whatever its weight."""
+    if "sample_gradients" in subject.engine.lacks:
+        yield from refused(subject, "sample_gradients")
+        return
     for case in _cases_of_rows(subject):
         exact = case.in_float64()
         theirs = case.reference().sample_gradients(exact.batch())

@@ -9,10 +9,18 @@ from typing import Any
 import numpy as np
 
 from deltarule.engines.base import Batch, Engine, EngineSettings
-from deltarule.engines.contract.cases import Case
+from deltarule.engines.contract.cases import Case, small_case
 from deltarule.engines.gradient_scale import LARGEST_TOLERANCE, block_scales
+from deltarule.errors import MissingCapability
 
-__all__ = ["Findings", "Subject", "against_reference", "compare_gradients", "largest_gap"]
+__all__ = [
+    "Findings",
+    "Subject",
+    "against_reference",
+    "compare_gradients",
+    "largest_gap",
+    "refused",
+]
 
 # A finding is an error, the allowed error, and the place.
 Findings = Iterator[tuple[float, float, str]]
@@ -27,13 +35,13 @@ class Subject:
 
     @property
     def eps(self) -> float:
-        """The distance from 1 to the next number."""
-        return float(np.finfo(self.dtype).eps)
+        """The distance from 1 to the next number in the engine's passes."""
+        return self.engine.promises.eps_of(str(self.dtype))
 
     @property
     def promised(self) -> float:
         """The tolerance that the engine promises."""
-        return float(self.engine.promises.tolerance[str(self.dtype)])
+        return float(self.engine.promises.tolerance_on(self.engine.device)[str(self.dtype)])
 
     @property
     def tolerance(self) -> float:
@@ -43,6 +51,11 @@ class Subject:
         times the distance from 1 to the next number.
         """
         return min(self.promised, LARGEST_TOLERANCE) * self.eps
+
+    @property
+    def update_tolerance(self) -> float:
+        """The allowed relative error of an update from a given gradient: in the dtype's own eps."""
+        return min(self.promised, LARGEST_TOLERANCE) * float(np.finfo(self.dtype).eps)
 
     def load(self, case: Case, **settings: Any) -> Engine:
         """Load the engine with a case."""
@@ -73,7 +86,9 @@ def compare_gradients(
 
 def against_reference(subject: Subject, case: Case, batch: Batch | None = None) -> Findings:
     """Compare gradient, cost and prediction of a case with the reference's."""
-    batch = case.batch() if batch is None else batch
+    if batch is None:
+        case = case.for_eps(subject.eps)
+        batch = case.batch()
     cost, grad = subject.load(case).gradient(batch)
     exact = case.in_float64()
     got = case.reference().passes(exact.batch())
@@ -90,3 +105,14 @@ def against_reference(subject: Subject, case: Case, batch: Batch | None = None) 
     gap = largest_gap(subject.engine.predict(batch.X), got.A[-1])
     largest = max(1.0, float(np.abs(got.A[-1]).max()), *(float(np.abs(z).max()) for z in got.Z[1:]))
     yield gap, subject.tolerance * largest, f"{case.label}, predict"
+
+
+def refused(subject: Subject, capability: str) -> Findings:
+    """Whether an engine refuses, with the error for it, what it declares to lack."""
+    case = small_case(subject.dtype)
+    try:
+        getattr(subject.load(case), capability)(case.batch())
+    except MissingCapability:
+        yield 0.0, 0.5, f"{capability} is declared to be lacking"
+    else:
+        yield 1.0, 0.5, f"{capability} is declared to be lacking, and is there"
