@@ -7,11 +7,12 @@ import sys
 import numpy as np
 import pytest
 
-from deltarule import make_engine, train
+from deltarule import make_engine, train, train_many
 from deltarule.engines import Batch, EngineSettings, Epoch, check_engine, started_engine
-from deltarule.errors import InputError
+from deltarule.errors import Diverged, InputError
 from deltarule.maths import Network
 from deltarule.maths.dropout import mask_words, philox, philox_words
+from deltarule.training import StopFlag
 
 pytestmark = pytest.mark.oracle
 
@@ -49,35 +50,52 @@ def costs_of(engine, epoch, first=0):
     return np.concatenate(list(engine.epoch(epoch, first)))
 
 
+# Optimizations take most of the time of a compilation. The other tests run with them.
+CHEAP = {"JAX_DISABLE_MOST_OPTIMIZATIONS": "1", "JAX_PLATFORMS": "cpu"}
+
+
+def contract(lines, **environment):
+    """Run checks of the contract in a process of its own, since JAX is set up once in each."""
+    code = "from deltarule.engines import CHECKS, Promises, check_engine\n"
+    code += "from deltarule.engines.jax.engine import JaxEngine\n" + lines
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | CHEAP | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.slow
 def test_the_engine_passes_the_contract():
-    assert check_engine(make_engine("jax")).passed
+    # Every formula and rule in float64, and in float32 what is rounded or padded otherwise. All of
+    # it in both is ``deltarule check --engine jax``, in minutes.
+    contract(
+        "class Wide(JaxEngine):\n"
+        "    promises = Promises(tolerance={'float64': 64.0})\n"
+        "check_engine(Wide)\n"
+        "class Narrow(JaxEngine):\n"
+        "    promises = Promises(tolerance={'float32': 64.0})\n"
+        "check_engine(Narrow, checks=['shapes', 'weight_zero', 'dropout', 'step', 'update'])"
+    )
 
 
 @pytest.mark.slow
 def test_with_eight_devices_the_engine_passes_the_contract():
-    # A process of its own, since JAX counts its devices once. The formulas of the check "gradient"
-    # are the same on one device; what is different is how rows are split and padded.
-    code = (
-        "from deltarule.engines import CHECKS, check_engine, make_engine\n"
-        "engine = make_engine('jax')\n"
+    # The formulas and rules are those of one device; rows are split, padded and added otherwise.
+    contract(
+        "engine = JaxEngine()\n"
         "assert engine._where.count == 8\n"
-        "print(check_engine(engine, checks=[c for c in CHECKS if c != 'gradient']))"
+        "others = {'gradient', 'trajectory', 'state', 'not_finite', 'inputs_unchanged'}\n"
+        "check_engine(engine, checks=[check for check in CHECKS if check not in others])",
+        XLA_FLAGS="--xla_force_host_platform_device_count=8",
     )
-    environment = os.environ | {
-        "XLA_FLAGS": "--xla_force_host_platform_device_count=8",
-        "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",  # which takes most of the time
-        "JAX_PLATFORMS": "cpu",
-    }
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert "FAILED" not in done.stdout
 
 
 def test_products_of_bfloat16_keep_the_promise_of_their_eps():
-    checks = ["promises", "shapes", "weight_zero", "dropout", "step", "update", "state"]
+    checks = ["promises", "shapes", "weight_zero", "dropout", "update"]
     assert check_engine(make_engine("jax_bfloat16"), checks=checks).passed
 
 
@@ -159,7 +177,7 @@ def test_a_step_that_is_not_finite_is_the_last_and_changes_nothing():
     engine = loaded(settings={"rule": "adam"}, net=net)
     taken = loaded(settings={"rule": "adam"}, net=net)
     epoch = epoch_of(X, Y, w)
-    engine._steps_per_call = 3
+    engine._pace.steps = 3
     costs = costs_of(engine, epoch)
     assert len(costs) == 2
     np.testing.assert_array_equal(np.isfinite(costs), [True, False])
@@ -249,3 +267,68 @@ def test_the_process_keeps_its_own_choice_of_types():
     engine.gradient(Batch(X, Y, w, np.arange(21), 1))
     assert jax.config.jax_enable_x64 == before
     assert engine.theta.dtype == np.float64
+
+
+MANY = {"epochs": 3, "batch_size": 8, "averaging": 0.5, "dropout": 0.25}
+
+
+def test_many_networks_take_their_steps_together_and_equal_each_alone():
+    X, Y, _ = data(40)
+    folds = [np.arange(40) % 3 == k for k in range(3)]
+    per_network = {"learning_rate": [0.01, 0.02, 0.05], "l2": [0.1, 0.2, 0.5]}
+    together = train_many(
+        NET, X, Y, seeds=[1, 2, 3], validation=folds, engine="jax", **per_network, **MANY
+    )
+    assert [result.engine for result in together] == ["jax"] * 3
+    for k, result in enumerate(together):
+        values = {name: value[k] for name, value in per_network.items()}
+        alone = train(
+            NET, X, Y, seed=k + 1, validation=folds[k], engine="reference", **values, **MANY
+        )
+        np.testing.assert_allclose(result.theta, alone.theta, rtol=1e-9, atol=1e-12)
+        np.testing.assert_allclose(
+            result.history.column("validation_loss"), alone.history.column("validation_loss")
+        )
+        assert result.state.keys() == alone.state.keys()
+
+
+def test_a_network_that_diverges_or_stops_early_does_not_hold_up_the_others():
+    X, Y, _ = data(40)
+    ended = []
+
+    def stop_one(event):
+        ended.append(event.network)
+        return event.network == 1
+
+    found = train_many(
+        NET,
+        X,
+        Y,
+        seeds=[1, 2, 3, 4],
+        learning_rate=[0.01, 0.01, 1e300, 0.02],
+        rule="sgd",
+        engine="jax",
+        callbacks=[stop_one],
+        on_diverged="keep",
+        epochs=3,
+        batch_size=8,
+    )
+    assert isinstance(found[2], Diverged)
+    assert [len(found[k].history) for k in (0, 1, 3)] == [3, 1, 3]
+    assert ended.count(1) == 1
+
+
+def test_a_stop_ends_networks_that_wait_for_others():
+    X, Y, _ = data(40)
+    flag = StopFlag()
+    found = train_many(
+        NET,
+        X,
+        Y,
+        seeds=[1, 2],
+        engine="jax",
+        stop=flag,
+        callbacks=[lambda event: flag.stop() if event.network == 0 else None],
+        **(MANY | {"epochs": 1000}),
+    )
+    assert all(len(result.history) < 1000 for result in found)

@@ -7,7 +7,7 @@ contract.
 
 from __future__ import annotations
 
-from deltarule.engines.base import Batch, Engine, EngineSettings, Epoch
+from deltarule.engines.base import Batch, Engine, EngineGroup, EngineSettings, Epoch
 from deltarule.engines.checked import CheckedEngine
 from deltarule.engines.contract import CHECKS, ContractReport, check_engine
 from deltarule.engines.predictors import Predictor, make_predictor
@@ -28,6 +28,7 @@ __all__ = [
     "CheckedEngine",
     "ContractReport",
     "Engine",
+    "EngineGroup",
     "EngineSettings",
     "Epoch",
     "HostSnapshot",

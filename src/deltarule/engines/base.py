@@ -22,7 +22,7 @@ from deltarule.optimizers import RULES, Rule
 from deltarule.optimizers.scalars import in_interval
 from deltarule.settings import checked
 
-__all__ = ["Batch", "Engine", "EngineSettings", "Epoch"]
+__all__ = ["Batch", "Engine", "EngineGroup", "EngineSettings", "Epoch"]
 
 
 class Batch(NamedTuple):
@@ -160,6 +160,18 @@ class EngineSettings:
         return {name: value for name, value in (("l2", self.l2), ("l1", self.l1)) if value > 0}
 
 
+class EngineGroup(abc.ABC):
+    """Networks whose steps an engine takes together, each trained in a thread of its own."""
+
+    @abc.abstractmethod
+    def engine(self) -> Engine:
+        """An engine for one of the networks."""
+
+    @abc.abstractmethod
+    def leave(self) -> None:
+        """Say that one of the networks needs no more steps; the others do not wait for it."""
+
+
 class Engine(abc.ABC):
     """One network's parameters, and the operations that use and update them.
 
@@ -293,6 +305,14 @@ class Engine(abc.ABC):
     def copy_averaged(self, out: np.ndarray) -> None:
         """Copy ``averaged_theta`` to ``out``, of shape (p,)."""
         out[...] = self.averaged_theta
+
+    @classmethod
+    def group(cls, total: int, workers: int) -> EngineGroup | None:
+        """A group for ``total`` networks, of which ``workers`` are in training at a time.
+
+        None, the default, if each network has an engine on its own.
+        """
+        return None
 
     def snapshot(self, previous: Snapshot | None = None) -> Snapshot:
         """A copy of ``averaged_theta`` that stays where the engine computes until it is needed.

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from typing import Any, Literal, overload
 
-from deltarule.engines import Engine, EngineSettings
+from deltarule.engines import Engine, EngineGroup, EngineSettings, make_engine
 from deltarule.engines.threads import usable_threads
 from deltarule.errors import Diverged, InputError, Message
 from deltarule.maths import Network
@@ -74,7 +74,8 @@ def train_many(
 
     Result k equals ``train(net, X, Y, seed=seeds[k], learning_rate=learning_rate[k], …)`` bit for
     bit, for any number of threads. X and Y are checked once and shared: a network, a fold or a
-    bootstrap sample copies no rows.
+    bootstrap sample copies no rows. With ``engine="jax"`` one program takes the steps of up to 256
+    networks together, and a result equals that of ``train`` up to rounding.
 
     A sequence has one entry for each network, and all sequences have the same length; any other
     value is shared by all networks.
@@ -113,7 +114,7 @@ def train_many(
         the results of an uninterrupted one.
     workers : int, optional
         The number of networks trained at the same time; by default the environment variable
-        ``DELTARULE_THREADS``, else the number of cores of this process.
+        ``DELTARULE_THREADS``, else the number of cores of this process. ``"jax"`` has its own.
     progress : bool or callable, optional
         ``progress(done, total)`` is called in the calling thread after each network; True
         draws a bar on standard error.
@@ -212,6 +213,7 @@ def train_many(
             "that is to be recorded with train, which gives the same bits"
         )
     shared["engine"] = _check_arguments(net, data, per_run, shared)
+    group, workers = _group(shared["engine"], total, workers)
     flag = stop if stop is not None else StopFlag()
     bar = Bar(total) if progress is True else None
     pool: CheckpointPool | None = None
@@ -227,7 +229,13 @@ def train_many(
         slot = None if pool is None else pool.slot(str(index))
         with run_in_worker_thread(flag):
             given = {**shared, **per_run[index], "callbacks": epoch_callbacks}
-            return train(net, data, None, **given, checkpoint=slot)
+            if group is None:
+                return train(net, data, None, **given, checkpoint=slot)
+            try:
+                given["engine"] = group.engine()
+                return train(net, data, None, **given, checkpoint=slot)
+            finally:
+                group.leave()
 
     def report_progress(done: int, index: int) -> None:
         if bar is not None:
@@ -258,6 +266,19 @@ def train_many(
         trained = [result for result in results if isinstance(result, TrainingResult)]
         warn_of_many([result.findings for result in trained])
     return results
+
+
+# How many networks an engine may train together: each has a thread.
+_MOST_TOGETHER = 256
+
+
+def _group(engine: Any, total: int, workers: int) -> tuple[EngineGroup | None, int]:
+    """The group of engines that take steps together, if the engine has one, and the threads."""
+    if isinstance(engine, str):
+        engine = type(make_engine(engine))
+    together = min(total, _MOST_TOGETHER)
+    group: EngineGroup | None = engine.group(total, together)
+    return (None, workers) if group is None else (group, together)
 
 
 def _check_arguments(

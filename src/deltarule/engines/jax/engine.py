@@ -10,17 +10,33 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from deltarule.engines.base import Batch, Engine, EngineSettings, Epoch
+from deltarule.engines.base import Batch, Engine, EngineGroup, EngineSettings, Epoch
 from deltarule.engines.jax.devices import Placement, placement, types_of
 from deltarule.engines.jax.program import Rows, State, Structure, numbers_of, program
 from deltarule.engines.promises import Promises, Snapshot
 from deltarule.errors import InputError
 from deltarule.maths import Network
 
-__all__ = ["DeviceSnapshot", "JaxBfloat16Engine", "JaxEngine"]
+__all__ = ["DeviceSnapshot", "JaxBfloat16Engine", "JaxEngine", "Pace"]
 
 # Seconds that one call should take: Ctrl-C and ``stop`` take effect between calls.
 _CALL_SECONDS = 0.1
+
+
+class Pace:
+    """How many steps one call takes, so that it lasts about 0.1 seconds."""
+
+    def __init__(self) -> None:
+        self.steps = 1
+
+    def end(self, index: int, steps: int) -> int:
+        """The step that the next call ends before, of ``steps`` from ``index`` on."""
+        return min(index + self.steps, steps)
+
+    def took(self, steps: int, seconds: float) -> None:
+        """Learn from a call."""
+        fitting = int(_CALL_SECONDS * steps / max(seconds, 1e-7))
+        self.steps = max(1, min(fitting, 8 * self.steps))
 
 
 class DeviceSnapshot(Snapshot):
@@ -92,7 +108,7 @@ class JaxEngine(Engine):
         structure = Structure.of(network, settings, rates, self._bfloat16)
         self._program = program(structure, self._where)
         self._data: tuple[Any, Any] | None = None
-        self._steps_per_call = 1
+        self._pace = Pace()
         with types_of(network.dtype):
             numbers = numbers_of(network, settings, rates)
             self._numbers = jax.tree.map(self._where.share, numbers)
@@ -130,8 +146,14 @@ class JaxEngine(Engine):
         return state.get("mean", state["theta"]) if averaged else state["theta"]
 
     def is_finite(self) -> bool:
-        with types_of(self.net.dtype):
-            return bool(jnp.isfinite(self._state["theta"]).all())
+        return bool(np.isfinite(self.theta).all())
+
+    @classmethod
+    def group(cls, total: int, workers: int) -> EngineGroup:
+        """Networks whose steps are taken by one program, see :mod:`deltarule.engines.jax.many`."""
+        from deltarule.engines.jax.many import Group  # which needs this module
+
+        return Group(cls, total, workers)
 
     def snapshot(self, previous: Snapshot | None = None) -> Snapshot:
         with types_of(self.net.dtype):
@@ -221,7 +243,7 @@ class JaxEngine(Engine):
         rows = self._padded(X, self._where.padded(n), self.net.n_inputs, "X")
         with types_of(self.net.dtype):
             found = self._program.predict(self._averaged(averaged), rows)
-            return np.array(found[:n])
+            return np.array(found)[:n]
 
     def cost(self, batch: Batch, averaged: bool = False) -> float:
         X, Y, w, _, _ = self._batch(batch)
@@ -238,14 +260,14 @@ class JaxEngine(Engine):
         arrays, n = self._batch(batch), len(batch.X)
         with types_of(self.net.dtype):
             found = self._program.input_gradient(self._numbers, self._state["theta"], *arrays)
-            return np.array(found[:n])
+            return np.array(found)[:n]
 
     def sample_gradients(self, batch: Batch) -> np.ndarray:
         n = len(batch.X)
         arrays = self._batch(batch._replace(w=np.ones(n, self.net.dtype)))
         with types_of(self.net.dtype):
             found = self._program.sample_gradients(self._numbers, self._state["theta"], *arrays)
-            return np.array(found[:n])
+            return np.array(found)[:n]
 
     def penalty_cost(self) -> float:
         if not self.settings.penalties:
@@ -341,12 +363,10 @@ class JaxEngine(Engine):
         index = first
         while index < epoch.steps and not (self.stop is not None and self.stop()):
             started = time.perf_counter()
-            end = min(index + self._steps_per_call, epoch.steps)
+            end = self._pace.end(index, epoch.steps)
             costs = self._run(rows, rates, costs, index, end, size)
-            done = np.array(costs[index:end])
-            each = max(time.perf_counter() - started, 1e-7) / (end - index)
-            fitting = int(_CALL_SECONDS / each)
-            self._steps_per_call = max(1, min(fitting, 8 * self._steps_per_call))
+            done = np.array(costs)[index:end]
+            self._pace.took(end - index, time.perf_counter() - started)
             failed = np.flatnonzero(~np.isfinite(done))
             if failed.size:
                 yield done[: failed[0] + 1]

@@ -141,11 +141,17 @@ class Program:
         self.apply = jax.jit(self._apply, donate_argnums=0)
         self.steps = jax.jit(self._steps, donate_argnums=0, static_argnames="batch_size")
         # One state, settings, order and weights for each network; X and Y are shared.
-        rows = Rows(None, None, 0, None, 0, None, None, None, None)
+        rows = Rows(None, None, 0, None, 0, n_rows=0, size=None, first_step=0, divides=None)
+        values: dict[str, int | None] = dict.fromkeys(
+            ("total_weight", "clip_norm", "strengths", "key"), 0
+        )
+        values |= {"thresholds": 0, "factors": 0, "is_weight": None}
+        if net.frozen.any():
+            values["frozen"] = None
         self.steps_of_many = jax.jit(
             lambda states, numbers, rows_, rates, costs, first, end, batch_size: jax.vmap(
                 functools.partial(self._steps, batch_size=batch_size),
-                in_axes=(0, 0, rows, 0, 0, None, None),
+                in_axes=(0, values, rows, 0, 0, None, None),
             )(states, numbers, rows_, rates, costs, first, end),
             donate_argnums=0,
             static_argnames="batch_size",
