@@ -1,15 +1,16 @@
 """The JAX engine against PyTorch, on the device that each finds: rows per second of whole epochs.
 
-``python benchmarks/jax_engine.py [--configs S,L] [--rounds N] [--seconds T] [--devices D]``
+``python benchmarks/jax_engine.py [--configs S,L] [--against eager,compile] [--rounds N]``
 
 Each trains the same network from the same parameters with Adam on the squared error, on rows that
 are on the device, in batches in order; the costs of the first epoch are compared before anything is
 timed. ``eager`` and ``compile`` are PyTorch's (fused Adam; ``torch.compile`` of loss and gradient,
 with CUDA graphs on a GPU), in float32 without TF32, and with bfloat16 autocast for ``bf16``. All
-runs of a round are taken in turn; printed are medians over the rounds, and the median of the ratios
-of the JAX engine within each round. ``share`` is the arithmetic of the passes as a part of what the
-device does in a square matrix product of the same precision, measured here. What is not installed
-is not run, and is listed with the reason.
+runs of a round are taken in turn. On a GPU the table has medians over the rounds; on a CPU, which
+other work may share, the time is the process's own, on all its cores, and the table has the least.
+``share`` is the arithmetic of the passes as a part of what the device does in a square matrix
+product of the same precision, measured here. What is not installed is not run, and is listed with
+the reason.
 
 The configurations ``wide`` (4096, four layers, 8192 rows a step) and ``narrow`` (width 64, 11
 hidden layers, 2^17 rows a step) are for a GPU; without one they take minutes.
@@ -120,7 +121,7 @@ def torch_run(name: str, config: Config, bfloat16: bool) -> Run:
     return epoch
 
 
-def product_rate(bfloat16: bool, size: int) -> float:
+def product_rate(bfloat16: bool, size: int, clock: Callable[[], float]) -> float:
     """Floating-point operations per second of a square matrix product under JAX."""
     import jax
     import jax.numpy as jnp
@@ -132,13 +133,13 @@ def product_rate(bfloat16: bool, size: int) -> float:
     product(a).block_until_ready()
     took = []
     for _ in range(10):
-        started = time.perf_counter()
+        started = clock()
         product(a).block_until_ready()
-        took.append(time.perf_counter() - started)
+        took.append(clock() - started)
     return 2.0 * size**3 / min(took)
 
 
-def runs_of(config: Config, devices: int | None) -> dict[str, Run]:
+def runs_of(config: Config, against: list[str], devices: int | None) -> dict[str, Run]:
     """Everything that is installed, after one epoch that is not timed."""
     makers: dict[str, Callable[[], Run]] = {
         "jax": lambda: deltarule_run("jax", config, devices),
@@ -151,6 +152,8 @@ def runs_of(config: Config, devices: int | None) -> dict[str, Run]:
     }
     runs, expected = {}, None
     for name, make in makers.items():
+        if not name.startswith("jax") and name not in against:
+            continue
         try:
             run = make()
         except (MissingDependency, ModuleNotFoundError) as error:
@@ -164,40 +167,44 @@ def runs_of(config: Config, devices: int | None) -> dict[str, Run]:
     return runs
 
 
-def timed(run: Run, seconds: float) -> float:
+def timed(run: Run, seconds: float, clock: Callable[[], float]) -> float:
     """Seconds of an epoch: the mean of as many as take some time."""
-    started, count = time.perf_counter(), 0
-    while not count or time.perf_counter() - started < seconds:
+    started, count = clock(), 0
+    while not count or clock() - started < seconds:
         run()
         count += 1
-    return (time.perf_counter() - started) / count
+    return (clock() - started) / count
 
 
-def measure(config: Config, rounds: int, seconds: float, devices: int | None) -> None:
+def measure(config: Config, given: argparse.Namespace, on_cpu: bool) -> None:
     """Print the table of one configuration."""
-    runs = runs_of(config, devices)
+    clock = time.process_time if on_cpu else time.perf_counter
+    typical: Callable[[list[float]], float] = min if on_cpu else statistics.median
+    runs = runs_of(config, given.against.split(","), given.devices)
     took: dict[str, list[float]] = {name: [] for name in runs}
-    for _ in range(rounds):
+    for _ in range(given.rounds):
         for name, run in runs.items():
-            took[name].append(timed(run, seconds))
+            took[name].append(timed(run, given.seconds, clock))
     net = Network(config.widths)
     # Forward, and two products backward for each layer but the first, whose ∂C/∂x is not needed.
     products = 3 * net.n_multiply_adds - config.widths[0] * config.widths[1]
     size = min(max(config.widths[1], 256), 4096)
-    rates = {kind: product_rate(kind, size) for kind in (False, True)}
-    print("                  rows/s   median ratio of time to the JAX engine's   share")
+    rates = {kind: product_rate(kind, size, clock) for kind in (False, True)}
+    print("                  rows/s   time / time of the JAX engine   share")
     for name, times in took.items():
         base = took["jax bf16" if "bf16" in name else "jax"]
-        ratio = statistics.median(own / other for own, other in zip(times, base, strict=True))
-        speed = config.rows / statistics.median(times)
+        ratio = typical(times) / typical(base)
+        speed = config.rows / typical(times)
         share = 2 * products * speed / rates["bf16" in name]
-        print(f"{name:<14} {speed:10.3g}   {ratio:42.2f}   {share:5.2f}")
+        print(f"{name:<14} {speed:10.3g}   {ratio:29.2f}   {share:5.2f}")
 
 
 def main() -> None:
     """Measure the configurations that are asked for."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--configs", default="S,L", help=", ".join(CONFIGS))
+    others = "eager,compile,eager bf16,compile bf16,compiled"
+    parser.add_argument("--against", default=others, help=others)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=0.25)
     parser.add_argument("--devices", type=int)
@@ -207,7 +214,7 @@ def main() -> None:
     for name in given.configs.split(","):
         config = CONFIGS[name]
         print(f"{name}: {'-'.join(map(str, config.widths))}, {config.batch} rows a step")
-        measure(config, given.rounds, given.seconds, given.devices)
+        measure(config, given, engine.device == "cpu")
 
 
 if __name__ == "__main__":
