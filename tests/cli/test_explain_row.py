@@ -1,17 +1,25 @@
 """``deltarule explain MODEL DATA --row R``: what a model says about one row."""
 
+import dataclasses
 import math
 import re
+import shlex
+from pathlib import Path
 
 import numpy as np
 import pytest
 from tests.cli.conftest import NUMBERS
 
 from deltarule import explain
+from deltarule.cli.explain_row import part_of_training
 from deltarule.errors import InputError
-from deltarule.explain.row_answer import row_answer
+from deltarule.explain.number_format import short
+from deltarule.explain.portfolio_parts import portfolio_parts
+from deltarule.explain.row_answer import model_answer, row_answer
 from deltarule.tables import apply_schema, read_table
+from deltarule.tables.random_features import RandomFeatures
 from deltarule.tabular import TableModel
+from deltarule.tabular.portfolio.members import encoders_of
 
 ROW = 7
 
@@ -80,14 +88,168 @@ def test_a_class_with_its_probability(place, deltarule):
     assert "The loss (log loss) is" in out
 
 
-def test_a_portfolios_member_beside_the_whole(place, deltarule):
+def test_a_whole_portfolio(place, deltarule):
     outcome = answered(deltarule, "many.model", "numbers.csv", "--json").json
-    whole = float(TableModel.load("many.model").predict(table_of("numbers"))[ROW - 1])
-    assert outcome["answer"]["whole"] == pytest.approx(whole, rel=1e-6)
-    assert outcome["member"]
+    model, table = TableModel.load("many.model"), table_of("numbers")
+    answer, predictions = outcome["answer"], model.predict(table)
+    whole = float(predictions[ROW - 1])
+    assert answer["predicted"] == pytest.approx(whole, rel=1e-6)
+    assert answer["value"] == pytest.approx(whole, rel=1e-5)
+    assert answer["networks"] == sum(len(each.models) for each in model.members())
+    total = math.fsum(column["part"] for column in answer["columns"])
+    sizes = math.fsum(abs(column["part"]) for column in answer["columns"])
+    assert abs(answer["start"] + total - answer["value"]) < 2e-4 * sizes
+    actual = np.array([float(line.split(",")[-1]) for line in NUMBERS.splitlines()[1:]])
+    squares = (predictions - actual) ** 2
+    assert answer["loss"] == pytest.approx(squares[ROW - 1])
+    assert answer["larger"] == int((squares > squares[ROW - 1]).sum())
+    assert answer["typical_error"] == pytest.approx(math.sqrt(squares.mean()))
     out = answered(deltarule, "many.model", "numbers.csv").out
     assert "The portfolio predicts y as " in out
+    gap = short(abs(whole - actual[ROW - 1]), 6)
+    assert f"so the prediction is {gap} too" in out
+    assert "deltarule distill many.model numbers.csv --out one.model\n" in out
+
+
+def test_parts_of_a_portfolio_are_those_of_its_members(place):
+    """Of one member of one network the parts are those of that network."""
+    model = TableModel.load("many.model")
+    typed = apply_schema(model.schema, table_of("numbers"))
+    one = model.member()
+    alone = dataclasses.replace(one, models=one.models[:1], weight=1.0)
+    encoders = encoders_of([alone], model.portfolio.encoders)
+    # A portfolio predicts no number out of the range of training, a network may.
+    wide = dataclasses.replace(model.portfolio.target, low=-1e9, high=1e9)
+    portfolio = dataclasses.replace(
+        model.portfolio, target=wide, members=(alone,), encoders=encoders
+    )
+    single = model_answer(model.network(), typed, ROW - 1)
+    found = portfolio_parts(portfolio, typed.take([ROW - 1]))
+    assert found.value == pytest.approx(single.value, rel=1e-6)
+    assert found.start == pytest.approx(single.start, rel=1e-6)
+    sizes = sum(abs(each.part) for each in single.columns)
+    for each in single.columns:
+        assert found.columns[each.name] == pytest.approx(each.part, abs=2e-4 * sizes)
+
+
+def test_random_features_pass_slopes_on():
+    features = RandomFeatures(pairs=5, scale=2.0, n_inputs=3, n_columns=2)
+    rng = np.random.default_rng(0)
+    x, slopes, h = rng.normal(size=(4, 3)), rng.normal(size=(4, 10)), 1e-6
+
+    def at(points):
+        found = np.zeros((4, 10))
+        features.write(points, found)
+        return found
+
+    exact = features.input_slopes(at(x), slopes)
+    for k, step in enumerate(np.eye(3) * h):
+        numeric = ((at(x + step) - at(x - step)) / (2 * h) * slopes).sum(axis=1)
+        np.testing.assert_allclose(exact[:, k], numeric, atol=1e-7)
+
+
+def test_a_portfolios_member_beside_the_whole(place, deltarule):
+    name = TableModel.load("many.model").member().configuration.name
+    outcome = answered(deltarule, "many.model", "numbers.csv", "--member", name, "--json").json
+    whole = float(TableModel.load("many.model").predict(table_of("numbers"))[ROW - 1])
+    assert outcome["answer"]["whole"] == pytest.approx(whole, rel=1e-6)
+    assert outcome["member"] == name
+    out = answered(deltarule, "many.model", "numbers.csv", "--member", name).out
+    assert "The portfolio predicts y as " in out
     assert "Its network, which is explained:" in out
+
+
+@pytest.mark.parametrize("name", ["numbers", "classes", "many"])
+def test_other_cells_are_predicted_as_predict_does(place, name):
+    model = TableModel.load(f"{name}.model")
+    data = Path("numbers.csv" if name == "many" else f"{name}.csv")
+    typed = apply_schema(model.schema, read_table(data))
+    answer = model_answer(model, typed, ROW - 1)
+    head, *lines = data.read_text().splitlines()
+    names, n = head.split(","), 0
+    assert {change.name for change in answer.changes} == {each.name for each in answer.columns}
+    for change in answer.changes:
+        assert change.values
+        for cell, value in change.values:
+            row = lines[ROW - 1].split(",")
+            assert change.cell != cell
+            row[names.index(change.name)] = str(cell)
+            Path("other.csv").write_text(f"{head}\n{','.join(row)}\n")
+            outputs = model.outputs(apply_schema(model.schema, read_table("other.csv")))[0]
+            expected = outputs[model.classes.index(answer.predicted)] if model.classes else outputs
+            assert value == pytest.approx(float(expected), rel=1e-6)
+            n += 1
+    assert n >= 5
+    sizes = [change.largest(answer.value) for change in answer.changes]
+    assert sizes == sorted(sizes, reverse=True)
+    assert "Had one cell been another" in answer.text()
+
+
+@pytest.mark.parametrize("name", ["numbers", "classes", "many"])
+def test_a_row_without_a_target_is_explained_too(place, deltarule, name):
+    data = "numbers.csv" if name == "many" else f"{name}.csv"
+    whole = answered(deltarule, f"{name}.model", data, "--json").json["answer"]
+    lines = [line.rsplit(",", 1)[0] for line in Path(data).read_text().splitlines()]
+    Path("bare.csv").write_text("\n".join(lines) + "\n")
+    bare = answered(deltarule, f"{name}.model", "bare.csv", "--json").json["answer"]
+    assert (bare["actual"], bare["loss"]) == (None, None)
+    for key in ("predicted", "value", "start", "columns", "changes"):
+        assert bare[key] == whole[key], key
+    out = answered(deltarule, f"{name}.model", "bare.csv").out
+    assert "the table has no y for it to be compared with" in out
+    assert "loss" not in out
+    page = deltarule("explain", f"{name}.model", "bare.csv", "--row", ROW, "--html", "p.html")
+    assert page.status == 3
+    assert not Path("p.html").exists()
+
+
+def test_one_row_alone_is_tried_within_the_range_of_training(place):
+    model = TableModel.load("numbers.model")
+    Path("new.csv").write_text("a,b,k\n3,4.5,q\n")
+    typed = apply_schema(model.schema, read_table("new.csv"), need_target=False)
+    changes = {each.name: each for each in model_answer(model, typed, 0).changes}
+    assert [cell for cell, _ in changes["b"].values] == [0.0, 7.375, 14.75, 22.125, 29.5]
+    assert [cell for cell, _ in changes["k"].values] == ["p"]
+
+
+def test_more_columns_and_digits(place, deltarule):
+    few = answered(deltarule, "numbers.model", "numbers.csv", "--terms", 1).out
+    assert "2 other columns" in few
+    assert "--row 7 --terms 3\n" in few
+    most = answered(deltarule, "numbers.model", "numbers.csv", "--terms", 3).out
+    assert "other column" not in most
+    assert "C₆ = " not in most
+    numbers = [line.split()[-1] for line in most.split("What made it so")[1].splitlines()[1:6]]
+    assert len({len(number.partition(".")[2]) for number in numbers}) == 1  # decimals aligned
+    assert "−" not in numbers[0] or numbers[0].count("−") == 1
+
+
+@pytest.mark.parametrize("name", ["numbers", "many"])
+def test_which_part_of_the_training_a_row_was_in(place, deltarule, name):
+    model, table = TableModel.load(f"{name}.model"), table_of("numbers")
+    typed = apply_schema(model.schema, table)
+    parts = [part_of_training(model, typed, sample) for sample in range(len(typed))]
+    counts = {part: parts.count(part) for part in set(parts)}
+    assert counts == model.report["rows"]
+    said = {"train": "learned from", "valid": "validation row", "test": "did not see"}
+    out = answered(deltarule, f"{name}.model", "numbers.csv").out
+    assert said[parts[ROW - 1]] in out
+    lines = Path("numbers.csv").read_text().splitlines()
+    Path("other.csv").write_text("\n".join(lines[:40]) + "\n")
+    assert "whether the row was learned" in " ".join(
+        answered(deltarule, f"{name}.model", "other.csv").out.split()
+    )
+
+
+def test_commands_to_look_next_at_work_as_they_stand(place, deltarule):
+    Path("two words.csv").write_text(Path("numbers.csv").read_text().replace(",", ";"))
+    model = "numbers.model"
+    out = answered(deltarule, model, "two words.csv", "--delimiter", ";").out
+    commands = [shlex.split(line) for line in out.splitlines() if line.startswith("  deltarule ")]
+    assert len(commands) == 3
+    for program, *words in commands:
+        assert program == "deltarule"
+        assert deltarule(*words).status == 0, words
 
 
 def test_a_distilled_network(place, deltarule, monkeypatch):
@@ -103,10 +265,10 @@ def test_a_distilled_network(place, deltarule, monkeypatch):
 def test_the_derivation_of_the_loss_is_there_when_asked_for(place, deltarule):
     short = answered(deltarule, "classes.model", "classes.csv")
     assert "C₆ = " not in short.out
-    assert "below it is sample" not in short.out
+    assert "it is sample" not in short.out
     long = answered(deltarule, "classes.model", "classes.csv", "--depth", 1)
     assert "C₆ = Σ_j" in long.out
-    assert "below it is sample 6" in long.out
+    assert "in the derivation it is sample 6, from 0" in long.out
     both = answered(deltarule, "classes.model", "classes.csv", "--json").json
     assert both["derivations"]["cost"]["value"] == both["answer"]["loss"]
 

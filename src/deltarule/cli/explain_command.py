@@ -35,8 +35,9 @@ def explain(
         one(
             "--member",
             metavar="NAME",
-            help="A member of a portfolio, whose first network is explained; that of the highest "
-            "weight if not given.",
+            help="A member of a portfolio, whose first network is explained; if not given, the whole "
+            "portfolio answers on a row, and derivations are of the member of the highest weight "
+            "that has them.",
             group="What",
         ),
     ] = None,
@@ -142,7 +143,7 @@ def explain(
         one(
             "--terms",
             metavar="N",
-            help="Terms of a sum to show; the others are summed up in one line.",
+            help="Terms of a sum, or columns of a row, to show; the others are summed up in one line.",
             group="Output",
             read=whole,
         ),
@@ -189,8 +190,8 @@ def explain(
     """Derive any number of backpropagation, in a model or a step of its training.
 
     Without --weight, --bias, --activation, --node, --input and --column, print an overview, or
-    with --row the prediction for the row, the columns that made it so and the loss; with --depth
-    the derivation of the loss as well.
+    with --row the prediction for the row, the columns that made it so, what other cells would
+    make it, and the error; with --depth the derivation of the loss as well.
     """
     from deltarule.cli.run_explain import Question, answer
 

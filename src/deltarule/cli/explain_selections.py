@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 
 from deltarule.errors import InputError
 from deltarule.explain import Explanation
-from deltarule.explain.row_answer import RowAnswer
 
-__all__ = ["listed", "next_of_overview", "next_of_row", "numbers_of"]
+__all__ = ["listed", "next_of_overview", "numbers_of"]
 
 # The form of a selection: the count of numbers, their meaning, an example.
 _FORMS = {
@@ -45,19 +43,3 @@ def next_of_overview(explanation: Explanation, place: tuple[int, ...]) -> list[s
     return [
         f"next: --weight {weight}, and of one row with --row {row}; --html page.html for all of it"
     ]
-
-
-def next_of_row(row: RowAnswer, number: int | None) -> list[str]:
-    """Return hints with options that show more of a row: its largest column, its derivation."""
-    at = f"--row {number}"
-    hints = []
-    if row.columns:
-        name = shlex.quote(row.columns[0].name)
-        hints.append(f"{at} --column {name}: how that column enters, and what the loss makes of it")
-    hints.append(f"{at} --depth 3: the loss, number by number")
-    hints.append(f"{at} --html page.html: all of it, to explore")
-    if row.larger < max(1, row.rows // 20) and row.rows > 1:
-        hints.insert(0, "its loss is among the largest: check its cells and its target first")
-    if any(part.cell is None for part in row.columns[:3]):
-        hints.insert(0, "a cell that matters is missing, and another value stands in for it")
-    return ["Look next at:", *(f"  {hint}" for hint in hints)]

@@ -28,6 +28,7 @@ __all__ = [
     "plain",
     "say",
     "scores",
+    "shell_word",
     "spell",
     "spelled",
 ]
@@ -72,15 +73,15 @@ def spell(setting: Parameter) -> str:
     value = "none" if setting.value is None else setting.value
     if isinstance(value, Mapping):
         value = ",".join(f"{name}={each}" for name, each in value.items())
-    return f"{option} {_shell_word(str(value))}"
+    return f"{option} {shell_word(str(value))}"
 
 
-def _shell_word(text: str) -> str:
+def shell_word(text: str) -> str:
     r"""Return a text as a shell takes it for one argument: quoted where it must be.
 
     Examples
     --------
-    >>> print(_shell_word("größe=-1"), _shell_word("zip code"), _shell_word("it's\n"))
+    >>> print(shell_word("größe=-1"), shell_word("zip code"), shell_word("it's\n"))
     größe=-1 'zip code' $'it\'s\n'
     """
     if not text.isprintable():

@@ -6,23 +6,22 @@ import contextlib
 import dataclasses
 import tempfile
 import textwrap
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from deltarule.cli import output
-from deltarule.cli.explain_selections import listed, next_of_overview, next_of_row, numbers_of
+from deltarule.cli.explain_parts import derivations_of, latex_of, text_of
+from deltarule.cli.explain_question import Explained, Question
+from deltarule.cli.explain_row import next_of_row, part_of_training, wants_answer_only
+from deltarule.cli.explain_selections import numbers_of
 from deltarule.cli.output_paths import check_output_file, write_output
 from deltarule.cli.page_states import model_step, write_page_of
 from deltarule.cli.predict_command import load_table_model
 from deltarule.errors import DataError, FileError, InputError, Message, Parameter
-from deltarule.explain import Derivation, Explanation, explain, overview
-from deltarule.explain.derivation import DEPTH, TERMS, check_limits
-from deltarule.explain.number_format import DIGITS
-from deltarule.explain.render.latex import document
-from deltarule.explain.row_answer import row_answer
+from deltarule.explain import Derivation, Explanation, explain
+from deltarule.explain.row_answer import RowAnswer, model_answer, row_answer
 from deltarule.files import consistent_read
 from deltarule.tables import Table, apply_schema, read_table
 from deltarule.tabular import NetworkModel, PortfolioModel, RecordedTable, TableModel
@@ -36,46 +35,6 @@ __all__ = ["Question", "answer"]
 # derivatives. If the table has more rows, the first ones are explained.
 _MOST_NUMBERS = 4_000_000
 _PARTS = {"train": "a training row", "valid": "a validation row", "test": "a test row"}
-_SINGLE_ROW_KINDS = {"activation", "node", "input", "column"}
-
-
-@dataclasses.dataclass(frozen=True)
-class Question:
-    """The options of ``deltarule explain``."""
-
-    model: Path
-    data: str | None
-    table: str | None
-    sql: str | None
-    reading: Mapping[str, Any]
-    member: str | None
-    step: int | None
-    row: int | None
-    selected: Sequence[tuple[str, str]]
-    shown: Mapping[str, int]
-    latex: Path | None
-    html: Path | None
-    force: bool
-    as_json: bool
-    quiet: bool
-    run_recorded_sql: bool = False
-    image: tuple[int, ...] | None = None
-
-
-@dataclasses.dataclass(frozen=True)
-class _Explained:
-    """An explanation, the index of the chosen row in it (None for the mean), and facts to print."""
-
-    explanation: Explanation
-    sample: int | None
-    title: str
-    facts: dict[str, Any]
-    notes: tuple[str, ...] = ()
-    step: ReplayedStep | None = None
-    recording: Recording | None = None
-    recorded: RecordedTable | None = None
-    whole: Any = None
-    """What the portfolio predicts for the row: probabilities or a number; None without one."""
 
 
 def answer(question: Question) -> None:
@@ -100,23 +59,21 @@ def answer(question: Question) -> None:
         show("deriving")
         parts: list[tuple[str, Derivation | Explanation]] = []
         for selection in selections:
-            parts += _derivations(explained, *selection)
-        if not parts and explained.sample is None:
-            parts = [("overview", explained.explanation)]
+            parts += derivations_of(explained, *selection)
         row = None
         if not parts:
-            assert explained.sample is not None
-            row = row_answer(explained.explanation, explained.sample, whole=explained.whole)
-            parts = [("cost", explained.explanation.cost(explained.sample))]
-        # A row's answer stands for its derivation, unless how much of that is shown is asked for.
-        shown_parts = parts if row is None or question.shown else []
-        texts = [_text(part, question.shown) for _, part in shown_parts]
+            row, parts = _answer_or_overview(explained)
+        # A row's answer stands for its derivation, unless the depth of that is asked for.
+        shown_parts = parts if row is None or "depth" in question.shown else []
+        texts = [text_of(part, question.shown) for _, part in shown_parts]
         if row is not None:
-            texts.insert(0, "\n".join([row.text(), "", *next_of_row(row, question.row)]))
+            limits = {name: n for name, n in question.shown.items() if name != "depth"}
+            hints = next_of_row(row, question, explained.part)
+            texts.insert(0, "\n".join([row.text(**limits), *([""] if hints else []), *hints]))
         text = "\n\n".join(texts)
         as_dict = {name: part.to_dict(**question.shown) for name, part in parts}
         if question.latex is not None:
-            latex = _latex(parts, question.shown).encode()
+            latex = latex_of(parts, question.shown).encode()
             write_output(question.latex, question.force, latex)
         if question.html is not None:
             show("writing the page")
@@ -137,11 +94,11 @@ def answer(question: Question) -> None:
             "notes": notes,
             "written": written,
         }
-        answered = {} if row is None else {"answer": row.to_dict()}
-        output.json_object({**fields, **answered, "derivations": as_dict})
+        of_row = {} if row is None else {"answer": row.to_dict()}
+        output.json_object({**fields, **of_row, "derivations": as_dict})
     elif not question.quiet:
         below = explained.sample is not None and bool(shown_parts)
-        named = f"; below it is sample {explained.sample}" if below else ""
+        named = f"; in the derivation it is sample {explained.sample}, from 0" if below else ""
         title = f"{question.model}: {explained.title}{named}"
         title = textwrap.fill(title, 100, break_long_words=False, break_on_hyphens=False)
         output.say(f"{title}\n\n{text}")
@@ -150,7 +107,20 @@ def answer(question: Question) -> None:
             output.say(f"\nWrote {name}.")
 
 
-def _explain_step(question: Question, show: Any) -> _Explained:
+def _answer_or_overview(
+    explained: Explained,
+) -> tuple[RowAnswer | None, list[tuple[str, Derivation | Explanation]]]:
+    """Return what is shown where nothing is selected: of a row, or of the mean."""
+    explanation, sample = explained.explanation, explained.sample
+    if explanation is None:
+        return explained.answer, []
+    if sample is None:
+        return None, [("overview", explanation)]
+    row = explained.answer or row_answer(explanation, sample)
+    return row, [("cost", explanation.cost(sample))]
+
+
+def _explain_step(question: Question, show: Any) -> Explained:
     """Explain a step of the recorded training, or a row at the parameters before the step."""
     if question.table is not None or question.sql is not None:
         given = Parameter("table" if question.sql is None else "sql")
@@ -173,7 +143,7 @@ def _explain_step(question: Question, show: Any) -> _Explained:
         folder,
         lambda: (recorded_network(folder, load_table_model(folder)), load_recording(folder)),
     )
-    _refuse_member(question)
+    _refuse_member(question, model)
     recording.place(step)
     show("reading the table")
     recorded = RecordedTable.of(
@@ -187,7 +157,7 @@ def _explain_step(question: Question, show: Any) -> _Explained:
 
 def _explain_row_of_step(
     recorded: RecordedTable, step: ReplayedStep, row: int | None, place: RowPlace | None
-) -> _Explained:
+) -> Explained:
     recording, batch = recorded.recording, step.batch
     rows = [] if step.source_rows is None else step.source_rows.tolist()
     facts: dict[str, Any] = {
@@ -207,16 +177,14 @@ def _explain_row_of_step(
         f"{step.learning_rate:.6g}, {step.engine} engine, {step.dtype}"
     )
     if row is None:
-        return _Explained(explain(step), None, title, facts, step.notes, step, recording, recorded)
+        return Explained(explain(step), None, title, facts, step.notes, step, recording, recorded)
     assert place is not None  # a row has been located
     label = _label(recorded.table, row)
     if place.part == "train" and place.number in batch.rows:
         sample = int(np.flatnonzero(batch.rows == place.number)[0])
         facts |= {"row": row, "part": "train", "in_batch": True}
         title += f"; {label} is one of them"
-        return _Explained(
-            explain(step), sample, title, facts, step.notes, step, recording, recorded
-        )
+        return Explained(explain(step), sample, title, facts, step.notes, step, recording, recorded)
     if not place.part:
         raise DataError(
             f"{label} has no target, and was left out of the training; expected a row with a known "
@@ -236,10 +204,10 @@ def _explain_row_of_step(
     title = f"{label} alone, at the parameters before step {step.step} of {recording.end}"
     subject = dataclasses.replace(alone.subject, part_of=recording.n_training_rows)
     notes = (note, *step.notes)
-    return _Explained(Explanation(subject), 0, title, facts, notes, step, recording, recorded)
+    return Explained(Explanation(subject), 0, title, facts, notes, step, recording, recorded)
 
 
-def _explain_model(question: Question, show: Any) -> _Explained:
+def _explain_model(question: Question, show: Any) -> Explained:
     """Explain the trained model on the rows of a table."""
     folder = question.model
     stored, recording = consistent_read(
@@ -249,33 +217,37 @@ def _explain_model(question: Question, show: Any) -> _Explained:
             load_recording(folder) if is_recorded(folder) else None,
         ),
     )
-    model, what, which = _network_of(stored, question)
     show("reading the table")
+    single = stored if isinstance(stored, NetworkModel) else None
     recorded = None
-    table = _table(question, model, recording)
-    if recording is not None:
-        recorded = _with_table(model, recording, table)
+    table = _table(question, stored, single, recording)
+    if recording is not None and single is not None:
+        recorded = _with_table(single, recording, table)
     row = question.row
     if row is not None and not 1 <= row <= len(table):
         raise InputError(
             parameter="row", given=row, expected=f"a row of the table, from 1 to {len(table)}"
         )
-    typed = apply_schema(model.schema, table)
+    only_answer = wants_answer_only(question)
+    name = "" if stored.schema.target is None else stored.schema.target.name
+    typed = apply_schema(stored.schema, table, need_target=not only_answer or name in table)
     sample = None
     if row is not None:
         matches = np.flatnonzero(typed.rows == row - 1)
-        if not matches.size:
+        if not matches.size and not only_answer:
             raise DataError(
                 f"{_label(table, row)} has no target; expected a row with a known target, since a "
-                "cost compares with one"
+                "cost compares with one",
+                hint=Message("give ", Parameter("row"), " alone for its prediction"),
             )
-        sample = int(matches[0])
-    notes = [*typed.notes, *model.notes(typed)]
-    if isinstance(stored, PortfolioModel):
-        notes.append("'deltarule distill' trains one network to predict what all of them predict")
-    most = max(_MOST_NUMBERS // sum(model.model.net.widths), 1)
+        if not matches.size:
+            typed = apply_schema(stored.schema, table, need_target=False)
+        sample = int(np.flatnonzero(typed.rows == row - 1)[0])
+    part = None if sample is None else part_of_training(stored, typed, sample)
+    notes = [*typed.notes, *stored.notes(typed)]
+    most = max(_MOST_NUMBERS // _widest(stored), 1)
     when = "" if recording is None else f", after step {model_step(recording)} of its training"
-    title = f"{what} on {len(typed):,} rows{when}"
+    of_rows = f"{len(typed):,}"
     n_rows = len(typed)
     if len(typed) > most:
         kept = np.arange(most)
@@ -286,18 +258,59 @@ def _explain_model(question: Question, show: Any) -> _Explained:
             "give a shorter table for other rows"
         )
         typed = typed.take(kept)
-    facts: dict[str, Any] = {"step": None, "rows": len(typed), **which}
+    facts: dict[str, Any] = {"step": None, "rows": len(typed)}
+    label = f" on {of_rows} rows" if row is None else f", {_label(table, row)} of {of_rows}"
     if row is not None:
-        facts["row"] = row
-        title = f"{what}, {_label(table, row)} of {len(typed):,}{when}"
-    whole = None
-    if isinstance(stored, PortfolioModel) and sample is not None:
-        whole = stored.outputs(typed.take([sample]))[0]
+        facts |= {"row": row, "part": part or None}
+    if only_answer and (typed.target is None or (single is None and question.member is None)):
+        assert sample is not None
+        _refuse_member(question, single)
+        answered = model_answer(stored, typed, sample)
+        title = f"{'the portfolio' if single is None else 'the trained model'}{label}{when}"
+        return Explained(None, sample, title, facts, tuple(notes), answer=answered, part=part)
+    model, what, which = _network_of(stored, question)
+    facts |= which
+    if single is None and question.member is None:
+        notes += _why_that_member(stored)
     explanation = explain(model, typed)
+    answer = None
+    if sample is not None and not question.selected:
+        if question.member is None:
+            answer = model_answer(stored, typed, sample, explanation)
+        else:
+            whole = stored.outputs(typed.take([sample]))[0]
+            answer = row_answer(explanation, sample, model=model, typed=typed, whole=whole)
     if len(typed) < n_rows:
         explanation = Explanation(dataclasses.replace(explanation.subject, part_of=n_rows))
-    given = (title, facts, tuple(notes), None, recording, recorded, whole)
-    return _Explained(explanation, sample, *given)
+    given = (f"{what}{label}{when}", facts, tuple(notes), None, recording, recorded)
+    return Explained(explanation, sample, *given, answer=answer, part=part)
+
+
+def _widest(model: TableModel) -> int:
+    """Return the number of nodes of the model's widest network."""
+    if isinstance(model, NetworkModel):
+        return sum(model.model.net.widths)
+    assert isinstance(model, PortfolioModel)
+    return max(sum(each.net.widths) for member in model.members() for each in member.models)
+
+
+def _why_that_member(model: Any) -> list[str]:
+    """Return why the network that is explained is not of the member of the highest weight."""
+    first, chosen = model.members()[0].configuration, model.member().configuration
+    found = []
+    if first.name != chosen.name:
+        why = (
+            "learned the logarithm of the target"
+            if first.log_target
+            else ("has inputs that are mixtures of all columns")
+        )
+        found.append(
+            f"the network is not of the member of the highest weight, {first.name!r}, which {why}"
+        )
+    return [
+        *found,
+        "'deltarule distill' trains one network to predict what all of them predict",
+    ]
 
 
 def _network_of(stored: TableModel, question: Question) -> tuple[NetworkModel, str, dict[str, Any]]:
@@ -308,12 +321,12 @@ def _network_of(stored: TableModel, question: Question) -> tuple[NetworkModel, s
         what = f"network 1 of {count} of the member {name!r} (weight {share:.2f} in the portfolio)"
         return stored.network(question.member), what, {"member": name, "network": 1}
     assert isinstance(stored, NetworkModel)
-    _refuse_member(question)
+    _refuse_member(question, stored)
     return stored, "the trained model", {}
 
 
-def _refuse_member(question: Question) -> None:
-    if question.member is not None:
+def _refuse_member(question: Question, single: NetworkModel | None) -> None:
+    if question.member is not None and single is not None:
         raise InputError(
             Message(Parameter("member"), " was given for the model of a single network"),
             parameter="member",
@@ -330,7 +343,9 @@ def _with_table(model: NetworkModel, recording: Recording, table: Table) -> Reco
     return None
 
 
-def _table(question: Question, model: NetworkModel, recording: Recording | None) -> Table:
+def _table(
+    question: Question, model: TableModel, single: NetworkModel | None, recording: Recording | None
+) -> Table:
     if question.data is not None or question.sql is not None:
         return read_table(
             question.data,
@@ -340,79 +355,15 @@ def _table(question: Question, model: NetworkModel, recording: Recording | None)
             number_formats=model.schema.number_formats,
             **question.reading,
         )
-    if recording is None:
+    if recording is None or single is None:
         raise InputError(
             "DATA is missing; expected a file, or a model of 'fit --record', which knows where its "
             "table is; see 'deltarule explain --help'"
         )
-    return RecordedTable.of(model, recording, run_recorded_sql=question.run_recorded_sql).table
+    return RecordedTable.of(single, recording, run_recorded_sql=question.run_recorded_sql).table
 
 
 def _label(table: Table, row: int) -> str:
     """Name a row by its number, and by its line in the file if that differs."""
     where = table.where(row - 1)
     return f"row {row}" if where == f"row {row}" else f"row {row} ({where})"
-
-
-def _derivations(
-    explained: _Explained, kind: str, text: str, numbers: tuple[int, ...]
-) -> list[tuple[str, Derivation]]:
-    """Return the derivations of a selection by name; in a step, with the parameter's update."""
-    explanation, sample = explained.explanation, explained.sample
-    if kind in _SINGLE_ROW_KINDS and sample is None:
-        raise InputError(
-            Message(Parameter(kind), " is about one row"),
-            parameter=kind,
-            expected=Message(Parameter("row"), " R beside it, the number of a row of the table"),
-        )
-    if kind == "input":
-        assert sample is not None
-        return [(f"input {text}", explanation.input(_input(explained, text), sample))]
-    if kind == "column":
-        assert sample is not None
-        return [(f"column {text}", explanation.column(_column(explained, text), sample))]
-    name = f"{kind} {','.join(map(str, numbers))}"
-    try:
-        parts = [(name, getattr(explanation, kind)(*numbers, sample))]
-    except InputError as error:
-        prefixed = error.prefixed(Parameter(kind), f" {text}: ")
-        prefixed.parameter, prefixed.given = kind, text
-        raise prefixed from None
-    if kind in ("weight", "bias") and explained.facts.get("in_batch", explained.step is not None):
-        update = getattr(explanation, f"update_{kind}")
-        parts.append((f"update of {name}", update(*numbers)))
-    return parts
-
-
-def _input(explained: _Explained, text: str) -> int:
-    names = explained.explanation.subject.names.inputs
-    if text in names:
-        return int(names.index(text))
-    if text.isascii() and text.isdecimal() and int(text) < len(names):
-        return int(text)
-    raise InputError(
-        parameter="input",
-        given=text,
-        expected=f"one of {listed(names)}, or a number from 0 to {len(names) - 1}",
-    )
-
-
-def _column(explained: _Explained, text: str) -> str:
-    names = [column.name for column in explained.explanation.subject.columns]
-    if text not in names:
-        raise InputError(parameter="column", given=text, expected=f"one of {listed(names)}")
-    return text
-
-
-def _text(part: Derivation | Explanation, shown: Mapping[str, int]) -> str:
-    if isinstance(part, Derivation):
-        given: dict[str, Any] = dict(shown)
-        return part.text(**given, more="more: --depth {}")
-    limits = {"depth": DEPTH, "terms": TERMS, "digits": DIGITS} | dict(shown)
-    return overview.text(part, *check_limits(**limits), hint=next_of_overview)
-
-
-def _latex(parts: Sequence[tuple[str, Derivation | Explanation]], shown: Mapping[str, Any]) -> str:
-    if len(parts) == 1:
-        return parts[0][1].latex(**shown)
-    return document([part.latex(standalone=False, **shown) for _, part in parts])

@@ -31,7 +31,7 @@ from deltarule.maths import Loss, Network, numpy_namespace
 from deltarule.maths.backprop import forward_pass, loss_terms
 from deltarule.maths.input_checks import check_rows
 
-__all__ = ["Attributions", "attribute"]
+__all__ = ["THE_OUTPUT", "Attributions", "attribute"]
 
 _METHODS = ("integrated", "gradient")
 # The most numbers in the arrays of one batch of rows, or of points on their paths.
@@ -287,7 +287,7 @@ class _Function:
             self.engine = fast_engine(net, subject.theta, work)
             self.names: tuple[str, ...] = ("the loss",) * len(rows)
             return
-        self.net = net.with_changes(loss=_THE_OUTPUT)
+        self.net = net.with_changes(loss=THE_OUTPUT)
         self.engine = fast_engine(self.net, subject.theta, work)
         if of is None:
             j = self.over_rows(lambda X, _: self.engine.predict(X).argmax(axis=1), subject.X[rows])
@@ -353,7 +353,7 @@ def _the_output(xp: Any) -> Any:
     return from_output
 
 
-_THE_OUTPUT = Loss("the_output", _the_output)
+THE_OUTPUT = Loss("the_output", _the_output)
 
 
 def _row_numbers(subject: Subject, rows: Any) -> np.ndarray:

@@ -17,7 +17,7 @@ from deltarule.maths.printing.boxes import Box, Fraction, Terms, Words
 from deltarule.tables import TargetEncoder
 from deltarule.tables.column_encoders import CategoryEncoder, NumberEncoder
 
-__all__ = ["EncodedColumn", "EncodedTarget", "encoded_columns", "encoded_target"]
+__all__ = ["EncodedColumn", "EncodedTarget", "encoded_columns", "encoded_target", "table_cell"]
 
 _MEAN = Mark(Words("mean"), "mean")
 _STD = Mark(Words("std"), "std")
@@ -166,7 +166,7 @@ def encoded_columns(model: Any, typed: Any, dtype: Any) -> tuple[EncodedColumn, 
                 name=code.name,
                 kind=kind,
                 inputs=tuple(range(start, start + width)),
-                cells=tuple(_cell(cell, kind) for cell in cells),
+                cells=tuple(table_cell(cell, kind) for cell in cells),
                 code=code,
                 numbers=np.asarray(cells, dtype=np.float64) if numeric else None,
                 dtype=np.dtype(dtype),
@@ -176,8 +176,14 @@ def encoded_columns(model: Any, typed: Any, dtype: Any) -> tuple[EncodedColumn, 
     return tuple(found)
 
 
-def _cell(cell: Any, kind: str) -> Any:
-    """A cell as in the table, a date as ISO text; None where missing."""
+def table_cell(cell: Any, kind: str) -> Any:
+    """Return a cell as in the table, a date as ISO text; None where missing.
+
+    Examples
+    --------
+    >>> table_cell(19.5, "date"), table_cell(2.0, "number"), table_cell(float("nan"), "number")
+    ('1970-01-20 12:00:00', 2.0, None)
+    """
     if cell is None or (isinstance(cell, float) and np.isnan(cell)):
         return None
     if kind == "date":

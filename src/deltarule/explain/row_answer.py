@@ -1,31 +1,37 @@
-"""What a model says about one row: the prediction, the columns that made it so, and the loss.
+"""What a model says about one row: the prediction, the columns that made it so, and its error.
 
-The prediction and the attributions of its columns are in the units of the table: those of the
-target where it is a number, percentage points of a probability where it is a class. Attributions
-are integrated gradients, so they add up to the prediction less that of a row of zeros: of average
-numbers, with no level of any category.
+The prediction and the parts of its columns are in the units of the table: those of the target where
+it is a number, percentage points of a probability where it is a class. The parts are integrated
+gradients, so they add up to the prediction less that of a start: a row of average numbers, with no
+level of any category, which no table has. What the prediction would be with another cell is
+computed beside them, since a part does not say so. :mod:`deltarule.explain.row_text` writes both as
+text.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import textwrap
 from typing import Any
 
 import numpy as np
 
-from deltarule.errors import InputError, printable
+from deltarule.errors import InputError
 from deltarule.explain.attributions import attribute
+from deltarule.explain.cell_changes import CellChange, cell_changes
+from deltarule.explain.columns import table_cell
 from deltarule.explain.explanation import Explanation
-from deltarule.explain.number_format import json_number, short
+from deltarule.explain.number_format import json_number
+from deltarule.explain.portfolio_parts import portfolio_parts
+from deltarule.explain.row_text import row_text
+from deltarule.explain.subject_builders import subject_of
 from deltarule.explain.words import record_words
+from deltarule.tables import TextColumn, TypedColumns
+from deltarule.tabular import NetworkModel, PortfolioModel, TableModel
+from deltarule.tabular.network_fit import true_values
 from deltarule.tabular.network_targets import decode_outputs
+from deltarule.tabular.scores import row_losses
 
-__all__ = ["ColumnPart", "RowAnswer", "row_answer"]
-
-# Columns that a text lists; the others are added up in one line.
-_LISTED = 8
-_WIDTH = 100
+__all__ = ["ColumnPart", "RowAnswer", "model_answer", "row_answer"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,14 +45,14 @@ class ColumnPart:
 
 @dataclasses.dataclass(frozen=True)
 class RowAnswer:
-    """The prediction of a network for one row, taken apart by columns, and its loss.
+    """The prediction for one row, taken apart by columns, and its error.
 
     Attributes
     ----------
     target : str
         The name of the target's column.
     predicted, actual : float or str
-        The network's prediction and the table's cell: numbers, or labels.
+        The prediction and the table's cell: numbers, or labels; ``actual`` is None if unknown.
     value, start : float
         The number that is taken apart, and the same of a row of zeros: the prediction in the
         target's unit, or the probability of the predicted class.
@@ -54,12 +60,18 @@ class RowAnswer:
         The parts of ``value - start``, the largest first.
     error : float
         The sum of the parts less ``value - start``, from the numerical integration.
-    loss, mean_loss : float
-        C_i, and the weighted mean over the rows.
+    loss, mean_loss : float or None
+        The loss of the row, and the weighted mean over the rows; None without a target.
     larger, rows : int
         The number of rows with a larger loss, and of rows in all.
     loss_words : str
         The loss in words.
+    typical_error : float or None
+        Of a number: the root of the weighted mean square of the rows' errors, in its unit.
+    changes : tuple of CellChange
+        What would be predicted with other cells, the column of the largest change first.
+    networks : int
+        How many networks make the prediction; 1 unless it is that of a whole portfolio.
     whole : float, str or None
         What the whole portfolio predicts, if the network is of a member; None without one.
     whole_probability : float or None
@@ -73,11 +85,14 @@ class RowAnswer:
     start: float
     columns: tuple[ColumnPart, ...]
     error: float
-    loss: float
-    mean_loss: float
+    loss: float | None
+    mean_loss: float | None
     larger: int
     rows: int
     loss_words: str
+    typical_error: float | None = None
+    changes: tuple[CellChange, ...] = ()
+    networks: int = 1
     whole: Any = None
     whole_probability: float | None = None
 
@@ -86,63 +101,17 @@ class RowAnswer:
         """Whether the target is a number."""
         return not isinstance(self.predicted, str)
 
-    def text(self) -> str:
-        """The answer in plain text."""
-        return "\n".join([*self._prediction(), "", *self._parts(), "", *self._loss()])
+    def text(self, *, terms: int | None = None, digits: int | None = None) -> str:
+        """The answer in plain text.
 
-    def _prediction(self) -> list[str]:
-        name = printable(self.target)
-        who = f"{name} is predicted"
-        lines = []
-        if self.whole is not None:
-            known = _label(self.whole, self.whole_probability)
-            lines += [
-                f"The portfolio predicts {name} as {known}.",
-                "Its network, which is explained:",
-            ]
-        probability = None if self.is_number else self.value
-        table = short(self.actual, 6) if self.is_number else repr(self.actual)
-        line = f"{who} as {_label(self.predicted, probability)}; the table has {table}, "
-        if not self.is_number:
-            verdict = "right" if self.predicted == self.actual else "wrong"
-            return [*lines, f"{line}so the prediction is {verdict}."]
-        gap = self.predicted - self.actual
-        if gap == 0:
-            return [*lines, f"{line}the same."]
-        word = "high" if gap > 0 else "low"
-        return [*lines, f"{line}so the prediction is {short(abs(gap), 6)} too {word}."]
-
-    def _parts(self) -> list[str]:
-        scale = 1.0 if self.is_number else 100.0
-        digits = 4
-        unit = (
-            f"in the unit of {printable(self.target)}"
-            if self.is_number
-            else f"in percentage points of the probability of {printable(repr(self.predicted))}"
-        )
-        shown, others = self.columns[:_LISTED], self.columns[_LISTED:]
-        rows = [("inputs of 0: average numbers, no levels", "", short(scale * self.start, 6))]
-        rows += [(printable(c.name), _cell(c.cell), _signed(scale * c.part, digits)) for c in shown]
-        if others:
-            rest = sum(column.part for column in others)
-            many = f"{len(others)} other column{'s' if len(others) > 1 else ''}"
-            rows.append((many, "", _signed(scale * rest, digits)))
-        rows.append(("together, the prediction", "", short(scale * self.value, 6)))
-        widths = [max(len(row[i]) for row in rows) for i in range(3)]
-        lines = [
-            f"  {a.ljust(widths[0])}  {b.ljust(widths[1])}  {c.rjust(widths[2])}"
-            for a, b, c in rows
-        ]
-        return [f"What made it so, {unit}:", *lines]
-
-    def _loss(self) -> list[str]:
-        count = f"{self.larger} of {self.rows} rows have a larger one"
-        if not self.larger:
-            count = f"no other of {self.rows} rows has a larger one"
-        mean = f"the mean over the rows is {short(self.mean_loss, 4)}"
-        words = self.loss_words + (" of the standardised number" if self.is_number else "")
-        line = f"The loss ({words}) is {short(self.loss, 4)}; {mean}, and {count}."
-        return textwrap.wrap(line, _WIDTH)
+        Parameters
+        ----------
+        terms : int, optional
+            The number of columns that are listed; 8 if not given.
+        digits : int, optional
+            The significant digits of the prediction; 6 if not given.
+        """
+        return row_text(self, terms=terms, digits=digits)
 
     def to_dict(self) -> dict[str, Any]:
         """The answer as a dictionary for JSON."""
@@ -153,14 +122,77 @@ class RowAnswer:
             {"name": each.name, "cell": _plain(each.cell), "part": json_number(each.part)}
             for each in self.columns
         ]
+        found["changes"] = [
+            {
+                "name": each.name,
+                "cell": _plain(each.cell),
+                "values": [
+                    {"cell": _plain(cell), "value": json_number(value)}
+                    for cell, value in each.values
+                ],
+            }
+            for each in self.changes
+        ]
         return found
 
     def __str__(self) -> str:
         return self.text()
 
 
-def row_answer(explanation: Explanation, sample: int, *, whole: Any = None) -> RowAnswer:
-    """The prediction of a row of a table in the table's units, with the parts of its columns.
+def model_answer(
+    model: TableModel, typed: TypedColumns, sample: int, explanation: Explanation | None = None
+) -> RowAnswer:
+    """What a model of a table predicts for a row, in the table's units, and why.
+
+    Of a portfolio, the parts are those of all its networks together. Without a target there is no
+    error.
+
+    Parameters
+    ----------
+    model : TableModel
+    typed : TypedColumns
+        Rows of a table, by :func:`~deltarule.tables.apply_schema` with the model's schema.
+    sample : int
+        The number of the row among them.
+    explanation : Explanation, optional
+        That of a single network on these rows, if there is one already.
+
+    Examples
+    --------
+    See ``deltarule explain MODEL DATA --row R``, which prints it.
+    """
+    if isinstance(model, PortfolioModel):
+        return _portfolio_answer(model, typed, sample)
+    assert isinstance(model, NetworkModel)
+    if typed.target is not None:
+        explanation = explanation or Explanation(subject_of(model, typed))
+        return row_answer(explanation, sample, model=model, typed=typed)
+    # The passes compare with a target; a stand-in takes its place, and nothing of that is kept.
+    stand_in: Any = np.zeros(len(typed))
+    if model.classes:
+        stand_in = TextColumn(np.zeros(len(typed), dtype=np.int32), [model.classes[0]])
+    filled = dataclasses.replace(typed, target=stand_in)
+    found = row_answer(Explanation(subject_of(model, filled.take([sample]))), 0)
+    k = _class_number(model, found.predicted)
+    unknown: dict[str, Any] = {"actual": None, "loss": None, "mean_loss": None}
+    return dataclasses.replace(
+        found,
+        **unknown,
+        typical_error=None,
+        rows=len(typed),
+        changes=cell_changes(model, typed, sample, [each.name for each in found.columns], k),
+    )
+
+
+def row_answer(
+    explanation: Explanation,
+    sample: int,
+    *,
+    model: TableModel | None = None,
+    typed: TypedColumns | None = None,
+    whole: Any = None,
+) -> RowAnswer:
+    """The prediction of a network for a row of a table in the table's units, with its parts.
 
     Parameters
     ----------
@@ -168,6 +200,8 @@ def row_answer(explanation: Explanation, sample: int, *, whole: Any = None) -> R
         Of a table model on rows of a table.
     sample : int
         The number of the row in the explanation.
+    model, typed : TableModel and TypedColumns, optional
+        The model and the rows that are explained, to predict the row with other cells.
     whole : array or number, optional
         What the whole portfolio predicts for the row: probabilities, or a number.
 
@@ -195,22 +229,27 @@ def row_answer(explanation: Explanation, sample: int, *, whole: Any = None) -> R
     code, actual = target.code, target.cells[sample]
     outputs = subject.forward.A[-1][sample]
     decoded = decode_outputs(net, code, outputs[None])[0]
+    k = typical = None
+    losses, w = subject.per_sample.loss, subject.w
     if code.task == "regression":
         best, sign, scale, shift = 0, 1.0, float(code.std), float(code.mean)
         predicted: Any = float(decoded)
         actual = float(actual)
+        truth = np.array(target.cells, dtype=np.float64)
+        gaps = decode_outputs(net, code, subject.forward.A[-1]) - truth
+        typical = _root_mean_square(gaps, w)
     else:
-        number = int(np.argmax(decoded))
-        predicted, actual = str(code.classes[number]), str(actual)
+        k = int(np.argmax(decoded))
+        predicted, actual = str(code.classes[k]), str(actual)
         one = net.n_outputs == 1
-        best, sign = (0, 1.0 if number else -1.0) if one else (number, 1.0)
+        best, sign = (0, 1.0 if k else -1.0) if one else (k, 1.0)
         # Of two classes with one output, the probability of the first is 1 − a.
         scale, shift = sign, 0.0 if sign > 0 else 1.0
     found = attribute(subject, rows=[sample], of=best)
     parts = scale * found.by_column[0]
     cells = {column.name: column.cells[sample] for column in subject.columns}
-    order = np.argsort(-np.abs(parts), kind="stable")
-    losses, w = subject.per_sample.loss, subject.w
+    names = [name for name, _ in found.columns]
+    columns = _sorted_parts({name: (cells[name], parts[i]) for i, name in enumerate(names)})
     portfolio: Any = None
     share: float | None = None
     if whole is not None:
@@ -218,43 +257,87 @@ def row_answer(explanation: Explanation, sample: int, *, whole: Any = None) -> R
         portfolio = float(values[0])
         if code.task != "regression":
             portfolio, share = str(code.classes[int(values.argmax())]), float(values.max())
+    changes: tuple[CellChange, ...] = ()
+    if model is not None and typed is not None:
+        changes = cell_changes(model, typed, sample, [each.name for each in columns], k)
     return RowAnswer(
         target=target.name,
         predicted=predicted,
         actual=actual,
         value=scale * float(found.value[0]) + shift,
         start=scale * float(found.baseline_value[0]) + shift,
-        columns=tuple(
-            ColumnPart(found.columns[i][0], cells[found.columns[i][0]], float(parts[i]))
-            for i in order
-        ),
+        columns=columns,
         error=scale * float(found.error[0]),
         loss=cost.value,
         mean_loss=float(w @ losses),
         larger=int((losses > cost.value).sum()),
         rows=len(losses),
         loss_words=record_words(net.loss),
+        typical_error=typical,
+        changes=changes,
         whole=portfolio,
         whole_probability=share,
     )
 
 
-def _label(value: Any, probability: float | None) -> str:
-    if not isinstance(value, str):
-        return short(value, 6)
-    known = "" if probability is None else f", with a probability of {short(100 * probability)} %"
-    return printable(repr(value)) + known
+def _portfolio_answer(model: PortfolioModel, typed: TypedColumns, sample: int) -> RowAnswer:
+    """The answer of all networks of a portfolio together."""
+    row = typed.take([sample])
+    own = model.outputs(row)[0]
+    k = None if model.task == "regression" else int(np.argmax(own))
+    predicted: Any = float(own) if k is None else str(model.classes[k])
+    parts = portfolio_parts(model.portfolio, row, k or 0)
+    cells = {
+        name: (table_cell(row.columns[name][0], model.schema[name].kind), part)
+        for name, part in parts.columns.items()
+    }
+    columns = _sorted_parts(cells)
+    actual = loss = mean_loss = typical = None
+    larger, words = 0, "log loss" if model.classes else "squared error"
+    if typed.target is not None:
+        outputs, truth = model.outputs(typed), true_values(model.target, typed)
+        losses = row_losses(model.task, truth, outputs)
+        weights = np.ones(len(typed)) if typed.weights is None else typed.weights
+        w = weights / weights.sum() if weights.sum() > 0 else weights
+        actual = str(typed.target[sample]) if model.classes else float(truth[sample])
+        loss, mean_loss = float(losses[sample]), float(w @ losses)
+        larger = int((losses > loss).sum())
+        typical = None if model.classes else _root_mean_square(outputs - truth, w)
+    return RowAnswer(
+        target="target" if model.schema.target is None else model.schema.target.name,
+        predicted=predicted,
+        actual=actual,
+        value=parts.value,
+        start=parts.start,
+        columns=columns,
+        error=parts.error,
+        loss=loss,
+        mean_loss=mean_loss,
+        larger=larger,
+        rows=len(typed),
+        loss_words=words,
+        typical_error=typical,
+        changes=cell_changes(model, typed, sample, [each.name for each in columns], k),
+        networks=sum(len(member.models) for member in model.members()),
+    )
 
 
-def _signed(x: float, digits: int) -> str:
-    return f"+{short(x, digits)}" if x > 0 else short(x, digits)
+def _sorted_parts(parts: dict[str, tuple[Any, Any]]) -> tuple[ColumnPart, ...]:
+    """Return the parts of the columns, given with their cells, the largest first."""
+    found = [ColumnPart(name, cell, float(part)) for name, (cell, part) in parts.items()]
+    return tuple(sorted(found, key=lambda each: -abs(each.part)))
 
 
-def _cell(cell: Any) -> str:
-    if cell is None:
-        return "missing"
-    text = short(cell, 6) if isinstance(cell, float) else printable(str(cell))
-    return text if len(text) <= 30 else f"{text[:29]}…"
+def _root_mean_square(gaps: np.ndarray, w: np.ndarray) -> float | None:
+    """√(Σ wᵢ gᵢ² / Σ wᵢ), without a square that overflows; None for rows without weight."""
+    largest = float(np.abs(gaps).max())
+    if w.sum() <= 0:
+        return None
+    return largest * float(np.sqrt(w @ (gaps / (largest or 1.0)) ** 2 / w.sum()))
+
+
+def _class_number(model: TableModel, predicted: Any) -> int | None:
+    return model.classes.index(predicted) if model.classes else None
 
 
 def _plain(value: Any) -> Any:

@@ -261,7 +261,7 @@ def column_codes(
 
 def of_all_columns(encoder: TableEncoder) -> ColumnCode | None:
     """Return the code of the features of all columns together, if there are any."""
-    random = encoder._of_all
+    random = encoder.of_all
     if random is None:
         return None
     n = len(random.weights)

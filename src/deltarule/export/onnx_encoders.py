@@ -82,7 +82,7 @@ def encoder_nodes(inputs: InputColumns, encoder: TableEncoder, dtype: Any) -> Gr
     features: GraphValue = graph.node("Concat", *(value for value, _ in plan.pieces), axis=1)
     columns = np.argsort(order, kind="stable").tolist()
     features = graph.cast(graph.columns(features, columns, len(order)), dtype)
-    of_all = encoder._of_all
+    of_all = encoder.of_all
     if of_all is not None:
         # Of the features as they were rounded, which is what training saw.
         rows = graph.cast(features, np.float64)

@@ -94,6 +94,30 @@ class RandomFeatures:
                 angles += column[:, None] * weights
             out[block, : self.pairs], out[block, self.pairs :] = np.sin(angles), np.cos(angles)
 
+    def input_slopes(
+        self, found: NDArray[np.float64], slopes: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Return ∂f/∂x of encoded rows, shape (rows, n_inputs), for a function f of the features.
+
+        ∂f/∂x = Σ_k (cos(x·w_k) ∂f/∂sin_k − sin(x·w_k) ∂f/∂cos_k) w_k
+
+        Parameters
+        ----------
+        found, slopes : arrays of shape (rows, 2K)
+            The features of the rows, and the derivatives of f by them.
+
+        Examples
+        --------
+        >>> features = RandomFeatures(pairs=1, scale=1.0, n_inputs=1, n_columns=1)
+        >>> found = np.zeros((1, 2))
+        >>> features.write(np.zeros((1, 1)), found)
+        >>> bool(features.input_slopes(found, np.ones((1, 2)))[0, 0] == features.weights[0, 0])
+        True
+        """
+        k = self.pairs
+        of_angles = found[:, k:] * slopes[:, :k] - found[:, :k] * slopes[:, k:]
+        return np.asarray(of_angles @ self.weights.T)
+
 
 def _is_number(value: Any, *kinds: type) -> bool:
     """Return whether a value is of one of these kinds, and no truth value."""

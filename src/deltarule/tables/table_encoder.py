@@ -90,6 +90,7 @@ class TableEncoder:
         The name of each feature: ``age``, ``age=(missing)``, ``town=Ulm``.
     feature_columns : tuple of str
         The column each feature comes from; ``(all)`` for those of all columns.
+    of_all : RandomFeatures, DerivedFeatures or None
 
     Raises
     ------
@@ -141,7 +142,7 @@ class TableEncoder:
         self.min_rows = None if min_rows is None else int(min_rows)
         self.random_features, self.random_scale = random_features, random_scale
         self.derived = tuple(derived)
-        self._of_all: Any = None
+        self.of_all: Any = None
         self.column_encoders: tuple[NumberEncoder | CategoryEncoder, ...] = ()
         self._schema: Schema | None = None
 
@@ -149,7 +150,7 @@ class TableEncoder:
     def feature_names(self) -> tuple[str, ...]:
         """The name of each feature."""
         names = [name for encoder in self._check_fitted() for name in encoder.features()]
-        return (*names, *(self._of_all.features() if self._of_all else ()))
+        return (*names, *(self.of_all.features() if self.of_all else ()))
 
     @property
     def feature_columns(self) -> tuple[str, ...]:
@@ -165,7 +166,7 @@ class TableEncoder:
     @property
     def _n_of_all(self) -> int:
         """The number of features of all columns together."""
-        return len(self._of_all.features()) if self._of_all else 0
+        return len(self.of_all.features()) if self.of_all else 0
 
     def _check_fitted(self) -> tuple[NumberEncoder | CategoryEncoder, ...]:
         if not self.column_encoders:
@@ -258,13 +259,13 @@ class TableEncoder:
         if self.random_features:
             size = len(inputs), sum(map(bool, names))
             random = RandomFeatures(self.random_features, self.random_scale, *size)
-        self._of_all = features_of_all(self.derived, random, inputs)
+        self.of_all = features_of_all(self.derived, random, inputs)
 
     def _write_of_all(self, matrix: NDArray[Any]) -> None:
         """Write the features of all columns, computed from those of each."""
-        if self._of_all:
+        if self.of_all:
             width = self.n_features - self._n_of_all
-            self._of_all.write(matrix[:, :width], matrix[:, width:])
+            self.of_all.write(matrix[:, :width], matrix[:, width:])
 
     def write_cross_fitted(
         self,

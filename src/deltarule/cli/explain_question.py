@@ -1,0 +1,60 @@
+"""What ``deltarule explain`` is asked, and what it found before anything is printed."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from deltarule.explain import Explanation
+from deltarule.explain.row_answer import RowAnswer
+from deltarule.tabular import RecordedTable
+from deltarule.training import Recording, ReplayedStep
+
+__all__ = ["Explained", "Question"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Question:
+    """The options of ``deltarule explain``."""
+
+    model: Path
+    data: str | None
+    table: str | None
+    sql: str | None
+    reading: Mapping[str, Any]
+    member: str | None
+    step: int | None
+    row: int | None
+    selected: Sequence[tuple[str, str]]
+    shown: Mapping[str, int]
+    latex: Path | None
+    html: Path | None
+    force: bool
+    as_json: bool
+    quiet: bool
+    run_recorded_sql: bool = False
+    image: tuple[int, ...] | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Explained:
+    """An explanation, the index of the chosen row in it (None for the mean), and facts to print.
+
+    There is no explanation where only the answer on a row is wanted, and no network has one: of a
+    portfolio, or of a row without a target.
+    """
+
+    explanation: Explanation | None
+    sample: int | None
+    title: str
+    facts: dict[str, Any]
+    notes: tuple[str, ...] = ()
+    step: ReplayedStep | None = None
+    recording: Recording | None = None
+    recorded: RecordedTable | None = None
+    answer: RowAnswer | None = None
+    """What the model says about the row, where that is wanted and already known."""
+    part: str | None = None
+    """The part of the training that the row was in; None if that is said elsewhere."""
