@@ -279,3 +279,21 @@ def test_rows_of_arrays_have_no_columns():
     e = explain(Network([1, 1], [], bias=False), [[2.0]], [[1.0]], theta=[0.25])
     with pytest.raises(InputError, match="do not come from a table"):
         row_answer(e, 0)
+
+
+def test_a_table_before_the_model_says_the_order(place, deltarule):
+    for command in ("explain", "predict"):
+        outcome = deltarule(command, "numbers.csv", "numbers.model")
+        assert outcome.status == 3
+        assert "MODEL DATA" in outcome.err
+
+
+def test_a_number_far_from_training_is_noted(place, deltarule):
+    Path("far.csv").write_text("a,b,k\n3,4500,q\n")
+    for command in (
+        ("explain", "numbers.model", "far.csv", "--row", 1),
+        ("predict", "many.model", "far.csv"),
+    ):
+        outcome = deltarule(*command)
+        assert outcome.status == 0
+        assert "column 'b': 1 cell is far outside the range of training" in outcome.err

@@ -76,7 +76,8 @@ def test_missing_columns_are_all_named(schema, make_table):
         apply_schema(schema, new)
     assert str(caught.value) == (
         "new.csv lacks 3 of the columns the model needs: 'age' (is it 'Age'?), 'town', "
-        "'w' (the weights); expected the columns it was made from; it has: Age, city, y"
+        "'w' (the weights); expected the columns it was made from; it has: Age, city, y; "
+        "rename a column that has another name there"
     )
     assert apply_schema(
         schema, make_table(age=["1"], town=["a"], y=["yes"]), need_weights=False

@@ -35,9 +35,9 @@ def explain(
         one(
             "--member",
             metavar="NAME",
-            help="A member of a portfolio, whose first network is explained; if not given, the whole "
-            "portfolio answers on a row, and derivations are of the member of the highest weight "
-            "that has them.",
+            help="A member of a portfolio, whose first network is explained. If not given, the "
+            "whole portfolio answers on a row, and derivations are of the member of the highest "
+            "weight that has them.",
             group="What",
         ),
     ] = None,
@@ -143,7 +143,7 @@ def explain(
         one(
             "--terms",
             metavar="N",
-            help="Terms of a sum, or columns of a row, to show; the others are summed up in one line.",
+            help="Terms of a sum, or columns of a row, to show; the others are summed up.",
             group="Output",
             read=whole,
         ),

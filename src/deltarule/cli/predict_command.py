@@ -17,6 +17,7 @@ from deltarule.cli.output_paths import (
 )
 from deltarule.errors import FileError, InputError, Message, Parameter
 from deltarule.tables import Table, apply_schema, read_table
+from deltarule.tables.beyond_training import beyond_training
 from deltarule.tabular import TableModel
 from deltarule.tabular.intervals import interval_levels
 
@@ -25,6 +26,12 @@ __all__ = ["evaluate_table", "load_table_model", "predict_table", "read_rows"]
 
 def load_table_model(folder: Path) -> TableModel:
     """Load the model of a table from a folder."""
+    if folder.is_file():
+        raise FileError(
+            f"{str(folder)!r} is not a folder",
+            expected="a folder with a deltarule model",
+            hint="name the model first and the table after it: MODEL DATA",
+        )
     try:
         return TableModel.load(folder)
     except InputError as error:
@@ -113,7 +120,8 @@ def predict_table(
             more += list(model.quantiles(typed, outputs, ends).T)
         predicted = dict(zip(names, [model.labels(outputs), *more], strict=True))
         columns: dict[str, Any] = id_columns | predicted
-        notes = [output.spelled(note) for note in (*typed.notes, *model.notes(typed))]
+        far = beyond_training(model.schema, typed)
+        notes = [output.spelled(note) for note in (*typed.notes, *model.notes(typed), *far)]
         if out is not None:
             show(f"writing {out}")
             write_predictions(out, columns, force, safe_csv=safe_csv)

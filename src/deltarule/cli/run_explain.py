@@ -24,6 +24,7 @@ from deltarule.explain import Derivation, Explanation, explain
 from deltarule.explain.row_answer import RowAnswer, model_answer, row_answer
 from deltarule.files import consistent_read
 from deltarule.tables import Table, apply_schema, read_table
+from deltarule.tables.beyond_training import beyond_training
 from deltarule.tabular import NetworkModel, PortfolioModel, RecordedTable, TableModel
 from deltarule.tabular.replay import RowPlace, recorded_network
 from deltarule.training import Recording, ReplayedStep, load_recording
@@ -244,7 +245,7 @@ def _explain_model(question: Question, show: Any) -> Explained:
             typed = apply_schema(stored.schema, table, need_target=False)
         sample = int(np.flatnonzero(typed.rows == row - 1)[0])
     part = None if sample is None else part_of_training(stored, typed, sample)
-    notes = [*typed.notes, *stored.notes(typed)]
+    notes = [*typed.notes, *stored.notes(typed), *beyond_training(stored.schema, typed)]
     most = max(_MOST_NUMBERS // _widest(stored), 1)
     when = "" if recording is None else f", after step {model_step(recording)} of its training"
     of_rows = f"{len(typed):,}"

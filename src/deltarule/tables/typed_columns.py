@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -157,7 +158,8 @@ def apply_schema(
     >>> apply_schema(schema, new, need_target=False)
     Traceback (most recent call last):
     deltarule.errors.DataError: new.csv lacks 1 of the columns the model needs: 'size' \
-(is it 'Size'?); expected the columns it was made from; it has: Size
+(is it 'Size'?); expected the columns it was made from; it has: Size; rename a column that has \
+another name there
     """
     if need_target and schema.target is None:
         raise InputError(
@@ -246,23 +248,51 @@ def _check_present(schema: Schema, table: Table, wanted: list[str]) -> None:
     for name in absent:
         if name in table.unreadable:
             raise table.unreadable[name]
-    spare = [name for name in table.names if name not in wanted]
-    shown = []
+    # A column that the model knows under its name, such as the target, is no other column.
+    known = {*wanted, *(column.name for column in _target_columns(schema))}
+    spare = [name for name in table.names if name not in known]
+    shown, found_any = [], False
     for name in absent[:20]:
         what = ""
         if schema.target is not None and name == schema.target.name:
             what = " (the target)"
         elif name == schema.weights:
             what = " (the weights)"
-        match = close_match(name, spare)
+        match = _renamed(name, spare)
+        found_any |= match is not None
         shown.append(f"{name!r}{what}" + (f" (is it {match!r}?)" if match else ""))
     more = f" and {len(absent) - 20} more" if len(absent) > 20 else ""
     raise DataError(
         f"{table.source} lacks {len(absent)} of the columns the model needs: "
         f"{', '.join(shown)}{more}",
         expected="the columns it was made from",
-        hint=with_notes(f"it has: {join_items(table.names)}", table.notes),
+        hint=with_notes(
+            f"it has: {join_items(table.names)}"
+            + ("; rename a column that has another name there" if found_any else ""),
+            table.notes,
+        ),
     )
+
+
+def _renamed(name: str, spare: list[str]) -> str | None:
+    """The column that may be the one of a name: spelled nearly so, or with the name as a word.
+
+    Examples
+    --------
+    >>> _renamed("age", ["Age_years", "town"]), _renamed("age", ["wages"])
+    ('Age_years', None)
+    """
+    words = set(re.findall(r"[^\W_]+", name.lower()))
+    longer = [
+        each for each in spare if words and words <= set(re.findall(r"[^\W_]+", each.lower()))
+    ]
+    same = [each for each in spare if each.lower() == name.lower()]
+    if same or len(longer) == 1:
+        return (same or longer)[0]
+    match = close_match(name, spare)
+    # Of short names, one with a letter more is another word, as wage is of age.
+    near = match is not None and (len(name) > 4 or abs(len(match) - len(name)) == 0)
+    return match if near else None
 
 
 def _note_unknown_columns(schema: Schema, table: Table, notes: list[str]) -> None:

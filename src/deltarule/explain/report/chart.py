@@ -86,6 +86,8 @@ def axis(
         low, high = low - half, high + half
     ticks = _log_ticks(low, high, most_ticks) if log else _ticks(low, high, most_ticks)
     width = high - low
+    if label is plain:
+        label = _distinct(ticks)
     return Axis(
         low - room * width,
         high + room * width,
@@ -93,6 +95,24 @@ def axis(
         tuple((each, label(float(f"{each:.6g}"))) for each in ticks),
         log,
     )
+
+
+def _distinct(ticks: list[float]) -> Callable[[float], str]:
+    """Return what writes ticks with as few digits as tell them apart; years without a mark.
+
+    Examples
+    --------
+    >>> list(map(_distinct([2004.0, 2006.0]), [2004.0, 2006.0]))
+    ['2004', '2006']
+    >>> list(map(_distinct([20010.0, 20020.0]), [20010.0, 20020.0]))
+    ['20,010', '20,020']
+    """
+    if ticks and all(1500 <= each < 2200 and each.is_integer() for each in ticks):
+        return lambda value: f"{value:.0f}"
+    for digits in range(3, 7):
+        if len({plain(each, digits) for each in ticks}) == len(ticks):
+            break
+    return lambda value: plain(value, digits)
 
 
 def _log_ticks(low: float, high: float, most: int) -> list[float]:

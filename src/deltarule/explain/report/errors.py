@@ -137,6 +137,12 @@ def _scatter(found: Residuals, target: str) -> str:
             f" The {100 * found.nominal:.0f} % interval holds "
             f"{percent(found.coverage, 'coverage')} of the rows ({ends} by Wilson)."
         )
+        if found.coverage_interval[1] < found.nominal:
+            said += (
+                " These are fewer than it says, beyond chance: for rows like these it is too "
+                "narrow. Ask for a wider one, such as <code>deltarule predict … --coverage "
+                "0.95</code>, or train again with such rows."
+            )
     drawn = "" if len(index) == len(found.truth) else f" ({len(index):,} of them, by a fixed seed)"
     words = f"Residuals against predictions: {plain(low)} to {plain(high)} for nine tenths"
     keys = [("own point", f"a row{drawn}"), ("ideal", "no error")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -217,10 +218,11 @@ def next_steps(found: Findings) -> list[str]:
         )
     steps += _without(found)
     if found.folder:
-        folder = text(found.folder)
+        folder = text(shlex.quote(found.folder))
+        data = text(shlex.quote(found.model.schema.source or "DATA.csv"))
         steps.append(
-            f"Use it: <code>deltarule predict {folder} NEW.csv</code>; look inside: "
-            f"<code>deltarule explain {folder} TABLE.csv --row 1</code>."
+            f"Use it: <code>deltarule predict {folder} NEW.csv</code>; ask why a row is predicted "
+            f"so: <code>deltarule explain {folder} {data} --row 1</code>."
         )
     return steps
 
