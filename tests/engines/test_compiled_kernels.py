@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("numba")
 
-from deltarule.engines.compiled import entry_points, jit, kernel_cache, linker
+from deltarule.engines.compiled import entry_code, kernel_cache, linker
 from deltarule.engines.compiled.formula_kernels import write_activation
 from deltarule.engines.compiled.linker import Library
 from deltarule.engines.compiled.workspace import address_of, aligned
@@ -107,31 +107,30 @@ def test_an_unusable_folder_is_no_error(tmp_path, monkeypatch):
 
 
 def test_the_digest_of_the_driver_covers_all_its_source_files(tmp_path, monkeypatch):
-    folder = Path(jit.__file__).parent
-    for name in jit._SOURCES:
+    folder = Path(entry_code.__file__).parent
+    for name in entry_code._SOURCES:
         shutil.copy(folder / name, tmp_path)
-    before = jit.source_digest(tmp_path)
-    assert before == jit.source_digest()
-    assert before == jit._DIGEST
-    codegen = entry_points.run_steps.targetctx.codegen()
-    named = entry_points.run_steps._cache.name_of(entry_points.run_steps.signatures[0], codegen)
-    monkeypatch.setattr(jit, "_DIGEST", "another")
-    assert (
-        entry_points.run_steps._cache.name_of(entry_points.run_steps.signatures[0], codegen)
-        != named
-    )
-    for name in jit._SOURCES:
+    before = entry_code.source_digest(tmp_path)
+    assert before == entry_code.source_digest() == entry_code._DIGEST
+    for name in entry_code._SOURCES:
         text = (tmp_path / name).read_text()
         (tmp_path / name).write_text(text + "#")
-        assert jit.source_digest(tmp_path) != before
+        assert entry_code.source_digest(tmp_path) != before
         (tmp_path / name).write_text(text)
+    named = entry_code.file_name("entry_points")
+    assert entry_code.file_name("predict_driver") != named
+    monkeypatch.setattr(entry_code, "_DIGEST", "another")
+    assert entry_code.file_name("entry_points") != named
+    monkeypatch.undo()
+    assert entry_code.file_name("entry_points") == named
+    monkeypatch.setenv("NUMBA_OPT", "1")
+    assert entry_code.file_name("entry_points") != named
 
 
-@pytest.mark.parametrize("name", jit._SOURCES)
+@pytest.mark.parametrize("name", entry_code._SOURCES)
 def test_every_module_that_the_driver_imports_is_in_its_digest(name):
-    folder = Path(jit.__file__).parent
+    folder = Path(entry_code.__file__).parent
     text = (folder / name).read_text(encoding="utf-8")
     imported = set(re.findall(r"from deltarule\.engines\.compiled\.(\w+) import", text))
     imported |= set(re.findall(r"from deltarule\.engines\.compiled import (\w+)", text))
-    # ``kernel_cache`` stores compiled code, and has no part in it.
-    assert {f"{module}.py" for module in imported} - {"kernel_cache.py"} <= set(jit._SOURCES)
+    assert {f"{module}.py" for module in imported} <= set(entry_code._SOURCES)

@@ -149,14 +149,14 @@ def test_ctrl_c_before_worker_0_starts_releases_the_other_workers(monkeypatch):
     batch = Batch(X, Y, np.full(150, 1 / 150, np.float32), np.arange(150), 1)
     made.step(batch, 0.01)
     first = made._plan.worker_state(0).address
-    entry = thread_pool.entry_points.run_steps
+    entry = thread_pool._entry("run_steps")
 
     def interrupted(address, *rest):
         if address == first:
             raise KeyboardInterrupt
         return entry(address, *rest)
 
-    monkeypatch.setattr(thread_pool.entry_points, "run_steps", interrupted)
+    monkeypatch.setattr(thread_pool, "_entry", lambda name: interrupted)
     before = made.theta
     with pytest.raises(KeyboardInterrupt):
         made.step(batch, 0.01)

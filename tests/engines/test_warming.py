@@ -1,15 +1,18 @@
 """Compilation in advance, and its messages."""
 
+import ctypes
 import json
 import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 pytest.importorskip("numba")
 
-from deltarule.engines.compiled import jit, kernel_cache
+from deltarule.engines.compiled import kernel_cache, linker
+from deltarule.engines.compiled.ir_builder import KernelBuilder
 from deltarule.errors import FileError
 
 
@@ -63,10 +66,11 @@ def test_a_read_only_folder_is_no_error(monkeypatch):
     monkeypatch.setattr(kernel_cache, "write_bytes", full)
     monkeypatch.setattr(kernel_cache, "_WRITE_ERRORS", [])
 
-    @jit.driver_function()
-    def double(x):
-        return 2 * x
+    def write(module):
+        code = KernelBuilder(module, "twice", 1, np.float64)
+        code.ret(code.sum(code.args[0], code.args[0]))
 
-    assert double(3) == 6
+    twice = linker.Library(write)["twice"]
+    assert ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64)(twice)(3) == 6
     assert len(saved) == 1
     assert kernel_cache.reason_not_kept() == "read-only"

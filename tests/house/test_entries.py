@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from deltarule.engines.compiled.entry_table import ENTRY_POINTS
+
 SRC = Path(__file__).parents[2] / "src" / "deltarule"
 COMPILED = SRC / "engines" / "compiled"
 CALLER = COMPILED / "thread_pool.py"
@@ -14,13 +16,10 @@ OTHERS = {"describe_batch"}
 
 
 def entries(source):
-    """The functions that are compiled for Python to call: those with a signature."""
+    """The functions that are compiled for Python to call."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.FunctionDef) and any(
-            isinstance(mark, ast.Call)
-            and getattr(mark.func, "id", "") == "driver_function"
-            and mark.args
-            for mark in node.decorator_list
+            getattr(mark, "id", "") == "entry_point" for mark in node.decorator_list
         ):
             yield node
 
@@ -41,18 +40,14 @@ def waits_first(function):
 
 
 def used(source, names):
-    """The lines in which a file imports an entry by its name, or gets it from a module."""
+    """The lines in which a file gets an entry's function by its name, or imports the entry."""
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.ImportFrom) and node.module:
-            if (
-                node.module.endswith("entry_points")
-                and {alias.name for alias in node.names} & names
-            ):
-                yield node.lineno
-        elif isinstance(node, ast.Attribute) and node.attr in names:
-            whole = ast.unparse(node.value)
-            if whole.endswith("entry_points"):
-                yield node.lineno
+        if (isinstance(node, ast.ImportFrom) and str(node.module).endswith("entry_points")) or (
+            isinstance(node, ast.Call)
+            and ast.unparse(node.func).endswith("entry_functions")
+            and {getattr(each, "value", None) for each in node.args} & names
+        ):
+            yield node.lineno
 
 
 NAMES = {each.name for path in ENTRIES for each in entries(path.read_text())} - OTHERS
@@ -76,22 +71,16 @@ def test_no_other_file_calls_an_entry():
     assert found == set()
 
 
-def test_no_other_file_imports_the_entries():
-    for path in SRC.rglob("*.py"):
-        if path in (CALLER, *ENTRIES):
-            continue
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.ImportFrom) and node.module == "deltarule.engines.compiled":
-                names = {alias.name for alias in node.names}
-                allowed = {"row_entry_points"} if path.name == "warmup.py" else set()
-                assert not names & {"entry_points", "row_entry_points"} - allowed, path
-            if isinstance(node, ast.ImportFrom) and str(node.module).endswith("entry_points"):
-                assert {alias.name for alias in node.names} <= OTHERS, path
+def test_the_table_has_the_entries_of_each_module():
+    for module in {entry.module for entry in ENTRY_POINTS.values()}:
+        found = {each.name for each in entries((COMPILED / f"{module}.py").read_text())}
+        assert found == {name for name, entry in ENTRY_POINTS.items() if entry.module == module}
 
 
 def test_a_call_from_elsewhere_is_detected():
     source = "from deltarule.engines.compiled.entry_points import run_steps\nrun_steps(1)\n"
     assert list(used(source, NAMES)) == [1]
-    assert list(used("x = engine.entry_points.run_steps(1)", NAMES)) == [1]
-    late = '@driver_function("void(int64)")\ndef run(plan_at, workers):\n    plan[0] = 1\n'
+    assert list(used('(run,) = entry_code.entry_functions("run_steps")', NAMES)) == [1]
+    late = "@entry_point\ndef run(plan_at, workers):\n    plan[0] = 1\n"
+    assert [each.name for each in entries(late)] == ["run"]
     assert not any(map(waits_first, entries(late)))

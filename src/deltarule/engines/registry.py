@@ -48,12 +48,12 @@ _MIN_ACCELERATOR_WORK = 1e9
 
 
 def compiled_module(name: str = "engine") -> Any:
-    """Import a module of the compiled engine, which loads Numba.
+    """Import a module of the compiled engine.
 
     Raises
     ------
     MissingDependency
-        If Numba is missing, or cannot be loaded on this machine.
+        If llvmlite is missing, or Numba where there is something to compile, or cannot be loaded.
     """
     try:
         full = f"deltarule.engines.compiled.{name}"

@@ -11,18 +11,18 @@ import numpy as np
 
 from deltarule.engines.compiled import plan_layout as f
 from deltarule.engines.compiled.driver import barrier_wait, worker_chunks
-from deltarule.engines.compiled.jit import call, driver_function, float64_pointer
+from deltarule.engines.compiled.jit import call, driver_function, float64_pointer, square_root
 
 __all__ = ["add_penalty", "apply_update", "gradient_is_finite"]
 
 
-@driver_function()
+@driver_function
 def _chunk_count(plan):
     _, _, chunk = worker_chunks(plan)
     return (plan[f.COUNT] + chunk - 1) // chunk
 
 
-@driver_function()
+@driver_function
 def gradient_is_finite(plan):
     """Whether every entry of the gradient is finite; the same for all workers."""
     partials = float64_pointer(plan[f.PARTIALS])
@@ -38,7 +38,7 @@ def gradient_is_finite(plan):
     return good == _chunk_count(plan)
 
 
-@driver_function()
+@driver_function
 def add_penalty(plan, numbers, grad):
     """The penalty of this worker's chunks; its gradient is added at address ``grad`` unless 0."""
     if plan[f.PENALTY] == 0:
@@ -55,7 +55,7 @@ def add_penalty(plan, numbers, grad):
     return total
 
 
-@driver_function()
+@driver_function
 def _clip(plan, numbers):
     """Clip the gradient as :func:`deltarule.optimizers.clip_by_norm` does: g · min(1, c/‖g‖)."""
     partials, chunks = float64_pointer(plan[f.PARTIALS]), _chunk_count(plan)
@@ -85,7 +85,7 @@ def _clip(plan, numbers):
     squares = 0.0
     for index in range(chunks):
         squares += partials[index]
-    root = np.sqrt(squares)
+    root = square_root(squares)
     if largest * root > numbers[f.MAX_NORM]:
         numbers[f.CLIP_FACTOR] = numbers[f.MAX_NORM] / root
         factor_at = plan[f.NUMBERS] + 8 * f.CLIP_FACTOR
@@ -94,7 +94,7 @@ def _clip(plan, numbers):
         call(plan[f.RESCALE], (grad, count, largest_at, factor_at))
 
 
-@driver_function()
+@driver_function
 def apply_update(plan, numbers, rate, cost):
     """Update this worker's parameters: penalty, frozen parameters, clipping, rule, average.
 

@@ -30,7 +30,7 @@ _LONG_ROW_BYTES = 1024
 _MIN_COPY_VECTORS = 4
 
 
-@driver_function()
+@driver_function
 def stop_requested(plan):
     """Whether a stop is requested; if so, set WORK_SKIPPED, so that ``run_steps`` omits the update.
 
@@ -43,20 +43,20 @@ def stop_requested(plan):
     return True
 
 
-@driver_function()
+@driver_function
 def cache_block(total, bytes_of_one):
     """The number of ``total`` items to take at a time, so that they fit ``_CACHE_BYTES``."""
     blocks = max((total * bytes_of_one + _CACHE_BYTES - 1) // _CACHE_BYTES, 1)
     return (total + blocks - 1) // blocks
 
 
-@driver_function()
+@driver_function
 def _input_columns(plan, layer_at):
     """The address of the layer's inputs, feature-major."""
     return plan[f.X_COLUMNS] if layer_at == f.HEADER else plan[layer_at - f.FIELDS + f.OUT]
 
 
-@driver_function()
+@driver_function
 def layer_forward(plan, layer_at, theta, stride, first_vector, n_vectors):
     """Z = W A + b (F3) for ``n_vectors`` SIMD vectors of rows from vector ``first_vector`` on."""
     if stop_requested(plan):
@@ -76,7 +76,7 @@ def layer_forward(plan, layer_at, theta, stride, first_vector, n_vectors):
         kernel, k = plan[f.FORWARD_ADD], k + m
 
 
-@driver_function()
+@driver_function
 def layer_backward(plan, layer_at, theta, stride, first_vector, n_vectors):
     """δ of the layer below, (Wᵀ δ) ⊙ g′ (F13), written over g′, for the same vectors of rows."""
     if stop_requested(plan):
@@ -107,7 +107,7 @@ def layer_backward(plan, layer_at, theta, stride, first_vector, n_vectors):
         kernel, j = plan[f.BACKWARD_ADD], j + m
 
 
-@driver_function()
+@driver_function
 def layer_gradient(plan, layer_at, stride, n_rows, accumulate, start, stop):
     """∂C/∂W = δᵀ A and ∂C/∂b = Σ δ (F14) of nodes ``start`` … ``stop`` − 1; or add them."""
     if stop_requested(plan):
@@ -134,7 +134,7 @@ def layer_gradient(plan, layer_at, stride, n_rows, accumulate, start, stop):
         call(plan[f.ROW_SUMS], (delta, stride, n_rows, stop - start, bias, accumulate))
 
 
-@driver_function()
+@driver_function
 def layer_input_gradient(plan, layer_at, theta, stride, n_vectors):
     """∂C/∂x = Wᵀ δ of the first layer, written over the columns of X."""
     n_in, n_out = plan[layer_at + f.N_IN], plan[layer_at + f.N_OUT]
@@ -144,7 +144,7 @@ def layer_input_gradient(plan, layer_at, theta, stride, n_vectors):
     call(plan[f.BACKWARD_FIRST], operands + (n_out, 0, n_in, n_samples, 0))
 
 
-@driver_function()
+@driver_function
 def layer_sample_gradient(plan, layer_at, stride, sample, target):
     """∂C_i/∂W and ∂C_i/∂b of one row, written to ``target`` at their offsets in θ."""
     n_in, n_out, size = plan[layer_at + f.N_IN], plan[layer_at + f.N_OUT], plan[f.ITEM_SIZE]

@@ -38,21 +38,21 @@ from deltarule.engines.compiled.jit import (
 _PAIR = 2
 
 
-@driver_function()
+@driver_function
 def barrier_wait(plan):
     """Wait until every worker has arrived; their earlier writes are then visible to all workers."""
     if plan[f.WORKERS] > 1:
         call(plan[f.BARRIER_WAIT], (plan[f.BARRIER], plan[f.WORKERS], plan[f.YIELD]))
 
 
-@driver_function()
+@driver_function
 def _worker_range(plan, total):
     """The range of ``total`` items that this worker computes: first, end."""
     worker, workers = plan[f.WORKER], plan[f.WORKERS]
     return total * worker // workers, total * (worker + 1) // workers
 
 
-@driver_function()
+@driver_function
 def worker_chunks(plan):
     """The chunks of the parameters that this worker updates: first, end, size of a chunk."""
     chunk = plan[f.CHUNK]
@@ -60,14 +60,14 @@ def worker_chunks(plan):
     return first, end, chunk
 
 
-@driver_function()
+@driver_function
 def row_vectors(plan, n_rows):
     """The number of SIMD vectors that hold ``n_rows`` rows, and the feature stride in bytes."""
     vectors = (n_rows + plan[f.LANES] - 1) // plan[f.LANES]
     return vectors, odd_line_stride(vectors) * f.VECTOR_BYTES
 
 
-@driver_function()
+@driver_function
 def _worker_vectors(plan, vectors):
     """The first of this worker's vectors of rows, and their number."""
     first, end = _worker_range(plan, (vectors + _PAIR - 1) // _PAIR)
@@ -75,12 +75,12 @@ def _worker_vectors(plan, vectors):
     return first, end - first
 
 
-@driver_function()
+@driver_function
 def _columns(plan, width):
     return (width + plan[f.LANES] - 1) // plan[f.LANES]
 
 
-@driver_function()
+@driver_function
 def gather_rows(plan, source, source_stride, n_rows, with_y, y, y_stride):
     """Copy the selected rows of X (and Y, if ``with_y``) to the workspace, as rows and columns."""
     vectors, stride = row_vectors(plan, n_rows)
@@ -101,14 +101,14 @@ def gather_rows(plan, source, source_stride, n_rows, with_y, y, y_stride):
         call(plan[f.TRANSPOSE], (rows, row, columns, stride, count, _columns(plan, n_out)))
 
 
-@driver_function()
+@driver_function
 def gather_batch(plan, batch, n_rows):
     """Copy the selected rows of a batch, X and Y, to the workspace."""
     x, y = (batch[f.X], batch[f.X_STRIDE]), (batch[f.Y], batch[f.Y_STRIDE])
     gather_rows(plan, x[0], x[1], n_rows, True, y[0], y[1])
 
 
-@driver_function()
+@driver_function
 def select_rows(plan, batch, positions, base, n):
     """Write positions, numbers and weights of the rows of nonzero weight; return their count."""
     divisor = plan[f.NUMBERS] + 8 * f.WEIGHT_DIVISOR
@@ -116,7 +116,7 @@ def select_rows(plan, batch, positions, base, n):
     return call(plan[f.SELECT_ROWS], rows + (plan[f.SELECTED], plan[f.W_BUFFER]))
 
 
-@driver_function()
+@driver_function
 def forward(plan, theta, n_rows, training, step):
     """Z and A of every layer; in training also the slopes, and A as rows, which dW needs."""
     vectors, stride = row_vectors(plan, n_rows)
@@ -143,7 +143,7 @@ def forward(plan, theta, n_rows, training, step):
             call(plan[f.TRANSPOSE], (z, stride, rows, row, _columns(plan, n_out), count))
 
 
-@driver_function()
+@driver_function
 def loss(plan, numbers, n_rows, training):
     """Σ w_i C_i of this worker's rows; in training also δ^L, written over y.
 
@@ -166,7 +166,7 @@ def loss(plan, numbers, n_rows, training):
         first += _PAIR
 
 
-@driver_function()
+@driver_function
 def total_loss(plan, n_rows):
     """The sum of the costs that :func:`loss` has written, in the order of the rows."""
     vectors, _ = row_vectors(plan, n_rows)
@@ -176,7 +176,7 @@ def total_loss(plan, n_rows):
     return total
 
 
-@driver_function()
+@driver_function
 def backward(plan, theta, n_rows):
     """δ of every layer, from the output down, for this worker's rows."""
     vectors, stride = row_vectors(plan, n_rows)
@@ -185,7 +185,7 @@ def backward(plan, theta, n_rows):
         layer_backward(plan, f.HEADER + (layer - 1) * f.FIELDS, theta, stride, first, count)
 
 
-@driver_function()
+@driver_function
 def _parameter_gradient(plan, n_rows, accumulate):
     """dW and db of every layer for this worker's nodes; added to the gradient if ``accumulate``."""
     _, stride = row_vectors(plan, n_rows)
@@ -197,7 +197,7 @@ def _parameter_gradient(plan, n_rows, accumulate):
             layer_gradient(plan, layer_at, stride, n_rows, accumulate, start, stop)
 
 
-@driver_function()
+@driver_function
 def _block_gradient(plan, numbers, batch, positions, base, n, step, accumulate):
     """The data term of the cost of n rows, at most one block; the gradient goes to plan[GRAD].
 
@@ -220,7 +220,7 @@ def _block_gradient(plan, numbers, batch, positions, base, n, step, accumulate):
     return cost
 
 
-@driver_function()
+@driver_function
 def _rows_gradient(plan, numbers, batch, positions, base, n, step):
     """The data term of the cost of n rows, computed block by block; the gradient in plan[GRAD]."""
     pieces = max(n // plan[f.BLOCK], 1)
@@ -238,7 +238,7 @@ def _rows_gradient(plan, numbers, batch, positions, base, n, step):
             return cost
 
 
-@driver_function()
+@driver_function
 def batch_gradient(plan, numbers, batch, positions, base, n, step):
     """The data term of the cost of a batch; plan[GRAD] holds its whole gradient after the call."""
     parts = min(n // plan[f.BLOCK], plan[f.MAX_PARTS])

@@ -12,9 +12,8 @@ import numpy as np
 
 from deltarule.engines.base import Batch, Engine, EngineSettings, Epoch
 from deltarule.engines.compiled import plan_layout as f
-from deltarule.engines.compiled.entry_points import describe_batch
 from deltarule.engines.compiled.plan import Plan
-from deltarule.engines.compiled.thread_pool import Dispatcher, Stopped
+from deltarule.engines.compiled.thread_pool import Dispatcher, Stopped, describe_batch
 from deltarule.engines.compiled.workspace import address_of
 from deltarule.engines.promises import Promises
 from deltarule.engines.threads import usable_threads
@@ -115,7 +114,7 @@ class CompiledEngine(Engine):
         n = -1
         with contextlib.suppress(TypeError, AttributeError):  # another dtype or layout
             if X.dtype == self._plan.dtype:
-                n = describe_batch(self._batch, X, Y, w, rows, widths[0], widths[-1])
+                n = describe_batch(self._batch_at, X, Y, w, rows, widths[0], widths[-1])
                 self._batch[f.STEP] = step
                 self._referenced = batch
         if n < 0:
@@ -209,7 +208,7 @@ class CompiledEngine(Engine):
     def _run_rows(self, n: int, target: np.ndarray, bytes_of_row: int) -> np.ndarray:
         arguments = (self._batch_at, address_of(target), bytes_of_row)
         workers, stop = self._row_workers(n), self._interruptible(n)
-        self._compiled.run(workers, "run_rows", *arguments, stop=stop)
+        self._compiled.run(workers, "run_gradient_rows", *arguments, stop=stop)
         return target
 
     def penalty_cost(self) -> float:

@@ -9,11 +9,7 @@ All workers of a call run the same entry, each with the address of its own plan.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
-
 import numpy as np
-from numba import types
 
 from deltarule.engines.compiled import driver
 from deltarule.engines.compiled import plan_layout as f
@@ -21,13 +17,14 @@ from deltarule.engines.compiled.apply_update import add_penalty, apply_update, g
 from deltarule.engines.compiled.jit import (
     call,
     driver_function,
+    entry_point,
     float64_pointer,
     flush_denormals,
     int64_pointer,
 )
 
 
-@driver_function()
+@driver_function
 def wait_for_workers(plan, workers):
     """Write the number of workers to the plan and wait for all; return false if cancelled."""
     plan[f.WORKERS] = workers
@@ -35,37 +32,34 @@ def wait_for_workers(plan, workers):
     return workers == 1 or int64_pointer(plan[f.BARRIER])[f.CANCELLED] == 0
 
 
-def _described_types() -> Iterator[Any]:
-    """Numba's types of the arrays of a batch; read-only types accept writable arrays too."""
-    for real in (types.float32, types.float64):
-        matrix = types.Array(real, 2, "C", readonly=True)
-        vector = types.Array(real, 1, "C", readonly=True)
-        numbers = types.Array(types.int64, 1, "C", readonly=True)
-        widths = (types.int64, types.int64)
-        yield types.int64(types.int64[::1], matrix, matrix, vector, numbers, *widths)
-
-
-@driver_function(*_described_types())
-def describe_batch(batch, x, y, w, row_numbers, n_in, n_out):
-    """Write the addresses of a batch's arrays; return the number of rows, −1 if shapes disagree.
+@entry_point
+def describe_batch(
+    batch_at,
+    x, x_item, rows, x_width,
+    y, y_item, y_rows, y_width,
+    w, w_item, _, w_rows,
+    row_numbers, _item, _rows, row_count,
+    n_in, n_out,
+):  # fmt: skip
+    """Write the addresses of a batch's arrays; return the number of rows, −1 if they do not fit.
 
     In Python this would take 6 µs, twice as long as a step of a small network.
     """
-    n = len(x)
-    if not (len(y) == n == len(w) == len(row_numbers)):
+    if not (rows == y_rows == w_rows == row_count and x_item == y_item == w_item):
         return -1
-    if x.shape[1] != n_in or y.shape[1] != n_out:
+    if x_width != n_in or y_width != n_out:
         return -1
-    batch[f.X], batch[f.X_STRIDE] = x.ctypes.data, n_in * x.itemsize
-    batch[f.Y], batch[f.Y_STRIDE] = y.ctypes.data, n_out * y.itemsize
-    batch[f.W], batch[f.W_STRIDE] = w.ctypes.data, w.itemsize
-    batch[f.ROW_NUMBERS] = row_numbers.ctypes.data
+    batch = int64_pointer(batch_at)
+    batch[f.X], batch[f.X_STRIDE] = x, n_in * x_item
+    batch[f.Y], batch[f.Y_STRIDE] = y, n_out * y_item
+    batch[f.W], batch[f.W_STRIDE] = w, w_item
+    batch[f.ROW_NUMBERS] = row_numbers
     batch[f.DIVIDE_W] = batch[f.POSITIONS] = batch[f.BASE] = 0
-    batch[f.N_ROWS] = n
-    return n
+    batch[f.N_ROWS] = rows
+    return rows
 
 
-@driver_function("float64(int64, int64, int64)")
+@entry_point
 def run_gradient(plan_at, workers, batch_at):
     """Compute the gradient of one batch into plan[GRAD]; return the data term of the cost."""
     plan, batch = int64_pointer(plan_at), int64_pointer(batch_at)
@@ -80,7 +74,7 @@ def run_gradient(plan_at, workers, batch_at):
     return cost
 
 
-@driver_function("void(int64, int64, float64, float64)")
+@entry_point
 def run_apply(plan_at, workers, rate, cost):
     """Update the parameters by the gradient in plan[GRAD]."""
     plan = int64_pointer(plan_at)
@@ -91,7 +85,7 @@ def run_apply(plan_at, workers, rate, cost):
     call(plan[f.FLUSH], (before,))
 
 
-@driver_function("float64(int64, int64)")
+@entry_point
 def run_penalty(plan_at, workers):
     """The penalty at θ; for one worker only (several would each return the sum of their chunks)."""
     plan = int64_pointer(plan_at)
@@ -100,7 +94,7 @@ def run_penalty(plan_at, workers):
     return add_penalty(plan, float64_pointer(plan[f.NUMBERS]), 0)
 
 
-@driver_function("boolean(int64, int64)")
+@entry_point
 def run_is_finite(plan_at, workers):
     """Whether every parameter is finite, by one worker."""
     plan = int64_pointer(plan_at)
@@ -109,7 +103,7 @@ def run_is_finite(plan_at, workers):
     return call(plan[f.FINITE], (plan[f.THETA], plan[f.COUNT])) != 0
 
 
-@driver_function("int64(int64, int64, int64, int64, int64, int64, int64, int64)")
+@entry_point
 def run_steps(plan_at, workers, batch_at, rates_at, costs_at, first, last, batch_size):
     """Take steps ``first`` to ``last`` − 1 of an epoch; return the first step not taken.
 
@@ -151,7 +145,7 @@ def run_steps(plan_at, workers, batch_at, rates_at, costs_at, first, last, batch
     return index
 
 
-@driver_function("void(int64, int64, int64, int64, int64)")
+@entry_point
 def run_cost(plan_at, workers, batch_at, averaged, costs_at):
     """The data term of the cost by a forward pass, one number for every PREDICT_ROWS rows."""
     plan, batch = int64_pointer(plan_at), int64_pointer(batch_at)
@@ -177,7 +171,7 @@ def run_cost(plan_at, workers, batch_at, averaged, costs_at):
     driver.barrier_wait(plan)
 
 
-@driver_function("void(int64, int64, int64, int64, int64, int64, int64)")
+@entry_point
 def run_predict(plan_at, workers, x, rows, one, averaged, target):
     """Write a^L of the rows to the caller's array, PREDICT_ROWS rows at a time."""
     plan = int64_pointer(plan_at)

@@ -1,159 +1,78 @@
 """Compilation of the driver by Numba, and the means to call kernels and read arrays by address.
 
-Numba's own cache checks whether the file of a compiled function has changed, but not the files that
-the function imports from; it would use an outdated function after an edit there. So compiled
-functions are kept in :mod:`deltarule.engines.compiled.kernel_cache`, under names that hold the
-digest of all files listed in ``_SOURCES``.
+Only :mod:`deltarule.engines.compiled.entry_code` imports this module, through the modules of entry
+points, and only to compile: machine code in the cache runs without Numba.
 """
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import sys
-import types as python_types
+import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-import llvmlite
-import numba
 from llvmlite import ir
 from numba import njit, types
-from numba.cloudpickle import loads
 from numba.core import cgutils
-from numba.core.caching import _Cache
-from numba.core.compiler import CompileResult
-from numba.core.serialize import dumps
 from numba.extending import intrinsic
 
 from deltarule.engines.compiled import plan_layout
-from deltarule.engines.compiled.kernel_cache import (
-    announce_compilation,
-    cache_folder,
-    read_code,
-    write_code,
-)
-from deltarule.interruptible import check_exiting
+from deltarule.engines.compiled.entry_table import ENTRY_POINTS
 
 __all__ = [
     "call",
     "driver_function",
+    "entry_point",
     "float64_pointer",
     "flush_denormals",
     "int64_pointer",
+    "machine_code",
     "odd_line_stride",
-    "source_digest",
+    "square_root",
     "stack_address",
 ]
 
-_SOURCES = (
-    "jit.py",
-    "dense.py",
-    "driver.py",
-    "entry_points.py",
-    "plan_layout.py",
-    "apply_update.py",
-    "predict_driver.py",
-    "row_entry_points.py",
-)
+# The functions of the C library that a process has anyway, to fill or copy memory; and the
+# intrinsics of LLVM that become calls of its mathematical functions.
+_ALWAYS_THERE = re.compile(r"mem(cpy|move|set)|llvm\..*")
+_LIBRARY = re.compile(r"llvm\.(a?(sin|cos|tan)|exp|log|pow|fma\.|ldexp|frexp|modf).*")
+_COMPILED: dict[str, Any] = {}
 
 
-def source_digest(folder: Path | None = None) -> str:
-    """The digest of all source files of the driver."""
-    folder = Path(__file__).parent if folder is None else folder
-    digest = hashlib.sha256()
-    for name in _SOURCES:
-        digest.update((folder / name).read_bytes())
-    return digest.hexdigest()
+def driver_function(function: Callable[..., Any]) -> Any:
+    """A decorator: Numba compiles the function together with the entry points that call it."""
+    return njit(function)
 
 
-_DIGEST = source_digest()
+def entry_point(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A decorator that compiles an entry point, for the types in ``ENTRY_POINTS``.
 
-
-class _DriverCache(_Cache):  # type: ignore[misc]
-    """The cache of one function, in the interface that Numba expects.
-
-    Numba's own cache has no checksums, and would run a damaged file. Here a function is a file of
-    :mod:`~deltarule.engines.compiled.kernel_cache`, named by the digest of all that it depends on.
+    Numba writes no function that Python could call: ``python_call.py`` does.
     """
-
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self._function = function
-
-    @property
-    def cache_path(self) -> str:
-        """The folder of the cache."""
-        return str(cache_folder())
-
-    def name_of(self, signature: Any, codegen: Any) -> str:
-        """The file name for these argument types and this processor."""
-        code = self._function.__code__
-        constants = [
-            value for value in code.co_consts if not isinstance(value, python_types.CodeType)
-        ]
-        parts = (
-            _DIGEST,
-            self._function.__qualname__,
-            code.co_firstlineno,
-            hashlib.sha256(code.co_code).hexdigest(),
-            constants,
-            signature,
-            codegen.magic_tuple(),
-            numba.__version__,
-            llvmlite.__version__,
-            sys.version,
-        )
-        digest = hashlib.sha256("\0".join(map(repr, parts)).encode()).hexdigest()
-        return f"{self._function.__name__}-{digest[:40]}.driver"
-
-    def load_overload(self, sig: Any, target_context: Any) -> Any:
-        """The cached function, or None after a message that it will be compiled."""
-        check_exiting()
-        target_context.refresh()
-        code = read_code(self.name_of(sig, target_context.codegen()))
-        if code is not None:
-            # Numba stores a compiled function as a pickle, and unpickling runs code. That is safe
-            # here: the checksum matched, only the file's owner can write to it, and it holds
-            # machine code that would be run anyway. Another build of Numba may fail to read it.
-            with contextlib.suppress(Exception):
-                return CompileResult._rebuild(target_context, *loads(code))
-        announce_compilation()
-        return None
-
-    def save_overload(self, sig: Any, data: Any) -> None:
-        """Write the function, if the folder can be written to."""
-        if not data.lifted and not data.library.has_dynamic_globals:
-            write_code(self.name_of(sig, data.codegen), dumps(data._reduce()))
-
-    def enable(self) -> None:
-        """Do nothing: the cache is always enabled, and every function written when compiled."""
-
-    disable = flush = enable
+    dispatcher = njit(no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
+    dispatcher.compile(ENTRY_POINTS[function.__name__].signature)
+    dispatcher.disable_compile()
+    (_COMPILED[function.__name__],) = dispatcher.overloads.values()
+    return function
 
 
-def driver_function(*signatures: Any, nogil: bool = True) -> Callable[[Callable[..., Any]], Any]:
-    """A decorator that compiles a function with Numba, and caches it on disk.
+def machine_code(name: str) -> tuple[str, bytes]:
+    """The symbol and the object file of a compiled entry point.
 
-    Parameters
-    ----------
-    *signatures
-        The types to compile for. Without a signature, Numba compiles the function with its callers.
-    nogil : bool
-        Whether to release the GIL. Keep it for calls of about 1 µs: reacquiring it can wait one
-        switch interval of the interpreter (5 ms).
+    Raises
+    ------
+    AssertionError
+        If the code calls functions outside of itself, which a process without Numba has not.
     """
-
-    def compile_it(function: Callable[..., Any]) -> Any:
-        dispatcher = njit(nogil=nogil)(function)
-        dispatcher._cache = _DriverCache(dispatcher.py_func)
-        for signature in signatures:
-            dispatcher.compile(signature)
-        if signatures:
-            dispatcher.disable_compile()
-        return dispatcher
-
-    return compile_it
+    compiled = _COMPILED[name]
+    code = compiled.library.serialize_using_object_code()[2][0]
+    functions = compiled.library._final_module.functions
+    called = [function.name for function in functions if function.is_declaration]
+    outside = [
+        each for each in called if not _ALWAYS_THERE.fullmatch(each) or _LIBRARY.fullmatch(each)
+    ]
+    if outside:
+        raise AssertionError(f"the compiled {name} calls {', '.join(sorted(outside))}")
+    return compiled.fndesc.llvm_func_name, code
 
 
 @intrinsic  # type: ignore[untyped-decorator]
@@ -186,6 +105,17 @@ def stack_address(typing: Any, n_bytes: Any) -> Any:
     return types.int64(types.int64), codegen
 
 
+@intrinsic  # type: ignore[untyped-decorator]
+def square_root(typing: Any, x: Any) -> Any:
+    """√x of a float64, by the processor's instruction; NumPy's would be a call of the C library."""
+
+    def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        function = builder.module.declare_intrinsic("llvm.sqrt", [ir.DoubleType()])
+        return builder.call(function, values)
+
+    return types.float64(types.float64), codegen
+
+
 def _pointer_cast(element: Any) -> Any:
     def pointer(typing: Any, address: Any) -> Any:
         def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
@@ -196,13 +126,13 @@ def _pointer_cast(element: Any) -> Any:
     return intrinsic(pointer)
 
 
-odd_line_stride = driver_function()(plan_layout.odd_line_stride)
+odd_line_stride = driver_function(plan_layout.odd_line_stride)
 
 # Bits of the x86 register MXCSR: FTZ (0x8000) flushes results, DAZ (0x0040) operands.
 _FLUSH_BITS = 0x8000 | 0x0040
 
 
-@driver_function()
+@driver_function
 def flush_denormals(kernel):  # type: ignore[no-untyped-def]  # compiled by Numba
     """Set this thread to flush denormals to zero; return the previous mode.
 

@@ -11,7 +11,7 @@ import functools
 import hashlib
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import llvmlite
@@ -22,7 +22,7 @@ from deltarule.engines.compiled.kernel_cache import read_code, write_code
 from deltarule.engines.compiled.target import processor
 from deltarule.interruptible import call_interruptibly, check_exiting
 
-__all__ = ["Library", "compiled_library", "digest_of"]
+__all__ = ["Library", "compile_module", "compiled_library", "digest_of", "link"]
 
 _LOCK = threading.RLock()
 
@@ -64,9 +64,10 @@ def _linker() -> Any:
     return new_linker()
 
 
-def _compile(text: str) -> bytes:
+def compile_module(text: Any) -> bytes:
+    """The object file of a module, given as text or as an ``llvmlite.ir.Module``."""
     machine = new_machine()
-    module = llvm.parse_assembly(text)
+    module = llvm.parse_assembly(str(text))
     module.verify()
     options = llvm.create_pipeline_tuning_options(speed_level=3)
     # The kernels are written in vectors; LLVM's vectorisers would only rearrange the registers.
@@ -74,6 +75,15 @@ def _compile(text: str) -> bytes:
     passes = llvm.create_pass_builder(machine, options)
     passes.getModulePassManager().run(module, passes)
     return bytes(machine.emit_object(module))
+
+
+def link(objects: Iterable[bytes], symbols: Iterable[str]) -> dict[str, int]:
+    """Load object files into memory; the addresses of these symbols."""
+    with _LOCK:
+        for code in objects:
+            _linker().add_object_file(llvm.ObjectFileRef.from_data(code))
+        _linker().finalize_object()
+        return {symbol: int(_linker().get_function_address(symbol)) for symbol in symbols}
 
 
 class Library:
@@ -109,13 +119,13 @@ class Library:
         """Load the machine code into memory, and look up the addresses of the kernels."""
         check_exiting()
         with _LOCK:
+            objects = []
             if self.digest not in _LINKED:
                 self.from_cache, code = _object_code(self.digest, text)
-                _linker().add_object_file(llvm.ObjectFileRef.from_data(code))
-                _linker().finalize_object()
-                _LINKED.add(self.digest)
-            for name in names:
-                self.addresses[name] = int(_linker().get_function_address(f"{name}.{self.digest}"))
+                objects = [code]
+            addresses = link(objects, [f"{name}.{self.digest}" for name in names])
+            _LINKED.add(self.digest)
+        self.addresses = dict(zip(names, addresses.values(), strict=True))
 
     def __getitem__(self, name: str) -> int:
         return self.addresses[name]
@@ -127,7 +137,7 @@ def _object_code(digest: str, text: str) -> tuple[bool, bytes]:
     code = read_code(name)
     if code is not None:
         return True, code
-    code = _compile(text)
+    code = compile_module(text)
     write_code(name, code)
     return False, code
 

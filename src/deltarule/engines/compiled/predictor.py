@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.engines.compiled import predict_driver as driver
+from deltarule.engines.compiled import predict_layout as f
 from deltarule.engines.compiled.array_kernels import write_array_kernels
+from deltarule.engines.compiled.entry_code import entry_functions
 from deltarule.engines.compiled.formula_kernels import Kernel, activation_kernel, mixing_kernel
 from deltarule.engines.compiled.ir_builder import LINE, lanes_of
 from deltarule.engines.compiled.linker import compiled_library
@@ -41,7 +42,8 @@ _WORK_PER_THREAD = 1 << 28
 _CALL_WORK, _CALL_ROWS = 1 << 30, 1 << 20
 
 # Looked up once: a row takes about a microsecond.
-_empty, _ndarray, _run_one = np.empty, np.ndarray, driver.run_one
+_empty, _ndarray = np.empty, np.ndarray
+_run_one, _run_rows, _run_differs = entry_functions("run_one", "run_rows", "run_differs")
 
 
 def _write_kernels(module: Any, dtype: Any) -> None:
@@ -74,7 +76,7 @@ class CompiledPredictor(Predictor):
         self.threads = threads
         self._dtype, self._n_outputs = np.dtype(net.dtype), net.n_outputs
         lanes, size = lanes_of(self._dtype), self._dtype.itemsize
-        self._plan = np.zeros(driver.HEADER + driver.FIELDS * net.n_layers, dtype=np.int64)
+        self._plan = np.zeros(f.HEADER + f.FIELDS * net.n_layers, dtype=np.int64)
         self._plan_at = address_of(self._plan)
         self._pack(theta)
         try:
@@ -82,15 +84,15 @@ class CompiledPredictor(Predictor):
         except InputError as error:  # a formula uses what compiled code cannot express
             raise NotCompilable(str(error)) from error
         p = self._plan
-        p[[driver.LAYERS, driver.LANES, driver.ITEM_SIZE]] = net.n_layers, lanes, size
-        p[[driver.N_INPUTS, driver.N_OUTPUTS]] = net.n_inputs, net.n_outputs
-        p[driver.WORK_BYTES] = self._half(1)
+        p[[f.LAYERS, f.LANES, f.ITEM_SIZE]] = net.n_layers, lanes, size
+        p[[f.N_INPUTS, f.N_OUTPUTS]] = net.n_inputs, net.n_outputs
+        p[f.WORK_BYTES] = self._half(1)
         small = net.n_multiply_adds <= _MAX_LOCKED_WORK
-        self.quick = bool(small and 2 * p[driver.WORK_BYTES] <= _MAX_STACK)
+        self.quick = bool(small and 2 * p[f.WORK_BYTES] <= _MAX_STACK)
 
     def _layer(self, layer: int) -> np.ndarray:
-        start = driver.HEADER + (layer - 1) * driver.FIELDS
-        return self._plan[start : start + driver.FIELDS]
+        start = f.HEADER + (layer - 1) * f.FIELDS
+        return self._plan[start : start + f.FIELDS]
 
     def _pack(self, theta: np.ndarray) -> None:
         net, dtype = self.net, self._dtype
@@ -116,27 +118,25 @@ class CompiledPredictor(Predictor):
         net, dtype = self.net, str(self._dtype)
         self._kept_kernels = []  # the plan holds their addresses
         fixed = compiled_library(("predict", dtype), lambda module: _write_kernels(module, dtype))
-        self._plan[: len(driver.KERNELS)] = [fixed[name] for name in driver.KERNELS]
+        self._plan[: len(f.KERNELS)] = [fixed[name] for name in f.KERNELS]
         for layer, activation in enumerate(net.hidden_activations, start=1):
             kernel = _kernel(activation, dtype)
-            self._layer(layer)[[driver.ACT, driver.PARAMETERS]] = kernel.addresses
+            self._layer(layer)[[f.ACT, f.PARAMETERS]] = kernel.addresses
             self._kept_kernels.append(kernel)
         output = net.output_activation
         kernel = _kernel(output, dtype)
-        field = driver.OUT_ACT if output.elementwise else driver.OUT_NON_ELEMENTWISE
-        self._plan[[field, driver.OUT_PARAMETERS]] = kernel.addresses
+        field = f.OUT_ACT if output.elementwise else f.OUT_NON_ELEMENTWISE
+        self._plan[[field, f.OUT_PARAMETERS]] = kernel.addresses
         self._kept_kernels.append(kernel)
 
     def _half(self, rows: int) -> int:
         """The bytes of a work array for the widest layer of so many rows, at most ``ROWS``."""
         lanes = lanes_of(self._dtype)
         blocks = -(-rows // lanes)
-        whole = blocks * lanes if self._plan[driver.OUT_NON_ELEMENTWISE] else rows
-        most = whole * max(
-            int(self._layer(i)[driver.STRIDE]) for i in range(1, self.net.n_layers + 1)
-        )
-        if self._plan[driver.OUT_NON_ELEMENTWISE]:
-            last = int(self._layer(self.net.n_layers)[driver.N_VECTORS])
+        whole = blocks * lanes if self._plan[f.OUT_NON_ELEMENTWISE] else rows
+        most = whole * max(int(self._layer(i)[f.STRIDE]) for i in range(1, self.net.n_layers + 1))
+        if self._plan[f.OUT_NON_ELEMENTWISE]:
+            last = int(self._layer(self.net.n_layers)[f.N_VECTORS])
             most = max(most, last * lanes * odd_line_stride(blocks) * LINE)
         return most
 
@@ -200,11 +200,9 @@ class CompiledPredictor(Predictor):
     def _run(self, X: np.ndarray, out: np.ndarray) -> None:
         if not len(X):
             return
-        half = self._half(min(len(X), driver.ROWS))
+        half = self._half(min(len(X), f.ROWS))
         work = aligned_bytes(2 * half)
-        driver.run_rows(
-            self._plan_at, address_of(X), len(X), address_of(out), address_of(work), half
-        )
+        _run_rows(self._plan_at, address_of(X), len(X), address_of(out), address_of(work), half)
 
     # -- for the cache of predictors ------------------------------------------------------
 
@@ -244,7 +242,7 @@ class GuardedPredictor:
         self._dtype, self._n_outputs = predictor._dtype, predictor._n_outputs
 
     def __bool__(self) -> bool:
-        return not driver.run_differs(self._plan_at, self._table_at)
+        return not _run_differs(self._plan_at, self._table_at)
 
     def predict_row(self, X: Any) -> np.ndarray | None:
         """a^L, of shape (1, n_L); None if X is not plain and finite, or an array has changed."""

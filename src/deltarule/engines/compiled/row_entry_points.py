@@ -12,17 +12,17 @@ from deltarule.engines.compiled.dense import (
 from deltarule.engines.compiled.entry_points import wait_for_workers
 from deltarule.engines.compiled.jit import (
     call,
-    driver_function,
+    entry_point,
     float64_pointer,
     flush_denormals,
     int64_pointer,
 )
 
-__all__ = ["run_rows"]
+__all__ = ["run_gradient_rows"]
 
 
-@driver_function("void(int64, int64, int64, int64, int64)")
-def run_rows(plan_at, workers, batch_at, target, bytes_of_row):
+@entry_point
+def run_gradient_rows(plan_at, workers, batch_at, target, bytes_of_row):
     """Write ∂C_i/∂θ of each row to ``target``, ``bytes_of_row`` apart; ∂C/∂x if the stride is 0."""
     plan, batch = int64_pointer(plan_at), int64_pointer(batch_at)
     if not wait_for_workers(plan, workers):

@@ -19,13 +19,17 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.engines.compiled import entry_points
 from deltarule.engines.compiled import plan_layout as f
+from deltarule.engines.compiled.entry_code import entry_functions
 from deltarule.engines.compiled.plan import Plan
 from deltarule.engines.compiled.workspace import address_of
-from deltarule.engines.registry import compiled_module
 
-__all__ = ["Dispatcher", "Stopped"]
+__all__ = ["Dispatcher", "Stopped", "describe_batch"]
+
+# Looked up once: a step of a small network takes 4 µs.
+_run_steps, _run_apply, _run_penalty, _run_is_finite, describe_batch = entry_functions(
+    "run_steps", "run_apply", "run_penalty", "run_is_finite", "describe_batch"
+)
 
 # Seconds between two calls of ``stop`` during a long call.
 _POLL_SECONDS = 0.02
@@ -65,10 +69,10 @@ class Dispatcher:
         self.plan = plan
         at = address_of(plan.integers)
         # Bound once: a step of a small network takes 4 µs.
-        self.step: Callable[..., Any] = functools.partial(entry_points.run_steps, at, 1)
-        self.apply: Callable[..., Any] = functools.partial(entry_points.run_apply, at, 1)
-        self.penalty: Callable[..., Any] = functools.partial(entry_points.run_penalty, at, 1)
-        self.is_finite: Callable[..., Any] = functools.partial(entry_points.run_is_finite, at, 1)
+        self.step: Callable[..., Any] = functools.partial(_run_steps, at, 1)
+        self.apply: Callable[..., Any] = functools.partial(_run_apply, at, 1)
+        self.penalty: Callable[..., Any] = functools.partial(_run_penalty, at, 1)
+        self.is_finite: Callable[..., Any] = functools.partial(_run_is_finite, at, 1)
 
     def run(
         self, workers: int, name: str, *arguments: Any, stop: Callable[[], bool] | None = None
@@ -108,9 +112,7 @@ class Dispatcher:
 
 
 def _entry(name: str) -> Callable[..., Any]:
-    if name == "run_rows":  # this module is compiled at its first use
-        return compiled_module("row_entry_points").run_rows
-    return getattr(entry_points, name)
+    return entry_functions(name)[0]
 
 
 class _NoThreads(Exception):

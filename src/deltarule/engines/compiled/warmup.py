@@ -11,9 +11,10 @@ import numpy as np
 
 from deltarule.engines.base import EngineSettings
 from deltarule.engines.compiled.engine import CompiledEngine
+from deltarule.engines.compiled.entry_code import entry_functions
+from deltarule.engines.compiled.entry_table import ENTRY_POINTS
 from deltarule.engines.compiled.kernel_cache import VARIABLE, cache_folder, reason_not_kept
 from deltarule.engines.compiled.predictor import CompiledPredictor
-from deltarule.engines.registry import compiled_module
 from deltarule.errors import FileError
 from deltarule.maths import ACTIVATIONS, LOSSES, Network
 from deltarule.optimizers import RULES
@@ -53,7 +54,8 @@ def warm_up(tell: Callable[[str], Any] = lambda what: None) -> WarmUp:
     True
     """
     _check_kept()
-    compiled_module("row_entry_points")  # is compiled when it is imported
+    for name in ENTRY_POINTS:
+        entry_functions(name)
     started, count = time.perf_counter(), 0
     for dtype in (np.float32, np.float64):
         for what, net, settings in _networks(dtype):
