@@ -2,7 +2,7 @@
 
 import inspect
 
-from deltarule.cli.app import fit
+from deltarule.cli.fit_command import fit
 from deltarule.settings import settings_of
 from deltarule.tabular import TableSettings
 

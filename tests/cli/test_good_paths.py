@@ -388,10 +388,10 @@ def test_check(place, deltarule, monkeypatch):
     assert outcome.status == 0
     assert outcome.json["passed"] is True
     assert len(outcome.json["gradients"]) > 50
-    rows = package.cli.check_command.check_gradients()
+    rows = package.cli.run_check.check_gradients()
     wrong = [type(rows[0])("a wrong slope", 0.1, False), *rows[1:]]
-    monkeypatch.setattr("deltarule.cli.check_command.check_gradients", lambda: wrong)
-    monkeypatch.setattr("deltarule.cli.check_command.check_engine", _passing)
+    monkeypatch.setattr("deltarule.cli.run_check.check_gradients", lambda: wrong)
+    monkeypatch.setattr("deltarule.cli.run_check.check_engine", _passing)
     outcome = deltarule("check")
     assert outcome.status == 5
     assert "a wrong slope" in outcome.out

@@ -2,8 +2,8 @@
 
 import pytest
 
-from deltarule.cli import doctor_command
-from deltarule.cli.doctor_command import examine, standard_run
+from deltarule.cli import run_doctor
+from deltarule.cli.run_doctor import examine, standard_run
 from deltarule.engines.registry import compiled_module
 
 TUNE = ("tune-lr", "numbers.csv", "--target", "y", "--layers", "4", "--steps", "20")
@@ -65,7 +65,7 @@ def test_doctor_finds_no_problem_here(place, deltarule):
     assert outcome.status == 0
     assert found["healthy"]
     assert found["digests"]["reference"] == standard_run("reference")
-    assert found["contract"] == {"checks": len(doctor_command._CHECKS) * 2, "failed": []}
+    assert found["contract"] == {"checks": len(run_doctor._CHECKS) * 2, "failed": []}
 
 
 def test_doctor_with_a_cache_that_is_a_file(place, deltarule, tmp_path, monkeypatch):
@@ -103,9 +103,9 @@ def test_doctor_names_a_check_that_fails(place, deltarule, monkeypatch):
 def test_the_standard_run_shows_one_changed_bit(engine, monkeypatch):
     before = standard_run(engine)
     assert standard_run(engine) == before
-    train = doctor_command.train
+    train = run_doctor.train
     monkeypatch.setattr(
-        doctor_command,
+        run_doctor,
         "train",
         lambda *given, **options: train(*given, **options | {"learning_rate": 0.010000001}),
     )

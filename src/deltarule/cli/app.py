@@ -1,46 +1,53 @@
-"""The command line application: its commands and their options."""
+"""The command line application: its commands, each imported when it is called."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Annotated, Any
+import importlib
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, NamedTuple
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
 from deltarule._version import __version__
 from deltarule.cli import output
-from deltarule.cli.distill_command import distill, update
-from deltarule.cli.explain_command import explain
-from deltarule.cli.export_command import export
-from deltarule.cli.fit_command import fit
-from deltarule.cli.inspect_command import inspect
-from deltarule.cli.options import (
-    AsJson,
-    Data,
-    Folder,
-    Force,
-    Ids,
-    Quiet,
-    Sql,
-    TableName,
-    number,
-    one,
-)
-from deltarule.cli.playground_command import playground
-from deltarule.cli.reading_options import with_reading
-from deltarule.cli.resume_command import resume
-from deltarule.cli.status import STATUSES, Status, handle_errors
-from deltarule.cli.tune_command import tune_lr
-from deltarule.cli.warmup_command import warmup
+from deltarule.cli.status import STATUSES, handle_errors
 
-__all__ = ["CONTEXT", "Grouped", "app"]
+__all__ = ["COMMANDS", "CONTEXT", "Commands", "Grouped", "app"]
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 _EPILOG = "\b\nExit status:\n" + "\n".join(
     f"  {status.value:<4} {what}" for status, what in STATUSES.items()
 )
+
+
+class _Source(NamedTuple):
+    """Where a command is defined, and what it does."""
+
+    module: str
+    short_help: str
+
+
+COMMANDS = {
+    "fit": _Source("fit_command", "Train on a table, score, save."),
+    "tune-lr": _Source("tune_command", "Suggest a learning rate."),
+    "resume": _Source("resume_command", "Go on with a training from its checkpoint."),
+    "predict": _Source("predict_command", "Predict the rows of a table with a model."),
+    "evaluate": _Source("predict_command", "Score a model on a table with a target."),
+    "distill": _Source(
+        "distill_command", "Train one network to predict what a portfolio predicts."
+    ),
+    "update": _Source("distill_command", "Train a portfolio further on new rows."),
+    "explain": _Source("explain_command", "Show every number of a step or a model."),
+    "inspect": _Source("inspect_command", "Print what a model's files say."),
+    "export": _Source("export_command", "Write a model as a program for other machines."),
+    "check": _Source("check_command", "Check the engine on this machine."),
+    "doctor": _Source("doctor_command", "Examine this installation."),
+    "warmup": _Source("warmup_command", "Compile all kernels in advance."),
+    "playground": _Source("playground_command", "Watch a network train in a page."),
+}
+"""The commands in the order of the help text. A command is the function of its name in a module of
+this folder, which is imported when the command is called: that takes longer than some commands."""
 
 
 class Grouped(TyperCommand):
@@ -67,14 +74,59 @@ class Grouped(TyperCommand):
                 formatter.write_dl(records)
 
 
-app = typer.Typer(
+class _Loaded(Mapping[str, Any]):
+    """The commands by name, each imported when it is looked up."""
+
+    def __init__(self) -> None:
+        self._made: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        module, short_help = COMMANDS[name]
+        if name not in self._made:
+            found = importlib.import_module(f"deltarule.cli.{module}")
+            function = getattr(found, name.replace("-", "_"))
+            one = _application()
+            settings: Any = {"context_settings": CONTEXT, "short_help": short_help}
+            one.command(name, cls=Grouped, **settings)(function)
+            self._made[name] = typer.main.get_command(one)
+        return self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(COMMANDS)
+
+    def __len__(self) -> int:
+        return len(COMMANDS)
+
+
+class Commands(TyperGroup):
+    """The group of all commands."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.commands: Any = _Loaded()
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """The names of the commands, in the order of the help text."""
+        return list(COMMANDS)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write what each command does, without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, source.short_help) for name, source in COMMANDS.items()])
+
+
+def _application(**settings: Any) -> typer.Typer:
+    return typer.Typer(
+        add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, **settings
+    )
+
+
+app = _application(
     name="deltarule",
+    cls=Commands,
     help="Train networks on tables by backpropagation, and use them.",
     epilog=_EPILOG,
     no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
     context_settings=CONTEXT,
 )
 
@@ -92,164 +144,3 @@ def _common(
     ] = False,
 ) -> None:
     pass
-
-
-def _command(
-    short_help: str, name: str | None = None
-) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    return app.command(name, cls=Grouped, context_settings=CONTEXT, short_help=short_help)
-
-
-_command("Train on a table, score, save.")(fit)
-_command("Suggest a learning rate.", "tune-lr")(tune_lr)
-_command("Go on with a training from its checkpoint.")(resume)
-
-
-@_command("Predict the rows of a table with a model.")
-@with_reading
-def predict(
-    model: Folder,
-    data: Data = None,
-    out: Annotated[
-        Path | None,
-        one(
-            "--out",
-            "-o",
-            metavar="FILE",
-            help="A .csv, .tsv or .jsonl file; standard output, as CSV, if not given.",
-            group="Output",
-        ),
-    ] = None,
-    proba: Annotated[
-        bool,
-        typer.Option("--proba", help="Add each class's probability.", rich_help_panel="Output"),
-    ] = False,
-    coverage: Annotated[
-        float | None,
-        one(
-            "--coverage",
-            metavar="C",
-            help="Add the columns lower and upper: the interval that holds the number with "
-            "probability C, such as .9.",
-            group="Output",
-            read=number,
-        ),
-    ] = None,
-    safe_csv: Annotated[
-        bool,
-        typer.Option(
-            "--safe-csv",
-            help="Write ' before labels that a spreadsheet would take for formulas: those that "
-            "begin with = + - @, a tab or a line break, and are no numbers. Remove it when the "
-            "file is read back.",
-            rich_help_panel="Output",
-        ),
-    ] = False,
-    ids: Ids = None,
-    table: TableName = None,
-    sql: Sql = None,
-    *,
-    reading: Mapping[str, Any],
-    force: Force = False,
-    as_json: AsJson = False,
-    quiet: Quiet = False,
-) -> None:
-    """Predict a table's rows with a model, one line for each row, in the table's order.
-
-    The table needs the columns the model was trained on, by name and in any order; it
-    needs no target. The columns of identifiers that the model was trained with are written
-    before the predictions; --id names others instead.
-    """
-    from deltarule.cli.predict_command import predict_table
-
-    predict_table(
-        model,
-        data,
-        out,
-        table=table,
-        sql=sql,
-        reading=reading,
-        ids=ids or (),
-        proba=proba,
-        coverage=coverage,
-        force=force,
-        as_json=as_json,
-        quiet=quiet,
-        safe_csv=safe_csv,
-    )
-
-
-@_command("Score a model on a table with a target.")
-@with_reading
-def evaluate(
-    model: Folder,
-    data: Data = None,
-    table: TableName = None,
-    sql: Sql = None,
-    *,
-    reading: Mapping[str, Any],
-    report: Annotated[
-        Path | None,
-        one(
-            "--report",
-            metavar="FILE",
-            help="Write a report on these rows, a page (.html).",
-            group="Output",
-        ),
-    ] = None,
-    force: Force = False,
-    as_json: AsJson = False,
-) -> None:
-    """Score a model on a table whose target is known."""
-    from deltarule.cli.predict_command import evaluate_table
-
-    evaluate_table(
-        model,
-        data,
-        table=table,
-        sql=sql,
-        reading=reading,
-        report=report,
-        force=force,
-        as_json=as_json,
-    )
-
-
-_command("Train one network to predict what a portfolio predicts.")(distill)
-_command("Train a portfolio further on new rows.")(update)
-_command("Show every number of a step or a model.")(explain)
-_command("Print what a model's files say.")(inspect)
-_command("Write a model as a program for other machines.")(export)
-
-
-@_command("Check the engine on this machine.")
-def check(
-    engine: Annotated[
-        str,
-        one("--engine", metavar="NAME", help="The engine to check; or auto.", group="Engine"),
-    ] = "auto",
-    as_json: AsJson = False,
-    quiet: Quiet = False,
-) -> None:
-    """Test the engine against the engine contract, and gradients against finite differences."""
-    from deltarule.cli.check_command import check_machine
-
-    if not check_machine(engine, as_json=as_json, quiet=quiet):
-        raise typer.Exit(Status.CHECK_FAILED)
-
-
-@_command("Examine this installation.")
-def doctor(as_json: AsJson = False, quiet: Quiet = False) -> None:
-    """Print versions, processor, threads and cache, check the engine, and say what is wrong.
-
-    The digests are of a small run that is always the same: if those of two machines are equal, they
-    compute the same bits. The exit status is 5 if something is wrong.
-    """
-    from deltarule.cli.doctor_command import report_examination
-
-    if not report_examination(as_json=as_json, quiet=quiet):
-        raise typer.Exit(Status.CHECK_FAILED)
-
-
-_command("Compile all kernels in advance.")(warmup)
-_command("Watch a network train in a page.")(playground)

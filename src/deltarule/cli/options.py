@@ -11,8 +11,6 @@ from typing import Annotated, Any, cast
 
 import typer
 
-from deltarule.settings import settings_of
-
 __all__ = [
     "AsJson",
     "BadValue",
@@ -175,6 +173,9 @@ def setting_options(group: type) -> list[inspect.Parameter]:
     A default of None or () becomes the text ``none``, since typer takes a default of None for an
     option that was not given.
     """
+    # Imported by the commands that train: it loads the engines and NumPy.
+    from deltarule.settings import settings_of
+
     parameters = []
     for name, metadata in settings_of(group).items():
         spelling, default = name.replace("_", "-"), getattr(group, name)
@@ -246,6 +247,8 @@ def _is_given(context: typer.Context, name: str) -> bool:
 
 def _read_settings(group: type, values: dict[str, Any]) -> Any:
     """Return an instance of a settings dataclass from the values of its options."""
+    from deltarule.settings import settings_of
+
     for name, metadata in settings_of(group).items():
         if name not in values:
             continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import shlex
@@ -9,11 +10,6 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
-
-from rich.console import Console
-from rich.live import Live
-from rich.spinner import Spinner
-from rich.text import Text
 
 from deltarule.errors import DeltaruleError, Message, Parameter, printable
 
@@ -32,9 +28,6 @@ __all__ = [
     "spell",
     "spelled",
 ]
-
-# No markup, so that a column named "[red]" is printed as it is; numbers are not coloured.
-_errors = Console(markup=False, highlight=False, soft_wrap=True, stderr=True)
 
 _NAMES = {"r2": "R²", "rmse": "RMSE", "mae": "MAE", "auc": "AUC", "log_loss": "log loss"}
 
@@ -109,6 +102,15 @@ def error_text(error: DeltaruleError) -> str:
     return text if named else f"{_options[parameter]}: {text}"
 
 
+@functools.cache
+def _errors() -> Any:
+    """Standard error, as Rich writes to it; Rich is imported by the commands that need it."""
+    from rich.console import Console
+
+    # No markup, so that a column named "[red]" is printed as it is; numbers are not coloured.
+    return Console(markup=False, highlight=False, soft_wrap=True, stderr=True)
+
+
 def say(text: str) -> None:
     """Print a line to standard output."""
     print(plain(text))
@@ -116,14 +118,18 @@ def say(text: str) -> None:
 
 def error(text: str) -> None:
     """Print an error, in one line, to standard error."""
+    from rich.text import Text
+
     line = " ".join(plain(text).split("\n"))
-    _errors.print(Text.assemble(("error: ", "bold red"), line))
+    _errors().print(Text.assemble(("error: ", "bold red"), line))
 
 
 def notes(lines: Iterable[str]) -> None:
     """Print notes to standard error, which a pipe does not receive."""
+    from rich.text import Text
+
     for line in lines:
-        _errors.print(Text(f"note: {printable(spelled(line))}"))
+        _errors().print(Text(f"note: {printable(spelled(line))}"))
 
 
 def plain(text: str) -> str:
@@ -166,14 +172,18 @@ def live(quiet: bool) -> Iterator[Callable[[str], None]]:
 
     If standard error is a file or a pipe, nothing is shown.
     """
-    if quiet or not (sys.stderr.isatty() and _errors.is_terminal):
+    if quiet or not (sys.stderr.isatty() and _errors().is_terminal):
         yield lambda text: None
         return
+    from rich.live import Live
+    from rich.spinner import Spinner
+    from rich.text import Text
+
     spinner = Spinner("dots", style="status.spinner")
     # By default rich replaces sys.stdout, and what is printed would go to standard error.
     with Live(
         spinner,
-        console=_errors,
+        console=_errors(),
         refresh_per_second=12.5,
         transient=True,
         redirect_stdout=False,

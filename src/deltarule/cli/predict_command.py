@@ -1,201 +1,133 @@
-"""``deltarule predict`` and ``deltarule evaluate``: a model applied to a table."""
+"""``deltarule predict`` and ``deltarule evaluate``: their options."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from deltarule.cli import output
-from deltarule.cli.id_columns import check_output_names, possible_ids, take_ids
-from deltarule.cli.output_paths import (
-    FORMATS,
-    check_data,
-    check_output_file,
-    write_output,
-    write_predictions,
+import typer
+
+from deltarule.cli.options import (
+    AsJson,
+    Data,
+    Folder,
+    Force,
+    Ids,
+    Quiet,
+    Sql,
+    TableName,
+    number,
+    one,
 )
-from deltarule.errors import FileError, InputError, Message, Parameter
-from deltarule.tables import Table, apply_schema, read_table
-from deltarule.tables.beyond_training import beyond_training
-from deltarule.tabular import TableModel
-from deltarule.tabular.intervals import interval_levels
+from deltarule.cli.reading_options import with_reading
 
-__all__ = ["evaluate_table", "load_table_model", "predict_table", "read_rows"]
+__all__ = ["evaluate", "predict"]
 
 
-def load_table_model(folder: Path) -> TableModel:
-    """Load the model of a table from a folder."""
-    if folder.is_file():
-        raise FileError(
-            f"{str(folder)!r} is not a folder",
-            expected="a folder with a deltarule model",
-            hint="name the model first and the table after it: MODEL DATA",
-        )
-    try:
-        return TableModel.load(folder)
-    except InputError as error:
-        # For example an activation that is not registered: the model cannot be used, while the
-        # options are right.
-        raise FileError(error.message) from error
+@with_reading
+def predict(
+    model: Folder,
+    data: Data = None,
+    out: Annotated[
+        Path | None,
+        one(
+            "--out",
+            "-o",
+            metavar="FILE",
+            help="A .csv, .tsv or .jsonl file; standard output, as CSV, if not given.",
+            group="Output",
+        ),
+    ] = None,
+    proba: Annotated[
+        bool,
+        typer.Option("--proba", help="Add each class's probability.", rich_help_panel="Output"),
+    ] = False,
+    coverage: Annotated[
+        float | None,
+        one(
+            "--coverage",
+            metavar="C",
+            help="Add the columns lower and upper: the interval that holds the number with "
+            "probability C, such as .9.",
+            group="Output",
+            read=number,
+        ),
+    ] = None,
+    safe_csv: Annotated[
+        bool,
+        typer.Option(
+            "--safe-csv",
+            help="Write ' before labels that a spreadsheet would take for formulas: those that "
+            "begin with = + - @, a tab or a line break, and are no numbers. Remove it when the "
+            "file is read back.",
+            rich_help_panel="Output",
+        ),
+    ] = False,
+    ids: Ids = None,
+    table: TableName = None,
+    sql: Sql = None,
+    *,
+    reading: Mapping[str, Any],
+    force: Force = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Predict a table's rows with a model, one line for each row, in the table's order.
 
+    The table needs the columns the model was trained on, by name and in any order; it
+    needs no target. The columns of identifiers that the model was trained with are written
+    before the predictions; --id names others instead.
+    """
+    from deltarule.cli.run_predict import predict_table
 
-def read_rows(
-    model: TableModel,
-    data: str | None,
-    table: str | None,
-    sql: str | None,
-    reading: Mapping[str, Any] | None,
-    texts: Iterable[str] = (),
-) -> Table:
-    """Read a table as that of the model's training was read."""
-    schema = model.schema
-    return read_table(
+    predict_table(
+        model,
         data,
+        out,
         table=table,
         sql=sql,
-        na=schema.na,
-        number_formats=schema.number_formats,
-        texts=texts,
-        **(reading or {}),
+        reading=reading,
+        ids=ids or (),
+        proba=proba,
+        coverage=coverage,
+        force=force,
+        as_json=as_json,
+        quiet=quiet,
+        safe_csv=safe_csv,
     )
 
 
-def predict_table(
-    folder: Path,
-    data: str | None,
-    out: Path | None,
+@with_reading
+def evaluate(
+    model: Folder,
+    data: Data = None,
+    table: TableName = None,
+    sql: Sql = None,
     *,
-    table: str | None,
-    sql: str | None,
-    reading: Mapping[str, Any] | None = None,
-    ids: Sequence[str] = (),
-    proba: bool,
-    coverage: float | None = None,
-    force: bool,
-    as_json: bool,
-    quiet: bool,
-    safe_csv: bool = False,
+    reading: Mapping[str, Any],
+    report: Annotated[
+        Path | None,
+        one(
+            "--report",
+            metavar="FILE",
+            help="Write a report on these rows, a page (.html).",
+            group="Output",
+        ),
+    ] = None,
+    force: Force = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Write a prediction for each row, in the table's order."""
-    check_data(data, sql)
-    if out is not None:
-        check_output_file(out, force, "--out", FORMATS)
-    if safe_csv and (as_json if out is None else out.suffix.lower() == ".jsonl"):
-        raise InputError(
-            Message(Parameter("safe_csv"), " was given for JSON"),
-            parameter="safe_csv",
-            expected="CSV or TSV, which spreadsheets open",
-            hint=Message("leave it out, or name a .csv file with ", Parameter("out")),
-        )
-    ends = None if coverage is None else interval_levels(coverage)
-    model = load_table_model(folder)
-    if ends is not None and not model.has_intervals:
-        raise InputError(
-            Message(Parameter("coverage"), f" was given, and {str(folder)!r} has no intervals"),
-            parameter="coverage",
-            given=coverage,
-            expected="a portfolio of networks for a number",
-            hint=Message("leave ", Parameter("coverage"), " out"),
-        )
-    if proba and model.task == "regression":
-        raise InputError(
-            Message(Parameter("proba"), f" was given, and {str(folder)!r} predicts a number"),
-            parameter="proba",
-            expected="a model of classes",
-            hint=Message("leave ", Parameter("proba"), " out"),
-        )
-    with output.live(quiet or as_json) as show:
-        show(f"reading {data or 'the SQL result'}")
-        read = read_rows(model, data, table, sql, reading, possible_ids(model.schema, ids))
-        read, id_columns = take_ids(model.schema, read, ids)
-        names = ["prediction", *(f"probability_{label}" for label in model.classes if proba)]
-        names += [] if ends is None else ["lower", "upper"]
-        check_output_names(id_columns, names)
-        typed = apply_schema(model.schema, read, need_target=False)
-        show("predicting")
-        outputs = model.outputs(typed)
-        more = list(outputs.T) if proba else []
-        if ends is not None:
-            more += list(model.quantiles(typed, outputs, ends).T)
-        predicted = dict(zip(names, [model.labels(outputs), *more], strict=True))
-        columns: dict[str, Any] = id_columns | predicted
-        far = beyond_training(model.schema, typed)
-        notes = [output.spelled(note) for note in (*typed.notes, *model.notes(typed), *far)]
-        if out is not None:
-            show(f"writing {out}")
-            write_predictions(out, columns, force, safe_csv=safe_csv)
-    if out is None and not as_json:  # after the status line is removed
-        write_predictions(None, columns, safe_csv=safe_csv)
-    if as_json:
-        report: dict[str, Any] = {"rows": len(typed), "notes": notes}
-        if out is not None:
-            report["out"] = str(out)
-        else:
-            report |= {name: values.tolist() for name, values in predicted.items()}
-            if id_columns:
-                report["ids"] = {name: values.tolist() for name, values in id_columns.items()}
-        output.json_object(report)
-    elif not quiet:
-        output.notes(notes)
-        if out is not None:
-            output.say(f"Wrote {len(typed):,} predictions to {out}.")
+    """Score a model on a table whose target is known."""
+    from deltarule.cli.run_predict import evaluate_table
 
-
-def evaluate_table(
-    folder: Path,
-    data: str | None,
-    *,
-    table: str | None,
-    sql: str | None,
-    reading: Mapping[str, Any] | None = None,
-    report: Path | None = None,
-    force: bool = False,
-    as_json: bool,
-) -> None:
-    """Print the scores of a model on a table whose target is known, and write a report."""
-    check_data(data, sql)
-    if report is not None:
-        check_output_file(report, force, "--report", (".html", ".htm"))
-    model = load_table_model(folder)
-    with output.live(as_json) as show:
-        show(f"reading {data or 'the SQL result'}")
-        rows = read_rows(model, data, table, sql, reading)
-        typed = apply_schema(model.schema, rows)
-        show("scoring")
-        scores = model.score(typed, model.outputs(typed))
-        if report is not None:
-            from deltarule.explain.report import report_html
-
-            show("writing the report")
-            page = report_html(model, rows, folder=str(folder), spell=output.spelled)
-            write_output(report, force, page.encode("utf-8"), "the report in ")
-    notes = [output.spelled(note) for note in (*typed.notes, *model.notes(typed))]
-    is_training_table = model.trained_on(typed)
-    if is_training_table:
-        notes.append(
-            "these are the rows the model was made from, most of which it was trained on; its "
-            "scores on new rows are those of the test rows"
-        )
-    test = model.report["scores"].get("test")
-    if as_json:
-        output.json_object(
-            {
-                "rows": len(typed),
-                "scores": scores,
-                "test_scores": test,
-                "seen": is_training_table,
-                "notes": notes,
-            }
-        )
-        return
-    source = rows.source if len(rows.source) <= 40 else f"…{rows.source[-39:]}"
-    table_of_scores = {output.plain(source): (len(typed), scores)}
-    if test is not None:
-        table_of_scores["test rows, when trained"] = (model.report["rows"]["test"], test)
-    target = model.schema.target
-    what = "" if target is None else f" of {target.name!r}"
-    output.say(f"{folder}: {model.task}{what}\n\n{output.scores(table_of_scores)}")
-    if report is not None:
-        output.say(f"\nThe report is in {report}.")
-    output.notes(notes)
+    evaluate_table(
+        model,
+        data,
+        table=table,
+        sql=sql,
+        reading=reading,
+        report=report,
+        force=force,
+        as_json=as_json,
+    )

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from deltarule.cli import output
 from deltarule.cli.output_paths import check_data, check_model_folder, saved_or_elsewhere
-from deltarule.cli.predict_command import load_table_model, read_rows
+from deltarule.cli.run_predict import load_table_model, read_rows
 from deltarule.errors import FileError
 from deltarule.settings import checked
 from deltarule.tables import Table

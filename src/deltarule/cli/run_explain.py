@@ -18,7 +18,7 @@ from deltarule.cli.explain_row import next_of_row, part_of_training, wants_answe
 from deltarule.cli.explain_selections import numbers_of
 from deltarule.cli.output_paths import check_output_file, write_output
 from deltarule.cli.page_states import model_step, write_page_of
-from deltarule.cli.predict_command import load_table_model
+from deltarule.cli.run_predict import load_table_model
 from deltarule.errors import DataError, FileError, InputError, Message, Parameter
 from deltarule.explain import Derivation, Explanation, explain
 from deltarule.explain.row_answer import RowAnswer, model_answer, row_answer

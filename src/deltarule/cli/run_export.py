@@ -14,7 +14,7 @@ from deltarule.cli.output_paths import (
     saved_or_elsewhere,
     write_output,
 )
-from deltarule.cli.predict_command import read_rows
+from deltarule.cli.run_predict import read_rows
 from deltarule.errors import FileError, InputError, Message, Parameter
 from deltarule.tables import Table
 from deltarule.tabular import TableModel

@@ -16,6 +16,7 @@ from deltarule.files.fallback_path import save_elsewhere
 from deltarule.files.locking import FolderClaim
 from deltarule.files.numbered_bundles import NumberedBundles
 from deltarule.files.path_checks import check_bundle_path, check_file_path, is_bundle
+from deltarule.files.single_file import is_single_file_name
 
 __all__ = [
     "Bundle",
@@ -27,6 +28,7 @@ __all__ = [
     "consistent_read",
     "has_bundle",
     "is_bundle",
+    "is_single_file_name",
     "is_stream",
     "read_bundle",
     "read_document",

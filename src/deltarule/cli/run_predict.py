@@ -1,0 +1,202 @@
+"""``deltarule predict`` and ``deltarule evaluate``: a model applied to a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from deltarule.cli import output
+from deltarule.cli.id_columns import check_output_names, possible_ids, take_ids
+from deltarule.cli.output_paths import (
+    FORMATS,
+    check_data,
+    check_output_file,
+    write_output,
+    write_predictions,
+)
+from deltarule.errors import FileError, InputError, Message, Parameter
+from deltarule.files import is_single_file_name
+from deltarule.tables import Table, apply_schema, read_table
+from deltarule.tables.beyond_training import beyond_training
+from deltarule.tabular import TableModel
+from deltarule.tabular.intervals import interval_levels
+
+__all__ = ["evaluate_table", "load_table_model", "predict_table", "read_rows"]
+
+
+def load_table_model(folder: Path) -> TableModel:
+    """Load the model of a table from a folder or a single file."""
+    if folder.is_file() and not is_single_file_name(folder):
+        raise FileError(
+            f"{str(folder)!r} is not a folder",
+            expected="a folder with a deltarule model, or a .deltarule file",
+            hint="name the model first and the table after it: MODEL DATA",
+        )
+    try:
+        return TableModel.load(folder)
+    except InputError as error:
+        # For example an activation that is not registered: the model cannot be used, while the
+        # options are right.
+        raise FileError(error.message) from error
+
+
+def read_rows(
+    model: TableModel,
+    data: str | None,
+    table: str | None,
+    sql: str | None,
+    reading: Mapping[str, Any] | None,
+    texts: Iterable[str] = (),
+) -> Table:
+    """Read a table as that of the model's training was read."""
+    schema = model.schema
+    return read_table(
+        data,
+        table=table,
+        sql=sql,
+        na=schema.na,
+        number_formats=schema.number_formats,
+        texts=texts,
+        **(reading or {}),
+    )
+
+
+def predict_table(
+    folder: Path,
+    data: str | None,
+    out: Path | None,
+    *,
+    table: str | None,
+    sql: str | None,
+    reading: Mapping[str, Any] | None = None,
+    ids: Sequence[str] = (),
+    proba: bool,
+    coverage: float | None = None,
+    force: bool,
+    as_json: bool,
+    quiet: bool,
+    safe_csv: bool = False,
+) -> None:
+    """Write a prediction for each row, in the table's order."""
+    check_data(data, sql)
+    if out is not None:
+        check_output_file(out, force, "--out", FORMATS)
+    if safe_csv and (as_json if out is None else out.suffix.lower() == ".jsonl"):
+        raise InputError(
+            Message(Parameter("safe_csv"), " was given for JSON"),
+            parameter="safe_csv",
+            expected="CSV or TSV, which spreadsheets open",
+            hint=Message("leave it out, or name a .csv file with ", Parameter("out")),
+        )
+    ends = None if coverage is None else interval_levels(coverage)
+    model = load_table_model(folder)
+    if ends is not None and not model.has_intervals:
+        raise InputError(
+            Message(Parameter("coverage"), f" was given, and {str(folder)!r} has no intervals"),
+            parameter="coverage",
+            given=coverage,
+            expected="a portfolio of networks for a number",
+            hint=Message("leave ", Parameter("coverage"), " out"),
+        )
+    if proba and model.task == "regression":
+        raise InputError(
+            Message(Parameter("proba"), f" was given, and {str(folder)!r} predicts a number"),
+            parameter="proba",
+            expected="a model of classes",
+            hint=Message("leave ", Parameter("proba"), " out"),
+        )
+    with output.live(quiet or as_json) as show:
+        show(f"reading {data or 'the SQL result'}")
+        read = read_rows(model, data, table, sql, reading, possible_ids(model.schema, ids))
+        read, id_columns = take_ids(model.schema, read, ids)
+        names = ["prediction", *(f"probability_{label}" for label in model.classes if proba)]
+        names += [] if ends is None else ["lower", "upper"]
+        check_output_names(id_columns, names)
+        typed = apply_schema(model.schema, read, need_target=False)
+        show("predicting")
+        outputs = model.outputs(typed)
+        more = list(outputs.T) if proba else []
+        if ends is not None:
+            more += list(model.quantiles(typed, outputs, ends).T)
+        predicted = dict(zip(names, [model.labels(outputs), *more], strict=True))
+        columns: dict[str, Any] = id_columns | predicted
+        far = beyond_training(model.schema, typed)
+        notes = [output.spelled(note) for note in (*typed.notes, *model.notes(typed), *far)]
+        if out is not None:
+            show(f"writing {out}")
+            write_predictions(out, columns, force, safe_csv=safe_csv)
+    if out is None and not as_json:  # after the status line is removed
+        write_predictions(None, columns, safe_csv=safe_csv)
+    if as_json:
+        report: dict[str, Any] = {"rows": len(typed), "notes": notes}
+        if out is not None:
+            report["out"] = str(out)
+        else:
+            report |= {name: values.tolist() for name, values in predicted.items()}
+            if id_columns:
+                report["ids"] = {name: values.tolist() for name, values in id_columns.items()}
+        output.json_object(report)
+    elif not quiet:
+        output.notes(notes)
+        if out is not None:
+            output.say(f"Wrote {len(typed):,} predictions to {out}.")
+
+
+def evaluate_table(
+    folder: Path,
+    data: str | None,
+    *,
+    table: str | None,
+    sql: str | None,
+    reading: Mapping[str, Any] | None = None,
+    report: Path | None = None,
+    force: bool = False,
+    as_json: bool,
+) -> None:
+    """Print the scores of a model on a table whose target is known, and write a report."""
+    check_data(data, sql)
+    if report is not None:
+        check_output_file(report, force, "--report", (".html", ".htm"))
+    model = load_table_model(folder)
+    with output.live(as_json) as show:
+        show(f"reading {data or 'the SQL result'}")
+        rows = read_rows(model, data, table, sql, reading)
+        typed = apply_schema(model.schema, rows)
+        show("scoring")
+        scores = model.score(typed, model.outputs(typed))
+        if report is not None:
+            from deltarule.explain.report import report_html
+
+            show("writing the report")
+            page = report_html(model, rows, folder=str(folder), spell=output.spelled)
+            write_output(report, force, page.encode("utf-8"), "the report in ")
+    notes = [output.spelled(note) for note in (*typed.notes, *model.notes(typed))]
+    is_training_table = model.trained_on(typed)
+    if is_training_table:
+        notes.append(
+            "these are the rows the model was made from, most of which it was trained on; its "
+            "scores on new rows are those of the test rows"
+        )
+    test = model.report["scores"].get("test")
+    if as_json:
+        output.json_object(
+            {
+                "rows": len(typed),
+                "scores": scores,
+                "test_scores": test,
+                "seen": is_training_table,
+                "notes": notes,
+            }
+        )
+        return
+    source = rows.source if len(rows.source) <= 40 else f"…{rows.source[-39:]}"
+    table_of_scores = {output.plain(source): (len(typed), scores)}
+    if test is not None:
+        table_of_scores["test rows, when trained"] = (model.report["rows"]["test"], test)
+    target = model.schema.target
+    what = "" if target is None else f" of {target.name!r}"
+    output.say(f"{folder}: {model.task}{what}\n\n{output.scores(table_of_scores)}")
+    if report is not None:
+        output.say(f"\nThe report is in {report}.")
+    output.notes(notes)
