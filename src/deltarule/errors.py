@@ -7,6 +7,7 @@ so ``except ValueError`` catches it::
     ├── InputError (ValueError)             a value, shape or setting that cannot be used
     │   ├── IncompatiblePair                an output activation that a loss cannot be combined with
     │   ├── UnknownName (KeyError)          a name that no registry holds
+    │   ├── WrongType (TypeError)           data of another kind, which scikit-learn refuses so
     │   ├── NotCompilable                   a formula that the compiled engine cannot express
     │   ├── MissingCapability               what the chosen engine does not compute
     │   └── DataError                       a table or file whose content cannot be used
@@ -54,6 +55,7 @@ __all__ = [
     "UnknownName",
     "UnregisteredFormula",
     "WorkerFailed",
+    "WrongType",
     "printable",
     "short_repr",
     "to_python_scalar",
@@ -267,6 +269,10 @@ class UnknownName(InputError, KeyError):
 
     # KeyError prints the repr of its argument, which would show the message in quotes.
     __str__ = Exception.__str__
+
+
+class WrongType(InputError, TypeError):
+    """Data of a kind that an estimator cannot use, for which scikit-learn raises a TypeError."""
 
 
 class NotCompilable(InputError):

@@ -18,7 +18,17 @@ from typing import Any, Generic, Self, TypeVar
 
 from deltarule.errors import InputError, UnknownName, to_python_scalar
 
-__all__ = ["Record", "Registry", "real_number", "to_python_scalar", "whole_number"]
+__all__ = [
+    "Record",
+    "Registry",
+    "checked_flag",
+    "checked_integer",
+    "in_interval",
+    "limits",
+    "real_number",
+    "to_python_scalar",
+    "whole_number",
+]
 
 
 def real_number(value: Any) -> float | None:
@@ -55,6 +65,109 @@ def whole_number(value: Any) -> int | None:
         return operator.index(value)
     except TypeError:
         return None
+
+
+def checked_integer(name: str, value: Any, least: int = 0) -> int:
+    """Return the parameter ``name`` as an int, if it is an integer of at least ``least``.
+
+    Raises
+    ------
+    InputError
+        If it is not.
+
+    Examples
+    --------
+    >>> checked_integer("epochs", 5, 1)
+    5
+    >>> checked_integer("epochs", 2.0, 1)
+    Traceback (most recent call last):
+    deltarule.errors.InputError: epochs is 2.0; expected a whole number, at least 1
+    """
+    number = whole_number(value)
+    if number is None or number < least:
+        raise InputError(parameter=name, given=value, expected=f"a whole number, at least {least}")
+    return number
+
+
+def checked_flag(name: str, value: Any) -> bool:
+    """Return the parameter ``name`` as a bool, if it is one.
+
+    Raises
+    ------
+    InputError
+        If it is not.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> checked_flag("bias", np.False_)
+    False
+    >>> checked_flag("bias", "no")
+    Traceback (most recent call last):
+    deltarule.errors.InputError: bias is 'no'; expected True or False
+    """
+    flag = to_python_scalar(value)
+    if not isinstance(flag, bool):
+        raise InputError(parameter=name, given=value, expected="True or False")
+    return flag
+
+
+def in_interval(owner: str, name: str, value: Any, interval: str, usual: Any) -> float:
+    """``value`` as a Python float, if it is a number in ``interval``.
+
+    Under NumPy 2 a ``np.float64`` parameter would turn float32 arrays into float64; a Python
+    float does not.
+
+    Parameters
+    ----------
+    owner, name : str
+        The formula and its parameter, for the message; the owner may be empty.
+    value : number
+    interval : str
+        ``"[0, 1)"``, ``"(0, inf)"`` and the like.
+    usual : number
+        A usual value, for the message.
+
+    Raises
+    ------
+    InputError
+        If ``value`` is not a number in the interval.
+
+    Examples
+    --------
+    >>> in_interval("adam", "beta1", 0.9, "[0, 1)", 0.9)
+    0.9
+    >>> in_interval("adam", "beta1", 1, "[0, 1)", 0.9)
+    Traceback (most recent call last):
+        ...
+    deltarule.errors.InputError: adam: beta1 is 1; expected a number in [0, 1); 0.9 is usual
+    """
+    low, high = limits(interval)
+    number = real_number(value)
+    if number is not None:
+        above = number > low or (interval[0] == "[" and number == low)
+        below = number < high or (interval[-1] == "]" and number == high)
+        if above and below:
+            return number
+    error = InputError(
+        parameter=name,
+        given=value,
+        expected=f"a number in {interval}",
+        hint=f"{usual} is usual",
+    )
+    raise error.prefixed(f"{owner}: ") if owner else error
+
+
+def limits(interval: str) -> tuple[float, float]:
+    """The two ends of an interval in the notation of :func:`in_interval`.
+
+    Examples
+    --------
+    >>> limits("[0, 1)")
+    (0.0, 1.0)
+    """
+    low, high = interval[1:-1].split(",")
+    return float(low), float(high)
 
 
 def _frozen(value: Any) -> Any:
@@ -131,7 +244,8 @@ class Record:
             )
         changed = dataclasses.replace(self, parameters=self.settings | changes)
         for key, value in changed.parameters:
-            if real_number(self.settings[key]) is not None and real_number(value) is None:
+            number = real_number(value)
+            if real_number(self.settings[key]) is not None and (number is None or number != number):
                 raise InputError(
                     f"{type(self).__name__.lower()} {self.name!r}: {key} is {value!r}; expected a "
                     f"number, such as {self.settings[key]!r}"

@@ -75,7 +75,7 @@ def test_auto_takes_the_one_that_suits_the_activation(g):
 
 @pytest.mark.parametrize("seed", [-1, 1.5, "0", None])
 def test_a_seed_that_is_no_whole_number_is_refused(seed):
-    with pytest.raises(InputError, match=r"seed is .*; expected a whole number ≥ 0"):
+    with pytest.raises(InputError, match=r"seed is .*; expected a whole number, at least 0"):
         Network([2, 1]).initial(seed)
 
 

@@ -45,6 +45,7 @@ def _lookup(owner: Any, net: Network, arrays: Sequence[Any], which: Any) -> Any:
         or entry.net is not net
         or entry.identities != tuple(map(id, arrays))
         or entry.owner() is not owner
+        or type(entry.which) is not type(which)
         or entry.which != which
         or entry.variable != _variable(which)
     ):
@@ -53,7 +54,7 @@ def _lookup(owner: Any, net: Network, arrays: Sequence[Any], which: Any) -> Any:
 
 
 def _variable(which: Any) -> str | None:
-    return os.environ.get(VARIABLE) if which == "auto" else None
+    return os.environ.get(VARIABLE) if isinstance(which, str) and which == "auto" else None
 
 
 def cached_predictor(

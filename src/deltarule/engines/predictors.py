@@ -14,7 +14,8 @@ from deltarule.engines.base import Engine, EngineSettings
 from deltarule.engines.registry import compiled_module, engine_name, make_engine, named_explicitly
 from deltarule.errors import InputError, MissingDependency, NotCompilable
 from deltarule.maths import Network
-from deltarule.maths.input_checks import check_rows
+from deltarule.maths.arrays import numeric
+from deltarule.maths.input_checks import check_network, check_rows
 
 __all__ = ["Predictor", "make_predictor"]
 
@@ -84,8 +85,8 @@ class Predictor(abc.ABC):
     def predict_any(self, x: Any) -> np.ndarray:
         """Predict as a call does, for input of any kind: lists, other dtypes or layouts."""
         try:
-            array = np.asarray(x)
-        except ValueError as error:
+            array = numeric("x", x) if np.ma.isMaskedArray(x) else np.asarray(x)
+        except (ValueError, TypeError, OverflowError) as error:
             raise InputError(f"x is no array ({error}); expected {self._expected()}") from None
         if array.ndim not in (1, 2):
             raise InputError(f"x has shape {array.shape}; expected {self._expected()}: reshape it")
@@ -204,7 +205,7 @@ def make_predictor(
     array([[3.5],
            [0.5]])
     """
-    theta = net.check_theta(theta)
+    theta = check_network(net).check_theta(theta)
     name = engine_name(engine) if isinstance(engine, str) else getattr(engine, "name", "")
     if name == "compiled":
         try:

@@ -192,13 +192,13 @@ def engine_name(which: str = "auto") -> str:
     'reference'
     """
     name, source = which, ""
-    if which == "auto":
+    if isinstance(which, str) and which == "auto":
         name = os.environ.get(VARIABLE, "") or "auto"
         source = f" (from the environment variable {VARIABLE})"
-    if name == "auto":
+    if isinstance(name, str) and name == "auto":
         installed = importlib.util.find_spec("numba") is not None
         name = "compiled" if installed else "reference"
-    if name not in _ENGINES:
+    if not isinstance(name, str) or name not in _ENGINES:
         known = ", ".join(["auto", *_ENGINES])
         raise UnknownName(
             f"unknown engine {name!r}{source}",

@@ -11,7 +11,7 @@ from joblib.parallel import ThreadingBackend
 from sklearn.model_selection import GridSearchCV
 
 from deltarule.engines import make_engine
-from deltarule.engines.threads import usable_threads
+from deltarule.engines.threads import core_in_use, usable_threads
 from deltarule.training import StopFlag
 from deltarule.training.threads import one_blas_thread, run_in_worker_thread
 
@@ -38,7 +38,7 @@ class _OneCoreBackend(ThreadingBackend):
 
     def _with_one_core(self, func: Callable[[], Any]) -> Callable[[], Any]:
         def run() -> Any:
-            with run_in_worker_thread(self.flag), one_blas_thread():
+            with core_in_use(), run_in_worker_thread(self.flag), one_blas_thread():
                 return func()
 
         return run

@@ -9,9 +9,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.model_selection import train_test_split
-from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import validate_parameter_constraints
-from sklearn.utils.validation import _check_sample_weight
 
 from deltarule.engines import Engine
 from deltarule.errors import InputError
@@ -24,9 +22,11 @@ from deltarule.estimators.scoring import Scoring
 from deltarule.estimators.sklearn_helpers import (
     ShuffledOrder,
     check_repeatable,
+    generator_of,
     initial_theta,
     print_epoch,
     row_source,
+    validated_weights,
 )
 from deltarule.estimators.sklearn_rules import (
     refuse_finite_schedule,
@@ -152,7 +152,7 @@ class BaseMLP(PredictingMLP, MLPParameters, metaclass=ABCMeta):
         s = self._row_weights(y, sample_weight, X, learn=True)
         if self.checkpoint is not None and not incremental:
             check_repeatable(self.random_state)
-        rng = check_random_state(self.random_state)
+        rng = generator_of(self.random_state)
         self.n_outputs_ = Y.shape[1]
         if first:
             for name in ("_memory", "best_loss_", *_CURVES):
@@ -182,7 +182,7 @@ class BaseMLP(PredictingMLP, MLPParameters, metaclass=ABCMeta):
         """Check the row weights; with ``learn`` a classifier computes its class weights, too."""
         if sample_weight is None:
             return None
-        s: np.ndarray = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
+        s: np.ndarray = validated_weights(sample_weight, X)
         with np.errstate(over="ignore"):
             total = s.sum()
         if not total > 0:

@@ -148,6 +148,12 @@ out_activation_, t_
         """Learn the classes from labels."""
         try:
             self._label_binarizer = LabelBinarizer().fit(labels)
+        except TypeError as error:  # labels of several kinds, which have no order
+            raise InputError(
+                f"y holds labels that cannot be sorted ({error})",
+                parameter="y",
+                expected="labels of one kind, such as texts or whole numbers",
+            ) from None
         except ValueError as error:
             kind = type_of_target(labels)
             if not kind.startswith("continuous"):

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from deltarule.engines import Predictor, make_predictor
 from deltarule.engines.predictor_cache import cached_predictor, predict_cached_row
 from deltarule.estimators.incremental import theta_from_coefficients
+from deltarule.estimators.sklearn_helpers import validate_rows
 from deltarule.exportable import Exportable
 from deltarule.maths import Network
 from deltarule.maths.arrays import is_sparse
@@ -72,7 +73,7 @@ class PredictingMLP(Exportable, BaseEstimator, metaclass=ABCMeta):
         if outputs is not None:
             return outputs
         check_is_fitted(self)
-        rows = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
+        rows = validate_rows(self, X, accept_sparse=["csr", "csc"])
         return self._forward(rows.tocsr() if is_sparse(rows) else rows)
 
     def predict(self, X: Any) -> np.ndarray:

@@ -2,27 +2,89 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from sklearn.utils import shuffle
-from sklearn.utils.validation import validate_data
+from sklearn.utils import check_random_state, shuffle
+from sklearn.utils.validation import _check_sample_weight, validate_data
 
-from deltarule.errors import InputError
+from deltarule.errors import DeltaruleError, InputError, WrongType
 from deltarule.maths import Network
-from deltarule.maths.arrays import is_sparse
+from deltarule.maths.arrays import is_frame, is_sparse
 from deltarule.training import EpochEvent
 from deltarule.training.batches import SparseRows
 
 __all__ = [
     "ShuffledOrder",
     "check_repeatable",
+    "generator_of",
     "initial_theta",
     "print_epoch",
+    "refuse_other_kinds",
     "row_source",
+    "scikit_learn_checks",
     "validate_numbers",
+    "validate_rows",
+    "validated_weights",
 ]
+
+# NumPy's letters of texts, bytes, dates, durations and records.
+_OTHER_KINDS = "USMmV"
+
+
+@contextmanager
+def scikit_learn_checks(name: str, expected: str) -> Iterator[None]:
+    """Within the block, what scikit-learn raises about the argument ``name`` is an InputError.
+
+    Its text stays, and its class is kept: scikit-learn's TypeError is a :class:`WrongType`.
+
+    Examples
+    --------
+    >>> with scikit_learn_checks("y", "one label for each row"):
+    ...     raise ValueError("y has 3 axes.")
+    Traceback (most recent call last):
+    deltarule.errors.InputError: y has 3 axes; expected one label for each row
+    """
+    try:
+        yield
+    except DeltaruleError:
+        raise
+    except (ValueError, TypeError, OverflowError) as error:
+        kind = WrongType if isinstance(error, TypeError) else InputError
+        text = str(error).rstrip(".")
+        named = text if name in text else f"{name} cannot be used: {text}"
+        raise kind(named, parameter=name, expected=expected) from None
+
+
+def refuse_other_kinds(name: str, given: Any) -> None:
+    """Refuse what scikit-learn would turn into numbers in silence: texts, dates, masked cells.
+
+    Raises
+    ------
+    InputError
+        If an array, a list of one or a frame's column holds these.
+
+    Examples
+    --------
+    >>> refuse_other_kinds("X", [["1", "2"]])
+    Traceback (most recent call last):
+    deltarule.errors.InputError: X has dtype <U1; expected numbers: convert it first
+    """
+    if isinstance(given, np.ma.MaskedArray) and np.ma.is_masked(given):
+        raise InputError(
+            f"{name} has {int(np.ma.getmaskarray(given).sum())} masked cells; expected numbers in "
+            "all: fill them first"
+        )
+    if isinstance(given, list | tuple):
+        with suppress(ValueError, TypeError, OverflowError):  # scikit-learn refuses it
+            given = np.asarray(given)
+    dtypes = list(given.dtypes) if is_frame(given) and hasattr(given, "dtypes") else []
+    for dtype in dtypes or [getattr(given, "dtype", None)]:
+        if getattr(dtype, "kind", "") in _OTHER_KINDS or str(dtype) in ("str", "string"):
+            raise InputError(f"{name} has dtype {dtype}; expected numbers: convert it first")
 
 
 def validate_numbers(estimator: Any, X: Any, y: Any, alternative: str, **checks: Any) -> Any:
@@ -40,21 +102,57 @@ def validate_numbers(estimator: Any, X: Any, y: Any, alternative: str, **checks:
     Raises
     ------
     InputError
-        If X has text or NaN.
-    ValueError
-        As ``validate_data`` raises it.
+        If X has text or NaN, or ``validate_data`` refuses X or y.
     """
-    try:
-        return validate_data(estimator, X, y, **checks)
-    except ValueError as error:
-        text = str(error).splitlines()[0]
-        if "convert string to float" not in text and not text.startswith("Input X contains NaN"):
-            raise
-        name = type(estimator).__name__
-        raise InputError(
-            f"{text.removesuffix('.')}; {name} takes known numbers alone; expected an X of these; "
-            f"{alternative} takes text, categories and missing cells (NaN) as they are"
-        ) from None
+    refuse_other_kinds("X", X)
+    with scikit_learn_checks("X", "rows of finite numbers, and a target for each"):
+        try:
+            return validate_data(estimator, X, y, **checks)
+        except ValueError as error:
+            text = str(error).splitlines()[0]
+            if "string to float" not in text and not text.startswith("Input X contains NaN"):
+                raise
+            name = type(estimator).__name__
+            raise InputError(
+                f"{text.removesuffix('.')}; {name} takes known numbers alone; expected an X of "
+                f"these; {alternative} takes text, categories and missing cells (NaN) as they are"
+            ) from None
+
+
+def validate_rows(estimator: Any, X: Any, **checks: Any) -> Any:
+    """Return rows to predict as scikit-learn's ``validate_data`` does; see ``validate_numbers``."""
+    refuse_other_kinds("X", X)
+    with scikit_learn_checks("X", "rows of finite numbers, with the columns of training"):
+        return validate_data(estimator, X, reset=False, **checks)
+
+
+def validated_weights(sample_weight: Any, rows: Any, **checks: Any) -> np.ndarray:
+    """Return row weights as an array of shape (N,): finite numbers ≥ 0, one for each row.
+
+    Raises
+    ------
+    InputError
+        If they are not.
+    """
+    refuse_other_kinds("sample_weight", sample_weight)
+    expected = "a finite number ≥ 0 for each row, some above 0"
+    with scikit_learn_checks("sample_weight", expected):
+        weights: np.ndarray = _check_sample_weight(
+            sample_weight, rows, ensure_non_negative=True, **checks
+        )
+    return weights
+
+
+def generator_of(random_state: Any) -> np.random.RandomState:
+    """Return scikit-learn's generator for a ``random_state``.
+
+    Raises
+    ------
+    InputError
+        If it is none.
+    """
+    with scikit_learn_checks("random_state", "an integer from 0 to 2³² − 1, or a RandomState"):
+        return check_random_state(random_state)
 
 
 def row_source(X: Any) -> Any:

@@ -13,6 +13,7 @@ import numpy as np
 from deltarule.errors import InputError
 from deltarule.maths import ACTIVATIONS, LOSSES, Loss
 from deltarule.optimizers import MINIMIZERS, RULES, SCHEDULES, Minimizer, Rule, Schedule
+from deltarule.records import real_number
 from deltarule.training import EpochLog, History
 
 __all__ = [
@@ -78,7 +79,7 @@ def rule_record(estimator: Any) -> Rule | Minimizer:
         settings = {
             "beta1": float(estimator.beta_1),
             "beta2": float(estimator.beta_2),
-            "epsilon": float(estimator.epsilon),
+            "epsilon": real_number(estimator.epsilon),
         }
         if solver == "adamw" or decay:
             if decay is not None:

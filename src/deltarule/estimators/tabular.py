@@ -13,6 +13,7 @@ from sklearn.utils.validation import column_or_1d
 
 from deltarule.errors import InputError
 from deltarule.estimators.class_weights import class_weights
+from deltarule.estimators.sklearn_helpers import scikit_learn_checks
 from deltarule.estimators.tabular_base import BaseTabular
 from deltarule.maths import Loss
 from deltarule.tabular.intervals import interval_levels
@@ -21,7 +22,9 @@ from deltarule.tabular.portfolio import Configuration
 __all__ = ["TabularClassifier", "TabularRegressor"]
 
 # In the words that scikit-learn's tests of estimators look for.
-_NO_TARGET = "the estimator requires y to be passed, but the target y is None"
+_NO_TARGET = (
+    "the estimator requires y to be passed, but the target y is None; expected one for each row"
+)
 
 
 class TabularClassifier(ClassifierMixin, BaseTabular):  # type: ignore[misc]  # as above
@@ -180,7 +183,8 @@ class TabularClassifier(ClassifierMixin, BaseTabular):  # type: ignore[misc]  # 
             If no column varies, or a column cannot be used.
         """
         labels = _labels(y)
-        check_classification_targets(labels)
+        with scikit_learn_checks("y", "a label for each row"):
+            check_classification_targets(labels)
         self.classes_, codes = np.unique(labels, return_inverse=True)
         return self._fit(X, codes.astype(np.int64), len(self.classes_), sample_weight, groups)
 
@@ -375,7 +379,10 @@ def _numbers(y: Any) -> NDArray[np.float64]:
     """Return y as finite numbers of shape (N,)."""
     if y is None:
         raise InputError(_NO_TARGET)
-    y = np.asarray(column_or_1d(_one_column(y), warn=True))
+    with scikit_learn_checks("y", "one number for each row"):
+        y = np.asarray(column_or_1d(_one_column(y), warn=True))
+    if y.dtype.kind in "Mmc":
+        raise InputError(f"y is of type {y.dtype}; expected numbers")
     try:
         values = y.astype(np.float64)
     except (TypeError, ValueError):
@@ -401,12 +408,15 @@ def _labels(y: Any) -> NDArray[Any]:
     """Return labels as an array of shape (N,), in their own type, with missing ones refused."""
     if y is None:
         raise InputError(
-            "y is None; this estimator requires y to be passed, but the target y is None"
+            "y is None; this estimator requires y to be passed, but the target y is None; "
+            "expected a label for each row"
         )
     of_pandas = type(y).__module__.startswith("pandas") and hasattr(y, "dtype")
     missing = np.flatnonzero(y.isna()).tolist() if of_pandas else []
     if not missing:
-        y = np.asarray(column_or_1d(_one_column(_numpy_labels(y) if of_pandas else y), warn=True))
+        with scikit_learn_checks("y", "one label for each row"):
+            y = _one_column(_numpy_labels(y) if of_pandas else y)
+            y = np.asarray(column_or_1d(y, warn=True))
         cells = y.tolist()
         missing = [i for i, label in enumerate(cells) if label is None or label != label]
     if missing:

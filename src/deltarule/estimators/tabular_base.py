@@ -13,21 +13,21 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
-from sklearn.utils import check_random_state
-from sklearn.utils.validation import (
-    _check_sample_weight,
-    check_is_fitted,
-    column_or_1d,
-    validate_data,
-)
+from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
 from deltarule.errors import InputError
-from deltarule.estimators.sklearn_helpers import check_repeatable
+from deltarule.estimators.sklearn_helpers import (
+    check_repeatable,
+    generator_of,
+    scikit_learn_checks,
+    validated_weights,
+)
 from deltarule.estimators.tabular_plots import TabularPlots
 from deltarule.estimators.validation_folds import validation_splits
 from deltarule.exportable import Exportable
 from deltarule.maths import Loss
 from deltarule.maths.arrays import is_sparse
+from deltarule.records import checked_flag, checked_integer
 from deltarule.tables import (
     Column,
     Schema,
@@ -86,6 +86,7 @@ class BaseTabular(TabularPlots, Exportable, BaseEstimator):  # type: ignore[misc
         self, X: Any, y: NDArray[Any], n_classes: int, sample_weight: Any, groups: Any
     ) -> Self:
         started = time.perf_counter()
+        verbose = checked_flag("verbose", self.verbose)
         table = self._table(X, reset=True)
         _check_rows(table, y, "y")
         used = np.arange(len(y))
@@ -95,7 +96,8 @@ class BaseTabular(TabularPlots, Exportable, BaseEstimator):  # type: ignore[misc
             used = np.flatnonzero(weights)
             weights = weights[used]
         if groups is not None:
-            groups = np.unique(column_or_1d(groups), return_inverse=True)[1]
+            with scikit_learn_checks("groups", "one group for each row"):
+                groups = np.unique(column_or_1d(groups), return_inverse=True)[1]
             _check_rows(table, groups, "groups")
             groups = groups[used]
         _check_varies(y[used], n_classes)
@@ -124,7 +126,7 @@ class BaseTabular(TabularPlots, Exportable, BaseEstimator):  # type: ignore[misc
             configurations=self.configurations,
             seed=seed,
             threads=threads,
-            progress=_print_progress if self.verbose else None,
+            progress=_print_progress if verbose else None,
             stop=stop,
             checkpoint=self.checkpoint,
         )
@@ -170,7 +172,8 @@ class BaseTabular(TabularPlots, Exportable, BaseEstimator):  # type: ignore[misc
             table = table_from_frame(_with_text_names(X), source="X")
             names = list(table.names)
         else:
-            X = validate_data(self, X, reset=reset, dtype=None, ensure_all_finite="allow-nan")
+            with scikit_learn_checks("X", "a frame, or an array of rows and columns"):
+                X = validate_data(self, X, reset=reset, dtype=None, ensure_all_finite="allow-nan")
             names = [f"x{i}" for i in range(X.shape[1])]
             return table_from_frame(dict(zip(names, X.T, strict=True)), source="X")
         if reset:
@@ -405,10 +408,7 @@ def _row_weights(sample_weight: Any, n_rows: int) -> NDArray[np.float64] | None:
     if sample_weight is None:
         return None
     rows = np.empty(n_rows)
-    weights: NDArray[np.float64] = _check_sample_weight(
-        sample_weight, rows, dtype=np.float64, ensure_non_negative=True
-    )
-    return weights
+    return validated_weights(sample_weight, rows, dtype=np.float64)
 
 
 def _check_rows(table: Table | TypedColumns, values: NDArray[Any], name: str) -> None:
@@ -421,9 +421,9 @@ def _check_rows(table: Table | TypedColumns, values: NDArray[Any], name: str) ->
 
 def _seed(random_state: Any) -> int:
     """Return a seed for ``random_state``: itself, if it is a whole number."""
-    if isinstance(random_state, numbers.Integral):
-        return int(random_state)
-    return int(check_random_state(random_state).randint(2**31 - 1))
+    if is_whole(random_state):
+        return checked_integer("random_state", random_state)
+    return int(generator_of(random_state).randint(2**31 - 1))
 
 
 def _threads(n_jobs: int | None) -> int | None:

@@ -30,6 +30,7 @@ from deltarule.explain.subject_sources import output_names
 from deltarule.maths import Loss, Network, numpy_namespace
 from deltarule.maths.backprop import forward_pass, loss_terms
 from deltarule.maths.input_checks import check_rows
+from deltarule.records import checked_integer, in_interval
 
 __all__ = ["THE_OUTPUT", "Attributions", "attribute"]
 
@@ -233,12 +234,10 @@ def attribute(
     (array([[ 6., -4.]]), array([2.5]), array([0.5]))
     """
     subject = subject_of(what, X, Y, theta=theta)
-    if method not in _METHODS:
+    if not isinstance(method, str) or method not in _METHODS:
         raise InputError(f"method is {method!r}; expected 'integrated' or 'gradient'")
-    if not 0 < tolerance < 1:
-        raise InputError(f"tolerance is {tolerance!r}; expected a number between 0 and 1")
-    if most_points < 8:
-        raise InputError(f"most_points is {most_points!r}; expected at least 8, one piece")
+    tolerance = in_interval("", "tolerance", tolerance, "(0, 1)", 1e-6)
+    most_points = checked_integer("most_points", most_points, 8)
     numbers = _row_numbers(subject, rows)
     start, name = _baseline(subject, baseline)
     function = _Function(subject, numbers, of)
@@ -251,7 +250,7 @@ def attribute(
         values = (X - start) * function.over_rows(function.slopes, X)
     else:
         values, points, converged = integrate(
-            function, X, start, tolerance=tolerance, most_points=int(most_points)
+            function, X, start, tolerance=tolerance, most_points=most_points
         )
     columns = tuple((column.name, column.inputs) for column in subject.columns)
     return Attributions(

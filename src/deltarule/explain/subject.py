@@ -239,7 +239,9 @@ class Subject:
         exact = net.with_changes(dtype=np.float64)
         theta = exact.check_theta(theta)
         if not np.isfinite(theta).all():
-            raise InputError("theta is not finite; there is no derivative to explain")
+            raise InputError(
+                "theta is not finite, and has no derivative to explain; expected finite numbers"
+            )
         rows = check_rows(exact, X)
         if len(rows) == 0:
             raise InputError("X has no rows; expected at least one to explain")

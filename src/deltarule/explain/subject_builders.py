@@ -74,7 +74,8 @@ def subject_of(
         return asked.completed(ModelSubject(subject, what, np.asarray(theta)))
     if theta is not None:
         raise InputError(
-            f"theta is given beside a {type(what).__name__}, which has its own; leave it out"
+            f"theta is given beside a {type(what).__name__}, which has its own; expected a "
+            "Network, or leave it out"
         )
     if isinstance(what, Model):
         subject = Subject.of_arrays(what.net, what.theta, X, Y, sample_weight)
@@ -149,7 +150,9 @@ class _Options:
                 changes["slots"] = _checked_slots(_rule_of(settings), self.slots, subject.net)
             return dataclasses.replace(default, **changes)
         total = {"total_weight": float(subject.s.sum()) or 1.0}
-        settings = EngineSettings(rule=self.rule or "sgd", **(total | self.settings))
+        settings = EngineSettings(
+            rule="sgd" if self.rule is None else self.rule, **(total | self.settings)
+        )
         rule = _rule_of(settings)
         if self.learning_rate is None and rule.uses_learning_rate:
             raise InputError(

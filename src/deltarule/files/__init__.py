@@ -15,7 +15,7 @@ from deltarule.files.consistency import consistent_read
 from deltarule.files.fallback_path import save_elsewhere
 from deltarule.files.locking import FolderClaim
 from deltarule.files.numbered_bundles import NumberedBundles
-from deltarule.files.path_checks import check_bundle_path, check_file_path, is_bundle
+from deltarule.files.path_checks import check_bundle_path, check_file_path, checked_path, is_bundle
 from deltarule.files.single_file import is_single_file_name
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "Part",
     "check_bundle_path",
     "check_file_path",
+    "checked_path",
     "consistent_read",
     "has_bundle",
     "is_bundle",

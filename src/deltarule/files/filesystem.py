@@ -65,7 +65,9 @@ def translate_os_errors(what: str, path: str | os.PathLike[str]) -> Iterator[Non
     except ValueError as error:
         if "null" not in str(error):
             raise
-        raise FileError(f"cannot {what} {str(path)!r}: the name holds a null character") from error
+        raise FileError(
+            f"cannot {what} {str(path)!r}: the name holds a null character; choose another"
+        ) from error
 
 
 def already_exists(path: Path) -> FileError:
@@ -83,7 +85,8 @@ def resolve_links(path: str | os.PathLike[str]) -> Path:
     FileError
         If links lead in a circle.
     """
-    found = Path(os.path.realpath(path))
+    with translate_os_errors("use", path):
+        found = Path(os.path.realpath(path))
     if found.is_symlink():
         raise FileError(f"{str(path)!r} is a link that leads in a circle; name another place")
     return found

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
-from deltarule.errors import FileError
+from deltarule.errors import FileError, InputError
 from deltarule.files.atomic_file import is_stream, read_json
 from deltarule.files.bundle_reading import has_bundle
 from deltarule.files.consistency import consistent_read
@@ -26,11 +27,35 @@ __all__ = [
     "check_bundle_path",
     "check_file_path",
     "check_replaceable",
+    "checked_path",
     "is_bundle",
 ]
 
 # What temporary folders are named after that show whether a folder can be written to.
 _TRIAL = "deltarule"
+
+
+def checked_path(parameter: str, given: Any) -> Path:
+    """Return the path that a parameter gives: a text that is not empty, or a path object.
+
+    Raises
+    ------
+    InputError
+        If it gives none.
+
+    Examples
+    --------
+    >>> checked_path("folder", 3)
+    Traceback (most recent call last):
+    deltarule.errors.InputError: folder is 3; expected a path, such as 'm'
+    """
+    if (
+        given == ""
+        or not isinstance(given, str | os.PathLike)
+        or not isinstance(os.fspath(given), str)
+    ):
+        raise InputError(parameter=parameter, given=given, expected="a path, such as 'm'")
+    return Path(given)
 
 
 def check_replaceable(given: Path, target: Path, kind: str, overwrite: bool) -> None:

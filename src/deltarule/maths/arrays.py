@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.errors import InputError
+from deltarule.errors import InputError, short_repr
 
-__all__ = ["is_frame", "is_sparse", "numeric"]
+__all__ = ["describe", "is_frame", "is_sparse", "numeric"]
 
 _NUMBERS = "biuf"
 _TYPES = {"b": np.bool_, "i": np.int64, "u": np.uint64, "f": np.float64}
@@ -31,6 +31,18 @@ def is_frame(given: Any) -> bool:
         or hasattr(given, "get_columns")
         or (hasattr(given, "column_names") and hasattr(given, "columns"))
     )
+
+
+def describe(given: Any) -> str:
+    """What a value is, for a message: the dtype and shape of an array, else its repr.
+
+    Examples
+    --------
+    >>> describe(np.zeros((2, 3))), describe([1])
+    ('float64 of shape (2, 3)', '[1]')
+    """
+    shape, dtype = getattr(given, "shape", None), getattr(given, "dtype", None)
+    return short_repr(given) if shape is None or dtype is None else f"{dtype} of shape {shape}"
 
 
 def numeric(name: str, given: Any) -> np.ndarray:
@@ -95,7 +107,7 @@ def _column_array(name: str, given: Any) -> np.ndarray:
             return np.asarray(given.to_numpy(dtype=wanted, **options))
     try:
         array = np.asarray(given)
-    except ValueError as error:  # a ragged list
+    except (ValueError, TypeError, OverflowError) as error:  # a ragged list, for one
         raise InputError(
             f"{name} is no array ({error}); expected numbers, rows of one length"
         ) from error

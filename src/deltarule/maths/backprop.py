@@ -22,7 +22,13 @@ from typing import Any
 import numpy as np
 
 from deltarule.errors import InputError
-from deltarule.maths.input_checks import check_rows, check_weights, normalise_weights
+from deltarule.maths.input_checks import (
+    check_masks,
+    check_network,
+    check_rows,
+    check_weights,
+    normalise_weights,
+)
 from deltarule.maths.namespace import numpy_namespace
 from deltarule.maths.network import Network, bound_formulas
 from deltarule.maths.pass_results import ForwardPass, Gradients, PerSample
@@ -289,7 +295,8 @@ def forward(net: Network, theta: Any, X: Any, masks: Masks = None) -> ForwardPas
     >>> passed.Z[1], passed.output
     (array([[2., 7.]]), array([[9.5]]))
     """
-    theta, rows = net.check_theta(theta), check_rows(net, X)
+    theta, rows = check_network(net).check_theta(theta), check_rows(net, X)
+    check_masks(net, masks, len(rows))
     with np.errstate(all="ignore"):
         return forward_pass(numpy_namespace(net.dtype), net, theta, rows, masks)
 
@@ -308,7 +315,7 @@ def cost(
     >>> cost(net, net.pack(W=[[[1.0]]]), [[1.0], [2.0]], [[0.0], [5.0]])
     5.0
     """
-    theta, rows, targets, w = _check_inputs(net, theta, X, Y, sample_weight)
+    theta, rows, targets, w = _check_inputs(net, theta, X, Y, sample_weight, masks)
     xp = numpy_namespace(net.dtype)
     with np.errstate(all="ignore"):
         loss, _ = loss_terms(xp, net, forward_pass(xp, net, theta, rows, masks), targets)
@@ -371,15 +378,18 @@ def backprop(
     >>> trace.dW[1], trace.db[1]
     (array([[0.5, 1. ]]), array([1.]))
     """
-    theta, rows, targets, w = _check_inputs(net, theta, X, Y, sample_weight)
+    theta, rows, targets, w = _check_inputs(net, theta, X, Y, sample_weight, masks)
     return compute_trace(net, theta, rows, targets, w, per_sample, masks)
 
 
-def _check_inputs(net: Network, theta: Any, X: Any, Y: Any, sample_weight: Any) -> Any:
+def _check_inputs(
+    net: Network, theta: Any, X: Any, Y: Any, sample_weight: Any, masks: Masks
+) -> Any:
     """θ, X, Y and w_i = s_i/Σs as arrays of the network's type."""
-    theta, rows = net.check_theta(theta), check_rows(net, X)
+    theta, rows = check_network(net).check_theta(theta), check_rows(net, X)
     targets = net.loss.prepare(Y, len(rows), net.n_outputs, net.dtype)
     w = normalise_weights(check_weights(sample_weight, len(rows)), net.dtype)
+    check_masks(net, masks, len(rows))
     return theta, rows, targets, w
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.errors import InputError
-from deltarule.records import real_number, to_python_scalar, whole_number
+from deltarule.records import checked_integer, real_number, to_python_scalar
 
 __all__ = ["dropout_mask", "dropout_rates", "per_layer", "philox"]
 
@@ -136,8 +136,9 @@ def dropout_mask(
         raise InputError(
             f"rows is {rows.dtype} of shape {rows.shape}; expected row numbers, each ≥ 0"
         )
+    width = checked_integer("width", width, 1)
     seed, step, layer = (
-        _check_integer(name, value)
+        checked_integer(name, value)
         for name, value in (("seed", seed), ("step", step), ("layer", layer))
     )
     words = mask_words(np, rows, width, key_words(seed), step & 0xFFFFFFFF, layer)
@@ -232,13 +233,6 @@ def per_layer(dropout: Any) -> Any:
             expected="a number ≥ 0 and < 1, or one for each hidden layer",
         )
     return dropout
-
-
-def _check_integer(name: str, value: Any) -> int:
-    number = whole_number(value)
-    if number is None or number < 0:
-        raise InputError(parameter=name, given=value, expected="a whole number ≥ 0")
-    return number
 
 
 def _check_rate(rate: Any) -> float:

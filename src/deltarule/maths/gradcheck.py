@@ -27,8 +27,15 @@ from deltarule.errors import GradientMismatch, InputError
 from deltarule.maths.backprop import Masks, backprop
 from deltarule.maths.finite_differences import COARSE, DifferencedCost, difference
 from deltarule.maths.formula_check import wrong_formula
-from deltarule.maths.input_checks import check_rows, check_weights, normalise_weights
+from deltarule.maths.input_checks import (
+    check_masks,
+    check_network,
+    check_rows,
+    check_weights,
+    normalise_weights,
+)
 from deltarule.maths.network import Network
+from deltarule.records import checked_integer, in_interval
 
 __all__ = ["BlockCheck", "GradientReport", "check_gradient"]
 
@@ -160,10 +167,18 @@ def check_gradient(
     >>> report.passed, report.error < 1e-9
     (True, True)
     """
-    exact = net.with_changes(dtype=np.float64)
+    tolerance = in_interval("", "tolerance", tolerance, "(0, inf)", 1e-7)
+    entries = None if entries is None else checked_integer("entries", entries, 1)
+    seed = checked_integer("seed", seed)
+    if gradient is not None and not callable(gradient):
+        raise InputError(
+            parameter="gradient", given=gradient, expected="a function of net, theta, X, Y and w"
+        )
+    exact = check_network(net).with_changes(dtype=np.float64)
     theta = exact.check_theta(theta)
     rows = check_rows(exact, X)
     s = check_weights(sample_weight, len(rows))
+    check_masks(exact, masks, len(rows))
 
     def gradient_of(s: np.ndarray) -> np.ndarray:
         if gradient is None:
@@ -174,7 +189,7 @@ def check_gradient(
     cost = DifferencedCost(exact, theta, rows, Y, normalise_weights(s, np.float64), masks)
     if not np.isfinite(cost.here[0]):
         raise InputError(
-            f"the cost is {cost.here[0]!r} at this theta; a finite one is needed to compare"
+            f"the cost is {cost.here[0]!r} at this theta; expected a finite one to compare"
         )
     rng = np.random.default_rng(seed)
     chosen = {block.name: _choose_entries(block, entries, rng) for block in exact.blocks}

@@ -12,7 +12,28 @@ from deltarule.maths.arrays import numeric
 if TYPE_CHECKING:
     from deltarule.maths.network import Network
 
-__all__ = ["check_rows", "check_targets", "check_weights", "normalise_weights", "one_hot"]
+__all__ = [
+    "check_masks",
+    "check_network",
+    "check_rows",
+    "check_targets",
+    "check_weights",
+    "normalise_weights",
+    "one_hot",
+]
+
+
+def check_network(net: Any) -> Network:
+    """Return ``net``, if it is a :class:`Network`; raise InputError otherwise."""
+    from deltarule.maths.network import Network  # whose modules use this one
+
+    if not isinstance(net, Network):
+        raise InputError(
+            parameter="net",
+            given=net,
+            expected="a Network, such as Network([4, 16, 3])",
+        )
+    return net
 
 
 def check_rows(net: Network, X: Any) -> np.ndarray:
@@ -35,6 +56,23 @@ def check_rows(net: Network, X: Any) -> np.ndarray:
             f"range of {net.dtype}: impute missing values first"
         )
     return array
+
+
+def check_masks(net: Network, masks: Any, n_rows: int) -> None:
+    """Raise InputError if ``masks`` is neither None nor L+1 items, of shape (N, n_l) or None."""
+    if masks is None:
+        return
+    if not isinstance(masks, list | tuple) or len(masks) != net.n_layers + 1:
+        raise InputError(
+            parameter="masks",
+            given=masks,
+            expected=f"a list of {net.n_layers + 1} masks, or None where a layer has none",
+        )
+    for layer, (mask, width) in enumerate(zip(masks, net.widths, strict=True)):
+        if mask is not None and np.shape(mask) not in ((n_rows, width), (1, width), (width,)):
+            raise InputError(
+                f"masks[{layer}] has shape {np.shape(mask)}; expected ({n_rows}, {width})"
+            )
 
 
 def check_weights(sample_weight: Any, n_rows: int) -> np.ndarray:

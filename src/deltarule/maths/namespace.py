@@ -153,7 +153,7 @@ def numpy_namespace(dtype: Any = np.float64) -> ArrayNamespace:
 def float_dtype(dtype: Any) -> np.dtype[Any]:
     """``dtype`` as a NumPy type; an InputError if it is not float32 or float64."""
     try:
-        name = np.dtype(dtype).name
+        name = "" if dtype is None else np.dtype(dtype).name  # NumPy takes None for float64
     except TypeError:
         name = ""
     if name not in ("float32", "float64"):

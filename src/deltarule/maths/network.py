@@ -12,15 +12,22 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from deltarule.errors import InputError
+from deltarule.errors import InputError, short_repr
 from deltarule.maths.activations import ACTIVATIONS, Activation
+from deltarule.maths.arrays import describe, numeric
 from deltarule.maths.formula_shapes import check_activation, check_loss
 from deltarule.maths.initializers import INITIALIZERS, Initializer
 from deltarule.maths.losses import LOSSES, Loss
 from deltarule.maths.namespace import float_dtype
 from deltarule.maths.network_record import network_of
-from deltarule.maths.parameter_layout import Block, layout_blocks, true_runs
-from deltarule.records import whole_number
+from deltarule.maths.parameter_layout import (
+    Block,
+    check_widths,
+    layout_blocks,
+    true_runs,
+    weight_mask,
+)
+from deltarule.records import checked_flag, checked_integer
 
 __all__ = ["Network", "auto_initializer", "bound_formulas"]
 
@@ -81,7 +88,7 @@ class Network:
         dtype: Any = np.float64,
         frozen: Iterable[str] | np.ndarray = (),
     ) -> None:
-        self.widths = _check_widths(widths)
+        self.widths = check_widths(widths)
         self.n_layers = len(self.widths) - 1
         self.hidden_activations = _activation_per_layer(activation, self.n_layers - 1)
         self.output_activation: Activation = ACTIVATIONS.get(output_activation)
@@ -92,14 +99,11 @@ class Network:
             assert g is not None
             check_activation(g, 1 if g.elementwise else self.widths[-1])
         check_loss(self.loss, self.output_activation, self.widths[-1])
-        self.bias = bool(bias)
+        self.bias = checked_flag("bias", bias)
         self.dtype = float_dtype(dtype)
         self.blocks = tuple(layout_blocks(self.widths, self.bias))
         self.n_parameters = self.blocks[-1].stop
-        self.is_weight = np.zeros(self.n_parameters, dtype=bool)
-        for block in self.blocks:
-            self.is_weight[block.start : block.stop] = block.kind == "W"
-        self.is_weight.flags.writeable = False
+        self.is_weight = weight_mask(self.blocks)
         self.frozen = self._frozen_mask(frozen)
 
     # -- layers and blocks ------------------------------------------------------------
@@ -184,7 +188,7 @@ class Network:
             given["b"] = self._by_layer("b", b)
         for block in self.blocks:
             if block.kind in given:
-                value = np.asarray(given[block.kind][block.layer])
+                value = numeric(f"{block.kind}[{block.layer}]", given[block.kind][block.layer])
                 if value.shape != block.shape:
                     raise InputError(
                         f"{block.kind}[{block.layer}] has shape {value.shape}; "
@@ -194,6 +198,8 @@ class Network:
         return theta
 
     def _by_layer(self, name: str, items: Sequence[Any]) -> list[Any]:
+        if isinstance(items, Mapping | str) or not hasattr(items, "__len__"):
+            raise InputError(f"{name} is {short_repr(items)}; expected a list of arrays")
         if len(items) not in (self.n_layers, self.n_layers + 1):
             raise InputError(
                 f"{name} has {len(items)} items; expected {self.n_layers}, one for each layer, "
@@ -205,7 +211,16 @@ class Network:
         """Lists W and b of L+1 views into ``theta``; item 0 is None.
 
         Without biases all items of b are None.
+
+        Raises
+        ------
+        InputError
+            If ``theta`` is no array of shape (p,).
         """
+        if getattr(theta, "shape", None) != (self.n_parameters,):
+            raise InputError(
+                f"theta is {describe(theta)}; expected an array of shape ({self.n_parameters},)"
+            )
         W: list[Any] = [None] * (self.n_layers + 1)
         b: list[Any] = [None] * (self.n_layers + 1)
         for block in self.blocks:
@@ -236,17 +251,16 @@ class Network:
         >>> Network([2, 1]).initial(seed=0)
         array([ 1.25281659, -0.51947698,  0.        ])
         """
-        number = whole_number(seed)
-        if number is None or number < 0:
-            raise InputError(parameter="seed", given=seed, expected="a whole number ≥ 0")
-        sequences = np.random.SeedSequence(number).spawn(self.n_layers)
+        sequences = np.random.SeedSequence(checked_integer("seed", seed)).spawn(self.n_layers)
         theta = np.zeros(self.n_parameters, dtype=self.dtype)
         for block in self.blocks:
             if block.kind == "W":
                 g = self.activations[block.layer]
                 assert g is not None
                 record = INITIALIZERS.get(
-                    auto_initializer(g) if initializer == "auto" else initializer
+                    auto_initializer(g)
+                    if isinstance(initializer, str) and initializer == "auto"
+                    else initializer
                 )
                 rng = np.random.default_rng(sequences[block.layer - 1])
                 record.fill(rng, block.of(theta))
@@ -258,10 +272,10 @@ class Network:
         Raises
         ------
         InputError
-            If it has another length.
+            If it has another length, or holds what is no number.
         """
         with np.errstate(over="ignore"):  # beyond float32: infinite, and so is the cost
-            array = np.asarray(theta, dtype=self.dtype if dtype is None else dtype)
+            array = np.asarray(numeric("theta", theta), self.dtype if dtype is None else dtype)
         if array.shape != (self.n_parameters,):
             raise InputError(
                 f"theta has shape {array.shape}; expected ({self.n_parameters},) for {self!r}"
@@ -280,6 +294,8 @@ class Network:
             mask = frozen.copy()
         else:
             mask = np.zeros(self.n_parameters, dtype=bool)
+            if not isinstance(frozen, Iterable):
+                raise InputError(f"frozen is {frozen!r}; expected names of blocks, or a mask")
             for name in frozen:
                 block = self.block(str(name))
                 mask[block.start : block.stop] = True
@@ -397,26 +413,10 @@ def auto_initializer(g: Activation) -> str:
     return "he_normal" if g.gain == 2.0 else "glorot_uniform"
 
 
-def _check_widths(widths: Sequence[int]) -> tuple[int, ...]:
-    try:
-        numbers = [whole_number(n) for n in widths]
-    except TypeError:
-        numbers = [None]
-    checked = tuple(n for n in numbers if n is not None)
-    if len(checked) < len(numbers):
-        raise InputError(f"widths is {widths!r}; expected whole numbers, such as [4, 16, 3]")
-    if len(checked) < 2 or min(checked) < 1:
-        raise InputError(
-            f"widths is {list(checked)}; expected at least two numbers, each ≥ 1: "
-            "inputs, hidden layers, outputs"
-        )
-    return checked
-
-
 def _activation_per_layer(
     activation: ActivationLike | Sequence[ActivationLike], n_hidden: int
 ) -> tuple[Activation, ...]:
-    if isinstance(activation, str | Activation | Mapping):
+    if isinstance(activation, str | Activation | Mapping) or not isinstance(activation, Iterable):
         activations = [ACTIVATIONS.get(activation)] * n_hidden
     else:
         activations = [ACTIVATIONS.get(each) for each in activation]

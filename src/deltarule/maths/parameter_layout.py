@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["Block", "layout_blocks", "true_runs"]
+from deltarule.errors import InputError, short_repr
+from deltarule.records import whole_number
+
+__all__ = ["Block", "check_widths", "layout_blocks", "true_runs", "weight_mask"]
 
 
 class Block(NamedTuple):
@@ -27,6 +30,54 @@ class Block(NamedTuple):
     def position(self, entry: int) -> tuple[int, ...]:
         """The index in the block's shape of entry number ``entry`` of the block."""
         return tuple(int(i) for i in np.unravel_index(entry, self.shape))
+
+
+def check_widths(widths: Sequence[int]) -> tuple[int, ...]:
+    """The numbers of nodes n_0 … n_L as a tuple.
+
+    Raises
+    ------
+    InputError
+        If they are not at least two whole numbers above 0, in an order.
+    """
+    unordered = isinstance(widths, Mapping | Set)
+    try:
+        numbers = [None] if unordered else [whole_number(n) for n in widths]
+    except TypeError:
+        numbers = [None]
+    checked = tuple(n for n in numbers if n is not None)
+    if len(checked) < len(numbers):
+        raise InputError(
+            f"widths is {short_repr(widths)}; expected whole numbers, such as [4, 16, 3]"
+        )
+    if len(checked) < 2 or min(checked) < 1:
+        raise InputError(
+            f"widths is {short_repr(list(checked))}; expected at least two numbers, each ≥ 1: "
+            "inputs, hidden layers, outputs"
+        )
+    return checked
+
+
+def weight_mask(blocks: tuple[Block, ...]) -> np.ndarray:
+    """Which entries of ``theta`` are weights and no biases, shape (p,), read-only.
+
+    Raises
+    ------
+    InputError
+        If memory does not suffice for p entries.
+    """
+    n_parameters = blocks[-1].stop
+    try:
+        mask = np.zeros(n_parameters, dtype=bool)
+    except (MemoryError, ValueError, OverflowError):
+        raise InputError(
+            f"widths give {short_repr(n_parameters)} parameters, more than memory holds; expected "
+            "fewer: choose smaller widths"
+        ) from None
+    for block in blocks:
+        mask[block.start : block.stop] = block.kind == "W"
+    mask.flags.writeable = False
+    return mask
 
 
 def layout_blocks(widths: tuple[int, ...], bias: bool) -> Iterator[Block]:

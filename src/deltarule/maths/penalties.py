@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.errors import InputError
+from deltarule.maths.input_checks import check_network
 from deltarule.maths.namespace import numpy_namespace
 from deltarule.maths.network import Network
 from deltarule.records import Record, Registry, real_number
@@ -126,7 +127,7 @@ def penalty(
     total = real_number(total_weight)
     if total is None or not 0 < total < np.inf:
         raise InputError(f"total_weight is {total_weight!r}; expected Σs of the training set, > 0")
-    theta = net.check_theta(theta)
+    theta = check_network(net).check_theta(theta)
     xp = numpy_namespace(net.dtype)
     with np.errstate(over="ignore"):  # weights that diverged have an infinite penalty
         cost, grad = penalty_terms(xp, strengths, theta, net.is_weight, total)

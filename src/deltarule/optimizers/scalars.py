@@ -1,4 +1,4 @@
-"""Helpers for the scalars of a formula: their range, their type, 1 − β^t."""
+"""Helpers for the scalars of a formula: their type, 1 − β^t."""
 
 from __future__ import annotations
 
@@ -7,70 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.errors import InputError
-from deltarule.records import real_number, to_python_scalar
+from deltarule.records import in_interval, limits, to_python_scalar
 
 __all__ = ["in_interval", "limits", "one_minus_power", "python_number"]
 
 _SMALLEST = 5e-324  # the smallest positive float64
-
-
-def in_interval(owner: str, name: str, value: Any, interval: str, usual: Any) -> float:
-    """``value`` as a Python float, if it is a number in ``interval``.
-
-    Under NumPy 2 a ``np.float64`` parameter would turn float32 arrays into float64; a Python
-    float does not.
-
-    Parameters
-    ----------
-    owner, name : str
-        The formula and its parameter, for the message; the owner may be empty.
-    value : number
-    interval : str
-        ``"[0, 1)"``, ``"(0, inf)"`` and the like.
-    usual : number
-        A usual value, for the message.
-
-    Raises
-    ------
-    InputError
-        If ``value`` is not a number in the interval.
-
-    Examples
-    --------
-    >>> in_interval("adam", "beta1", 0.9, "[0, 1)", 0.9)
-    0.9
-    >>> in_interval("adam", "beta1", 1, "[0, 1)", 0.9)
-    Traceback (most recent call last):
-        ...
-    deltarule.errors.InputError: adam: beta1 is 1; expected a number in [0, 1); 0.9 is usual
-    """
-    low, high = limits(interval)
-    number = real_number(value)
-    if number is not None:
-        above = number > low or (interval[0] == "[" and number == low)
-        below = number < high or (interval[-1] == "]" and number == high)
-        if above and below:
-            return number
-    error = InputError(
-        parameter=name,
-        given=value,
-        expected=f"a number in {interval}",
-        hint=f"{usual} is usual",
-    )
-    raise error.prefixed(f"{owner}: ") if owner else error
-
-
-def limits(interval: str) -> tuple[float, float]:
-    """The two ends of an interval in the notation of :func:`in_interval`.
-
-    Examples
-    --------
-    >>> limits("[0, 1)")
-    (0.0, 1.0)
-    """
-    low, high = interval[1:-1].split(",")
-    return float(low), float(high)
 
 
 def python_number(value: Any) -> Any:

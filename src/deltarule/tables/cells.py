@@ -82,6 +82,8 @@ def missing_tokens(na: str | Iterable[str]) -> tuple[str, ...]:
     >>> missing_tokens(["NA", "-999", "na "])
     ('', 'na', '-999')
     """
+    if not isinstance(na, Iterable):
+        raise InputError(parameter="na", given=na, expected="texts that mean missing")
     tokens = [""]
     for token in [na] if isinstance(na, str) else na:
         if not isinstance(token, str):

@@ -44,7 +44,10 @@ def normalise_weights(weights: ArrayLike | None, n_rows: int) -> NDArray[np.floa
     """
     if weights is None:
         return None
-    w = np.asarray(weights, dtype=np.float64)
+    try:
+        w = np.asarray(weights, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"weights are no numbers ({error}); expected one per row") from None
     if w.shape != (n_rows,):
         raise InputError(f"weights have shape {w.shape}; expected ({n_rows},), one per row")
     if not np.isfinite(w).all() or (w < 0).any() or not w.any():

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from deltarule.errors import InputError, short_repr
 
-__all__ = ["DERIVED", "DerivedFeature", "DerivedFeatures", "features_of_all"]
+__all__ = ["DERIVED", "DerivedFeature", "DerivedFeatures", "checked_names", "features_of_all"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,6 +44,13 @@ DERIVED = types.MappingProxyType(
     }
 )
 """The derived features by name."""
+
+
+def checked_names(derived: Any) -> tuple[str, ...]:
+    """Return ``derived`` as a tuple; raise InputError if it is no list of names."""
+    if isinstance(derived, str) or not isinstance(derived, Sequence):
+        raise InputError(parameter="derived", given=derived, expected="a list of names")
+    return tuple(derived)
 
 
 class DerivedFeatures:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from deltarule.errors import InputError
+from deltarule.records import real_number
 
 __all__ = ["memory_limit"]
 
@@ -24,7 +25,7 @@ def memory_limit(max_memory: float | None) -> float:
     >>> memory_limit(2.0)
     2000000000.0
     """
-    if max_memory is not None and not max_memory > 0:
+    if max_memory is not None and not 0 < (real_number(max_memory) or 0) < float("inf"):
         raise InputError(parameter="max_memory", given=max_memory, expected="GB, above 0")
     free = _free_memory() * 0.75 or float("inf")
     return free if max_memory is None else max_memory * 1e9

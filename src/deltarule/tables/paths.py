@@ -7,6 +7,7 @@ A name is read as a pattern only if it does not exist, part by part: where a fol
 from __future__ import annotations
 
 import difflib
+import errno
 import fnmatch
 import glob
 import os
@@ -15,8 +16,9 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from deltarule.errors import FileError
+from deltarule.errors import FileError, InputError, short_repr
 from deltarule.tables.plain_file import COMPRESSED, data_suffix
 from deltarule.tables.table import count_noun, join_items
 
@@ -26,6 +28,7 @@ __all__ = [
     "TEXT",
     "FileMatch",
     "check_file",
+    "checked_source",
     "find_files",
     "is_regular_file",
     "is_url",
@@ -89,6 +92,22 @@ def resolve_home(text: str) -> Path:
         return path.expanduser()
     except RuntimeError:  # unknown user, or no home folder
         return path
+
+
+def checked_source(source: Any) -> str:
+    """The text of a path or pattern that was given for a table.
+
+    Raises
+    ------
+    InputError
+        If it is no text and no path object, or is empty.
+    """
+    text = os.fsdecode(source) if isinstance(source, str | bytes | os.PathLike) else ""
+    if not text:
+        raise InputError(
+            parameter="source", given=source, expected="the path of a file, such as 'a.csv'"
+        )
+    return text
 
 
 def matching_files(text: str) -> list[Path]:
@@ -196,6 +215,13 @@ def check_file(path: Path) -> None:
     FileError
         Saying what is there instead.
     """
+    try:
+        path.lstat()
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise FileError(
+                f"{short_repr(str(path))} is longer than a name can be; expected the path of a file"
+            ) from None
     if path.is_dir():
         raise FileError(
             f"{str(path)!r} is a folder; expected a file, or a pattern such as "

@@ -27,7 +27,7 @@ from deltarule.tables.json_file import read_json
 from deltarule.tables.memory import memory_limit
 from deltarule.tables.number_formats import stated_formats
 from deltarule.tables.number_text import NumberFormat
-from deltarule.tables.paths import JSON, SQLITE, TEXT, check_file, find_files
+from deltarule.tables.paths import JSON, SQLITE, TEXT, check_file, checked_source, find_files
 from deltarule.tables.plain_file import COMPRESSED, data_suffix, plain_file
 from deltarule.tables.standard_input import is_stdin, stdin_file
 from deltarule.tables.table import Cells, Table, join_items
@@ -147,6 +147,7 @@ def read_table(
     (array(['1.5', None], dtype=object), 'line 3')
     """
     tokens = missing_tokens(na)
+    limit = memory_limit(max_memory)
     told = FileFormat.of(delimiter, encoding, skip, comment, names)
     known = dict(number_formats or {})
     keep_text = _keep_text(decimal, thousands, known)
@@ -163,9 +164,9 @@ def read_table(
                 ),
             )
         return _with_formats(read_sql(None, sql, tokens, texts), decimal, thousands, known)
-    text = os.fsdecode(source)
+    text = checked_source(source)
     if is_stdin(text):
-        with stdin_file(memory_limit(max_memory)) as path:
+        with stdin_file(limit) as path:
             read = read_table(
                 path,
                 table=table,
@@ -213,7 +214,6 @@ def read_table(
         read = read_sql(paths, sql, tokens, texts)
     else:
         _refuse_for_other_kinds(paths[0].name, suffixes, told)
-        limit = memory_limit(max_memory)
         tables = []
         for path in paths:
             with plain_file(path, encoding, limit) as plain:

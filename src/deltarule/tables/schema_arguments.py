@@ -2,14 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from deltarule.errors import InputError, Message, Parameter
 from deltarule.tables.schema import KINDS
 from deltarule.tables.table import Table, unknown_column_error
 
-__all__ = ["check_columns"]
+__all__ = ["by_column", "check_columns", "check_table", "column_names"]
+
+
+def check_table(table: Any) -> None:
+    """Raise InputError if ``table`` is no :class:`Table`."""
+    if not isinstance(table, Table):
+        raise InputError(
+            f"table is of type {type(table).__name__}",
+            parameter="table",
+            expected="a Table, as read_table and table_from_frame give",
+        )
+
+
+def column_names(parameter: str, given: Any) -> tuple[str, ...]:
+    """The names of columns that a parameter gives: in a list, or one alone.
+
+    Raises
+    ------
+    InputError
+        If it gives none.
+
+    Examples
+    --------
+    >>> column_names("ids", "key"), column_names("ids", ["a", "b"])
+    (('key',), ('a', 'b'))
+    """
+    if isinstance(given, str):
+        return (given,)
+    if isinstance(given, Iterable):
+        names = tuple(given)
+        if all(isinstance(name, str) for name in names):
+            return names
+    raise InputError(parameter=parameter, given=given, expected="names of columns")
+
+
+def by_column(parameter: str, given: Any) -> dict[str, Any]:
+    """What a parameter gives for each column, by its name; raise InputError if it is no mapping."""
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping):
+        raise InputError(parameter=parameter, given=given, expected="a mapping by column")
+    return dict(given)
 
 
 def check_columns(
@@ -52,11 +93,13 @@ take it out of ignore
         if column not in ignored:
             raise error
     for name, what, parameter in asked:
+        if name is not None and not isinstance(name, str):
+            raise InputError(parameter=parameter, given=name, expected="the name of a column")
         if name is not None and name not in table and name not in table.unreadable:
             place = (what, table.source, parameter, table.notes)
             raise unknown_column_error(name, table.names, *place)
     for name, kind in kinds.items():
-        if kind not in KINDS:
+        if not isinstance(kind, str) or kind not in KINDS:
             raise InputError(
                 Message(Parameter("kinds"), f" gives {kind!r} for column {name!r}"),
                 parameter="kinds",

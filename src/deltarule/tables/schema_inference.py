@@ -37,11 +37,11 @@ from deltarule.tables.missing_notes import kept_note, unread_advice
 from deltarule.tables.number_formats import stated_formats, with_number_formats
 from deltarule.tables.number_text import PLAIN, NumberFormat
 from deltarule.tables.schema import Column, Schema
-from deltarule.tables.schema_arguments import check_columns
+from deltarule.tables.schema_arguments import by_column, check_columns, check_table, column_names
 from deltarule.tables.sentinel_values import sentinel_notes
 from deltarule.tables.table import Table, all_rows_text, join_items
 from deltarule.tables.target_notes import with_leak_notes
-from deltarule.tables.task_choice import choose_task
+from deltarule.tables.task_choice import TASKS, choose_task
 from deltarule.tables.text_column import TextColumn
 
 __all__ = ["infer_schema", "read_weights"]
@@ -135,16 +135,18 @@ def infer_schema(
     >>> schema.notes
     ("1 row is left out because the target 'price' is missing: row 4",)
     """
-    ignored = (ignore,) if isinstance(ignore, str) else tuple(ignore)
-    by_column = {} if not isinstance(na, Mapping) else dict(na)
-    kinds = dict(kinds or {})
-    ids = (ids,) if isinstance(ids, str) else tuple(dict.fromkeys(ids))
-    kept = (keep_na,) if isinstance(keep_na, str) else tuple(keep_na)
-    check_columns(table, target, ignored, weights, kinds, by_column, kept, ids)
+    check_table(table)
+    if not isinstance(task, str) or task not in TASKS:
+        raise InputError(parameter="task", given=task, expected=f"one of {', '.join(TASKS)}")
+    ignored, kept = column_names("ignore", ignore), column_names("keep_na", keep_na)
+    by_name = {} if not isinstance(na, Mapping) else dict(na)
+    kinds = by_column("kinds", kinds)
+    ids = tuple(dict.fromkeys(column_names("ids", ids)))
+    check_columns(table, target, ignored, weights, kinds, by_name, kept, ids)
     table = table.without(ids)
     extra = () if isinstance(na, Mapping) else missing_tokens(na)
     tokens = missing_tokens((*table.na, *extra))
-    column_tokens = {name: missing_tokens(each)[1:] for name, each in by_column.items()}
+    column_tokens = {name: missing_tokens(each)[1:] for name, each in by_name.items()}
     notes = list(table.notes)
     stated = stated_formats(table, decimal, thousands)
     table = replace(table, number_formats=stated)

@@ -146,7 +146,7 @@ def unknown_column_error(
     >>> print(unknown_column_error("pric", ["size", "price"], "target", "a.csv"))
     a.csv has no column 'pric' (the target); did you mean 'price'? its columns are: size, price
     """
-    match = close_match(name, known)
+    match = close_match(str(name), known)
     hint = f"did you mean {match!r}? " if match else ""
     return DataError(
         f"{source} has no column {name!r} (the {what})",

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from deltarule.errors import DataError, InputError, Message, Parameter
+from deltarule.records import checked_integer, in_interval
 from deltarule.tables.column_encoders import CategoryEncoder, NumberEncoder, normalise_weights
-from deltarule.tables.derived_features import features_of_all
+from deltarule.tables.derived_features import checked_names, features_of_all
 from deltarule.tables.encoder_choice import EncoderChoice
 from deltarule.tables.encoder_record import check_columns, encoder_of
 from deltarule.tables.number_encoders import NUMBER_ENCODERS
@@ -127,7 +128,7 @@ class TableEncoder:
         random_scale: float = 1.0,
         derived: Sequence[str] = (),
     ) -> None:
-        if numbers not in NUMBER_ENCODERS:
+        if not isinstance(numbers, str) or numbers not in NUMBER_ENCODERS:
             raise InputError(
                 parameter="numbers", given=numbers, expected=f"one of {', '.join(NUMBER_ENCODERS)}"
             )
@@ -136,12 +137,14 @@ class TableEncoder:
             is_count = isinstance(value, int | np.integer) and not isinstance(value, bool)
             if value is not None and not (is_count and value >= 1):
                 raise InputError(f"{name} is {value!r}; expected an integer of at least 1")
-        self.numbers, self.bins = numbers, int(bins)
-        self.one_hot_levels, self.calendar = one_hot_levels, bool(calendar)
+        random_features = checked_integer("random_features", random_features)
+        random_scale = in_interval("", "random_scale", random_scale, "(0, inf)", 1.0)
+        self.numbers, self.bins, self.calendar = numbers, int(bins), bool(calendar)
+        self.one_hot_levels = one_hot_levels
         self.max_levels = None if max_levels is None else int(max_levels)
         self.min_rows = None if min_rows is None else int(min_rows)
         self.random_features, self.random_scale = random_features, random_scale
-        self.derived = tuple(derived)
+        self.derived = checked_names(derived)
         self.of_all: Any = None
         self.column_encoders: tuple[NumberEncoder | CategoryEncoder, ...] = ()
         self._schema: Schema | None = None

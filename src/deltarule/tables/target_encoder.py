@@ -56,7 +56,7 @@ class TargetEncoder:
     """
 
     def __init__(self, task: str, classes: Iterable[str] | None = None) -> None:
-        if task not in ("classification", "regression"):
+        if not isinstance(task, str) or task not in ("classification", "regression"):
             raise InputError(
                 parameter="task", given=task, expected="'classification' or 'regression'"
             )
@@ -138,6 +138,8 @@ class TargetEncoder:
 
     def _check_numbers(self, values: ArrayLike | TextColumn) -> NDArray[np.float64]:
         try:
+            if np.iscomplexobj(values):
+                raise TypeError("they are complex")
             numbers = np.asarray(values, dtype=np.float64)
         except (TypeError, ValueError) as error:
             raise DataError(f"the targets are no numbers ({error}); expected numbers") from None

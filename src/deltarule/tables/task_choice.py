@@ -16,7 +16,14 @@ from deltarule.tables.equal_labels import merged_labels, rewritten_notes
 from deltarule.tables.missing_notes import unread_advice
 from deltarule.tables.number_formats import with_number_formats
 from deltarule.tables.number_text import PLAIN
-from deltarule.tables.table import Table, all_rows_text, count_noun, join_items
+from deltarule.tables.schema_arguments import check_table
+from deltarule.tables.table import (
+    Table,
+    all_rows_text,
+    count_noun,
+    join_items,
+    unknown_column_error,
+)
 from deltarule.tables.text_column import TextColumn
 
 __all__ = ["MAX_CLASSES", "TASKS", "TaskChoice", "choose_task", "sorted_classes"]
@@ -104,7 +111,11 @@ def choose_task(
     >>> choose_task(table, "y").reason
     "classification: the target 'y' is text, with 2 classes"
     """
-    if task not in TASKS:
+    check_table(table)
+    if target not in table:
+        place = (table.names, "target", table.source)
+        raise unknown_column_error(target, *place, parameter="target")
+    if not isinstance(task, str) or task not in TASKS:
         raise InputError(parameter="task", given=task, expected=f"one of {', '.join(TASKS)}")
     if target not in table.number_formats:
         alone, _ = with_number_formats(table.select([target]), {}, {target: kind} if kind else {})

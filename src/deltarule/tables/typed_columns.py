@@ -26,6 +26,7 @@ from deltarule.tables.implausible_values import (
 )
 from deltarule.tables.missing_cells import apply_missing_tokens
 from deltarule.tables.schema import Column, Schema
+from deltarule.tables.schema_arguments import check_table
 from deltarule.tables.schema_inference import read_weights
 from deltarule.tables.table import (
     Cells,
@@ -161,6 +162,13 @@ def apply_schema(
 (is it 'Size'?); expected the columns it was made from; it has: Size; rename a column that has \
 another name there
     """
+    check_table(table)
+    if not isinstance(schema, Schema):
+        raise InputError(
+            f"schema is of type {type(schema).__name__}",
+            parameter="schema",
+            expected="a Schema, as infer_schema gives",
+        )
     if need_target and schema.target is None:
         raise InputError(
             "the target is needed, but the schema was inferred without one; "

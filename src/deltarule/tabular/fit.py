@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.errors import Message, Parameter
+from deltarule.errors import InputError, Message, Parameter
 from deltarule.tables import (
     Schema,
     Table,
@@ -49,6 +49,7 @@ from deltarule.training import (
     StopReason,
     TrainingResult,
 )
+from deltarule.training.arguments import as_callables
 from deltarule.training.recording import digest_of_theta
 from deltarule.training.threads import blas_threads_for
 
@@ -165,12 +166,27 @@ def fit_table(
     >>> model.model.net.widths
     (1, 16, 1)
     """
+    if settings is not None and not isinstance(settings, TableSettings):
+        raise InputError(
+            parameter="settings", given=settings, expected="TableSettings, such as TableSettings()"
+        )
+    if stop is not None and not isinstance(stop, StopFlag):
+        raise InputError(parameter="stop", given=stop, expected="a StopFlag")
+    if progress is not None and not callable(progress):
+        raise InputError(parameter="progress", given=progress, expected="a function of a text")
+    if not isinstance(record, bool | TableSource):
+        raise InputError(parameter="record", given=record, expected="True, False or a TableSource")
+    as_callables("callbacks", callbacks)
     settings = settings or TableSettings()
     others = {"record": record, "callbacks": callbacks}
     single = is_single_network(settings, quality, time_budget, others)
     table = table_from_frame(table)
     if isinstance(schema, str):
         schema = infer_schema(table, schema)
+    elif not isinstance(schema, Schema):
+        raise InputError(
+            parameter="schema", given=schema, expected="the name of the target, or a Schema"
+        )
     if single:
         return _fit_network(table, schema, settings, callbacks, stop, progress, record, checkpoint)
     from deltarule.tabular.portfolio_fit import fit_portfolio_model

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from deltarule.errors import DataError, InputError
+from deltarule.records import real_number
 from deltarule.tables import Schema, TypedColumns
 from deltarule.tables.schema import Column
 from deltarule.tabular.portfolio import (
@@ -186,8 +187,8 @@ def time_for_portfolio(time_budget: Any) -> Any:
     >>> time_for_portfolio(100), time_for_portfolio(None), time_for_portfolio(0)
     (90.0, None, 0)
     """
-    is_number = isinstance(time_budget, int | float) and not isinstance(time_budget, bool)
-    return _PORTFOLIO_SHARE * time_budget if is_number and time_budget > 0 else time_budget
+    seconds = real_number(time_budget) or 0.0
+    return _PORTFOLIO_SHARE * seconds if 0 < seconds < float("inf") else time_budget
 
 
 def check_levels(levels: ArrayLike) -> NDArray[np.float64]:
@@ -202,7 +203,7 @@ def check_levels(levels: ArrayLike) -> NDArray[np.float64]:
         values = np.atleast_1d(np.asarray(levels, dtype=np.float64))
     except (TypeError, ValueError):
         values = np.array([np.nan])
-    if values.ndim != 1 or not ((values > 0) & (values < 1)).all():
+    if values.ndim != 1 or not values.size or not ((values > 0) & (values < 1)).all():
         raise InputError(
             parameter="quantiles", given=levels, expected="numbers between 0 and 1, both excluded"
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Self
 
 from deltarule.engines import EngineSettings, engine_name
@@ -45,7 +45,7 @@ def check_quality(quality: str) -> None:
     Traceback (most recent call last):
     deltarule.errors.InputError: quality is 'good'; expected one of default, fast, best
     """
-    if quality not in _QUALITIES:
+    if not isinstance(quality, str) or quality not in _QUALITIES:
         expected = f"one of {', '.join(_QUALITIES)}"
         raise InputError(parameter="quality", given=quality, expected=expected)
 
@@ -235,6 +235,10 @@ class TableSettings:
         return names
 
     def __post_init__(self) -> None:
+        if not isinstance(self.layers, Iterable):
+            raise InputError(
+                parameter="layers", given=self.layers, expected="widths, such as (64, 32), or ()"
+            )
         object.__setattr__(self, "layers", tuple(self.layers))
         check_fields(self)
         if not self.test + self.valid < 1:

@@ -10,7 +10,7 @@ import numpy as np
 from deltarule.errors import InputError, UnknownName
 from deltarule.maths import Network
 from deltarule.maths.arrays import is_sparse, numeric
-from deltarule.maths.input_checks import check_rows, check_weights
+from deltarule.maths.input_checks import check_network, check_rows, check_weights
 from deltarule.optimizers import MINIMIZERS, RULES, Minimizer, Rule
 from deltarule.records import to_python_scalar, whole_number
 from deltarule.settings import checked
@@ -24,7 +24,6 @@ __all__ = [
     "batch_rows",
     "check_start",
     "initial_parameters",
-    "integer_at_least",
     "refuse_step_settings",
     "row_numbers",
     "rule_or_minimizer",
@@ -32,14 +31,6 @@ __all__ = [
     "stopping_criteria",
     "validation_of_tuple",
 ]
-
-
-def integer_at_least(name: str, value: Any, least: int) -> int:
-    """Return the argument ``name`` as an int; refuse it if it is not an integer ≥ ``least``."""
-    number = whole_number(value)
-    if number is None or number < least:
-        raise InputError(parameter=name, given=value, expected=f"a whole number, at least {least}")
-    return number
 
 
 def rule_or_minimizer(rule: Any) -> Rule | Minimizer:
@@ -137,6 +128,7 @@ def rows_of_data(net: Network, X: Any, Y: Any, s: Any) -> Rows:
 
     X may be a ``Rows`` that :func:`train_many` has already checked; only s is checked then.
     """
+    check_network(net)
     if isinstance(X, Rows):
         return Rows(X.X, X.Y, check_weights(s, len(X.Y)))
     if isinstance(X, RowSource):

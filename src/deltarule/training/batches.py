@@ -15,6 +15,7 @@ import numpy as np
 from deltarule.engines import Batch, Epoch
 from deltarule.errors import InputError
 from deltarule.maths import Network
+from deltarule.records import checked_integer, real_number
 
 __all__ = [
     "Batches",
@@ -43,7 +44,9 @@ def epoch_order(n_rows: int, seed: int, epoch: int) -> np.ndarray:
     >>> epoch_order(5, seed=0, epoch=3)
     array([4, 1, 0, 3, 2])
     """
-    sequence = np.random.SeedSequence(seed, spawn_key=(_ORDER_KEY, epoch))
+    n_rows, seed = checked_integer("n_rows", n_rows, 1), checked_integer("seed", seed)
+    key = (_ORDER_KEY, checked_integer("epoch", epoch))
+    sequence = np.random.SeedSequence(seed, spawn_key=key)
     return np.random.default_rng(sequence).permutation(n_rows)
 
 
@@ -73,7 +76,8 @@ def split_rows(
     >>> len(training), [int(row) for row in held_out // 5]
     (8, [0, 1])
     """
-    if not 0 < fraction < 1:
+    n_rows, seed = checked_integer("n_rows", n_rows), checked_integer("seed", seed)
+    if not 0 < (real_number(fraction) or 0) < 1:
         raise InputError(
             f"the share to hold out is {fraction!r}; expected a number above 0 and below 1"
         )
@@ -88,9 +92,12 @@ def split_rows(
     if classes is not None:
         # The rank of a row is its place within its class, scaled to (0, 1). The first n_held_out
         # rows by rank hold every class in proportion.
-        _, label, size = np.unique(
-            np.asarray(classes)[order], return_inverse=True, return_counts=True
-        )
+        classes = np.asarray(classes)
+        if classes.shape != (n_rows,):
+            raise InputError(
+                f"classes has shape {classes.shape}; expected one for each of the {n_rows} rows"
+            )
+        _, label, size = np.unique(classes[order], return_inverse=True, return_counts=True)
         by_class = np.argsort(label, kind="stable")
         first = np.cumsum(size) - size
         rank = np.empty(n_rows)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.errors import FileError, InputError
-from deltarule.files import FolderClaim, NumberedBundles
+from deltarule.files import FolderClaim, NumberedBundles, checked_path
 from deltarule.files.filesystem import translate_os_errors
 from deltarule.files.locking import LOCK
 from deltarule.records import real_number
@@ -143,6 +143,7 @@ class Checkpoint(CheckpointSlot):
 
     def __init__(self, folder: str | os.PathLike[str], every: float = 30.0) -> None:
         self.every = _checked_seconds(every)
+        folder = checked_path("folder", folder)
         self._states = NumberedBundles(folder, "state", KIND, VERSION, most=2)
         self.place = os.fspath(folder)
         self._claim: FolderClaim | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -10,10 +11,12 @@ from typing import Any
 import numpy as np
 
 from deltarule.engines import Engine, EngineSettings, started_engine
+from deltarule.engines.threads import core_in_use
 from deltarule.errors import InputError
 from deltarule.maths import Network
 from deltarule.maths.dropout import per_layer
 from deltarule.optimizers import SCHEDULES, Minimizer, Rule, Schedule
+from deltarule.records import checked_flag
 from deltarule.settings import checked
 from deltarule.training import arguments
 from deltarule.training.batches import Batches
@@ -180,6 +183,9 @@ def train(
     lr_schedule = SCHEDULES.get(schedule)
     rate = checked("learning_rate", learning_rate)
     epochs, seed = checked("epochs", epochs), checked("seed", seed)
+    shuffle, keep_best = checked_flag("shuffle", shuffle), checked_flag("keep_best", keep_best)
+    if order is not None and not callable(order):
+        raise InputError(parameter="order", given=order, expected="a function of the epoch")
     data = arguments.split_data(net, X, Y, sample_weight, validation, seed)
     batches = Batches(
         *data.all_rows,
@@ -267,7 +273,9 @@ def train(
 def _trained(run: Run) -> TrainingResult:
     """Train to the end, and return the result."""
     started = time.perf_counter()
-    with interruptible(run.flag):
+    # A thread of a pool is counted by the pool.
+    counted = core_in_use() if flag_of_this_thread() is None else contextlib.nullcontext()
+    with counted, interruptible(run.flag):
         stop_reason = run.run_with_callbacks()
     return run.result(stop_reason, time.perf_counter() - started)
 

@@ -13,6 +13,7 @@ from deltarule.engines import Engine, EngineGroup, EngineSettings, make_engine
 from deltarule.engines.threads import usable_threads
 from deltarule.errors import Diverged, InputError, Message
 from deltarule.maths import Network
+from deltarule.records import checked_integer
 from deltarule.settings import checked
 from deltarule.training import arguments
 from deltarule.training.batches import Rows
@@ -203,9 +204,7 @@ def train_many(
         }
     )
     total = len(per_run)
-    workers = (
-        usable_threads() if workers is None else arguments.integer_at_least("workers", workers, 1)
-    )
+    workers = usable_threads() if workers is None else checked_integer("workers", workers, 1)
     callbacks = arguments.as_callables("callbacks", callbacks)
     if any(isinstance(callback, RunCallback) for callback in callbacks):
         raise InputError(

@@ -15,13 +15,13 @@ from deltarule.engines import Engine, Predictor, make_predictor
 from deltarule.engines.predictor_cache import cached_predictor
 from deltarule.errors import InputError, printable, short_repr
 from deltarule.exportable import Exportable
-from deltarule.files import read_bundle, read_document, write_bundle
+from deltarule.files import checked_path, read_bundle, read_document, write_bundle
 from deltarule.files.dataclass_fields import check_keys, entry
 from deltarule.files.reading_errors import reading_content
 from deltarule.maths import Network
 from deltarule.maths.arrays import is_sparse
 from deltarule.maths.formula_fingerprint import check_formulas, network_fingerprints
-from deltarule.maths.input_checks import check_rows
+from deltarule.maths.input_checks import check_network, check_rows
 from deltarule.training.batches import SparseRows
 from deltarule.training.history import History
 from deltarule.training.recording import Recording, recording_part
@@ -74,6 +74,18 @@ class Model(Exportable):
     theta: np.ndarray
     history: History = dataclasses.field(default_factory=History)
     extra: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_network(self.net).check_theta(self.theta)
+        if not isinstance(self.theta, np.ndarray):
+            object.__setattr__(self, "theta", self.net.check_theta(self.theta))
+        for name, kind in (("history", History), ("extra", Mapping)):
+            if not isinstance(getattr(self, name), kind):
+                raise InputError(
+                    parameter=name,
+                    given=getattr(self, name),
+                    expected="what training gave, a History" if name == "history" else "a mapping",
+                )
 
     def predict(self, X: Any, engine: str | Engine | type[Engine] = "auto") -> np.ndarray:
         """Return the outputs a^L for rows X, shape (N, n_L).
@@ -178,6 +190,13 @@ def save_model(
     >>> model.net == net, bool((model.theta == net.initial(0)).all())
     (True, True)
     """
+    folder = checked_path("folder", folder)
+    if not isinstance(model, Model):
+        raise InputError(
+            f"model is of type {type(model).__name__}",
+            parameter="model",
+            expected="a Model; a network and its parameters are Model(net, theta)",
+        )
     record, arrays = stored_parameters(model.net, model.theta)
     documents = {
         "model.json": {**record, "extra": dict(model.extra)},
@@ -254,6 +273,7 @@ def load_model(folder: str | os.PathLike[str]) -> Model:
     ...     load_model(folder + "/m.deltarule").predict([[3.0]])
     array([[7.]])
     """
+    folder = checked_path("folder", folder)
     with reading_model(folder):
         return model_of_bundle(*read_bundle(folder, KIND, PORTFOLIO_VERSION, check=check_network))
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from deltarule.engines.environment import environment_of
 from deltarule.errors import FileError, InputError
-from deltarule.files import check_bundle_path, save_elsewhere
+from deltarule.files import check_bundle_path, checked_path, save_elsewhere
 from deltarule.records import real_number, to_python_scalar, whole_number
 from deltarule.training.history import History
 from deltarule.training.recording import KIND, Recording, digest_of_rows, digest_of_theta
@@ -101,7 +101,7 @@ class Recorder(RunCallback):
             )
         if time_share is None or not time_share > 0:
             raise InputError(f"share is {share!r}; expected a share of the time, such as 0.02")
-        self.folder = None if folder is None else Path(folder)
+        self.folder = None if folder is None else checked_path("folder", folder)
         self.most, self.most_bytes, self.clock = checkpoints, to_python_scalar(most_bytes), clock
         self._share = _MEASURED_PART * time_share
         self._settings: dict[str, Any] = {}

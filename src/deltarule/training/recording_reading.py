@@ -12,7 +12,7 @@ import numpy as np
 
 from deltarule.engines import EngineSettings
 from deltarule.errors import InputError, ModelFileError, short_repr
-from deltarule.files import consistent_read, has_bundle, read_bundle
+from deltarule.files import checked_path, consistent_read, has_bundle, read_bundle
 from deltarule.files.dataclass_fields import check_keys, entry
 from deltarule.files.reading_errors import reading_content
 from deltarule.maths import Network
@@ -64,7 +64,8 @@ def load_recording(folder: str | os.PathLike[str]) -> Recording:
     >>> recording.end, bool((recording.theta(0) == net.initial(0)).all())
     (3, True)
     """
-    return consistent_read(folder, lambda: _read(Path(folder)))
+    path = checked_path("folder", folder)
+    return consistent_read(path, lambda: _read(path))
 
 
 def is_recorded(folder: Path) -> bool:

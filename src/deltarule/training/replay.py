@@ -12,6 +12,7 @@ from deltarule.engines import Batch, Engine, EngineSettings, Epoch, started_engi
 from deltarule.engines.environment import environment_of
 from deltarule.errors import ContractViolation, DataError, InputError
 from deltarule.maths import Network
+from deltarule.records import checked_integer
 from deltarule.training import arguments
 from deltarule.training.batches import Batches
 from deltarule.training.recording import Recording, digest_of_rows, digest_of_theta
@@ -149,7 +150,7 @@ def replay(
     >>> step.epoch, step.index, len(step.batch.rows), step.verified is not None
     (3, 2, 4, True)
     """
-    step = arguments.integer_at_least("step", step, 1)
+    step = checked_integer("step", step, 1)
     epoch, index = recording.place(step)
     batches = batches_of(recording, X, Y, sample_weight, order)
     start = max(checkpoint for checkpoint in recording.checkpoints if checkpoint < step)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.training import arguments
+from deltarule.records import checked_integer
 from deltarule.training.recording import Recording
 from deltarule.training.replay import batches_of, started_path
 
@@ -82,7 +82,7 @@ def replay_states(
     >>> [state.step for state in states], bool((states[-1].theta == result.theta).all())
     ([0, 4, 8, 12, 16, 20], True)
     """
-    most = arguments.integer_at_least("most", most, 2)
+    most = checked_integer("most", most, 2)
     begin, end = recording.begin, recording.end
     count = min(most, end - begin + 1)
     steps = np.linspace(begin, end, count).round().astype(int).tolist()

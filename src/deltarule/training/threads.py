@@ -12,6 +12,7 @@ from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
+from deltarule.engines.threads import CorePool
 from deltarule.maths import Network
 from deltarule.training.interrupt import StopFlag
 
@@ -65,6 +66,9 @@ def completed_tasks(
     called with the number of ended ones while none ends. If the iteration is given up, by an
     error or by closing it, the flag is raised and tasks that have not begun are cancelled.
 
+    Fits in several threads share the cores: a task waits for a free one. Within a task of another
+    fit, whose thread has one core, one task runs at a time.
+
     Examples
     --------
     >>> sorted((k, done.result()) for k, done in completed_tasks(abs, 3, 2, StopFlag()))
@@ -75,8 +79,15 @@ def completed_tasks(
     def put(index: int, future: Future[_Result]) -> None:
         done.put((index, future))
 
-    with ThreadPoolExecutor(min(workers, total), "deltarule") as pool:
-        futures = [pool.submit(task, index) for index in range(total)]
+    inner = flag_of_this_thread() is not None
+    cores = CorePool(workers)
+
+    def run(index: int) -> _Result:
+        with contextlib.nullcontext() if inner else cores.core(given_up=lambda: bool(flag)):
+            return task(index)
+
+    with ThreadPoolExecutor(1 if inner else min(workers, total), "deltarule") as pool:
+        futures = [pool.submit(run, index) for index in range(total)]
         try:
             for index, future in enumerate(futures):
                 future.add_done_callback(functools.partial(put, index))

@@ -16,7 +16,7 @@ from deltarule.engines.compiled.plan import Plan
 from deltarule.engines.compiled.thread_pool import Dispatcher, Stopped, describe_batch
 from deltarule.engines.compiled.workspace import address_of
 from deltarule.engines.promises import Promises
-from deltarule.engines.threads import usable_threads
+from deltarule.engines.threads import free_threads, usable_threads
 from deltarule.errors import InputError
 from deltarule.maths import Network
 
@@ -264,7 +264,7 @@ class CompiledEngine(Engine):
         """The number of workers that compute a batch of n rows together."""
         if self._max_workers == 1 or n * self.net.n_multiply_adds < _MIN_SHARED_WORK:
             return 1
-        return min(self._max_workers, -(-n // (2 * self._plan.lanes)))
+        return min(free_threads(self._max_workers), -(-n // (2 * self._plan.lanes)))
 
     def _row_workers(self, n: int) -> int:
         """The number of workers for n rows, where each computes some rows alone.

@@ -25,7 +25,7 @@ from deltarule.engines.compiled.plan_layout import odd_line_stride
 from deltarule.engines.compiled.row_kernels import write_transpose_kernels
 from deltarule.engines.compiled.workspace import address_of, aligned
 from deltarule.engines.predictors import Predictor
-from deltarule.engines.threads import usable_threads
+from deltarule.engines.threads import core_in_use, free_threads, usable_threads
 from deltarule.errors import InputError, NotCompilable
 from deltarule.maths import Activation, Network
 from deltarule.maths.symbolic import SymbolicNamespace
@@ -168,7 +168,6 @@ class CompiledPredictor(Predictor):
         """
         n = len(X)
         worthwhile = n * self.net.n_multiply_adds // _WORK_PER_THREAD
-        threads = min(self.threads or usable_threads(), worthwhile, n) if worthwhile > 1 else 1
         # Ctrl-C is noticed only between calls into compiled code.
         at_once = _CALL_WORK // self.net.n_multiply_adds
         at_once = min(max(at_once, lanes_of(self._dtype)), _CALL_ROWS)
@@ -181,21 +180,23 @@ class CompiledPredictor(Predictor):
                 some = slice(start, min(start + at_once, end))
                 self._run(X[some], out[some])
 
-        if threads <= 1:
+        if worthwhile <= 1:
             run(0, n)
             return
-        edges = np.linspace(0, n, threads + 1).astype(int).tolist()
-        try:
-            with ThreadPoolExecutor(threads) as pool:
-                try:
-                    for _ in pool.map(run, edges[:-1], edges[1:]):
-                        pass
-                except BaseException:
-                    failed.set()  # leaving the block waits for all threads
-                    raise
-        except RuntimeError:  # no thread can be started, as at the interpreter's shutdown
-            failed.clear()
-            run(0, n)
+        with core_in_use():
+            threads = min(free_threads(self.threads or usable_threads()), worthwhile, n)
+            edges = np.linspace(0, n, threads + 1).astype(int).tolist()
+            try:
+                with ThreadPoolExecutor(threads) as pool:
+                    try:
+                        for _ in pool.map(run, edges[:-1], edges[1:]):
+                            pass
+                    except BaseException:
+                        failed.set()  # leaving the block waits for all threads
+                        raise
+            except RuntimeError:  # no thread can be started, as at the interpreter's shutdown
+                failed.clear()
+                run(0, n)
 
     def _run(self, X: np.ndarray, out: np.ndarray) -> None:
         if not len(X):

@@ -108,6 +108,11 @@ def check_engine(
     >>> check_engine(ReferenceEngine, checks=["permutation", "weight_zero"]).passed
     True
     """
+    is_class = isinstance(engine, type) and issubclass(engine, Engine)
+    if not is_class and not isinstance(engine, Engine):
+        raise InputError(
+            parameter="engine", given=engine, expected="an Engine, such as make_engine('reference')"
+        )
     tested = engine() if isinstance(engine, type) else engine
     for check in checks or ():
         if check not in CHECKS:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from deltarule.engines.threads import usable_threads
 from deltarule.errors import Diverged, InputError
 from deltarule.maths import Network
+from deltarule.records import real_number
 from deltarule.tabular.portfolio.configurations import Configuration
 from deltarule.training import Model, TrainingResult, train
 from deltarule.training.checkpoint_pool import CheckpointPool
@@ -240,12 +241,12 @@ def deadline_of(time_budget: float | None, started: float | None) -> float | Non
     """
     if time_budget is None:
         return None
-    is_number = isinstance(time_budget, int | float | np.number) and time_budget > 0
-    if not is_number or isinstance(time_budget, bool):
+    seconds = real_number(time_budget) or 0.0
+    if not 0 < seconds < float("inf"):
         raise InputError(
             parameter="time_budget", given=time_budget, expected="seconds above 0, or None"
         )
-    return (time.perf_counter() if started is None else started) + float(time_budget)
+    return (time.perf_counter() if started is None else started) + seconds
 
 
 @contextlib.contextmanager

@@ -5,6 +5,12 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+import numpy as np
+
+from deltarule.errors import InputError
+from deltarule.maths import ACTIVATIONS
+from deltarule.records import checked_flag, checked_integer, in_interval
+from deltarule.tables.number_encoders import NUMBER_ENCODERS
 from deltarule.tabular.settings import automatic_batch_rows
 
 __all__ = ["Configuration", "default_configurations"]
@@ -17,6 +23,16 @@ _ROWS_OF_PATIENCE, _MOST_PATIENCE = 2000, 40
 # From so many rows on, there is enough to learn more bins from, and a batch is not made smaller.
 _ROWS_OF_DETAIL = 5000
 _MOST_BINS, _LEAST_BINS = 512, 4
+
+
+_RANGES = {
+    "learning_rate": ("(0, inf)", 3e-3),
+    "l2": ("[0, inf)", 0.1),
+    "dropout": ("[0, 1)", 0.1),
+    "random_scale": ("(0, inf)", 1.0),
+    "batch_scale": ("(0, inf)", 1.0),
+    "averaging": ("[0, 1]", 0.999),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,6 +71,11 @@ class Configuration:
         Whether the network learns the logarithm of the target. Such a configuration is left out
         unless all targets are above 0, and the largest is over three times the least.
 
+    Raises
+    ------
+    InputError, UnknownName
+        If one is out of its range, or has an unknown name.
+
     Examples
     --------
     >>> configuration = Configuration("linear", "standard")
@@ -78,6 +99,34 @@ class Configuration:
     batch_scale: float = 1.0
     averaging: float | None = None
     log_target: bool = False
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str):
+            raise InputError(parameter="name", given=self.name, expected="a text")
+        if not isinstance(self.numbers, str) or self.numbers not in NUMBER_ENCODERS:
+            names = ", ".join(NUMBER_ENCODERS)
+            raise InputError(parameter="numbers", given=self.numbers, expected=f"one of {names}")
+        if not isinstance(self.layers, list | tuple | np.ndarray):
+            raise InputError(
+                parameter="layers", given=self.layers, expected="widths, such as (64, 32), or ()"
+            )
+        checked: dict[str, Any] = {
+            "layers": tuple(checked_integer("layers", width, 1) for width in self.layers),
+            "activation": self.activation,
+            "log_target": checked_flag("log_target", self.log_target),
+            "random_features": checked_integer("random_features", self.random_features),
+        }
+        ACTIVATIONS.get(self.activation)
+        for name in ("epochs", "bins", "patience", "one_hot_levels"):
+            value = getattr(self, name)
+            optional = value is None and name == "one_hot_levels"
+            checked[name] = value if optional else checked_integer(name, value, 1)
+        for name, (interval, usual) in _RANGES.items():
+            value = getattr(self, name)
+            if value is not None or name != "averaging":
+                checked[name] = in_interval("", name, value, interval, usual)
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
 
     def epochs_for(self, n_rows: int) -> int:
         """Return the number of epochs of a training of ``n_rows`` rows."""

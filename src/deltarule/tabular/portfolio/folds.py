@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from deltarule.errors import InputError
+
 __all__ = ["make_folds"]
 
 
@@ -47,7 +49,13 @@ def make_folds(
         state = seed * repeats + repeat
         labels = np.zeros(n_rows, dtype=np.int64) if classes is None else classes.copy()
         if groups is not None:
-            n_folds = min(n_folds, len(np.unique(groups)))
+            n_groups = len(np.unique(groups))
+            if n_groups < 2:
+                raise InputError(
+                    f"groups has {n_groups} group; expected at least two, one to validate on",
+                    parameter="groups",
+                )
+            n_folds = min(n_folds, n_groups)
             splitter = GroupKFold(n_folds, shuffle=True, random_state=state)
         elif classes is not None:
             # A class of fewer rows than folds cannot be in each; such classes are divided together.

@@ -113,7 +113,7 @@ def portfolio_loss(loss: str | Loss | None, n_classes: int) -> PortfolioLoss:
     """
     names = CLASS_LOSSES if n_classes else NUMBER_LOSSES
     name = names[0] if loss is None else loss.name if isinstance(loss, Loss) else loss
-    if name not in names:
+    if not isinstance(name, str) or name not in names:
         what = "classes" if n_classes else "numbers"
         raise InputError(
             Message(Parameter("loss"), f" is {loss!s}, and the targets are {what}"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
+from deltarule.errors import InputError
 from deltarule.tabular.portfolio.configurations import Configuration, default_configurations
 from deltarule.tabular.settings import check_quality
 
@@ -91,6 +92,16 @@ def make_plan(
     """
     check_quality(quality)
     many, few = n_rows >= _MANY_ROWS, n_rows < _FEW_ROWS
+    if configurations is not None and not (
+        isinstance(configurations, Sequence)
+        and configurations
+        and all(isinstance(each, Configuration) for each in configurations)
+    ):
+        raise InputError(
+            parameter="configurations",
+            given=configurations,
+            expected="a list of Configurations, or None for the usual ones",
+        )
     chosen = tuple(configurations or default_configurations(task))
     if not configurations and (quality == "fast" or many):
         names = _FAST if quality == "fast" else _OF_MANY_ROWS
