@@ -4,10 +4,10 @@
 
 Trains a network and a small portfolio in processes of their own, with a checkpoint of every epoch
 that took .02 seconds. A process gets SIGKILL or SIGTERM after a random time on the processor, so
-that a busy machine makes no difference, and the same call goes on in the next one; when it ends, its result is compared with that of an undisturbed run, and
-the next round begins. The processes are forked from one that has loaded the library, so that the
-signals fall into training and not into imports. Prints the numbers of kills and of rounds, and
-fails at the first difference.
+that a busy machine makes no difference, and the same call goes on in the next one; when it ends,
+its result is compared with that of an undisturbed run, and the next round begins. The processes
+are forked from one that has loaded the library, so that the signals fall into training and not
+into imports. Prints the numbers of kills and of rounds, and fails at the first difference.
 """
 
 from __future__ import annotations

@@ -57,6 +57,8 @@ def translate_os_errors(what: str, path: str | os.PathLike[str]) -> Iterator[Non
         raise
     except OSError as error:
         reason = error.strerror or str(error)
+        if error.errno == errno.ENAMETOOLONG:
+            reason += "; choose a shorter one"
         raise FileError(f"cannot {what} {str(path)!r}: {reason}") from error
     except UnicodeEncodeError as error:
         raise FileError(

@@ -76,9 +76,10 @@ class Model(Exportable):
     extra: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        check_network(self.net).check_theta(self.theta)
-        if not isinstance(self.theta, np.ndarray):
-            object.__setattr__(self, "theta", self.net.check_theta(self.theta))
+        theta: Any = self.theta
+        checked = check_network(self.net).check_theta(theta)
+        if not isinstance(theta, np.ndarray):
+            object.__setattr__(self, "theta", checked)
         for name, kind in (("history", History), ("extra", Mapping)):
             if not isinstance(getattr(self, name), kind):
                 raise InputError(
