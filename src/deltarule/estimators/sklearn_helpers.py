@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 # NumPy's letters of texts, bytes, dates, durations and records.
-_OTHER_KINDS = "USMmV"
+_OTHER_KINDS = frozenset("USMmV")
 
 
 @contextmanager
@@ -83,7 +83,8 @@ def refuse_other_kinds(name: str, given: Any) -> None:
             given = np.asarray(given)
     dtypes = list(given.dtypes) if is_frame(given) and hasattr(given, "dtypes") else []
     for dtype in dtypes or [getattr(given, "dtype", None)]:
-        if getattr(dtype, "kind", "") in _OTHER_KINDS or str(dtype) in ("str", "string"):
+        kind = getattr(dtype, "kind", None)
+        if kind in _OTHER_KINDS or str(dtype) in ("str", "string"):
             raise InputError(f"{name} has dtype {dtype}; expected numbers: convert it first")
 
 

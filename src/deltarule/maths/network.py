@@ -257,11 +257,8 @@ class Network:
             if block.kind == "W":
                 g = self.activations[block.layer]
                 assert g is not None
-                record = INITIALIZERS.get(
-                    auto_initializer(g)
-                    if isinstance(initializer, str) and initializer == "auto"
-                    else initializer
-                )
+                automatic = isinstance(initializer, str) and initializer == "auto"
+                record = INITIALIZERS.get(auto_initializer(g) if automatic else initializer)
                 rng = np.random.default_rng(sequences[block.layer - 1])
                 record.fill(rng, block.of(theta))
         return theta

@@ -20,7 +20,7 @@ from deltarule.tabular.diagnostics.training import (
 from deltarule.tabular.model import TableModel, prediction_engine
 from deltarule.tabular.network_targets import decode_outputs, network_targets
 from deltarule.training import History, Model, Recording, save_model
-from deltarule.training.model import check_network, model_of_bundle
+from deltarule.training.model import check_documents, model_of_bundle
 
 __all__ = ["NetworkModel"]
 
@@ -104,7 +104,7 @@ class NetworkModel(TableModel):
             extras=extras,
         )
 
-    check_arrays = staticmethod(check_network)
+    check_arrays = staticmethod(check_documents)
 
     @classmethod
     def of_bundle(

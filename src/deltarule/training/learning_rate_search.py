@@ -17,6 +17,7 @@ from deltarule.maths.printing.numbers import short
 from deltarule.maths.subsample import evenly_spaced
 from deltarule.optimizers import Rule
 from deltarule.optimizers.scalars import in_interval
+from deltarule.records import checked_integer
 from deltarule.settings import checked
 from deltarule.training import arguments
 from deltarule.training.batches import Batches
@@ -202,7 +203,7 @@ def find_learning_rate(
         raise InputError(
             parameter=("lowest", "highest"), given=(low, high), expected="the first to be smaller"
         )
-    count = arguments.integer_at_least("steps", steps, 1)
+    count = checked_integer("steps", steps, 1)
     seed = checked("seed", seed)
     data = arguments.split_data(net, X, Y, sample_weight, None, seed)
     size = arguments.batch_rows(batch_size, method, len(data.weights))

@@ -30,7 +30,7 @@ __all__ = [
     "KIND",
     "PORTFOLIO_VERSION",
     "Model",
-    "check_network",
+    "check_documents",
     "check_sizes",
     "holds_portfolio",
     "holds_table",
@@ -76,10 +76,7 @@ class Model(Exportable):
     extra: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        theta: Any = self.theta
-        checked = check_network(self.net).check_theta(theta)
-        if not isinstance(theta, np.ndarray):
-            object.__setattr__(self, "theta", checked)
+        check_network(self.net).check_theta(self.theta)
         for name, kind in (("history", History), ("extra", Mapping)):
             if not isinstance(getattr(self, name), kind):
                 raise InputError(
@@ -276,10 +273,10 @@ def load_model(folder: str | os.PathLike[str]) -> Model:
     """
     folder = checked_path("folder", folder)
     with reading_model(folder):
-        return model_of_bundle(*read_bundle(folder, KIND, PORTFOLIO_VERSION, check=check_network))
+        return model_of_bundle(*read_bundle(folder, KIND, PORTFOLIO_VERSION, check=check_documents))
 
 
-def check_network(documents: Mapping[str, Any], specs: Mapping[str, Any]) -> None:
+def check_documents(documents: Mapping[str, Any], specs: Mapping[str, Any]) -> None:
     """Refuse documents that are none of one network, or arrays that are not its parameters.
 
     Called before the arrays are read.
@@ -320,7 +317,7 @@ def model_of_bundle(documents: Mapping[str, Any], arrays: Mapping[str, np.ndarra
     InputError
         If they are none of a network.
     """
-    check_network(documents, arrays)
+    check_documents(documents, arrays)
     data = documents["model.json"]
     check_keys(data, {"network", "formulas", "extra"})
     net, theta = stored_network(data, arrays)
