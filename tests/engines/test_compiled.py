@@ -402,7 +402,7 @@ def test_it_is_made_by_name_and_imported_only_then():
 def test_without_numba_the_message_has_advice():
     code = """
 import sys
-sys.modules["numba"] = None
+sys.modules["numba"] = sys.modules["llvmlite"] = None
 from deltarule.engines import make_engine
 from deltarule.errors import MissingDependency
 try:

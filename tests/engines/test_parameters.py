@@ -38,13 +38,13 @@ def compilations(tmp_path, monkeypatch):
     monkeypatch.setattr(linker, "_LIBRARIES", {})
     made_linker = linker.new_linker()
     monkeypatch.setattr(linker, "_linker", lambda: made_linker)
-    compile_it = linker._compile
+    compile_it = linker.compile_module
 
     def counted(text):
         made.append(text)
         return compile_it(text)
 
-    monkeypatch.setattr(linker, "_compile", counted)
+    monkeypatch.setattr(linker, "compile_module", counted)
     kernels = (activation_kernel, mixing_kernel, loss_kernel, update_kernel, predictor._kernel)
     for kernel in kernels:
         kernel.cache_clear()

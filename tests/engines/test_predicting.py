@@ -24,7 +24,7 @@ from deltarule.training import Model
 
 pytest.importorskip("numba")
 
-from deltarule.engines.compiled import CompiledEngine, predict_driver
+from deltarule.engines.compiled import CompiledEngine, predict_layout
 from deltarule.engines.compiled import predictor as compiled
 
 DTYPES = ["float32", "float64"]
@@ -345,7 +345,7 @@ def test_without_numba_a_pickle_is_loaded_with_the_reference_engine():
     data = pickle.dumps(made(net, "auto")).hex()
     code = f"""
 import pickle, sys
-sys.modules["numba"] = None
+sys.modules["numba"] = sys.modules["llvmlite"] = None
 predictor = pickle.loads(bytes.fromhex("{data}"))
 print(predictor.engine, *predictor([1, 2, 3]))
 from deltarule.engines import make_predictor
@@ -407,10 +407,10 @@ def test_a_model_with_another_dtype_or_layout_is_not_cached_and_predicts_correct
 
 def test_the_results_of_run_one_are_distinct():
     answers = (
-        predict_driver.DONE,
-        predict_driver.WRONG_SHAPE,
-        predict_driver.NOT_FINITE,
-        predict_driver.ARRAY_CHANGED,
+        predict_layout.DONE,
+        predict_layout.WRONG_SHAPE,
+        predict_layout.NOT_FINITE,
+        predict_layout.ARRAY_CHANGED,
     )
     assert answers[0] == 0
     assert len(set(answers)) == 4
