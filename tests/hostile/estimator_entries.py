@@ -135,7 +135,7 @@ for kind, target in ((dr.MLPRegressor, Y[:, 0]), (dr.MLPClassifier, LABELS)):
             }
             | {"transposed": X.T},
             "y": labels,
-            "sample_weight": WEIGHT_BAD,
+            "sample_weight": {k: b for k, b in WEIGHT_BAD.items() if k != "number"},
             **options,
         },
     )
@@ -185,7 +185,7 @@ for kind, target in ((dr.TabularRegressor, TY), (dr.TabularClassifier, TL)):
     if kind is dr.TabularRegressor:
         y_bad |= {"texts": TL, "dates": np.full(60, np.datetime64("2026-01-01"))}
         del y_bad["one value"]
-    weights = {k: b for k, b in v.arrays((60,)).items() if k != "none"} | {
+    weights = {k: b for k, b in v.arrays((60,)).items() if k not in ("none", "number")} | {
         "negative": -np.ones(60),
         "zeros": np.zeros(60),
     }

@@ -23,7 +23,6 @@ from tests.hostile.common import (
 import deltarule as dr
 from deltarule import engines, training
 from deltarule.maths import dropout_mask
-from deltarule.maths.namespace import numpy_namespace
 from deltarule.optimizers import clip_by_norm
 
 entry("Network", dr.Network, {"widths": [3, 4, 2]}, NETWORK)
@@ -95,7 +94,7 @@ entry(
 entry(
     "Network.block",
     NET.block,
-    {"name": "W[1]"},
+    {"name": "W1"},
     {"name": {"none": None, "number": 3, "unknown": "W[9]", "empty": "", "list": ["W[1]"]}},
 )
 entry(
@@ -213,7 +212,7 @@ entry(
 entry(
     "train_many",
     dr.train_many,
-    {"net": NET, "X": X, "Y": Y, "workers": 1, **OPTIONS},
+    {"net": NET, "X": X, "Y": Y, "seeds": [0, 1], "workers": 1, **OPTIONS},
     {
         k: b
         for k, b in TRAIN.items()
@@ -274,7 +273,10 @@ entry(
 )
 entry("make_engine", dr.make_engine, {"which": "auto"}, {"which": v.NO_NAME | {"none": None}})
 entry(
-    "check_engine", dr.check_engine, {"engine": "reference"}, {"engine": v.NO_NAME | {"none": None}}
+    "check_engine",
+    dr.check_engine,
+    {"engine": dr.ReferenceEngine, "checks": ["permutation"]},
+    {"engine": v.NO_NAME | {"none": None}},
 )
 entry(
     "EngineSettings",
@@ -411,7 +413,7 @@ entry(
 )
 entry(
     "clip_by_norm",
-    lambda g, max_norm: clip_by_norm(numpy_namespace(np.float64), g, max_norm),
+    lambda g, max_norm: clip_by_norm(np, g, max_norm),
     {"g": np.ones(3), "max_norm": 1.0},
     {"max_norm": v.NO_NUMBER},
 )

@@ -16,6 +16,9 @@ OF_SCIKIT_LEARN = {
     "ManySearchCV": (TypeError, ValueError),  # the checks of GridSearchCV
 }
 
+# Their files are not there, or would be written.
+OF_FILES = {"load_model", "load_recording", "read_table", "save_model"}
+
 
 @pytest.mark.parametrize("name", entries())
 @pytest.mark.filterwarnings("ignore")  # of what NumPy and pandas make of the arguments
@@ -41,12 +44,11 @@ def test_there_are_thousands():
     assert sum(len(list(cases_of(name))) for name in entries()) > 4000
 
 
-def test_right_arguments_are_accepted():
-    for name in entries():
-        if name in {"load_model", "load_recording", "read_table", "save_model"}:
-            continue  # of files that are not there
-        call, good, _ = entries()[name]
-        call(**good)
+@pytest.mark.parametrize("name", sorted(entries().keys() - OF_FILES))
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_right_arguments_are_accepted(name):
+    call, good, _ = entries()[name]
+    call(**good)
 
 
 @pytest.mark.parametrize("text", ["it is wrong", "X is 3"])
