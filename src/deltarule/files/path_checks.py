@@ -151,7 +151,7 @@ def check_bundle_path(
     ...     check_bundle_path(folder + "/new", "box")
     ...     check_bundle_path(folder + "/" + 300 * "n", "box")
     Traceback (most recent call last):
-    deltarule.errors.FileError: cannot write ...: File name too long
+    deltarule.errors.FileError: cannot write ...: File name too long; choose a shorter one
     """
     given = Path(folder)
     with translate_os_errors("write", given):
