@@ -51,8 +51,8 @@ def long_path(monkeypatch):
         seen.append(args)
         return plain(*args, **more)
 
-    plain = mlp_predict.validate_data
-    monkeypatch.setattr(mlp_predict, "validate_data", counted)
+    plain = mlp_predict.validate_rows
+    monkeypatch.setattr(mlp_predict, "validate_rows", counted)
     return seen
 
 

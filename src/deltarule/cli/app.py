@@ -11,7 +11,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from deltarule._version import __version__
 from deltarule.cli import output
-from deltarule.cli.status import STATUSES, handle_errors
+from deltarule.cli.status import ARGUMENTS, STATUSES, handle_errors
 
 __all__ = ["COMMANDS", "CONTEXT", "Commands", "Grouped", "app"]
 
@@ -83,7 +83,9 @@ class _Loaded(Mapping[str, Any]):
     def __getitem__(self, name: str) -> Any:
         module, short_help = COMMANDS[name]
         if name not in self._made:
-            found = importlib.import_module(f"deltarule.cli.{module}")
+            # Ctrl-C during an import is reported as within a command.
+            with handle_errors("--json" in ARGUMENTS.get()):
+                found = importlib.import_module(f"deltarule.cli.{module}")
             function = getattr(found, name.replace("-", "_"))
             one = _application()
             settings: Any = {"context_settings": CONTEXT, "short_help": short_help}

@@ -192,7 +192,7 @@ def engine_name(which: str = "auto") -> str:
     'reference'
     """
     name, source = which, ""
-    if isinstance(which, str) and which == "auto":
+    if _is_auto(which):
         name = os.environ.get(VARIABLE, "") or "auto"
         source = f" (from the environment variable {VARIABLE})"
     if isinstance(name, str) and name == "auto":
@@ -209,9 +209,14 @@ def engine_name(which: str = "auto") -> str:
     return name
 
 
+def _is_auto(which: Any) -> bool:
+    """Whether an argument is ``"auto"``; it may be an array, which compares with nothing."""
+    return isinstance(which, str) and which == "auto"
+
+
 def named_explicitly(which: Any, name: str) -> bool:
     """Whether the engine ``name`` was chosen by an argument or by the environment variable."""
-    return bool(which != "auto" or os.environ.get(VARIABLE, "") == name)
+    return bool(not _is_auto(which) or os.environ.get(VARIABLE, "") == name)
 
 
 def make_engine(which: str | Engine | type[Engine] = "auto") -> Engine:
@@ -255,7 +260,7 @@ def make_engine(which: str | Engine | type[Engine] = "auto") -> Engine:
 
 def _suits_accelerator(which: Any, network: Network, batch_rows: int | None) -> bool:
     """Whether ``"auto"`` is the JAX engine for steps of so many rows on this machine."""
-    if which != "auto" or batch_rows is None or os.environ.get(VARIABLE, ""):
+    if not _is_auto(which) or batch_rows is None or os.environ.get(VARIABLE, ""):
         return False
     return network.n_multiply_adds * batch_rows >= _MIN_ACCELERATOR_WORK and has_accelerator()
 
@@ -323,7 +328,7 @@ def started_engine(
     try:
         engine.load(network, theta, settings)
     except NotCompilable as error:
-        if which != "auto":
+        if not _is_auto(which):
             raise
         warnings.warn(f"training with the reference engine, since {error}", stacklevel=3)
         engine = ReferenceEngine()

@@ -247,7 +247,7 @@ class GuardedPredictor:
 
     def predict_row(self, X: Any) -> np.ndarray | None:
         """a^L, of shape (1, n_L); None if X is not plain and finite, or an array has changed."""
-        if type(X) is not _ndarray or X.dtype != self._dtype:
+        if type(X) is not _ndarray or X.dtype != self._dtype or X.ndim != 2:
             return None
         out = _empty((1, self._n_outputs), self._dtype)
         try:
