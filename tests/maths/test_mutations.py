@@ -367,7 +367,7 @@ def test_at_most_so_many_entries_are_drawn():
 
 def test_a_cost_that_is_not_finite_cannot_be_checked():
     net = Network([1, 1], [], "exp", "squared_error")
-    with pytest.raises(InputError, match="cost is inf at this theta; a finite one is needed"):
+    with pytest.raises(InputError, match="cost is inf at this theta; expected a finite one"):
         check_gradient(net, net.pack(W=[[[800.0]]]), [[1.0]], [[0.0]])
 
 
