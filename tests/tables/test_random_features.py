@@ -94,8 +94,7 @@ def test_a_saved_encoder_gives_the_same_bits():
     ],
 )
 def test_unusable_settings_are_refused(setting, value):
-    encoder = TableEncoder(**{"random_features": 4, setting: value})
     with pytest.raises(InputError, match=setting):
-        encoder.fit(TYPED, SCHEMA)
+        TableEncoder(**{"random_features": 4, setting: value}).fit(TYPED, SCHEMA)
     with pytest.raises(DataError, match="damaged"):
         TableEncoder.from_dict({**fitted().to_dict(), setting: value})

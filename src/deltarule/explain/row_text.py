@@ -44,7 +44,7 @@ def aligned_numbers(values: Sequence[float], digits: int = 4, signed: bool = Fal
     >>> aligned_numbers([9.5449, -0.79951], signed=True)
     ['+9.545', '−0.800']
     >>> aligned_numbers([1.5e9, 2e-7])
-    ['1.5 × 10^9', '2 × 10^−7']
+    ['1.500 × 10^9', '2.000 × 10^−7']
     """
     known = [abs(value) for value in values if math.isfinite(value)]
     largest = max(known, default=0.0)

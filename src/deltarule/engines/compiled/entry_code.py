@@ -70,8 +70,9 @@ def entry_functions(*names: str) -> tuple[Callable[..., Any], ...]:
 
     Examples
     --------
-    >>> entry_functions("run_differs")
-    (<built-in function run_differs>,)
+    >>> (run_differs,) = entry_functions("run_differs")
+    >>> run_differs.__name__
+    'run_differs'
     """
     return tuple(_functions(ENTRY_POINTS[name].module)[name] for name in names)
 
