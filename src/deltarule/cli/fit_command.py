@@ -2,37 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from deltarule.cli.options import (
     AsJson,
-    Data,
-    DateFormat,
-    Decimal,
     Force,
-    Ids,
-    Ignore,
-    KeepNa,
-    Kinds,
-    Na,
     Quiet,
-    Sql,
-    TableName,
     TableOptions,
-    Target,
-    Task,
-    Thousands,
     duration,
     number,
     one,
     switch,
     with_settings,
 )
-from deltarule.cli.reading_options import with_reading
+from deltarule.cli.reading_options import with_table
 from deltarule.cli.status import Status
 from deltarule.tabular.settings import TableSettings, is_single_network
 
@@ -40,27 +27,10 @@ __all__ = ["fit"]
 
 
 @with_settings(TableSettings)
-@with_reading
+@with_table()
 def fit(
-    data: Data = None,
-    target: Target = None,
-    task: Task = "auto",
-    weights: Annotated[
-        str | None,
-        one("--weights", metavar="COLUMN", help="A column of row weights.", group="Columns"),
-    ] = None,
-    ignore: Ignore = None,
-    na: Na = None,
-    keep_na: KeepNa = None,
-    decimal: Decimal = None,
-    thousands: Thousands = None,
-    date_format: DateFormat = None,
-    ids: Ids = None,
-    kinds: Kinds = None,
-    table: TableName = None,
-    sql: Sql = None,
     *,
-    reading: Mapping[str, Any],
+    options: TableOptions,
     settings: Callable[[], TableSettings],
     quality: Annotated[
         str | None,
@@ -138,8 +108,8 @@ def fit(
     from deltarule.cli.output_paths import check_data, check_model_folder, default_folder
     from deltarule.cli.run_fit import Request, fit_and_save, fit_report
 
-    check_data(data, sql)
-    folder = out if out is not None else default_folder(data)
+    check_data(options.data, options.sql)
+    folder = out if out is not None else default_folder(options.data)
     kept = None if checkpoint is None else KeptCommand(checkpoint, every)
     if kept is not None:
         force = force or kept.left_unfinished(folder)
@@ -148,23 +118,6 @@ def fit(
     check_model_folder(folder, force, record)
     if kept is not None:
         kept.write()
-    options = TableOptions(
-        data,
-        target,
-        table,
-        sql,
-        na or (),
-        task,
-        ignore or (),
-        kinds or (),
-        weights,
-        **reading,
-        decimal=decimal or (),
-        thousands=thousands or (),
-        date_format=date_format or (),
-        ids=ids or (),
-        keep_na=keep_na or (),
-    )
     request = Request(
         options,
         table_settings,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,49 +9,23 @@ import typer
 
 from deltarule.cli import output
 from deltarule.cli.options import (
-    Data,
-    DateFormat,
-    Decimal,
     Force,
-    Ids,
-    Ignore,
-    KeepNa,
-    Kinds,
-    Na,
     Quiet,
-    Sql,
-    TableName,
     TableOptions,
-    Target,
-    Task,
-    Thousands,
     one,
     whole,
 )
 from deltarule.cli.output_paths import check_output_file, write_output
-from deltarule.cli.reading_options import with_reading
+from deltarule.cli.reading_options import with_table
 from deltarule.errors import InputError, Message, Parameter
 
 __all__ = ["playground"]
 
 
-@with_reading
+@with_table(weights=False)
 def playground(
-    data: Data = None,
-    target: Target = None,
-    task: Task = "auto",
-    ignore: Ignore = None,
-    na: Na = None,
-    keep_na: KeepNa = None,
-    decimal: Decimal = None,
-    thousands: Thousands = None,
-    date_format: DateFormat = None,
-    ids: Ids = None,
-    kinds: Kinds = None,
-    table: TableName = None,
-    sql: Sql = None,
     *,
-    reading: Mapping[str, Any],
+    options: TableOptions,
     port: Annotated[
         int,
         one(
@@ -106,7 +79,7 @@ def playground(
     from deltarule.playground import serve
 
     if export is not None:
-        given = next((name for name, value in (("data", data), ("sql", sql)) if value), None)
+        given = next((name for name in ("data", "sql") if getattr(options, name)), None)
         if given:
             raise InputError(
                 Message(Parameter(given), " is given with ", Parameter("export")),
@@ -116,30 +89,13 @@ def playground(
         _export(export, force, quiet)
         return
     source = None
-    if data is not None or sql is not None:
-        source = _read_source(
-            TableOptions(
-                data,
-                target,
-                table,
-                sql,
-                na or (),
-                task,
-                ignore or (),
-                kinds or (),
-                decimal=decimal or (),
-                thousands=thousands or (),
-                date_format=date_format or (),
-                ids=ids or (),
-                keep_na=keep_na or (),
-                **reading,
-            )
-        )
-    elif target is not None:
+    if options.data is not None or options.sql is not None:
+        source = _read_source(options)
+    elif options.target is not None:
         raise InputError(
             Message(Parameter("target"), " is given without DATA"),
             parameter="target",
-            given=target,
+            given=options.target,
             expected="the file it is a column of",
         )
 

@@ -4,61 +4,31 @@ from __future__ import annotations
 
 import io
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 from deltarule.cli.options import (
     AsJson,
-    Data,
-    DateFormat,
-    Decimal,
     Force,
-    Ids,
-    Ignore,
-    KeepNa,
-    Kinds,
-    Na,
     Quiet,
-    Sql,
-    TableName,
     TableOptions,
-    Target,
-    Task,
-    Thousands,
     number,
     one,
     whole,
     with_settings,
 )
-from deltarule.cli.reading_options import with_reading
+from deltarule.cli.reading_options import with_table
 from deltarule.tabular.settings import TableSettings
 
 __all__ = ["tune_lr"]
 
 
 @with_settings(TableSettings)
-@with_reading
+@with_table()
 def tune_lr(
-    data: Data = None,
-    target: Target = None,
-    task: Task = "auto",
-    weights: Annotated[
-        str | None,
-        one("--weights", metavar="COLUMN", help="A column of row weights.", group="Columns"),
-    ] = None,
-    ignore: Ignore = None,
-    na: Na = None,
-    keep_na: KeepNa = None,
-    decimal: Decimal = None,
-    thousands: Thousands = None,
-    date_format: DateFormat = None,
-    ids: Ids = None,
-    kinds: Kinds = None,
-    table: TableName = None,
-    sql: Sql = None,
     *,
-    reading: Mapping[str, Any],
+    options: TableOptions,
     settings: Callable[[], TableSettings],
     steps: Annotated[
         int,
@@ -101,29 +71,12 @@ def tune_lr(
     from deltarule.cli.output_paths import check_data, check_output_file, write_output
     from deltarule.tabular.learning_rate import table_learning_rate
 
-    check_data(data, sql)
+    check_data(options.data, options.sql)
     table_settings = settings()
     if plot is not None:
         check_output_file(plot, force, "--plot", (".svg", ".png", ".pdf"))
-    options = TableOptions(
-        data,
-        target,
-        table,
-        sql,
-        na or (),
-        task,
-        ignore or (),
-        kinds or (),
-        weights,
-        **reading,
-        decimal=decimal or (),
-        thousands=thousands or (),
-        date_format=date_format or (),
-        ids=ids or (),
-        keep_na=keep_na or (),
-    )
     with output.live(quiet or as_json) as show:
-        show(f"reading {data or 'the SQL result'}")
+        show(f"reading {options.data or 'the SQL result'}")
         loaded = load_table(options)
         found = table_learning_rate(
             loaded.table,
