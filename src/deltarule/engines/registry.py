@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
 import os
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -55,24 +56,27 @@ def compiled_module(name: str = "engine") -> Any:
     MissingDependency
         If llvmlite is missing, or Numba where there is something to compile, or cannot be loaded.
     """
-    try:
+    reference = Parameter("engine", "reference")
+    hint = Message("install numba, or take ", reference, ", which computes the same")
+    with _missing({"numba", "llvmlite"}, "the compiled engine needs Numba", hint):
         full = f"deltarule.engines.compiled.{name}"
         if full in sys.modules:
             return importlib.import_module(full)
         # Takes seconds without a cache. After Ctrl-C the import continues in its thread to the end,
         # so that neither Numba nor a module is left half imported.
         return call_interruptibly(lambda: importlib.import_module(full))
+
+
+@contextlib.contextmanager
+def _missing(libraries: set[str], needs: str, hint: Message) -> Iterator[None]:
+    """Within the block, an import of one of the libraries that fails is a MissingDependency."""
+    try:
+        yield
     except ImportError as error:
-        if error.name is None or error.name.partition(".")[0] not in {"numba", "llvmlite"}:
+        if error.name is None or error.name.partition(".")[0] not in libraries:
             raise
         raise MissingDependency(
-            "the compiled engine needs Numba, which is not installed or cannot be loaded here "
-            f"({error})",
-            hint=Message(
-                "install numba, or take ",
-                Parameter("engine", "reference"),
-                ", which computes the same",
-            ),
+            f"{needs}, which is not installed or cannot be loaded here ({error})", hint=hint
         ) from error
 
 
@@ -89,20 +93,13 @@ def jax_module(name: str = "engine") -> Any:
     MissingDependency
         If JAX is missing, or cannot be loaded on this machine.
     """
-    try:
+    hint = Message(
+        "install it with pip install 'deltarule[jax]', or take ",
+        Parameter("engine", "compiled"),
+        ", which computes the same on the CPU",
+    )
+    with _missing({"jax", "jaxlib"}, "the engine 'jax' needs JAX", hint):
         return importlib.import_module(f"deltarule.engines.jax.{name}")
-    except ImportError as error:
-        if error.name is None or error.name.partition(".")[0] not in {"jax", "jaxlib"}:
-            raise
-        raise MissingDependency(
-            "the engine 'jax' needs JAX, which is not installed or cannot be loaded here "
-            f"({error})",
-            hint=Message(
-                "install it with pip install 'deltarule[jax]', or take ",
-                Parameter("engine", "compiled"),
-                ", which computes the same on the CPU",
-            ),
-        ) from error
 
 
 def _jax() -> Engine:
