@@ -9,19 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.engines import Batch, Engine, EngineSettings, started_engine
+from deltarule.engines import Engine, EngineSettings, started_engine
 from deltarule.errors import Diverged, InputError
 from deltarule.maths import Network
 from deltarule.maths.dropout import per_layer
 from deltarule.maths.printing.numbers import short
-from deltarule.maths.subsample import evenly_spaced
 from deltarule.optimizers import Rule
 from deltarule.optimizers.scalars import in_interval
 from deltarule.records import checked_integer
 from deltarule.settings import checked
 from deltarule.training import arguments
 from deltarule.training.batches import Batches
-from deltarule.training.diagnosis.trials import cost_of, trial_steps
+from deltarule.training.diagnosis.trials import cost_of, sample_of, trial_steps
 
 __all__ = ["LearningRateDisplay", "LearningRateSearch", "find_learning_rate"]
 
@@ -219,7 +218,7 @@ def find_learning_rate(
     )
     start = arguments.initial_parameters(net, theta, seed)
     loaded = started_engine(engine, net, start, settings, None)
-    rows = _sample(batches)
+    rows, _ = sample_of(batches, _MOST_ROWS)
     number = math.ceil(_PER_DECADE * math.log10(high / low) - 1e-9) + 1
     rates = np.geomspace(low, high, max(number, 2))
     losses = np.full(len(rates), np.inf)
@@ -240,12 +239,3 @@ def find_learning_rate(
         )
     best = float(rates[int(np.argmin(losses))])
     return LearningRateSearch(rates, losses, best, cost_of(loaded, start, rows), count)
-
-
-def _sample(batches: Batches) -> Batch:
-    """Return evenly spaced rows of positive weight, with weights that add to 1."""
-    present = np.flatnonzero(batches.s > 0)
-    rows = present[evenly_spaced(len(present), _MOST_ROWS)]
-    w = np.asarray(batches.s[rows], dtype=np.float64)
-    w = (w / w.sum()).astype(batches.Y.dtype)
-    return Batch(np.asarray(batches.X[rows]), batches.Y[rows], w, rows, 1)

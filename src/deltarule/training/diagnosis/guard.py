@@ -21,7 +21,6 @@ import numpy as np
 
 from deltarule.engines import Batch, Engine, make_engine
 from deltarule.errors import InputError, TrainingWarning
-from deltarule.maths.subsample import evenly_spaced
 from deltarule.optimizers import Rule
 from deltarule.training.diagnosis.advice import (
     THRESHOLDS,
@@ -30,7 +29,7 @@ from deltarule.training.diagnosis.advice import (
 )
 from deltarule.training.diagnosis.measures import measure_rows
 from deltarule.training.diagnosis.run_advice import wrong_learning_rate
-from deltarule.training.diagnosis.trials import cost_of, trial_steps
+from deltarule.training.diagnosis.trials import cost_of, sample_of, trial_steps
 
 if TYPE_CHECKING:
     from deltarule.training.run import Run
@@ -152,7 +151,7 @@ class Guard:
 
     def _of_layers(self, run: Run) -> list[Advice]:
         """Return the serious findings on layers and nodes at the current parameters."""
-        batch, of = _sample(run)
+        batch, of = sample_of(run.batches, _ROWS)
         net, theta = run.engine.net, np.asarray(run.engine.averaged_theta, dtype=np.float64)
         measured = measure_rows(net, theta, batch.X, batch.Y, batch.w)
         penalised = bool(run.engine.settings.penalties)
@@ -184,17 +183,6 @@ def _first_check(run: Run) -> int:
     return max(int(_SHARE * check / step), _FEWEST_STEPS)
 
 
-def _sample(run: Run) -> tuple[Batch, int]:
-    """Return evenly spaced training rows with their weights, and the number of all."""
-    batches = run.batches
-    weights = batches.training_rows().s
-    present = np.flatnonzero(weights > 0)
-    rows = present[evenly_spaced(len(present), _ROWS)]
-    w = np.asarray(weights[rows], dtype=np.float64)
-    w = (w / w.sum()).astype(run.engine.net.dtype)
-    return Batch(np.asarray(batches.X[rows]), batches.Y[rows], w, rows, 1), len(present)
-
-
 def _fresh(engine: Engine) -> Engine:
     """Return an engine of the library of the same name; a user's own may do more than compute."""
     known = engine.name if engine.name in ("compiled", "reference") else "reference"
@@ -218,7 +206,7 @@ class _Trials:
         """Return those of a run; None if its start is not known."""
         if run.start is None:
             return None
-        (rows, _), start = _sample(run), run.start()
+        (rows, _), start = sample_of(run.batches, _ROWS), run.start()
         end = np.asarray(run.engine.averaged_theta)
         return cls(
             run, rows, start, cost_of(run.engine, start, rows), cost_of(run.engine, end, rows)

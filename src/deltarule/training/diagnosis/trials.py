@@ -9,9 +9,23 @@ import numpy as np
 
 from deltarule.engines import Batch, Engine, EngineSettings, ReferenceEngine
 from deltarule.maths import Network
+from deltarule.maths.subsample import evenly_spaced
 from deltarule.training.batches import Batches
 
-__all__ = ["cost_of", "trial_steps"]
+__all__ = ["cost_of", "sample_of", "trial_steps"]
+
+
+def sample_of(batches: Batches, most: int) -> tuple[Batch, int]:
+    """Return at most so many evenly spaced training rows, and the number of all.
+
+    Those of weight 0 are none; the weights of the others add up to 1.
+    """
+    weights = batches.training_rows().s
+    present = np.flatnonzero(weights > 0)
+    rows = present[evenly_spaced(len(present), most)]
+    w = np.asarray(weights[rows], dtype=np.float64)
+    w = (w / w.sum()).astype(batches.Y.dtype)
+    return Batch(np.asarray(batches.X[rows]), batches.Y[rows], w, rows, 1), len(present)
 
 
 def cost_of(engine: Engine, theta: np.ndarray, rows: Batch) -> float:
