@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from deltarule.errors import DataError, InputError, short_repr
+from deltarule.errors import DataError, InputError
 from deltarule.files.dataclass_fields import check_keys, entry, field_value
 from deltarule.tables.calendar_encoder import CalendarEncoder
 from deltarule.tables.column_encoders import NumberColumnEncoder
 from deltarule.tables.encoder_choice import column_encoder_of
 from deltarule.tables.number_encoders import NUMBER_ENCODERS
+from deltarule.tables.record_format import reading_record
 from deltarule.tables.schema import Schema
 
 __all__ = ["check_columns", "encoder_of"]
@@ -42,13 +43,7 @@ def encoder_of(cls: type[T], record: Mapping[str, Any], format_number: int) -> T
     DataError
         If it is no such record, or one of a later version.
     """
-    given = record.get("format")
-    if given != format_number or isinstance(given, bool):
-        raise DataError(
-            f"the encoder record is of format {short_repr(given)}; expected {format_number}; "
-            "use the deltarule version that wrote it, or fit again"
-        )
-    try:
+    with reading_record(record, "encoder", cls, format_number, "fit again"):
         check_keys(record, {"format", "columns", *_TYPES})
         if missing := set(_TYPES) - _LATER - set(record):
             raise InputError(f"{min(missing)!r} is missing")
@@ -65,11 +60,6 @@ def encoder_of(cls: type[T], record: Mapping[str, Any], format_number: int) -> T
         if not inputs or inputs * encoder.random_features > _MOST_RANDOM:
             raise InputError(f"it has {inputs} features of columns")
         encoder._set_encoders(column_encoders)
-    except InputError as error:
-        raise DataError(
-            f"the encoder record is damaged ({error}); expected what TableEncoder.to_dict "
-            "gives; fit again"
-        ) from None
     return encoder
 
 

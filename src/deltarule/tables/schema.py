@@ -16,6 +16,7 @@ from deltarule.errors import DataError, InputError, Message, printable, short_re
 from deltarule.files.dataclass_fields import from_json_object
 from deltarule.tables.cells import number_label
 from deltarule.tables.number_text import NumberFormat
+from deltarule.tables.record_format import reading_record
 from deltarule.tables.table import count_noun, join_items
 
 __all__ = ["KINDS", "Column", "Schema"]
@@ -242,21 +243,10 @@ class Schema:
         DataError
             If it is no such record, or one of a later version.
         """
-        values = dict(record)
-        found = values.pop("format", None)
-        if found != _FORMAT or isinstance(found, bool):
-            raise DataError(
-                f"the schema record is of format {short_repr(found)}; expected {_FORMAT}; "
-                "use the deltarule version that wrote it, or infer the schema again"
-            )
-        try:
+        with reading_record(record, "schema", cls, _FORMAT, "infer the schema again"):
+            values = {name: value for name, value in record.items() if name != "format"}
             schema = from_json_object(cls, values)
             schema._check()
-        except InputError as error:
-            raise DataError(
-                f"the schema record is damaged ({error}); expected what Schema.to_dict gives; "
-                "infer the schema again"
-            ) from None
         return schema
 
     def _check(self) -> None:

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from deltarule.errors import DataError, InputError, short_repr
+from deltarule.errors import DataError, InputError
 from deltarule.files.dataclass_fields import check_keys, entry
 from deltarule.tables.cells import object_array
 from deltarule.tables.column_encoders import mean_and_std, normalise_weights, standardise
+from deltarule.tables.record_format import reading_record
 from deltarule.tables.schema import Schema
 from deltarule.tables.table import join_items
 from deltarule.tables.task_choice import sorted_classes
@@ -235,13 +236,7 @@ class TargetEncoder:
         DataError
             If it is no such record, or one of a later version.
         """
-        given = record.get("format")
-        if given != _FORMAT or isinstance(given, bool):
-            raise DataError(
-                f"the target record is of format {short_repr(given)}; expected {_FORMAT}; "
-                "use the deltarule version that wrote it, or fit again"
-            )
-        try:
+        with reading_record(record, "target", cls, _FORMAT, "fit again"):
             task = entry(record, "task", str)
             if task == "regression":
                 check_keys(record, {"format", "task", "mean", "std"})
@@ -255,10 +250,5 @@ class TargetEncoder:
                 encoder = cls(task, entry(record, "classes", tuple[str, ...]))
                 if not encoder.classes:
                     raise InputError("there are no classes")
-        except InputError as error:
-            raise DataError(
-                f"the target record is damaged ({error}); expected what TargetEncoder.to_dict "
-                "gives; fit again"
-            ) from None
         encoder._is_fitted = True
         return encoder
