@@ -17,7 +17,7 @@ from deltarule.engines.promises import Promises, Snapshot
 from deltarule.errors import InputError
 from deltarule.maths import Network
 
-__all__ = ["DeviceSnapshot", "JaxBfloat16Engine", "JaxEngine", "Pace"]
+__all__ = ["DeviceSnapshot", "JaxBfloat16Engine", "JaxEngine", "Pace", "to_the_failure"]
 
 # Seconds that one call should take: Ctrl-C and ``stop`` take effect between calls.
 _CALL_SECONDS = 0.1
@@ -315,6 +315,11 @@ class JaxEngine(Engine):
             )
         return costs
 
+    def loaded_rows(self, epoch: Epoch) -> tuple[Any, ...] | None:
+        """X, Y, w and row numbers on the device, if an epoch has the rows that were loaded."""
+        given, on_device = self._data or ((), None)
+        return on_device if all(a is b for a, b in zip(given, epoch[:3], strict=False)) else None
+
     def epoch_rows(self, epoch: Epoch) -> tuple[Rows, int]:
         """The rows of an epoch on the device, and the number of rows of a batch, padding included.
 
@@ -327,11 +332,7 @@ class JaxEngine(Engine):
             raise InputError(
                 f"rates has {len(epoch.rates)} entries; expected {epoch.steps}, one for each batch"
             )
-        loaded = self._data
-        if loaded is not None and all(a is b for a, b in zip(loaded[0], epoch[:3], strict=True)):
-            X, Y, w, labels = loaded[1]
-        else:
-            X, Y, w, labels = self._on_device(epoch.X, epoch.Y, epoch.w)
+        X, Y, w, labels = self.loaded_rows(epoch) or self._on_device(epoch.X, epoch.Y, epoch.w)
         n, size = epoch.n_rows, min(epoch.batch_size, epoch.n_rows)
         chosen = np.arange(n) if epoch.order is None else np.asarray(epoch.order)
         if n and not 0 <= chosen.min() <= chosen.max() < len(epoch.Y):
@@ -367,11 +368,10 @@ class JaxEngine(Engine):
             costs = self._run(rows, rates, costs, index, end, size)
             done = np.array(costs)[index:end]
             self._pace.took(end - index, time.perf_counter() - started)
-            failed = np.flatnonzero(~np.isfinite(done))
-            if failed.size:
-                yield done[: failed[0] + 1]
+            kept = to_the_failure(done)
+            yield kept
+            if not np.isfinite(kept[-1]):
                 return
-            yield done
             index = end
 
 
@@ -390,6 +390,12 @@ class JaxBfloat16Engine(JaxEngine):
         eps={"float32": 2.0**-7},
     )
     _bfloat16: ClassVar[bool] = True
+
+
+def to_the_failure(costs: np.ndarray) -> np.ndarray:
+    """The costs of steps up to the first that is not finite."""
+    failed = np.flatnonzero(~np.isfinite(costs))
+    return costs[: failed[0] + 1] if failed.size else costs
 
 
 def _read_only(array: Any) -> np.ndarray:

@@ -13,7 +13,7 @@ import numpy as np
 
 from deltarule.engines.base import EngineGroup, Epoch
 from deltarule.engines.jax.devices import types_of
-from deltarule.engines.jax.engine import JaxBfloat16Engine, JaxEngine, Pace
+from deltarule.engines.jax.engine import JaxBfloat16Engine, JaxEngine, Pace, to_the_failure
 from deltarule.engines.jax.program import Rows, State
 
 __all__ = ["Group"]
@@ -185,13 +185,7 @@ class Group(EngineGroup):
             self._pace.took(end - index, time.perf_counter() - started)
             index = end
         found = np.array(costs)[: len(members), one.first : index]
-        return [_to_the_failure(row) for row in found]
-
-
-def _to_the_failure(costs: np.ndarray) -> np.ndarray:
-    """The costs up to the first that is not finite."""
-    failed = np.flatnonzero(~np.isfinite(costs))
-    return costs[: failed[0] + 1] if failed.size else costs
+        return [to_the_failure(row) for row in found]
 
 
 class _Member(JaxEngine):
@@ -240,9 +234,7 @@ class _Member(JaxEngine):
             self._data = ((X, Y, w), self._group.data(self, X, Y, w))
 
     def epoch(self, epoch: Epoch, first: int = 0) -> Iterator[np.ndarray]:
-        loaded = self._data
-        same = loaded is not None and all(a is b for a, b in zip(loaded[0], epoch[:3], strict=True))
-        if not same:
+        if self.loaded_rows(epoch) is None:
             yield from super().epoch(epoch, first)
             return
         rows, size = self.epoch_rows(epoch)
