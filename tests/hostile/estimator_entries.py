@@ -42,21 +42,7 @@ def fit_table(kind, target, X=TX, y=UNGIVEN, sample_weight=None, groups=None, **
 
 for kind, target in ((dr.MLPRegressor, Y[:, 0]), (dr.MLPClassifier, LABELS)):
     fit = functools.partial(fit_mlp, kind, target)
-    labels = {
-        "none": None,
-        "too few": target[:-1],
-        "too many": np.append(target, target[:1]),
-        "word": "y",
-        "number": 3,
-        "nan": np.where(np.arange(12) == 1, np.nan, 1.0),
-        "infinity": np.where(np.arange(12) == 1, np.inf, 1.0),
-        "complex": np.ones(12) * 1j,
-        "more axes": np.ones((12, 1, 1)),
-        "empty": target[:0],
-        "ragged": [[1], [1, 2]] * 6,
-        "nones": [None] * 12,
-        "dictionary": {"a": 1},
-    }
+    labels = v.targets(target)
     if kind is dr.MLPClassifier:
         labels["floats"] = np.linspace(0.1, 0.7, 12)
         labels["of mixed kinds"] = np.array(["a", 1, None] * 4, dtype=object)
@@ -166,22 +152,7 @@ TAB_X = {
 }
 for kind, target in ((dr.TabularRegressor, TY), (dr.TabularClassifier, TL)):
     tfit = functools.partial(fit_table, kind, target)
-    y_bad = {
-        "none": None,
-        "too few": target[:-1],
-        "too many": np.append(target, target[:1]),
-        "word": "y",
-        "number": 3,
-        "nan": np.where(np.arange(60) == 1, np.nan, 1.0),
-        "infinity": np.where(np.arange(60) == 1, np.inf, 1.0),
-        "complex": np.ones(60) * 1j,
-        "more axes": np.ones((60, 1, 1)),
-        "empty": target[:0],
-        "one value": np.ones(60),
-        "lists": [[1], [1, 2]] * 30,
-        "dictionary": {"a": 1},
-        "nones": [None] * 60,
-    }
+    y_bad = v.targets(target) | {"one value": np.ones(60)}
     if kind is dr.TabularRegressor:
         y_bad |= {"texts": TL, "dates": np.full(60, np.datetime64("2026-01-01"))}
         del y_bad["one value"]

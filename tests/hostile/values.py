@@ -17,6 +17,38 @@ def _with(value, dtype=float):
     return rows
 
 
+def paths():
+    """What is no path, by name."""
+    return {
+        "none": None,
+        "number": 3,
+        "empty": "",
+        "nul": "a\0b",
+        "bytes": b"x",
+        "list": ["a"],
+    }
+
+
+def targets(good):
+    """What are no targets of a fit whose right ones are ``good``, by name."""
+    n = len(good)
+    return {
+        "none": None,
+        "too few": good[:-1],
+        "too many": np.append(good, good[:1]),
+        "word": "y",
+        "number": 3,
+        "nan": np.where(np.arange(n) == 1, np.nan, 1.0),
+        "infinity": np.where(np.arange(n) == 1, np.inf, 1.0),
+        "complex": np.ones(n) * 1j,
+        "more axes": np.ones((n, 1, 1)),
+        "empty": good[:0],
+        "ragged": [[1], [1, 2]] * (n // 2),
+        "nones": [None] * n,
+        "dictionary": {"a": 1},
+    }
+
+
 def arrays(shape):
     """What is no array of finite numbers of this shape, by name."""
     good = np.linspace(0.1, 0.9, int(np.prod(shape))).reshape(shape)
