@@ -40,3 +40,13 @@ def test_damage_is_one_line(place, deltarule):
         assert outcome.err.count("\n") == 1
         assert "m.deltarule" in outcome.err
     assert deltarule("inspect", "numbers.csv").status != 0
+
+
+def test_a_file_of_another_name_is_a_model_and_a_table_is_none(place, deltarule):
+    TableModel.load("numbers.model").save("m.deltarule")
+    Path("m.deltarule").rename("m.bin")
+    renamed = deltarule("predict", "m.bin", "numbers.csv")
+    assert renamed.status == 0, renamed.err
+    swapped = deltarule("predict", "numbers.csv", "m.bin")
+    assert swapped.status == 3
+    assert "name the model first and the table after it: MODEL DATA" in swapped.err

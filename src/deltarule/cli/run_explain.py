@@ -18,12 +18,12 @@ from deltarule.cli.explain_row import next_of_row, part_of_training, wants_answe
 from deltarule.cli.explain_selections import numbers_of
 from deltarule.cli.output_paths import check_output_file, write_output
 from deltarule.cli.page_states import model_step, write_page_of
-from deltarule.cli.run_predict import load_table_model
+from deltarule.cli.run_predict import load_table_model, read_rows
 from deltarule.errors import DataError, FileError, InputError, Message, Parameter
 from deltarule.explain import Derivation, Explanation, explain
 from deltarule.explain.row_answer import RowAnswer, model_answer, row_answer
 from deltarule.files import consistent_read
-from deltarule.tables import Table, apply_schema, read_table
+from deltarule.tables import Table, apply_schema
 from deltarule.tables.beyond_training import beyond_training
 from deltarule.tabular import NetworkModel, PortfolioModel, RecordedTable, TableModel
 from deltarule.tabular.replay import RowPlace, recorded_network
@@ -348,14 +348,7 @@ def _table(
     question: Question, model: TableModel, single: NetworkModel | None, recording: Recording | None
 ) -> Table:
     if question.data is not None or question.sql is not None:
-        return read_table(
-            question.data,
-            table=question.table,
-            sql=question.sql,
-            na=model.schema.na,
-            number_formats=model.schema.number_formats,
-            **question.reading,
-        )
+        return read_rows(model, question.data, question.table, question.sql, question.reading)
     if recording is None or single is None:
         raise InputError(
             "DATA is missing; expected a file, or a model of 'fit --record', which knows where its "

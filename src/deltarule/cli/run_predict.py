@@ -16,29 +16,25 @@ from deltarule.cli.output_paths import (
     write_predictions,
 )
 from deltarule.errors import FileError, InputError, Message, Parameter
-from deltarule.files import is_single_file_name
+from deltarule.files import has_bundle, is_single_file_name
 from deltarule.tables import Table, apply_schema, read_table
 from deltarule.tables.beyond_training import beyond_training
 from deltarule.tabular import TableModel
 from deltarule.tabular.intervals import interval_levels
+from deltarule.training.model import KIND as MODEL
 
 __all__ = ["evaluate_table", "load_table_model", "predict_table", "read_rows"]
 
 
 def load_table_model(folder: Path) -> TableModel:
     """Load the model of a table from a folder or a single file."""
-    if folder.is_file() and not is_single_file_name(folder):
+    if folder.is_file() and not is_single_file_name(folder) and not has_bundle(folder, MODEL):
         raise FileError(
             f"{str(folder)!r} is not a folder",
             expected="a folder with a deltarule model, or a .deltarule file",
             hint="name the model first and the table after it: MODEL DATA",
         )
-    try:
-        return TableModel.load(folder)
-    except InputError as error:
-        # For example an activation that is not registered: the model cannot be used, while the
-        # options are right.
-        raise FileError(error.message) from error
+    return TableModel.load(folder)
 
 
 def read_rows(
