@@ -52,11 +52,15 @@ def check_keys(record: Any, known: Collection[str]) -> None:
     Examples
     --------
     >>> check_keys({"a": 1, "b": 2}, {"a", "b"})
+    >>> check_keys({"c": 1}, {"a", "b"})
+    Traceback (most recent call last):
+    deltarule.errors.InputError: 'c' is no field of it; expected a, b
     """
+    names = ", ".join(sorted(known))
     if not isinstance(record, Mapping):
-        raise InputError(f"{short_repr(record)} is no object")
+        raise InputError(f"{short_repr(record)} is no object; expected one of {names}")
     if unknown := set(record) - set(known):
-        raise InputError(f"{short_repr(min(unknown))} is no field of it")
+        raise InputError(f"{short_repr(min(unknown))} is no field of it; expected {names}")
 
 
 @functools.cache

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from deltarule.errors import InputError, UnknownName, short_repr
+from deltarule.errors import InputError, short_repr
 from deltarule.maths.activations import ACTIVATIONS, Activation
 from deltarule.maths.arrays import describe, numeric
 from deltarule.maths.formula_shapes import check_activation, check_loss
@@ -335,14 +335,7 @@ class Network:
         InputError
             If it is no such result.
         """
-        try:
-            return network_of(cls, data)
-        except UnknownName:
-            raise
-        except InputError as error:
-            if "expected" in str(error):
-                raise
-            raise InputError(f"{error}; expected what Network.to_dict gave") from error
+        return network_of(cls, data)
 
     def __getstate__(self) -> dict[str, Any]:
         from deltarule.maths.formula_fingerprint import state_with_fingerprints

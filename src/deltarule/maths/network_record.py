@@ -37,7 +37,7 @@ def network_of(cls: type[N], data: Mapping[str, Any]) -> N:
     check_keys(data, _TYPES)
     arguments = {name: field_value(name, _TYPES[name], each) for name, each in data.items()}
     if "widths" not in arguments:
-        raise InputError("'widths' is missing")
+        raise InputError("'widths' is missing; expected what Network.to_dict gives")
     if (dtype := arguments.get("dtype", "float64")) not in ("float32", "float64"):
         raise InputError(parameter="dtype", given=dtype, expected="float32 or float64")
     runs = arguments.pop("frozen", ())
