@@ -95,10 +95,7 @@ def read_bundle(
     path = Path(folder)
 
     def read() -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        with open_bundle(path, kind) as files:
-            manifest = read_manifest(files, kind, version)
-            if (names := files.names()) is not None:
-                _check_all(files, names, manifest)
+        with _checked_bundle(path, kind, version) as (files, manifest):
             return _read(files, manifest["sha256"], check)
 
     return consistent_read(path, read)
@@ -119,10 +116,7 @@ def read_outline(
     path = Path(folder)
 
     def read() -> tuple[dict[str, Any], dict[str, Any], dict[str, ArraySpec]]:
-        with open_bundle(path, kind) as files:
-            manifest = read_manifest(files, kind, version)
-            if (names := files.names()) is not None:
-                _check_all(files, names, manifest)
+        with _checked_bundle(path, kind, version) as (files, manifest):
             documents = _read_documents(files, manifest["sha256"])
             checksum = manifest["sha256"].get(ARRAYS)
             if checksum is None:
@@ -159,6 +153,18 @@ def open_bundle(path: Path, kind: str) -> Iterator[BundleFiles]:
         state = f"has no {MANIFEST}" if path.is_dir() else _missing(path)
         raise ModelFileError(f"{str(path)!r} {state}; expected a folder with a {kind}")
     yield files
+
+
+@contextlib.contextmanager
+def _checked_bundle(
+    path: Path, kind: str, version: int
+) -> Iterator[tuple[BundleFiles, dict[str, Any]]]:
+    """Open a bundle, and check its manifest, and in a single file that it names everything."""
+    with open_bundle(path, kind) as files:
+        manifest = read_manifest(files, kind, version)
+        if (names := files.names()) is not None:
+            _check_all(files, names, manifest)
+        yield files, manifest
 
 
 def _is_file(path: Path) -> bool:

@@ -56,11 +56,13 @@ def check_keys(record: Any, known: Collection[str]) -> None:
     Traceback (most recent call last):
     deltarule.errors.InputError: 'c' is no field of it; expected a, b
     """
-    names = ", ".join(sorted(known))
     if not isinstance(record, Mapping):
-        raise InputError(f"{short_repr(record)} is no object; expected one of {names}")
-    if unknown := set(record) - set(known):
-        raise InputError(f"{short_repr(min(unknown))} is no field of it; expected {names}")
+        wrong = f"{short_repr(record)} is no object; expected one of"
+    elif unknown := set(record) - set(known):
+        wrong = f"{short_repr(min(unknown))} is no field of it; expected"
+    else:
+        return
+    raise InputError(f"{wrong} {', '.join(sorted(known))}")
 
 
 @functools.cache
