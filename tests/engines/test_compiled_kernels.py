@@ -123,6 +123,8 @@ def test_the_digest_of_the_driver_covers_all_its_source_files(tmp_path, monkeypa
     assert entry_code.file_name("entry_points") != named
     monkeypatch.undo()
     assert entry_code.file_name("entry_points") == named
+    monkeypatch.setenv("NUMBA_NUM_THREADS", "1")  # joblib sets it in its workers
+    assert entry_code.file_name("entry_points") == named
     monkeypatch.setenv("NUMBA_OPT", "1")
     assert entry_code.file_name("entry_points") != named
 

@@ -13,6 +13,7 @@ from sklearn.model_selection import GridSearchCV
 from deltarule.engines import make_engine
 from deltarule.engines.threads import core_in_use, usable_threads
 from deltarule.training import StopFlag
+from deltarule.training.job_backend import chosen_backend
 from deltarule.training.threads import one_blas_thread, run_in_worker_thread
 
 __all__ = ["ManySearchCV"]
@@ -51,7 +52,8 @@ class ManySearchCV(GridSearchCV):
     ``best_estimator_`` are those of scikit-learn's ``GridSearchCV``, number for number, and so
     are the parameters; two things differ. The fits run on threads of this process, so that
     neither the data nor a fitted network is copied between processes. And ``n_jobs=None``
-    means all cores.
+    means all cores. Within ``joblib.parallel_config("ray")``, or with another backend that has
+    processes of its own, the fits run there.
 
     Training releases Python's global lock while it computes, so that the threads run at the same
     time. For an estimator that holds the lock, ``GridSearchCV`` with its processes is faster.
@@ -111,6 +113,10 @@ refit_time_, multimetric_, classes_, n_features_in_, feature_names_in_
         InputError
             If ``DELTARULE_THREADS`` is not a number; also what scikit-learn raises.
         """
+        chosen = chosen_backend()
+        if chosen is not None and self.n_jobs is None:
+            with parallel_config(chosen.prepared(), n_jobs=chosen.n_jobs):
+                return super().fit(X, y, **params)
         # Compiled here, in the main thread, where Ctrl-C can end it.
         make_engine("auto")
         backend = _OneCoreBackend()

@@ -32,6 +32,7 @@ __all__ = [
     "Checkpoint",
     "CheckpointSlot",
     "RunSaver",
+    "Saved",
     "as_checkpoint",
     "as_slot",
     "claimed",

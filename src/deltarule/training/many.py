@@ -24,10 +24,11 @@ from deltarule.training.broadcasting import (
     is_one_vector,
     per_network,
 )
-from deltarule.training.checkpoint import Checkpoint, as_checkpoint
+from deltarule.training.checkpoint import Checkpoint, CheckpointSlot, as_checkpoint
 from deltarule.training.checkpoint_pool import CheckpointPool
 from deltarule.training.diagnosis.guard import GuardMode, quiet_mode, warn_of_many
 from deltarule.training.interrupt import StopFlag, interruptible
+from deltarule.training.job_backend import Outcome, SentTrainings, chosen_backend
 from deltarule.training.loop import train
 from deltarule.training.progress_bar import Bar
 from deltarule.training.run import EpochEvent, RunCallback, TrainingResult
@@ -76,7 +77,9 @@ def train_many(
     Result k equals ``train(net, X, Y, seed=seeds[k], learning_rate=learning_rate[k], …)`` bit for
     bit, for any number of threads. X and Y are checked once and shared: a network, a fold or a
     bootstrap sample copies no rows. With ``engine="jax"`` one program takes the steps of up to 256
-    networks together, and a result equals that of ``train`` up to rounding.
+    networks together, and a result equals that of ``train`` up to rounding. Within
+    ``joblib.parallel_config("ray")`` or another backend of joblib with processes of its own, the
+    networks are trained there, with the same bits.
 
     A sequence has one entry for each network, and all sequences have the same length; any other
     value is shared by all networks.
@@ -115,7 +118,8 @@ def train_many(
         the results of an uninterrupted one.
     workers : int, optional
         The number of networks trained at the same time; by default the environment variable
-        ``DELTARULE_THREADS``, else the number of cores of this process. ``"jax"`` has its own.
+        ``DELTARULE_THREADS``, else the number of cores of this process. ``"jax"`` has its own. If
+        given, networks are trained in this process, whatever joblib's context says.
     progress : bool or callable, optional
         ``progress(done, total)`` is called in the calling thread after each network; True
         draws a bar on standard error.
@@ -142,6 +146,8 @@ def train_many(
         If networks diverged and ``on_diverged`` is ``"raise"``; the error of the first one.
     InputError, UnknownName
         If an argument does not fit, before training begins; the message names the network.
+    WorkerFailed
+        If a backend of joblib cannot be sent the networks, or loses its workers again and again.
     KeyboardInterrupt
         At a second Ctrl-C.
 
@@ -204,8 +210,16 @@ def train_many(
         }
     )
     total = len(per_run)
+    backend = chosen_backend() if workers is None else None
     workers = usable_threads() if workers is None else checked_integer("workers", workers, 1)
     callbacks = arguments.as_callables("callbacks", callbacks)
+    if backend is not None and callbacks:
+        raise InputError(
+            f"callbacks were given, and joblib's {backend.name} trains in other processes",
+            parameter="callbacks",
+            expected="none, or progress, which is called in this process",
+            hint="give workers, or leave joblib's context, to train in this process",
+        )
     if any(isinstance(callback, RunCallback) for callback in callbacks):
         raise InputError(
             "callbacks holds a Recorder, which records one run; train_many has many: train the one "
@@ -249,7 +263,13 @@ def train_many(
         if checkpoint is not None:
             saved = as_checkpoint(checkpoint)
             pool = stack.enter_context(CheckpointPool(saved, {"networks": total}))
-        completed = completed_tasks(train_one, total, workers, flag, show_waiting)
+        completed: Any
+        if backend is None:
+            completed = completed_tasks(train_one, total, workers, flag, show_waiting)
+        else:
+            sent = SentTrainings(_train_sent, (net, data, shared), per_run.__getitem__)
+            keys = list(map(str, range(total)))
+            completed = sent.completed(backend, keys, train_one, flag, pool)
         stack.enter_context(interruptible(flag))
         stack.enter_context(one_blas_thread())
         stack.enter_context(contextlib.closing(completed))
@@ -265,6 +285,14 @@ def train_many(
         trained = [result for result in results if isinstance(result, TrainingResult)]
         warn_of_many([result.findings for result in trained])
     return results
+
+
+def _train_sent(
+    shared: tuple[Network, Rows, dict[str, Any]], own: dict[str, Any], slot: CheckpointSlot | None
+) -> TrainingResult:
+    """Train one network where it was sent to."""
+    net, data, options = shared
+    return train(net, data, None, **options, **own, checkpoint=slot)
 
 
 # How many networks an engine may train together: each has a thread.
@@ -322,12 +350,13 @@ def _naming_network(index: int, total: int) -> Iterator[None]:
 
 
 def _outcome(
-    future: Future[TrainingResult], index: int, per_run: list[dict[str, Any]]
+    future: Future[TrainingResult] | Outcome, index: int, per_run: list[dict[str, Any]]
 ) -> TrainingResult | Diverged:
     """Return the result of a network, or its Diverged; raise any other error."""
     error = future.exception()
     if error is None:
-        return future.result()
+        result: TrainingResult = future.result()
+        return result
     values = per_run[index]
     where = f"network {index} of 0 … {len(per_run) - 1} (seed {values['seed']}"
     where += f", learning_rate {values['learning_rate']:g})"

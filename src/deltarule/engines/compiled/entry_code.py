@@ -77,6 +77,16 @@ def entry_functions(*names: str) -> tuple[Callable[..., Any], ...]:
     return tuple(_functions(ENTRY_POINTS[name].module)[name] for name in names)
 
 
+# Numba's settings that leave the code as it is. joblib sets the first in its worker processes, which
+# must find what this process has compiled.
+_WITHOUT_EFFECT = {
+    "NUMBA_NUM_THREADS",
+    "NUMBA_THREADING_LAYER",
+    "NUMBA_CACHE_DIR",
+    "NUMBA_DISABLE_PERFORMANCE_WARNINGS",
+}
+
+
 @functools.cache
 def _functions(module: str) -> dict[str, Callable[..., Any]]:
     check_array_layout()
@@ -98,7 +108,11 @@ def _functions(module: str) -> dict[str, Callable[..., Any]]:
 def file_name(module: str) -> str:
     """The name of the file of a module's machine code, on this machine and with these versions."""
     # Numba's settings by which it chooses instructions or optimises.
-    settings = sorted(item for item in os.environ.items() if item[0].startswith("NUMBA_"))
+    settings = sorted(
+        item
+        for item in os.environ.items()
+        if item[0].startswith("NUMBA_") and item[0] not in _WITHOUT_EFFECT
+    )
     parts = (_DIGEST, module, LAYOUT, version("numba"), sys.version, settings)
     return f"{module}-{digest_of(repr(parts))[:40]}.driver"
 

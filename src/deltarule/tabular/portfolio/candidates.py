@@ -18,8 +18,10 @@ from deltarule.maths import Network
 from deltarule.records import real_number
 from deltarule.tabular.portfolio.configurations import Configuration
 from deltarule.training import Model, TrainingResult, train
+from deltarule.training.checkpoint import CheckpointSlot
 from deltarule.training.checkpoint_pool import CheckpointPool
 from deltarule.training.interrupt import StopFlag
+from deltarule.training.job_backend import SentTrainings, chosen_backend
 from deltarule.training.threads import completed_tasks, one_blas_thread, run_in_worker_thread
 
 __all__ = ["Candidate", "Progress", "deadline_of", "raised_at", "train_candidates"]
@@ -99,11 +101,11 @@ class Candidate:
         fold: int,
         held_out: NDArray[np.int64],
         w: NDArray[np.float64],
-        pool: CheckpointPool | None = None,
+        slot: CheckpointSlot | None = None,
     ) -> TrainingResult:
         """Train a network without the rows of a fold; it keeps its best epoch on them.
 
-        A network that the pool has trained is read from it.
+        A network whose final state the slot holds is read from it.
         """
         X, Y = self.X, self.Y
         if self.training_rows is not None:
@@ -128,8 +130,16 @@ class Candidate:
             schedule="cosine",
             rule="adam",
             guard="off",  # a configuration that learns little gets little weight
-            checkpoint=None if pool is None else pool.slot(f"{settings.name}-{fold}"),
+            checkpoint=slot,
         )
+
+    def key(self, fold: int) -> str:
+        """Return the key of a fold's network in a checkpoint."""
+        return f"{self.configuration.name}-{fold}"
+
+    def untrained(self) -> Candidate:
+        """Return the candidate without its networks."""
+        return dataclasses.replace(self, models={}, outputs={})
 
 
 class Progress:
@@ -192,25 +202,51 @@ def train_candidates(
     progress: Progress,
     threads: int | None = None,
     pool: CheckpointPool | None = None,
+    deadline: float | None = None,
 ) -> None:
     """Train every candidate on the folds of these numbers, as many networks at a time as threads.
 
     The result does not depend on the number of threads. A candidate with a network that diverged
     is marked so. If the flag is raised, networks keep their best epoch so far, and
-    those without one are left out.
+    those without one are left out. Unless ``threads`` is given, a backend of joblib that has
+    processes of its own trains them; there they end at the deadline, a time of
+    :func:`time.perf_counter`.
     """
     tasks = [(candidate, fold) for candidate in candidates for fold in numbers]
 
-    def train_one(index: int) -> TrainingResult:
+    def begin(index: int) -> tuple[Candidate, int]:
         candidate, fold = tasks[index]
         if fold == numbers[0]:
             progress.begin(candidate.configuration.name)
+        return candidate, fold
+
+    def slot(index: int) -> CheckpointSlot | None:
+        candidate, fold = tasks[index]
+        return None if pool is None else pool.slot(candidate.key(fold))
+
+    def train_one(index: int) -> TrainingResult:
+        candidate, fold = begin(index)
         with run_in_worker_thread(flag):
-            return candidate.train_fold(fold, folds[fold], w, pool)
+            return candidate.train_fold(fold, folds[fold], w, slot(index))
 
     if not tasks or flag:
         return
-    completed = completed_tasks(train_one, len(tasks), threads or usable_threads(), flag)
+    backend = chosen_backend() if threads is None else None
+    completed: Any
+    if backend is None:
+        completed = completed_tasks(train_one, len(tasks), threads or usable_threads(), flag)
+    else:
+        keys = [candidate.key(fold) for candidate, fold in tasks]
+        places = {id(candidate): place for place, candidate in enumerate(candidates)}
+
+        def argument(index: int) -> tuple[int, int, float | None]:
+            candidate, fold = begin(index)
+            seconds = None if deadline is None else deadline - time.perf_counter()
+            return places[id(candidate)], fold, seconds
+
+        shared = [candidate.untrained() for candidate in candidates], folds, w
+        sent = SentTrainings(_train_sent, shared, argument)
+        completed = sent.completed(backend, keys, train_one, flag, pool)
     with one_blas_thread(), contextlib.closing(completed):
         for index, future in completed:
             candidate, fold = tasks[index]
@@ -224,6 +260,19 @@ def train_candidates(
                 candidate.models[fold] = Model(candidate.net, result.theta, result.history)
             if candidate.is_trained(numbers):
                 progress.end(candidate)
+
+
+def _train_sent(
+    shared: tuple[Sequence[Candidate], Sequence[NDArray[np.int64]], NDArray[np.float64]],
+    argument: tuple[int, int, float | None],
+    slot: CheckpointSlot | None,
+) -> TrainingResult:
+    """Train a network where it was sent to, for so many seconds if given."""
+    (candidates, folds, w), (place, fold, seconds) = shared, argument
+    flag = StopFlag()
+    deadline = None if seconds is None else time.perf_counter() + seconds
+    with raised_at(deadline, flag), run_in_worker_thread(flag):
+        return candidates[place].train_fold(fold, folds[fold], w, slot)
 
 
 def deadline_of(time_budget: float | None, started: float | None) -> float | None:

@@ -103,7 +103,8 @@ def fit_portfolio(
         Those of the quality unless given.
     seed : int
     threads : int, optional
-        How many networks are trained at the same time; as many as there are cores unless given.
+        How many networks are trained at the same time; as many as there are cores unless given, or,
+        within joblib's context with a backend of other processes, as many as that has.
     progress : callable, optional
         Called with the name of each configuration when its training begins, and the best
         out-of-fold loss so far, as one text, in a thread of training.
@@ -185,10 +186,10 @@ def fit_portfolio(
             train_candidates(candidates[:1], first, folds, w, stop, shown, threads, pool)
             rest = candidates[1:]
         with raised_at(deadline, flag):
-            train_candidates(rest, first, folds, w, flag, shown, threads, pool)
+            train_candidates(rest, first, folds, w, flag, shown, threads, pool, deadline)
             if others:
                 chosen = out_of_fold(first, candidates).promising()
-                train_candidates(chosen, others, folds, w, flag, shown, threads, pool)
+                train_candidates(chosen, others, folds, w, flag, shown, threads, pool, deadline)
     found = out_of_fold(range(len(folds)), candidates)
     if not found.trained:  # training ended before all folds
         found = out_of_fold(first, candidates)

@@ -1,0 +1,410 @@
+"""Many trainings of one call in other processes or on other machines, by a backend of joblib.
+
+``with joblib.parallel_config("ray")`` (or "dask", "spark", "loky") sends the trainings of a call
+there, as it sends scikit-learn's fits. Each is computed on one core, with the bits that it has on
+this machine.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import dataclasses
+import io
+import pickle
+import sys
+import warnings
+from collections.abc import Callable, Generator, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from deltarule.engines.threads import core_in_use
+from deltarule.errors import TrainingWarning, WorkerFailed
+from deltarule.training.checkpoint import CheckpointSlot, Saved
+from deltarule.training.checkpoint_pool import CheckpointPool
+from deltarule.training.interrupt import StopFlag
+from deltarule.training.run import TrainingResult
+from deltarule.training.threads import flag_of_this_thread, one_blas_thread, run_in_worker_thread
+
+__all__ = ["JobBackend", "Outcome", "SentTrainings", "chosen_backend"]
+
+# How often in a row trainings are sent again before one of them ends.
+_TRIALS = 3
+# Arrays of at least so many bytes are put where each worker reads them once.
+_SHARED_BYTES = 100_000
+
+
+def chosen_backend() -> JobBackend | None:
+    """Return the backend of other processes that joblib's context chose; None if there is none.
+
+    None too for a backend of threads, for one with one job, and within a training that already has
+    a core of its own. "multiprocessing" counts as one of threads: of a process of its that dies,
+    nobody is told, and threads give the same networks.
+
+    Examples
+    --------
+    >>> chosen_backend() is None
+    True
+    >>> from joblib import parallel_config
+    >>> with parallel_config("loky", n_jobs=2):
+    ...     chosen_backend()
+    <JobBackend: LokyBackend, 2 jobs>
+    """
+    # Whoever chose a backend has imported joblib.
+    joblib = sys.modules.get("joblib")
+    if joblib is None or flag_of_this_thread() is not None:
+        return None
+    backend, n_jobs = joblib.parallel.get_active_backend()
+    in_process = [getattr(backend, name, False) for name in ("uses_threads", "supports_sharedmem")]
+    if any(in_process) or type(backend).__name__ == "MultiprocessingBackend":
+        return None
+    if n_jobs is None:
+        n_jobs = getattr(backend, "default_n_jobs", 1)
+    jobs = 1 if n_jobs == 1 else int(backend.effective_n_jobs(n_jobs))
+    return JobBackend(backend, n_jobs, jobs) if jobs > 1 else None
+
+
+class JobBackend:
+    """A backend of joblib on which the trainings of one call run.
+
+    Parameters
+    ----------
+    backend : joblib.parallel.ParallelBackendBase
+    n_jobs : int
+        As joblib takes it; −1 for as many as the backend has.
+    jobs : int
+        How many that are.
+    """
+
+    def __init__(self, backend: Any, n_jobs: int, jobs: int) -> None:
+        self._backend, self.n_jobs, self.jobs = backend, n_jobs, jobs
+        self.name = type(backend).__name__
+
+    def __repr__(self) -> str:
+        return f"<JobBackend: {self.name}, {self.jobs} jobs>"
+
+    def completed(
+        self,
+        task: Callable[[Any, Any], Any],
+        shared: Any,
+        argument: Callable[[int], Any],
+        total: int,
+        flag: StopFlag,
+    ) -> Iterator[tuple[int, Outcome]]:
+        """Run ``task(shared, argument(k))`` for k below ``total``; yield each, with k, as it ends.
+
+        ``task`` is a function of a module, and ``shared`` is sent to each worker once. If a worker
+        is lost, what it had not returned runs again, which a warning says. If the flag is raised,
+        those that have not begun are left out.
+
+        Parameters
+        ----------
+        task : callable
+        shared : object
+        argument : callable
+            Asked for the argument of each task when it is sent.
+        total : int
+        flag : StopFlag
+
+        Raises
+        ------
+        WorkerFailed
+            If tasks cannot be sent, or workers are lost again and again.
+        """
+        data = _Shared(shared)
+        remaining = list(range(total))
+        trials = 0
+        while remaining and not flag:
+            sent: Iterator[Any] = (
+                (_run, (task, data, index, argument(index)), {})
+                for index in _until(flag, list(remaining))
+            )
+            try:
+                with contextlib.closing(self._results(sent)) as results:
+                    for index, outcome in results:
+                        remaining.remove(index)
+                        trials = 0
+                        yield index, outcome
+                return
+            except (pickle.PicklingError, AttributeError, TypeError) as error:
+                raise self._failed(error, "cannot send the networks", "what can be sent") from error
+            except Exception as error:
+                trials += 1
+                if trials == _TRIALS:
+                    raise self._failed(error, "lost its workers", "workers that stay") from error
+                warnings.warn(
+                    f"{self.name} lost a worker ({type(error).__name__}); the networks that it had "
+                    "not returned are trained again",
+                    TrainingWarning,
+                    stacklevel=2,
+                )
+
+    def prepared(self) -> Any:
+        """Return the backend as ``joblib.Parallel`` takes it, which sends large arrays once."""
+        return _prepared(self._backend)[0]
+
+    def _failed(self, error: Exception, what: str, expected: str) -> WorkerFailed:
+        return WorkerFailed(
+            f"joblib's {self.name} {what}: {type(error).__name__}: {str(error)[:300]}; "
+            f"expected {expected}; outside of joblib's context they are trained in this process"
+        )
+
+    def _results(self, sent: Iterator[Any]) -> Generator[tuple[int, Outcome], None, None]:
+        """Send calls; yield what each returns, as far as possible when it is there."""
+        from joblib import Parallel
+
+        backend, returned = _prepared(self._backend)
+        if getattr(backend, "supports_return_generator", False):
+            parallel = Parallel(
+                self.n_jobs, backend=backend, batch_size=1, return_as="generator_unordered"
+            )
+            yield from parallel(sent)
+            return
+        # Ray's backend returns everything at the end, or an error. What had been returned until
+        # then is kept.
+        parallel = Parallel(self.n_jobs, backend=backend, batch_size=1)
+        failure: Exception | None = None
+        try:
+            returned[:] = parallel(sent)
+        except Exception as error:  # noqa: BLE001  raised below, after what was returned
+            failure = error
+        yield from returned
+        if failure is not None:
+            raise failure
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What a task returned, or the error that it raised."""
+
+    value: Any = None
+    error: Exception | None = None
+
+    def result(self) -> Any:
+        """Return the value, or raise the error, as a future does."""
+        if self.error is not None:
+            raise self.error
+        return self.value
+
+    def exception(self) -> Exception | None:
+        """Return the error, if there was one."""
+        return self.error
+
+
+class _Shared:
+    """What all tasks of a call need, in one object that is sent once to each worker.
+
+    Dask's backend puts an argument where all workers read it if it is large, by its own measure of
+    an object's size, which asks ``__sizeof__``.
+    """
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __sizeof__(self) -> int:
+        return 1 << 20
+
+
+def _until(flag: StopFlag, numbers: Sequence[int]) -> Iterator[int]:
+    """Yield the numbers until the flag is raised."""
+    for index in numbers:
+        if flag:
+            return
+        yield index
+
+
+def _run(
+    task: Callable[[Any, Any], Any], shared: _Shared, index: int, argument: Any
+) -> tuple[int, Outcome]:
+    """Run a task in a worker, on one core."""
+    try:
+        with run_in_worker_thread(StopFlag()), core_in_use(), one_blas_thread():
+            return index, Outcome(task(shared.value, argument))
+    except Exception as error:  # noqa: BLE001  raised where the call was made
+        return index, Outcome(error=error)
+
+
+def _prepared(backend: Any) -> tuple[Any, list[Any]]:
+    """Return a copy of a backend of joblib, and a list to which it adds what calls return.
+
+    Nothing is added by a backend that gives results as they come. Ray's sends each large array
+    once, and not with every call, as joblib's own backends and Dask's do: it is put into Ray's
+    store of objects, which each machine reads once and its workers map into their memory.
+    """
+    returned: list[Any] = []
+    backend = copy.copy(backend)
+    submit = backend.submit
+    of_ray = type(backend).__module__.startswith("ray.")
+    lists = not getattr(backend, "supports_return_generator", False)
+    if not of_ray and not lists:
+        return backend, returned
+    references: dict[int, tuple[np.ndarray, Any]] = {}
+
+    def put(array: np.ndarray) -> Any:
+        # The array is kept, so that its id stays its own.
+        if id(array) not in references:
+            references[id(array)] = array, sys.modules["ray"].put(array)
+        return references[id(array)][1]
+
+    def submitted(func: Callable[[], Any], callback: Callable[[Any], Any] | None = None) -> Any:
+        def take(out: Any) -> None:
+            if isinstance(out, list):
+                returned.extend(out)
+            if callback is not None:
+                callback(out)
+
+        return submit(_SharedCall.of(func, put) if of_ray else func, take if lists else callback)
+
+    backend.submit = submitted
+    return backend, returned
+
+
+class _SharedCall:
+    """A call as bytes, in which references to Ray's store stand for the large arrays.
+
+    The references are kept beside the bytes, where Ray finds them and keeps the arrays.
+    """
+
+    def __init__(self, content: bytes, references: list[Any]) -> None:
+        self.content, self.references = content, references
+
+    @classmethod
+    def of(cls, func: Callable[[], Any], put: Callable[[np.ndarray], Any]) -> _SharedCall:
+        """Return a call whose large arrays are put into the store."""
+        cloudpickle = sys.modules["ray"].cloudpickle  # for functions of the main module too
+        references: list[Any] = []
+
+        class Pickler(cloudpickle.Pickler):  # type: ignore[name-defined, misc]
+            def persistent_id(self, value: Any) -> int | None:
+                if type(value) is not np.ndarray or value.nbytes < _SHARED_BYTES:
+                    return None
+                if value.dtype.hasobject:
+                    return None
+                references.append(put(value))
+                return len(references) - 1
+
+        content = io.BytesIO()
+        Pickler(content, protocol=pickle.HIGHEST_PROTOCOL).dump(func)
+        return cls(content.getvalue(), references)
+
+    def __call__(self) -> Any:
+        arrays = sys.modules["ray"].get(self.references)
+
+        class Unpickler(pickle.Unpickler):
+            def persistent_load(self, number: int) -> np.ndarray:
+                array: np.ndarray = arrays[number]
+                return array
+
+        return Unpickler(io.BytesIO(self.content)).load()()
+
+
+# -- trainings --------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True)
+class SentTrainings:
+    """The trainings of one call, as a backend gets them.
+
+    Attributes
+    ----------
+    task : callable
+        ``task(shared, argument, slot)`` trains one network; a function of a module. The slot of a
+        checkpoint is None if there is none.
+    shared : object
+        What all need.
+    argument : callable
+        Gives the argument of a training by its number, when it is sent.
+    """
+
+    task: Callable[[Any, Any, CheckpointSlot | None], TrainingResult]
+    shared: Any
+    argument: Callable[[int], Any]
+
+    def completed(
+        self,
+        backend: JobBackend,
+        keys: Sequence[str],
+        train_here: Callable[[int], TrainingResult],
+        flag: StopFlag,
+        pool: CheckpointPool | None = None,
+    ) -> Iterator[tuple[int, Outcome]]:
+        """Train all, one for each key; yield each as it ends, with its number.
+
+        What the pool has under a key is not sent. Neither is what has not begun when the flag is
+        raised. Both are the results of ``train_here``, which then takes no step.
+        """
+        here = [k for k, key in enumerate(keys) if pool is not None and pool.trained(key)]
+        for index in here:
+            yield index, _outcome(train_here, index)
+        elsewhere = [k for k in range(len(keys)) if k not in here]
+
+        def argument(place: int) -> tuple[Any, _SentSlot | None]:
+            index = elsewhere[place]
+            slot = None if pool is None else _SentSlot(pool.slot(keys[index]))
+            return self.argument(index), slot
+
+        waiting = set(elsewhere)
+        shared = self.task, self.shared
+        for place, outcome in backend.completed(_train, shared, argument, len(elsewhere), flag):
+            index = elsewhere[place]
+            waiting.remove(index)
+            if outcome.error is None:
+                result, slot = outcome.value
+                if pool is not None and slot.final is not None:
+                    pool.add(keys[index], *slot.final)
+                yield index, Outcome(result)
+            else:
+                yield index, outcome
+        for index in sorted(waiting):
+            yield index, _outcome(train_here, index)
+
+
+def _train(shared: tuple[Any, Any], argument: tuple[Any, Any]) -> tuple[TrainingResult, Any]:
+    """Train one network in a worker; return its slot too, with the final state."""
+    (task, data), (own, slot) = shared, argument
+    return task(data, own, slot), slot
+
+
+def _outcome(train_here: Callable[[int], TrainingResult], index: int) -> Outcome:
+    try:
+        return Outcome(train_here(index))
+    except Exception as error:  # noqa: BLE001  raised where the call was made
+        return Outcome(error=error)
+
+
+class _SentSlot(CheckpointSlot):
+    """A slot that is sent along with a training: its state so far, and at the end its final one.
+
+    States in between are not saved: the folder of the checkpoint is where the call was made.
+
+    Parameters
+    ----------
+    slot : CheckpointSlot
+        The one in the folder.
+
+    Attributes
+    ----------
+    final : Saved or None
+    """
+
+    every = float("inf")
+
+    def __init__(self, slot: CheckpointSlot) -> None:
+        self.place, self._newest = slot.place, slot.load()
+        self.final: Saved | None = None
+
+    def open(self) -> None:
+        """The folder is claimed where the call was made."""
+
+    def load(self) -> Saved | None:
+        """Return the newest state in the folder when the training was sent."""
+        return self._newest
+
+    def save(self, documents: dict[str, Any], arrays: dict[str, np.ndarray], final: bool) -> None:
+        """Keep a final state."""
+        if final:
+            self.final = documents, arrays
+
+    def close(self) -> None:
+        """Nothing is open."""
