@@ -25,7 +25,7 @@ QUICK_NAMES := not central_difference or tanh
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo playground quick test lint doctest docs notebook latex arm bench oracles clean
+.PHONY: help demo playground quick test lint doctest docs notebook latex arm bench oracles jax cluster setup clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,11 +45,12 @@ playground: $(STAMPS)/playground ## a page on this machine where a network train
 quick: lint $(STAMPS)/test ## lint, types, and the tests of mathematics and engines: under a minute
 	$(BIN)/deltarule warmup --quiet
 	$(ONE_THREAD) $(BIN)/python -m pytest -q -n $(WORKERS) \
-	  -m "not oracle and not latex and not arm and not slow" -k "$(QUICK_NAMES)" $(QUICK)
+	  -m "not oracle and not jax and not cluster and not latex and not arm and not slow" -k "$(QUICK_NAMES)" $(QUICK)
 
 test: $(STAMPS)/test ## set up and run the whole suite
 	$(BIN)/deltarule warmup --quiet
-	$(ONE_THREAD) $(BIN)/python -m pytest -n $(WORKERS) -m "not oracle and not latex and not arm"
+	$(ONE_THREAD) $(BIN)/python -m pytest -n $(WORKERS) \
+	  -m "not oracle and not jax and not cluster and not latex and not arm"
 
 lint: $(STAMPS)/lint ## ruff and mypy; tsc and Biome for the scripts of the pages
 	$(BIN)/ruff check .
@@ -65,7 +66,7 @@ lint: $(STAMPS)/lint ## ruff and mypy; tsc and Biome for the scripts of the page
 	fi
 
 doctest: $(STAMPS)/test ## run every example in the docstrings and in the pages
-	$(ONE_THREAD) $(BIN)/python -m pytest --doctest-modules src --ignore=src/deltarule/engines/jax benchmarks/comparison benchmarks/accuracy.py benchmarks/studies.py
+	$(ONE_THREAD) $(BIN)/python -m pytest -n $(WORKERS) --doctest-modules src --ignore=src/deltarule/engines/jax benchmarks/comparison benchmarks/accuracy.py benchmarks/studies.py
 	$(ONE_THREAD) $(BIN)/python -m pytest --doctest-glob='*.rst' --ignore=docs/conf.py --ignore=docs/_ext docs
 
 docs: $(STAMPS)/docs ## build the documentation into docs/_build/html; a warning is an error
@@ -92,7 +93,15 @@ bench: $(STAMPS)/package ## time steps beside other libraries and beside limits,
 	$(BIN)/python benchmarks/import_time.py
 
 oracles: $(STAMPS)/oracles ## compare with PyTorch's and JAX's automatic differentiation
-	$(ONE_THREAD) $(BIN)/python -m pytest -m oracle
+	$(ONE_THREAD) $(BIN)/python -m pytest -n $(WORKERS) -m oracle
+
+jax: $(STAMPS)/oracles ## test the JAX engine, the contract with one and with eight devices among it
+	$(ONE_THREAD) $(BIN)/python -m pytest -n $(WORKERS) -m jax
+
+cluster: $(STAMPS)/cluster ## train on Ray and on Dask, with workers on this machine
+	$(ONE_THREAD) $(BIN)/python -m pytest -m cluster
+
+setup: $(addprefix $(STAMPS)/,test lint docs notebook oracles cluster) ## install what the targets need
 
 clean: ## remove what the other targets made
 	rm -rf $(VENV) node_modules build dist demo docs/_build docs/api/generated .pytest_cache .ruff_cache .mypy_cache .hypothesis
@@ -134,6 +143,10 @@ $(STAMPS)/notebook: $(STAMPS)/package
 
 $(STAMPS)/oracles: $(STAMPS)/test
 	$(INSTALL) -r requirements/oracles.txt
+	@touch $@
+
+$(STAMPS)/cluster: $(STAMPS)/test
+	$(INSTALL) -r requirements/cluster.txt
 	@touch $@
 
 $(STAMPS):

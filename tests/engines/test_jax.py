@@ -14,7 +14,7 @@ from deltarule.maths import Network
 from deltarule.maths.dropout import mask_words, philox, philox_words
 from deltarule.training import StopFlag
 
-pytestmark = pytest.mark.oracle
+pytestmark = pytest.mark.jax
 
 jax = pytest.importorskip("jax", reason="JAX is not installed: pip install 'deltarule[jax]'")
 

@@ -294,3 +294,13 @@ def test_grid_search_works_with_every_backend_of_joblib(backend):
         with parallel_config(backend, n_jobs=2):
             search = GridSearchCV(CLASSIFIER, grid, cv=2).fit(X_WINE, Y_WINE)
     assert_same_search(search, alone)
+
+
+def test_a_backend_with_processes_that_joblib_was_given_fits_there():
+    grid = {"alpha": [0.01, 1.0]}
+    here = ManySearchCV(CLASSIFIER, grid, cv=2).fit(X_WINE, Y_WINE)
+    with parallel_config("loky", n_jobs=2):
+        sent = ManySearchCV(CLASSIFIER, grid, cv=2).fit(X_WINE, Y_WINE)
+        fitted_here = ManySearchCV(CLASSIFIER, grid, cv=2, n_jobs=2).fit(X_WINE, Y_WINE)
+    assert_same_search(sent, here)
+    assert_same_search(fitted_here, here)

@@ -12,6 +12,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+from joblib import parallel_config
 from tests.tabular.small_portfolio import FEW, train_few_configurations
 
 from deltarule import explain
@@ -502,3 +503,18 @@ def test_numbers_far_from_those_of_training_are_predicted_within_the_range_of_tr
         "training did not see: 'new'"
         in model.notes(apply_schema(model.schema, far, need_target=False))[0]
     )
+
+
+def test_networks_trained_by_processes_of_joblib_are_those_of_this_one(tmp_path):
+    here = fit_table(a_table("three"), "y")
+    with parallel_config("loky", n_jobs=2):
+        sent = fit_table(a_table("three"), "y", checkpoint=tmp_path / "c")
+        limited = fit_table(a_table("three"), "y", time_budget=1e-3)
+    np.testing.assert_array_equal(sent.predict(a_table("three")), here.predict(a_table("three")))
+    for one, other in zip(sent.portfolio.ranked(), here.portfolio.ranked(), strict=True):
+        assert one.score == other.score
+        for ours, theirs in zip(one.models, other.models, strict=True):
+            np.testing.assert_array_equal(ours.theta, theirs.theta)
+    assert [member.configuration.name for member in limited.portfolio.members] == ["linear"]
+    again = fit_table(a_table("three"), "y", checkpoint=tmp_path / "c")
+    np.testing.assert_array_equal(again.predict(a_table("three")), here.predict(a_table("three")))

@@ -13,6 +13,7 @@ import dataclasses
 import io
 import pickle
 import sys
+import types
 import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any
@@ -200,10 +201,35 @@ class _Shared:
     """
 
     def __init__(self, value: Any) -> None:
-        self.value = value
+        self._value, self._is_sent = value, False
 
     def __sizeof__(self) -> int:
         return 1 << 20
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"_value": self._value, "_is_sent": True}
+
+    def value(self) -> Any:
+        """Return it; in a worker, with each array where NumPy would place it.
+
+        Dask's arrays may begin at any byte. NumPy adds up such an array in parts, by which sums
+        have other bits.
+        """
+        if self._is_sent:
+            content, parts = _without(self._value, lambda each: isinstance(each, _PARTS))
+            self._value = _with(content, [_aligned(each) for each in parts])
+            self._is_sent = False
+        return self._value
+
+
+# What stays as it is when an object is copied in a worker: arrays, and functions, which may be of
+# no module.
+_PARTS = (np.ndarray, types.FunctionType, type)
+
+
+def _aligned(part: Any) -> Any:
+    is_array = isinstance(part, np.ndarray)
+    return part.copy() if is_array and not part.flags.aligned else part
 
 
 def _until(flag: StopFlag, numbers: Sequence[int]) -> Iterator[int]:
@@ -220,7 +246,7 @@ def _run(
     """Run a task in a worker, on one core."""
     try:
         with run_in_worker_thread(StopFlag()), core_in_use(), one_blas_thread():
-            return index, Outcome(task(shared.value, argument))
+            return index, Outcome(task(shared.value(), argument))
     except Exception as error:  # noqa: BLE001  raised where the call was made
         return index, Outcome(error=error)
 
@@ -273,30 +299,45 @@ class _SharedCall:
     def of(cls, func: Callable[[], Any], put: Callable[[np.ndarray], Any]) -> _SharedCall:
         """Return a call whose large arrays are put into the store."""
         cloudpickle = sys.modules["ray"].cloudpickle  # for functions of the main module too
-        references: list[Any] = []
-
-        class Pickler(cloudpickle.Pickler):  # type: ignore[name-defined, misc]
-            def persistent_id(self, value: Any) -> int | None:
-                if type(value) is not np.ndarray or value.nbytes < _SHARED_BYTES:
-                    return None
-                if value.dtype.hasobject:
-                    return None
-                references.append(put(value))
-                return len(references) - 1
-
-        content = io.BytesIO()
-        Pickler(content, protocol=pickle.HIGHEST_PROTOCOL).dump(func)
-        return cls(content.getvalue(), references)
+        content, arrays = _without(func, _is_large, cloudpickle.Pickler)
+        return cls(content, [put(each) for each in arrays])
 
     def __call__(self) -> Any:
-        arrays = sys.modules["ray"].get(self.references)
+        return _with(self.content, sys.modules["ray"].get(self.references))()
 
-        class Unpickler(pickle.Unpickler):
-            def persistent_load(self, number: int) -> np.ndarray:
-                array: np.ndarray = arrays[number]
-                return array
 
-        return Unpickler(io.BytesIO(self.content)).load()()
+def _is_large(value: Any) -> bool:
+    """Whether it is a large array of numbers."""
+    is_array = type(value) is np.ndarray and not value.dtype.hasobject
+    return is_array and value.nbytes >= _SHARED_BYTES
+
+
+def _without(
+    value: Any, is_taken: Callable[[Any], bool], pickler: Any = pickle.Pickler
+) -> tuple[bytes, list[Any]]:
+    """Return an object as bytes without certain parts of it, and these parts."""
+    parts: list[Any] = []
+
+    class Pickler(pickler):  # type: ignore[misc]
+        def persistent_id(self, value: Any) -> int | None:
+            if not is_taken(value):
+                return None
+            parts.append(value)
+            return len(parts) - 1
+
+    content = io.BytesIO()
+    Pickler(content, protocol=pickle.HIGHEST_PROTOCOL).dump(value)
+    return content.getvalue(), parts
+
+
+def _with(content: bytes, parts: Sequence[Any]) -> Any:
+    """Return the object of these bytes, with these parts in it."""
+
+    class Unpickler(pickle.Unpickler):
+        def persistent_load(self, number: int) -> Any:
+            return parts[number]
+
+    return Unpickler(io.BytesIO(content)).load()
 
 
 # -- trainings --------------------------------------------------------------------------------

@@ -77,7 +77,7 @@ def entry_functions(*names: str) -> tuple[Callable[..., Any], ...]:
     return tuple(_functions(ENTRY_POINTS[name].module)[name] for name in names)
 
 
-# Numba's settings that leave the code as it is. joblib sets the first in its worker processes, which
+# Settings of Numba that leave the code as it is. joblib sets the first in its workers, which
 # must find what this process has compiled.
 _WITHOUT_EFFECT = {
     "NUMBA_NUM_THREADS",
