@@ -57,7 +57,7 @@ INSIDE_FUNCTIONS = {
 }
 # Model files are never executed on reading.
 NEVER = {"cPickle", "dill", "marshal", "pickle", "shelve"}
-# A worker executes what the call that uses it has sent, as joblib sends it; files are not read here.
+# A worker executes what a call has sent to it, as joblib sends it; files are not read there.
 CALLS = {("pickle", "training/job_backend.py")}
 
 
@@ -204,4 +204,4 @@ def test_pickles_are_read_nowhere_by_whatever_name():
                 names = [f"{node.module}.{alias.name}" for alias in node.names]
             if any("pickle" in name or "serialize" in name for name in names):
                 found.add(path.relative_to(SRC).as_posix())
-    assert found == set()
+    assert found == {place for _, place in CALLS}
