@@ -18,7 +18,7 @@ from deltarule import ManySearchCV, MLPClassifier, Network, StopFlag, train_many
 from deltarule.errors import TrainingWarning
 from deltarule.tabular import TableSettings, fit_table, portfolio_fit
 from deltarule.tabular.portfolio import fit_portfolio
-from deltarule.training import job_backend
+from deltarule.training import job_sharing
 from deltarule.training.job_backend import chosen_backend
 
 pytestmark = [
@@ -158,9 +158,9 @@ def test_ray_gets_an_array_once(cluster, monkeypatch):
 
     put, sizes = [], []
     monkeypatch.setattr(ray, "put", lambda value, own=ray.put: put.append(value) or own(value))
-    of = job_backend._SharedCall.of
+    of = job_sharing._SharedCall.of
     monkeypatch.setattr(
-        job_backend._SharedCall,
+        job_sharing._SharedCall,
         "of",
         lambda *given: sizes.append(len((call := of(*given)).content)) or call,
     )
@@ -178,7 +178,7 @@ def test_a_call_holds_references_in_place_of_arrays(cluster):
         pytest.skip("of Ray's backend alone")
     arrays = [np.ones(50_000), np.arange(5), np.array([None] * 50_000)]
     seen = []
-    call = job_backend._SharedCall.of(lambda: arrays, lambda array: seen.append(array) or "ref")
+    call = job_sharing._SharedCall.of(lambda: arrays, lambda array: seen.append(array) or "ref")
     assert [each is arrays[0] for each in seen] == [True]
     assert call.references == ["ref"]
     with pytest.raises(pickle.UnpicklingError):

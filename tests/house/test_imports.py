@@ -58,7 +58,7 @@ INSIDE_FUNCTIONS = {
 # Model files are never executed on reading.
 NEVER = {"cPickle", "dill", "marshal", "pickle", "shelve"}
 # A worker executes what a call has sent to it, as joblib sends it; files are not read there.
-CALLS = {("pickle", "training/job_backend.py")}
+CALLS = {("pickle", "training/job_sharing.py")}
 
 
 def imports(source):

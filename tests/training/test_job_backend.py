@@ -10,7 +10,7 @@ from joblib import parallel_config
 
 from deltarule import InputError, Network, StopFlag, train_many
 from deltarule.errors import Diverged, TrainingWarning, WorkerFailed
-from deltarule.training import job_backend
+from deltarule.training import job_sharing
 from deltarule.training.job_backend import chosen_backend
 from deltarule.training.threads import run_in_worker_thread
 
@@ -142,7 +142,7 @@ def test_one_job_and_a_training_of_many_train_here(two_processes):
 def test_arrays_that_arrive_unaligned_are_copied():
     unaligned = np.frombuffer(b"\0" + np.arange(3.0).tobytes(), np.uint8)[1:].view(float)
     aligned = np.ones(3)
-    shared = job_backend._Shared({"x": [unaligned], "y": aligned, "f": lambda: 3})
+    shared = job_sharing.Shared({"x": [unaligned], "y": aligned, "f": lambda: 3})
     shared.__dict__.update(shared.__getstate__())  # as it arrives in a worker
     (copy,), same, function = shared.value().values()
     assert not unaligned.flags.aligned

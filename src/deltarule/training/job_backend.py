@@ -8,12 +8,8 @@ this machine.
 from __future__ import annotations
 
 import contextlib
-import copy
 import dataclasses
-import io
-import pickle
 import sys
-import types
 import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any
@@ -25,6 +21,7 @@ from deltarule.errors import TrainingWarning, WorkerFailed
 from deltarule.training.checkpoint import CheckpointSlot, Saved
 from deltarule.training.checkpoint_pool import CheckpointPool
 from deltarule.training.interrupt import StopFlag
+from deltarule.training.job_sharing import NOT_SENDABLE, Shared, prepared
 from deltarule.training.run import TrainingResult
 from deltarule.training.threads import flag_of_this_thread, one_blas_thread, run_in_worker_thread
 
@@ -32,8 +29,6 @@ __all__ = ["JobBackend", "Outcome", "SentTrainings", "chosen_backend"]
 
 # How often in a row trainings are sent again before one of them ends.
 _TRIALS = 3
-# Arrays of at least so many bytes are put where each worker reads them once.
-_SHARED_BYTES = 100_000
 
 
 def chosen_backend() -> JobBackend | None:
@@ -113,7 +108,7 @@ class JobBackend:
         WorkerFailed
             If tasks cannot be sent, or workers are lost again and again.
         """
-        data = _Shared(shared)
+        data = Shared(shared)
         remaining = list(range(total))
         trials = 0
         while remaining and not flag:
@@ -128,7 +123,7 @@ class JobBackend:
                         trials = 0
                         yield index, outcome
                 return
-            except (pickle.PicklingError, AttributeError, TypeError) as error:
+            except NOT_SENDABLE as error:
                 raise self._failed(error, "cannot send the networks", "what can be sent") from error
             except Exception as error:
                 trials += 1
@@ -143,7 +138,7 @@ class JobBackend:
 
     def prepared(self) -> Any:
         """Return the backend as ``joblib.Parallel`` takes it, which sends large arrays once."""
-        return _prepared(self._backend)[0]
+        return prepared(self._backend)[0]
 
     def _failed(self, error: Exception, what: str, expected: str) -> WorkerFailed:
         return WorkerFailed(
@@ -155,7 +150,7 @@ class JobBackend:
         """Send calls; yield what each returns, as far as possible when it is there."""
         from joblib import Parallel
 
-        backend, returned = _prepared(self._backend)
+        backend, returned = prepared(self._backend)
         if getattr(backend, "supports_return_generator", False):
             parallel = Parallel(
                 self.n_jobs, backend=backend, batch_size=1, return_as="generator_unordered"
@@ -193,45 +188,6 @@ class Outcome:
         return self.error
 
 
-class _Shared:
-    """What all tasks of a call need, in one object that is sent once to each worker.
-
-    Dask's backend puts an argument where all workers read it if it is large, by its own measure of
-    an object's size, which asks ``__sizeof__``.
-    """
-
-    def __init__(self, value: Any) -> None:
-        self._value, self._is_sent = value, False
-
-    def __sizeof__(self) -> int:
-        return 1 << 20
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {"_value": self._value, "_is_sent": True}
-
-    def value(self) -> Any:
-        """Return it; in a worker, with each array where NumPy would place it.
-
-        Dask's arrays may begin at any byte. NumPy adds up such an array in parts, by which sums
-        have other bits.
-        """
-        if self._is_sent:
-            content, parts = _without(self._value, lambda each: isinstance(each, _PARTS))
-            self._value = _with(content, [_aligned(each) for each in parts])
-            self._is_sent = False
-        return self._value
-
-
-# What stays as it is when an object is copied in a worker: arrays, and functions, which may be of
-# no module.
-_PARTS = (np.ndarray, types.FunctionType, type)
-
-
-def _aligned(part: Any) -> Any:
-    is_array = isinstance(part, np.ndarray)
-    return part.copy() if is_array and not part.flags.aligned else part
-
-
 def _until(flag: StopFlag, numbers: Sequence[int]) -> Iterator[int]:
     """Yield the numbers until the flag is raised."""
     for index in numbers:
@@ -241,7 +197,7 @@ def _until(flag: StopFlag, numbers: Sequence[int]) -> Iterator[int]:
 
 
 def _run(
-    task: Callable[[Any, Any], Any], shared: _Shared, index: int, argument: Any
+    task: Callable[[Any, Any], Any], shared: Shared, index: int, argument: Any
 ) -> tuple[int, Outcome]:
     """Run a task in a worker, on one core."""
     try:
@@ -249,95 +205,6 @@ def _run(
             return index, Outcome(task(shared.value(), argument))
     except Exception as error:  # noqa: BLE001  raised where the call was made
         return index, Outcome(error=error)
-
-
-def _prepared(backend: Any) -> tuple[Any, list[Any]]:
-    """Return a copy of a backend of joblib, and a list to which it adds what calls return.
-
-    Nothing is added by a backend that gives results as they come. Ray's sends each large array
-    once, and not with every call, as joblib's own backends and Dask's do: it is put into Ray's
-    store of objects, which each machine reads once and its workers map into their memory.
-    """
-    returned: list[Any] = []
-    backend = copy.copy(backend)
-    submit = backend.submit
-    of_ray = type(backend).__module__.startswith("ray.")
-    lists = not getattr(backend, "supports_return_generator", False)
-    if not of_ray and not lists:
-        return backend, returned
-    references: dict[int, tuple[np.ndarray, Any]] = {}
-
-    def put(array: np.ndarray) -> Any:
-        # The array is kept, so that its id stays its own.
-        if id(array) not in references:
-            references[id(array)] = array, sys.modules["ray"].put(array)
-        return references[id(array)][1]
-
-    def submitted(func: Callable[[], Any], callback: Callable[[Any], Any] | None = None) -> Any:
-        def take(out: Any) -> None:
-            if isinstance(out, list):
-                returned.extend(out)
-            if callback is not None:
-                callback(out)
-
-        return submit(_SharedCall.of(func, put) if of_ray else func, take if lists else callback)
-
-    backend.submit = submitted
-    return backend, returned
-
-
-class _SharedCall:
-    """A call as bytes, in which references to Ray's store stand for the large arrays.
-
-    The references are kept beside the bytes, where Ray finds them and keeps the arrays.
-    """
-
-    def __init__(self, content: bytes, references: list[Any]) -> None:
-        self.content, self.references = content, references
-
-    @classmethod
-    def of(cls, func: Callable[[], Any], put: Callable[[np.ndarray], Any]) -> _SharedCall:
-        """Return a call whose large arrays are put into the store."""
-        cloudpickle = sys.modules["ray"].cloudpickle  # for functions of the main module too
-        content, arrays = _without(func, _is_large, cloudpickle.Pickler)
-        return cls(content, [put(each) for each in arrays])
-
-    def __call__(self) -> Any:
-        return _with(self.content, sys.modules["ray"].get(self.references))()
-
-
-def _is_large(value: Any) -> bool:
-    """Whether it is a large array of numbers."""
-    is_array = type(value) is np.ndarray and not value.dtype.hasobject
-    return is_array and value.nbytes >= _SHARED_BYTES
-
-
-def _without(
-    value: Any, is_taken: Callable[[Any], bool], pickler: Any = pickle.Pickler
-) -> tuple[bytes, list[Any]]:
-    """Return an object as bytes without certain parts of it, and these parts."""
-    parts: list[Any] = []
-
-    class Pickler(pickler):  # type: ignore[misc]
-        def persistent_id(self, value: Any) -> int | None:
-            if not is_taken(value):
-                return None
-            parts.append(value)
-            return len(parts) - 1
-
-    content = io.BytesIO()
-    Pickler(content, protocol=pickle.HIGHEST_PROTOCOL).dump(value)
-    return content.getvalue(), parts
-
-
-def _with(content: bytes, parts: Sequence[Any]) -> Any:
-    """Return the object of these bytes, with these parts in it."""
-
-    class Unpickler(pickle.Unpickler):
-        def persistent_load(self, number: int) -> Any:
-            return parts[number]
-
-    return Unpickler(io.BytesIO(content)).load()
 
 
 # -- trainings --------------------------------------------------------------------------------
