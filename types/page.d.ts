@@ -50,6 +50,9 @@ interface DeltaruleScripts {
   attribute: typeof attributionsModule.attribute;
   attributeLater: typeof attributionsModule.attributeLater;
   slopeOf: typeof attributionsModule.slopeOf;
+  answer: typeof answerModule;
+  answerParts: typeof answerPartsModule;
+  answerCard: typeof answerCardModule;
   lensCharts: typeof lensChartsModule.lensCharts;
   lensAttributions: typeof lensChartsModule.lensAttributions;
   lens: typeof lensModule;
@@ -135,6 +138,8 @@ declare namespace Page {
     columns: TableColumn[];
     /** Which input each pixel is, where the inputs are an image. */
     image?: ImageOfInputs | null;
+    /** What the page answers in a table's units; null where the rows are of no table. */
+    answer?: TableAnswer | null;
     lens: Lens | null;
     /** Without a sample the page keeps the one that it shows. */
     start: { state: number; sample?: number; selected: Selection | null };
@@ -309,7 +314,68 @@ declare namespace Page {
     name: string;
     kind: string;
     inputs: number[];
-    cells: (string | number | boolean | null)[];
+    cells: Cell[];
+  }
+
+  /** A cell of a table; null where it is missing. */
+  type Cell = string | number | boolean | null;
+
+  // -- the answer -------------------------------------------------------------------------
+
+  /** Written by explain/page/answer.py; lists are by rows of the page. */
+  interface TableAnswer {
+    /** The name of the target. */
+    target: string;
+    /** From a standardised output to the target: scale · a + shift; null of classes. */
+    scale: number | null;
+    shift: number | null;
+    classes: string[];
+    /** The target of each row. */
+    cells: JsonNumber[];
+    /** How many rows of the table have a larger loss. */
+    larger: number[];
+    /** The root mean square of the errors of a number; null of classes. */
+    typical: JsonNumber | null;
+    /** In which part of the training each row was; null where that is not known. */
+    parts: string[] | null;
+    /** What such a part says about a row. */
+    part_words: Record<string, string>;
+    /** Cells that may be tried, for each column, and the inputs that they become. */
+    tried: { cells: Cell[][]; inputs: ArrayData } | null;
+    /** What the portfolio predicts that the network is of. */
+    portfolio: {
+      networks: number;
+      predicted: JsonNumber[];
+      probabilities: number[] | null;
+    } | null;
+    /** What that portfolio says about one row. */
+    whole: {
+      sample: number;
+      predicted: JsonNumber;
+      value: JsonNumber;
+      start: JsonNumber;
+      columns: { name: string; cell: Cell; part: JsonNumber }[];
+    } | null;
+  }
+
+  /** A prediction: `value` is the number, or the probability of the predicted class number `of`. */
+  interface Predicted {
+    isNumber: boolean;
+    of: number;
+    unit: { output: number; scale: number; shift: number };
+    value: number;
+    predicted: number | string;
+    actual: number | string;
+  }
+  interface ColumnPart {
+    name: string;
+    cell: Cell;
+    part: number;
+  }
+  interface CellChange {
+    name: string;
+    cell: Cell;
+    values: { cell: Cell; value: number }[];
   }
 
   // -- the lens ---------------------------------------------------------------------------

@@ -21,7 +21,16 @@ from deltarule.explain.page import (
     payload_of,
     write_page,
 )
-from deltarule.explain.page.page import FONT, SCRIPTS, STYLES, TOOLS, TOUR_SCRIPTS, TOUR_STYLE
+from deltarule.explain.page.page import (
+    ANSWER_SCRIPTS,
+    ANSWER_STYLE,
+    FONT,
+    SCRIPTS,
+    STYLES,
+    TOOLS,
+    TOUR_SCRIPTS,
+    TOUR_STYLE,
+)
 from deltarule.explain.subject import InputColumn, StepTaken, Subject
 from deltarule.maths import Network, backprop
 
@@ -221,7 +230,7 @@ def test_a_folder_that_is_missing_is_said(tmp_path):
 
 def test_every_asset_is_used_and_short_enough_to_read():
     named = {*STYLES, *SCRIPTS, FONT, "main.js", "page.html", TOOLS, "GUST-FONT-LICENSE.txt"}
-    named |= {*TOUR_SCRIPTS, TOUR_STYLE}
+    named |= {*ANSWER_SCRIPTS, ANSWER_STYLE, *TOUR_SCRIPTS, TOUR_STYLE}
     assert {path.name for path in ASSETS.iterdir()} == named
     lengths = {
         path.name: len(path.read_text(encoding="utf-8").splitlines())

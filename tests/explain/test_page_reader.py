@@ -245,10 +245,10 @@ def test_scripts_are_scripts():
 
     from tests.explain.test_page_payload import ASSETS
 
-    from deltarule.explain.page.page import SCRIPTS, TOUR_SCRIPTS
+    from deltarule.explain.page.page import ANSWER_SCRIPTS, SCRIPTS, TOUR_SCRIPTS
 
     node = shutil.which("node")
     if node is None:
         pytest.skip("there is no node on the PATH")
-    for name in (*SCRIPTS, *TOUR_SCRIPTS, "main.js"):
+    for name in (*SCRIPTS, *ANSWER_SCRIPTS, *TOUR_SCRIPTS, "main.js"):
         subprocess.run([node, "--check", str(ASSETS / name)], check=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 from deltarule.explain import Explanation
 from deltarule.explain.row_answer import RowAnswer
-from deltarule.tabular import RecordedTable
+from deltarule.tabular import PortfolioModel, RecordedTable
 from deltarule.training import Recording, ReplayedStep
 
 __all__ = ["Explained", "Question"]
@@ -56,5 +56,7 @@ class Explained:
     recorded: RecordedTable | None = None
     answer: RowAnswer | None = None
     """What the model says about the row, where that is wanted and already known."""
+    portfolio: PortfolioModel | None = None
+    """The portfolio that the network is of, if it is of one."""
     part: str | None = None
     """The part of the training that the row was in; None if that is said elsewhere."""

@@ -6,26 +6,13 @@ import textwrap
 
 from deltarule.cli.explain_question import Question
 from deltarule.cli.output import shell_word
-from deltarule.errors import DataError
 from deltarule.explain.row_answer import RowAnswer
 from deltarule.explain.row_text import LISTED
+from deltarule.explain.training_parts import PART_WORDS, training_parts
 from deltarule.tables import TypedColumns
-from deltarule.tabular import PortfolioModel, TableModel, TableSettings
-from deltarule.tabular.splitting import table_parts
+from deltarule.tabular import TableModel
 
 __all__ = ["command_of", "next_of_row", "part_of_training", "wants_answer_only"]
-
-_PARTS = {
-    "train": "It is one of the rows that the model learned from: that it is predicted well, or "
-    "badly, says little about new rows.",
-    "valid": "It is a validation row: the training stopped by such rows, and did not learn from "
-    "them.",
-    "test": "It is a test row, which the training did not see.",
-    "seen": "The table is the one the model was made from, and most of its rows are those it "
-    "learned from.",
-    "": "The table is not, cell by cell, the one the model was made from, so whether the row was "
-    "learned from is not known.",
-}
 
 
 def wants_answer_only(question: Question) -> bool:
@@ -41,23 +28,7 @@ def part_of_training(model: TableModel, typed: TypedColumns, sample: int) -> str
     It is ``"train"``, ``"valid"`` or ``"test"``, ``"seen"`` if only the table is known to be that
     of the training, and ``""`` if it is another.
     """
-    if typed.target is None or not model.trained_on(typed):
-        return ""
-    given = dict(model.settings)
-    if isinstance(model, PortfolioModel):
-        given["valid"] = 0.0
-    if not {"test", "valid", "seed"} <= set(given):
-        return "seen"
-    settings = TableSettings(test=given["test"], valid=given["valid"], seed=given["seed"])
-    try:
-        parts = table_parts(model.schema, typed, settings)
-    except DataError:
-        return "seen"
-    sizes = {name: len(rows) for name, rows in parts.items()}
-    known = {name: model.report["rows"].get(name) for name in sizes}
-    if sizes != known:
-        return "seen"
-    return next(name for name, rows in parts.items() if (rows == sample).any())
+    return training_parts(model, typed)[sample]
 
 
 def command_of(question: Question) -> str:
@@ -82,7 +53,7 @@ def next_of_row(row: RowAnswer, question: Question, part: str | None) -> list[st
     if any(each.cell is None for each in row.columns[:3]):
         hints.append("A cell that matters is missing, and another value stands in for it.")
     if part is not None and row.loss is not None:
-        hints.append(_PARTS[part])
+        hints.append(PART_WORDS[part])
     listed = question.shown.get("terms", LISTED)
     if len(row.columns) > listed:
         commands.append((f"{start} --terms {len(row.columns)}", "all columns"))

@@ -121,6 +121,8 @@ def write_page_of(
         history=history,
         start=start,
         image=image,
+        portfolio=explained.portfolio,
+        answer=explained.answer,
         title=explained.title,
         progress=show,
     )

@@ -284,7 +284,8 @@ def _explain_model(question: Question, show: Any) -> Explained:
     if len(typed) < n_rows:
         explanation = Explanation(dataclasses.replace(explanation.subject, part_of=n_rows))
     given = (f"{what}{label}{when}", facts, tuple(notes), None, recording, recorded)
-    return Explained(explanation, sample, *given, answer=answer, part=part)
+    whole_model = stored if isinstance(stored, PortfolioModel) else None
+    return Explained(explanation, sample, *given, answer=answer, part=part, portfolio=whole_model)
 
 
 def _widest(model: TableModel) -> int:

@@ -15,9 +15,9 @@ import numpy as np
 from deltarule.explain.columns import table_cell
 from deltarule.tables import TextColumn, TypedColumns
 from deltarule.tables.schema import Column
-from deltarule.tabular import TableModel
+from deltarule.tabular import NetworkModel, TableModel
 
-__all__ = ["CellChange", "cell_changes"]
+__all__ = ["CellChange", "cell_changes", "encoded_cells"]
 
 # Shares of a column's known cells below the values that are tried; where there are fewer cells, the
 # range of the training rows is divided instead.
@@ -101,12 +101,54 @@ def cell_changes(
     return tuple(sorted(found, key=lambda change: -change.largest(own)))
 
 
-def _others(column: Column, cells: Any, sample: int) -> list[Any]:
-    """Return the cells that are tried in place of the row's."""
+def encoded_cells(
+    model: NetworkModel, typed: TypedColumns
+) -> tuple[list[tuple[Any, ...]], np.ndarray]:
+    """Return cells that may stand in any row, column by column, and the inputs they become.
+
+    With them the network itself tells what it would predict for any row if one cell were another.
+
+    Parameters
+    ----------
+    model : NetworkModel
+        Each of its inputs is of one column.
+    typed : TypedColumns
+        Rows of a table.
+
+    Returns
+    -------
+    cells : list of tuple
+        For each column that has inputs, in their order, the cells that :func:`cell_changes` tries,
+        those that some rows have included: up to five numbers, or seven levels.
+    inputs : array of shape (M, n_0)
+        Row m has the inputs that the cells number m of all columns become.
+    """
+    names = [code.name for code in model.encoder.column_encoders]
+    tried = [_others(model.schema[name], typed.columns[name], None) for name in names]
+    most = max((len(cells) for cells in tried), default=0)
+    rows = typed.take(np.zeros(most, dtype=np.intp))
+    columns = dict(rows.columns)
+    for name, cells in zip(names, tried, strict=True):
+        if cells:
+            padded = [*cells, *cells[-1:] * (most - len(cells))]
+            columns[name] = _with(columns[name], 0, padded)
+    inputs = model.encoder.transform(
+        dataclasses.replace(rows, columns=columns), dtype=model.model.net.dtype
+    )
+    kinds = [model.schema[name].kind for name in names]
+    found = [
+        tuple(table_cell(cell, kind) for cell in cells)
+        for cells, kind in zip(tried, kinds, strict=True)
+    ]
+    return found, inputs
+
+
+def _others(column: Column, cells: Any, sample: int | None) -> list[Any]:
+    """Return the cells that are tried in place of the row's; of all rows if ``sample`` is None."""
     if isinstance(cells, TextColumn):
-        own = cells[sample]
+        own = None if sample is None else cells[sample]
         levels = [level for level, count in column.levels if level != own and count > 1]
-        return levels[:_MOST_LEVELS]
+        return levels[: _MOST_LEVELS + (sample is None)]
     values = np.asarray(cells, dtype=np.float64)
     known = values[np.isfinite(values)]
     if len(known) >= _ENOUGH_CELLS:
@@ -117,7 +159,7 @@ def _others(column: Column, cells: Any, sample: int) -> list[Any]:
         tried = np.linspace(column.minimum, column.maximum, len(_SHARES))
         if float(column.minimum).is_integer() and float(column.maximum).is_integer():
             tried = np.unique(np.round(tried))
-    return [float(each) for each in tried if each != values[sample]]
+    return [float(each) for each in tried if sample is None or each != values[sample]]
 
 
 def _with(cells: Any, at: int, others: Sequence[Any]) -> Any:

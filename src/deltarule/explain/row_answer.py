@@ -23,6 +23,7 @@ from deltarule.explain.explanation import Explanation
 from deltarule.explain.number_format import json_number
 from deltarule.explain.portfolio_parts import portfolio_parts
 from deltarule.explain.row_text import row_text
+from deltarule.explain.subject import Subject
 from deltarule.explain.subject_builders import subject_of
 from deltarule.explain.words import record_words
 from deltarule.tables import TextColumn, TypedColumns
@@ -31,7 +32,7 @@ from deltarule.tabular.network_fit import true_values
 from deltarule.tabular.network_targets import decode_outputs
 from deltarule.tabular.scores import row_losses
 
-__all__ = ["ColumnPart", "RowAnswer", "model_answer", "row_answer"]
+__all__ = ["ColumnPart", "RowAnswer", "model_answer", "row_answer", "typical_error"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -235,9 +236,7 @@ def row_answer(
         best, sign, scale, shift = 0, 1.0, float(code.std), float(code.mean)
         predicted: Any = float(decoded)
         actual = float(actual)
-        truth = np.array(target.cells, dtype=np.float64)
-        gaps = decode_outputs(net, code, subject.forward.A[-1]) - truth
-        typical = _root_mean_square(gaps, w)
+        typical = typical_error(subject)
     else:
         k = int(np.argmax(decoded))
         predicted, actual = str(code.classes[k]), str(actual)
@@ -326,6 +325,19 @@ def _sorted_parts(parts: dict[str, tuple[Any, Any]]) -> tuple[ColumnPart, ...]:
     """Return the parts of the columns, given with their cells, the largest first."""
     found = [ColumnPart(name, cell, float(part)) for name, (cell, part) in parts.items()]
     return tuple(sorted(found, key=lambda each: -abs(each.part)))
+
+
+def typical_error(subject: Subject) -> float | None:
+    """The root of the weighted mean square of the rows' errors, in the unit of the target.
+
+    It is None where the target is no number, or no row has weight.
+    """
+    target = subject.target
+    if target is None or target.code.task != "regression":
+        return None
+    truth = np.array(target.cells, dtype=np.float64)
+    gaps = decode_outputs(subject.net, target.code, subject.forward.A[-1]) - truth
+    return _root_mean_square(gaps, subject.w)
 
 
 def _root_mean_square(gaps: np.ndarray, w: np.ndarray) -> float | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -25,12 +25,15 @@ from deltarule.optimizers import Rule
 
 if TYPE_CHECKING:
     from deltarule.explain.columns import EncodedTarget
+    from deltarule.tables import TypedColumns
+    from deltarule.tabular import NetworkModel
 
 __all__ = [
     "InputColumn",
     "Names",
     "StepTaken",
     "Subject",
+    "TableRows",
     "TrainingRows",
     "slots_of",
 ]
@@ -156,6 +159,13 @@ class TrainingRows:
     w: np.ndarray
 
 
+class TableRows(NamedTuple):
+    """The network of a table, and typed rows of it."""
+
+    model: NetworkModel
+    typed: TypedColumns
+
+
 @dataclasses.dataclass(frozen=True)
 class Subject:
     """A network at one θ with rows and targets: what is explained.
@@ -191,6 +201,8 @@ class Subject:
         if these are all.
     training_rows : TrainingRows or None
         If these are a mini-batch: the training rows.
+    table : TableRows or None
+        The model of a table and the rows of it, where they come from one.
     """
 
     net: Network
@@ -211,6 +223,7 @@ class Subject:
     target: EncodedTarget | None = None
     part_of: int | None = None
     training_rows: TrainingRows | None = None
+    table: TableRows | None = None
 
     @classmethod
     def of_arrays(

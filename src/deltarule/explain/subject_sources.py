@@ -10,7 +10,14 @@ import numpy as np
 from deltarule.engines import EngineSettings, ReferenceEngine
 from deltarule.errors import InputError
 from deltarule.explain.columns import EncodedColumn, encoded_columns, encoded_target
-from deltarule.explain.subject import Names, StepTaken, Subject, TrainingRows, slots_of
+from deltarule.explain.subject import (
+    Names,
+    StepTaken,
+    Subject,
+    TableRows,
+    TrainingRows,
+    slots_of,
+)
 from deltarule.maths import Network
 from deltarule.optimizers import RULES, Rule
 from deltarule.tables import Table, TypedColumns, apply_schema
@@ -119,6 +126,7 @@ def of_table(model: NetworkModel, table: Any, sample_weight: Any) -> ModelSubjec
         left_out=tuple(name for name, _ in model.schema.dropped),
         classes=model.classes,
         target=encoded_target(model, typed),
+        table=TableRows(model, typed),
     )
     settings = model.settings
     step = None
@@ -169,7 +177,7 @@ def of_step(step: Any) -> Subject:
     columns: tuple[EncodedColumn, ...] = ()
     classes: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
-    target = None
+    target = source = None
     table = getattr(step, "table", None)
     if table is not None:
         outputs = output_names(table.classes, exact, names.outputs)
@@ -179,6 +187,7 @@ def of_step(step: Any) -> Subject:
             columns = encoded_columns(table, step.typed, step.net.dtype)
             left_out = tuple(name for name, _ in table.schema.dropped)
             target = encoded_target(table, step.typed, step.net.dtype)
+            source = TableRows(table, step.typed)
     part_of, training_rows = _training_of(step, len(X))
     return Subject(
         net=exact,
@@ -199,6 +208,7 @@ def of_step(step: Any) -> Subject:
         target=target,
         part_of=part_of,
         training_rows=training_rows,
+        table=source,
     )
 
 

@@ -49,7 +49,9 @@ SCRIPTS = (
     "flow.js", "drawing.js", "sweep.js", "heat.js", "plots.js", "curve.js", "dials.js",
     "whatif.js", "attributions.js", "lenscharts.js", "lens.js", "shell.js",
 )  # fmt: skip
-# The guided tour, which only the explain page has.
+# The answer on a row of a table and the guided tour, which only the explain page has.
+ANSWER_SCRIPTS = ("answer.js", "answerparts.js", "answercard.js")
+ANSWER_STYLE = "answer.css"
 TOUR_SCRIPTS = ("tourparts.js", "tourquestion.js", "tourchapters.js", "tourtraining.js", "tour.js")
 TOUR_STYLE = "tour.css"
 LAST = "main.js"
@@ -105,11 +107,11 @@ def page_html(payload: Mapping[str, Any], formulas: str) -> str:
     ``payload`` is of :func:`~deltarule.explain.page.payload_of`, and ``formulas`` of
     :func:`~deltarule.explain.page.formulas_script`.
     """
-    tour = [*map(script_asset, TOUR_SCRIPTS), example_formulas()]
-    scripts = "\n".join([script_text(), formulas, *tour, script_asset(LAST)])
+    own = [*map(script_asset, (*ANSWER_SCRIPTS, *TOUR_SCRIPTS)), example_formulas()]
+    scripts = "\n".join([script_text(), formulas, *own, script_asset(LAST)])
     parts = {
         "<!--TITLE-->": html.escape(str(payload["title"])),
-        "/*CSS*/": "\n".join([style_text(), asset(TOUR_STYLE)]),
+        "/*CSS*/": "\n".join([style_text((*STYLES[:-1], ANSWER_STYLE, TOUR_STYLE, STYLES[-1]))]),
         "<!--TOOLS-->": asset(TOOLS),
         "<!--PAYLOAD-->": "\n".join(
             [data_element("payload", payload), data_element("example", example_payload())]
@@ -228,7 +230,7 @@ def write_page(
         Called with a short message for each part of the work. By default messages go to standard
         error after a second, if it is a terminal.
     **options
-        ``title``, ``history``, ``start`` and ``image`` of
+        ``title``, ``history``, ``start``, ``image``, ``portfolio`` and ``answer`` of
         :func:`~deltarule.explain.page.payload_of`.
 
     Returns

@@ -12,6 +12,7 @@ import numpy as np
 from deltarule.errors import InputError
 from deltarule.explain.fast_passes import iter_gradients
 from deltarule.explain.laws import laws_for_page
+from deltarule.explain.page.answer import table_answer
 from deltarule.explain.page.formulas import formulas_mathml
 from deltarule.explain.page.images import image_of
 from deltarule.explain.page.states import (
@@ -59,6 +60,8 @@ def payload_of(
     lens: Any = None,
     start: Mapping[str, Any] | None = None,
     image: Any = None,
+    portfolio: Any = None,
+    answer: Any = None,
 ) -> dict[str, Any]:
     """Everything that the page shows, as a dictionary for JSON.
 
@@ -77,6 +80,10 @@ def payload_of(
     image : (int, int), optional
         The rows and columns of pixels, if the inputs are those of an image; see
         :func:`~deltarule.explain.page.images.image_of`.
+    portfolio : PortfolioModel, optional
+        That the network is one of, if it is: the page says what all of them predict.
+    answer : RowAnswer, optional
+        What the portfolio says about the row ``start["sample"]``.
 
     Returns
     -------
@@ -151,6 +158,9 @@ def payload_of(
             for column in subject.columns
         ],
         "image": picture,
+        "answer": table_answer(
+            subject, rows, portfolio=portfolio, answer=answer, sample=start.get("sample")
+        ),
         "lens": None if lens is None else lens.to_dict(),
         "start": {
             "state": 0,

@@ -232,11 +232,12 @@ const lensChartsModule = (function () {
    * Bars of named numbers, the largest first; those not listed are one bar, so that they add up.
    *
    * @typedef {{ name: string, value: number }} Bar
-   * @param {Bar[]} items @param {"signed" | "sizes"} kind
+   * @param {Bar[]} items @param {"signed" | "sizes"} kind @param {{ scale: number, words: string }} unit
    */
-  function bars(items, kind) {
+  function bars(items, kind, { scale, words }) {
     const { el } = DR.dom;
-    const sorted = [...items].sort((a, b) => Math.abs(b.value) - Math.abs(a.value));
+    const scaled = items.map((each) => ({ ...each, value: scale * each.value }));
+    const sorted = scaled.sort((a, b) => Math.abs(b.value) - Math.abs(a.value));
     const listed = sorted.slice(0, BARS),
       rest = sorted.slice(BARS);
     if (rest.length && kind === "signed") {
@@ -265,6 +266,7 @@ const lensChartsModule = (function () {
     return el(
       "table",
       { class: `lens-table lens-attributions ${kind}` },
+      words ? el("caption", { text: words }) : null,
       el("tbody", {}, ...listed.map(row)),
     );
   }
@@ -300,6 +302,20 @@ const lensChartsModule = (function () {
   }
 
   /**
+   * From a part of an output to the table's unit, with words for it; the loss, and the outputs of a
+   * network without a table, stay as they are.
+   *
+   * @param {Page.Store} store @param {"loss" | number} of
+   */
+  function unitOf({ payload }, of) {
+    const answer = of === "loss" ? null : payload.answer;
+    if (!answer) return { scale: 1, shift: 0, words: "" };
+    if (answer.scale !== null)
+      return { scale: answer.scale, shift: answer.shift ?? 0, words: `in the unit of ${answer.target}` };
+    return { scale: 100, shift: 0, words: "in percent of the probability" };
+  }
+
+  /**
    * What was attributed, from which baseline, and with which error.
    *
    * @param {Page.Store} store @param {Page.Attribution} found @param {Page.AttributionOptions} options
@@ -307,11 +323,13 @@ const lensChartsModule = (function () {
   function account(store, found, options) {
     const { payload } = store;
     const name = found.of === "loss" ? "the loss" : outputNames(payload)[found.of];
-    const minus = found.before < 0 ? `(${DR.number(found.before)})` : DR.number(found.before);
+    const { scale, shift, words } = unitOf(store, found.of);
+    const [value, before] = [found.value, found.before].map((x) => scale * x + shift);
+    const minus = before < 0 ? `(${DR.number(before)})` : DR.number(before);
     const error = DR.dom.el("span", {
       "data-attribute": "error",
-      "data-value": String(found.error),
-      text: DR.number(found.error),
+      "data-value": String(scale * found.error),
+      text: DR.number(scale * found.error),
     });
     let rest = ".";
     if (found.method === "integrated") rest += ` ${DR.text.count(found.points)} passes.`;
@@ -319,8 +337,8 @@ const lensChartsModule = (function () {
     if (found.method !== options.method)
       rest += " The network is too large to integrate here: this is gradient × input.";
     return [
-      `Row ${payload.names.rows[store.state.sample]}, f is ${name}: f(x) − f(x′) = ${DR.number(found.value)} − ${minus} = ` +
-        `${DR.number(found.value - found.before)}. Completeness error, what the bars add to more than that: `,
+      `Row ${payload.names.rows[store.state.sample]}, f is ${name}${words && ` ${words}`}: f(x) − f(x′) = ${DR.number(value)} − ${minus} = ` +
+        `${DR.number(value - before)}. Completeness error, what the bars add to more than that: `,
       error,
       rest,
     ];
@@ -376,7 +394,7 @@ const lensChartsModule = (function () {
       ),
       words,
       place,
-      lens?.attributions ? meanBars(lens.attributions, lens.rows) : null,
+      lens?.attributions ? meanBars(lens.attributions, lens.rows, unitOf(store, 0)) : null,
     );
     let cancel = () => {};
     const show = () => {
@@ -387,7 +405,8 @@ const lensChartsModule = (function () {
       cancel = DR.attributeLater(store.seen(), asked, (found) => {
         const image = DR.images.of(store);
         const picture = image && DR.images.attributions(store, image, found.values);
-        place.replaceChildren(bars(byColumn(store.payload, found.values), "signed"));
+        const items = byColumn(store.payload, found.values);
+        place.replaceChildren(bars(items, "signed", unitOf(store, found.of)));
         if (picture) place.prepend(picture);
         const { changed } = store.seen();
         words.replaceChildren(
@@ -400,8 +419,8 @@ const lensChartsModule = (function () {
     return Object.assign(box, { slow: true, show });
   };
 
-  /** @param {Page.MeanAttributions} found @param {number} all */
-  function meanBars(found, all) {
+  /** @param {Page.MeanAttributions} found @param {number} all @param {{ scale: number, words: string }} unit */
+  function meanBars(found, all, unit) {
     const { el } = DR.dom;
     const of = [...new Set(found.of)];
     const some = found.rows.length < all ? ` of ${DR.text.count(all)}` : "";
@@ -415,7 +434,7 @@ const lensChartsModule = (function () {
       {},
       el("h4", { text: "For the table" }),
       el("p", { class: "note", text: words }),
-      DR.lens.scroll("Mean attributions over the rows", "", bars(means, "sizes")),
+      DR.lens.scroll("Mean attributions over the rows", "", bars(means, "sizes", unit)),
     );
   }
 

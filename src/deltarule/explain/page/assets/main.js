@@ -80,6 +80,7 @@
       ["The drawing", () => DR.drawing.mount(at("drawing"), store)],
       ["The derivation", () => DR.panel.mount(at("panel"), store)],
       ["The place of the derivation", () => DR.dock.mount(at("derivation"), store)],
+      ["The answer", () => DR.answerCard.mount(at("answer"), store)],
       ["The field to go by", () => DR.goto.mount(at("goto"), store)],
       ["The sweeps", () => DR.sweep.mount(at("sweep"), store)],
       ["What if", () => DR.whatif.mount(at("whatif"), store)],

@@ -1,0 +1,112 @@
+"""What the page needs to answer in a table's units: what a row's prediction is, and why.
+
+The page computes predictions, their parts by column and the predictions with other cells itself,
+for any of its rows and any state of training. From here it has the unit of the target, the cells,
+what other cells become as inputs, and what only the library knows: the errors of all rows, the
+parts of the training, and the answer of a whole portfolio.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from deltarule.explain.cell_changes import encoded_cells
+from deltarule.explain.number_format import json_number
+from deltarule.explain.page.states import packed
+from deltarule.explain.row_answer import RowAnswer, typical_error
+from deltarule.explain.subject import Subject
+from deltarule.explain.training_parts import PART_WORDS, training_parts
+
+if TYPE_CHECKING:
+    from deltarule.tabular import PortfolioModel
+
+__all__ = ["table_answer"]
+
+# Inputs of other cells that take more numbers are left out of the page.
+_MOST_NUMBERS = 30_000
+
+
+def table_answer(
+    subject: Subject,
+    rows: Sequence[int],
+    *,
+    portfolio: PortfolioModel | None = None,
+    answer: RowAnswer | None = None,
+    sample: int | None = None,
+) -> dict[str, Any] | None:
+    """Return the part of a page's payload that its answer is made of; None without a table.
+
+    Parameters
+    ----------
+    subject : Subject
+    rows : sequence of int
+        The rows of the subject that the page has.
+    portfolio : PortfolioModel, optional
+        That the network is of: what it predicts for each row stands in the page.
+    answer : RowAnswer, optional
+        What the portfolio says about one row, which stands in the page as it is.
+    sample : int, optional
+        The number of that row in the subject.
+    """
+    target, table = subject.target, subject.table
+    if target is None:
+        return None
+    code = target.code
+    is_number = code.task == "regression"
+    losses = subject.per_sample.loss
+    order = np.sort(losses)
+    larger = len(losses) - np.searchsorted(order, losses[list(rows)], side="right")
+    found: dict[str, Any] = {
+        "target": target.name,
+        "scale": float(code.std) if is_number else None,
+        "shift": float(code.mean) if is_number else None,
+        "classes": list(map(str, code.classes)),
+        "cells": [
+            json_number(target.cells[i]) if is_number else str(target.cells[i]) for i in rows
+        ],
+        # Of the rows of the table, at the parameters that are explained.
+        "larger": larger.tolist(),
+        "typical": _json(typical_error(subject)),
+        "parts": None,
+        "part_words": {},
+        "tried": None,
+        "portfolio": None,
+        "whole": None,
+    }
+    if table is None:
+        return found
+    typed = table.typed
+    if table.model.trained_on(typed):
+        parts = training_parts(table.model, typed)
+        found["parts"] = [parts[i] for i in rows]
+        found["part_words"] = {part: PART_WORDS[part] for part in sorted(set(found["parts"]))}
+    if table.model.encoder.of_all is None:
+        cells, inputs = encoded_cells(table.model, typed)
+        if inputs.size <= _MOST_NUMBERS:
+            found["tried"] = {"cells": [list(each) for each in cells], "inputs": packed(inputs)}
+    if portfolio is not None:
+        found["portfolio"] = _of_portfolio(portfolio, typed.take(list(rows)))
+        if answer is not None and sample is not None and answer.networks > 1:
+            found["whole"] = {"sample": list(rows).index(sample), **answer.to_dict()}
+    return found
+
+
+def _of_portfolio(portfolio: PortfolioModel, typed: Any) -> dict[str, Any]:
+    """What all networks of a portfolio together predict for some rows."""
+    outputs = portfolio.outputs(typed)
+    networks = sum(len(member.models) for member in portfolio.members())
+    if not portfolio.classes:
+        return {"networks": networks, "predicted": outputs.tolist(), "probabilities": None}
+    best = outputs.argmax(axis=1)
+    return {
+        "networks": networks,
+        "predicted": [str(portfolio.classes[k]) for k in best],
+        "probabilities": outputs.max(axis=1).tolist(),
+    }
+
+
+def _json(value: float | None) -> Any:
+    return None if value is None else json_number(value)

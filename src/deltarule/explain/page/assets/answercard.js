@@ -1,0 +1,226 @@
+// @ts-check
+// The card with the answer on a row of a table (answer.js). On a wide screen it has the place of the
+// derivation while nothing is selected; on a narrow one it stands above the drawing.
+"use strict";
+
+const answerCardModule = (function () {
+  const { el } = DR.dom;
+  const { predict, partsOf, changesOf, short } = DR.answer;
+  const { SHEET, number, labelled, percent, headline, unitWords, bars, others, errorWords } = DR.answerParts;
+  const FEW = 20; // one row in so many has "one of the largest" losses
+  const root = document.documentElement;
+  /** What to look at first and next. @param {Page.Store} store @param {Page.ColumnPart[]} parts */
+  function next(store, parts) {
+    const { answer, reference, columns } = store.payload;
+    const i = store.state.sample;
+    const known = answer && !store.changed && store.state.state === reference.state;
+    const hints = [];
+    const { of } = store.rows;
+    if (known && of > 1 && answer.larger[i] < Math.max(1, Math.floor(of / FEW)))
+      hints.push("Its loss is among the largest: check its cells and its target first.");
+    if (parts.slice(0, 3).some(({ cell }) => cell === null))
+      hints.push("A cell that matters is missing, and another value stands in for it.");
+    const part = answer?.parts && answer.part_words[answer.parts[i]];
+    if (part) hints.push(part);
+    /** @param {string} text @param {() => unknown} onclick */
+    const button = (text, onclick) => el("button", { type: "button", class: "link", text, onclick });
+    const column = parts.length ? columns.find(({ name }) => name === parts[0].name) : undefined;
+    const first = column?.inputs[0];
+    /** @param {Page.Selection} selected */
+    const go = (selected) => () => store.set({ selected, mode: "sample" });
+    return [
+      ...hints.map((text) => el("p", { class: "note", text })),
+      el(
+        "div",
+        { class: "answer-next" },
+        column && first !== undefined
+          ? button(
+              `How ${DR.dom.cut(column.name, 24)} enters the loss`,
+              go({ kind: "node", layer: 0, j: first }),
+            )
+          : null,
+        button("The loss, number by number", go({ kind: "cost" })),
+        button("What if: change a number", () => {
+          if (first !== undefined) go({ kind: "node", layer: 0, j: first })();
+          document.getElementById("h-whatif")?.scrollIntoView({ block: "center" });
+        }),
+      ),
+    ];
+  }
+
+  /** What the whole portfolio says, where the network is one of many. @param {Page.Store} store */
+  function ofPortfolio(store) {
+    const answer = /** @type {Page.TableAnswer} */ (store.payload.answer);
+    const { portfolio, whole } = answer;
+    if (!portfolio) return null;
+    const i = store.state.sample;
+    const predicted = portfolio.predicted[i];
+    const share = portfolio.probabilities?.[i];
+    const says =
+      typeof predicted === "number"
+        ? number("portfolio", predicted, short(predicted))
+        : el(
+            "span",
+            {},
+            labelled(predicted),
+            " ",
+            number("portfolio", share ?? 0, percent(share ?? 0), " %"),
+          );
+    const box = el(
+      "div",
+      { class: "limit answer-portfolio" },
+      el(
+        "p",
+        {},
+        `The portfolio of ${portfolio.networks} networks predicts `,
+        says,
+        ". The network in the drawing is one of them; below is what it alone says.",
+      ),
+    );
+    if (whole && whole.sample === i) {
+      const scale = typeof whole.predicted === "number" ? 1 : 100;
+      const parts = whole.columns.map(({ name, cell, part }) => ({ name, cell, part: Number(part) }));
+      const unit = unitWords(store, { isNumber: scale === 1, predicted: whole.predicted });
+      box.append(
+        el(
+          "details",
+          { "data-portfolio": "" },
+          el("summary", { text: `What made the portfolio predict this, ${unit}` }),
+          bars(parts, Number(whole.start), Number(whole.value), scale),
+        ),
+      );
+    }
+    return box;
+  }
+
+  /** @param {string} title @param {string} note @param {boolean} open @param {Page.Child[]} children */
+  const part = (title, note, open, ...children) =>
+    el(
+      "details",
+      { class: "answer-part", open },
+      el("summary", {}, el("h4", { text: title }), note ? el("span", { class: "note", text: note }) : null),
+      ...children,
+    );
+
+  /**
+   * Fills the card for the row that is shown; the parts of the columns follow, computed a few
+   * milliseconds at a time. Returns a function that cancels that.
+   *
+   * @param {HTMLElement} place @param {Page.Store} store @param {Record<string, boolean>} opened
+   */
+  function fill(place, store, opened) {
+    const found = predict(store);
+    const scale = found.isNumber ? 1 : 100;
+    const made = part("What made it so", unitWords(store, found), opened.made);
+    const changes = changesOf(store, found);
+    const changed = changes.length
+      ? part("Had one cell been another", "", opened.changed, ...others(changes, found.value, scale))
+      : null;
+    const after = el("div", { class: "answer-after" }, ...next(store, []));
+    const what = store.changed
+      ? el("p", { class: "limit", text: "It is of the network as “what if” has changed it." })
+      : null;
+    place.replaceChildren(
+      ...[
+        what,
+        ofPortfolio(store),
+        ...headline(store, found),
+        made,
+        changed,
+        errorWords(store, found),
+        after,
+      ].filter((each) => each !== null),
+    );
+    made.addEventListener("toggle", () => (opened.made = made.open));
+    changed?.addEventListener("toggle", () => (opened.changed = changed.open));
+    DR.dom.put(place, "aria-busy", true);
+    return DR.attributeLater(
+      store,
+      { of: found.unit.output, method: "integrated", baseline: "zeros" },
+      (result) => {
+        const parts = partsOf(store, found, result.values);
+        const start = found.unit.scale * result.before + found.unit.shift;
+        const short =
+          result.method === "gradient"
+            ? " The network is too large to integrate here: the parts are gradient × input."
+            : "";
+        made.append(
+          bars(parts, start, found.value, scale),
+          el("p", {
+            class: "note",
+            text:
+              "A part compares with the start, which is no real row. It does not say what another cell would " +
+              `change, and a model that predicts the same may have other parts.${short}`,
+          }),
+        );
+        after.replaceChildren(...next(store, parts));
+        DR.dom.put(place, "aria-busy", null);
+      },
+    );
+  }
+
+  /**
+   * Mounts the card; without a table there is none.
+   *
+   * @param {HTMLElement} card the section, which is empty and hidden @param {Page.Store} store
+   */
+  function mount(card, store) {
+    if (!store.payload.answer) return;
+    const place = el("div", { class: "answer" });
+    const panel = DR.dom.byId("derivation");
+    const head = /** @type {HTMLElement} */ (panel.querySelector(".head"));
+    const drawing = /** @type {HTMLElement} */ (document.querySelector(".place-drawing"));
+    const title = panel.querySelector("h2")?.textContent ?? "";
+    const opened = { made: true, changed: !SHEET.matches };
+    /** @param {Page.View} state */
+    const wanted = (state) => (state.selected || state.mode === "mean" ? "derivation" : "answer");
+    let last = /** @type {Page.Selection} */ ({ kind: "cost" });
+    const tabs = DR.dom.choice(
+      "Beside the drawing",
+      [
+        ["answer", "Answer"],
+        ["derivation", "Derivation"],
+      ],
+      (value) => store.set(value === "answer" ? { selected: null, mode: "sample" } : { selected: last }),
+    );
+    tabs.classList.add("panel-tabs");
+    head.prepend(tabs);
+    panel.classList.add("with-answer");
+    card.hidden = false;
+    card.append(place);
+
+    let cancel = () => {};
+    let stale = true;
+    const isSeen = () => SHEET.matches || root.dataset.shown === "answer";
+    function render() {
+      cancel();
+      if (!isSeen()) return;
+      stale = false;
+      cancel = fill(place, store.seen(), opened);
+    }
+    const settle = () => {
+      root.dataset.shown = wanted(store.state);
+      tabs.show(root.dataset.shown);
+      panel
+        .querySelector("h2")
+        ?.replaceChildren(root.dataset.shown === "answer" && !SHEET.matches ? "The answer" : title);
+      if (stale && isSeen()) render();
+    };
+    const arrange = () => {
+      if (SHEET.matches) drawing.before(card);
+      else panel.append(card);
+      settle();
+    };
+    arrange();
+    SHEET.addEventListener("change", arrange);
+    document.querySelector(".skip")?.addEventListener("click", () => store.set({ selected: last }));
+    store.subscribe((state, changed) => {
+      if (state.selected) last = state.selected;
+      if (["sample", "state", "nudge", "payload"].some((key) => changed.has(key))) stale = true;
+      settle();
+    });
+  }
+
+  return { mount };
+})();
+DR.answerCard = answerCardModule;

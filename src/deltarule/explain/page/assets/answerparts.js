@@ -1,0 +1,243 @@
+// @ts-check
+// The parts of the answer on a row of a table (answer.js) as elements: the prediction, bars for its
+// columns, predictions with other cells, the error.
+"use strict";
+
+const answerPartsModule = (function () {
+  const { el } = DR.dom;
+  const { probabilityOf, aligned, signed, short } = DR.answer;
+  const LISTED = { wide: 8, narrow: 5 }; // columns
+  /** As in dock.css. */
+  const SHEET = matchMedia("(max-width: 899px)");
+  const listed = () => (SHEET.matches ? LISTED.narrow : LISTED.wide);
+  const START = "the start: average numbers, no levels";
+
+  /**
+   * A number of the answer; `name` says which, for tests.
+   *
+   * @param {string} name @param {number} value @param {string} text @param {string} [unit]
+   */
+  const number = (name, value, text, unit = "") =>
+    el(
+      "span",
+      { class: "answer-number" },
+      el("span", { "data-answer": name, "data-value": String(value), text }),
+      unit,
+    );
+
+  /** @param {Page.Cell | undefined} cell */
+  function cellText(cell) {
+    if (cell === null || cell === undefined) return "missing";
+    return typeof cell === "number" ? short(cell) : DR.dom.apart(String(cell));
+  }
+
+  /** @param {string} label @param {Page.Child[]} children */
+  const fact = (label, ...children) => el("div", {}, el("dt", { text: label }), el("dd", {}, ...children));
+
+  /** A label of the table: a name, which may be long. @param {string | number} name */
+  const labelled = (name) => el("span", { class: "answer-label", text: DR.dom.apart(String(name)) });
+
+  /** @param {number} share */
+  const percent = (share) => aligned([100 * share], 3)[0];
+
+  /** The prediction, the table's cell, and how they compare. @param {Page.Store} store @param {Page.Predicted} found */
+  function headline(store, found) {
+    const { predicted, actual, value, isNumber } = found;
+    const answer = /** @type {Page.TableAnswer} */ (store.payload.answer);
+    const title = `${DR.dom.apart(answer.target)} of row ${DR.dom.apart(store.payload.names.rows[store.state.sample])}`;
+    const head = el("h3", { class: "answer-title", text: title });
+    if (isNumber) {
+      const gap = value - Number(actual);
+      const [own, table, size] = [value, Number(actual), Math.abs(gap)].map(short);
+      const verdict = gap
+        ? [number("gap", Math.abs(gap), size), ` too ${gap > 0 ? "high" : "low"}`]
+        : ["equal"];
+      return [
+        head,
+        el(
+          "dl",
+          { class: "answer-facts" },
+          fact("predicted", number("predicted", value, own)),
+          fact("in the table", number("actual", Number(actual), table)),
+          fact("so it is", ...verdict),
+        ),
+      ];
+    }
+    const right = predicted === actual;
+    const share = right ? null : probabilityOf(store, actual);
+    return [
+      head,
+      el(
+        "dl",
+        { class: "answer-facts" },
+        fact("predicted", labelled(predicted), " ", number("value", value, percent(value), " %")),
+        fact(
+          "in the table",
+          labelled(actual),
+          share === null ? "" : " ",
+          share === null ? "" : number("actual-probability", share, percent(share), " %"),
+        ),
+        fact(
+          "so it is",
+          el("span", { class: right ? "answer-right" : "answer-wrong", text: right ? "✓ right" : "✗ wrong" }),
+        ),
+      ),
+    ];
+  }
+
+  /** @param {Page.Store} store @param {Page.Predicted | { isNumber: boolean, predicted: string | number }} found */
+  const unitWords = (store, { isNumber, predicted }) =>
+    isNumber
+      ? `in the unit of ${DR.dom.apart(/** @type {Page.TableAnswer} */ (store.payload.answer).target)}`
+      : `in percentage points of the probability of ${DR.dom.apart(String(predicted))}`;
+
+  /**
+   * The start, the parts of the columns as bars, and the prediction that they add up to.
+   *
+   * @param {Page.ColumnPart[]} parts @param {number} start @param {number} value @param {number} scale 100 for percent
+   */
+  function bars(parts, start, value, scale) {
+    const shown = parts.slice(0, listed());
+    const rest = parts.slice(listed());
+    const others = rest.reduce((total, { part }) => total + part, 0);
+    const lines = [
+      ...shown.map(({ name, cell, part }) => ({ name, cell: cellText(cell), part })),
+      ...(rest.length
+        ? [{ name: `${rest.length} other column${rest.length > 1 ? "s" : ""}`, cell: "", part: others }]
+        : []),
+    ];
+    const texts = aligned(
+      [start, ...lines.map(({ part }) => part), value].map((x) => scale * x),
+      5,
+    );
+    const most = Math.max(...lines.map(({ part }) => Math.abs(part)), 0) || 1;
+    const rows = lines.map(({ name, cell, part }, at) => {
+      const width = (50 * Math.abs(part)) / most;
+      const style = `left: ${part < 0 ? 50 - width : 50}%; width: ${width}%`;
+      return el(
+        "tr",
+        {},
+        el(
+          "th",
+          { scope: "row" },
+          el("span", { text: DR.dom.apart(name) }),
+          " ",
+          el("span", { class: "answer-cell", text: cell }),
+        ),
+        el(
+          "td",
+          { class: "lens-way", "aria-hidden": "true" },
+          el("span", { class: part < 0 ? "negative" : "positive", style }),
+        ),
+        el("td", { class: "lens-number" }, number(`part ${name}`, scale * part, signed(texts[at + 1]))),
+      );
+    });
+    /** @param {string} name @param {string} words @param {number} x @param {string} text */
+    const end = (name, words, x, text) =>
+      el(
+        "tr",
+        { class: "answer-end" },
+        el("th", { scope: "row", colspan: 2, text: words }),
+        el("td", { class: "lens-number" }, number(name, scale * x, text)),
+      );
+    return el(
+      "table",
+      { class: "lens-table lens-attributions signed answer-parts" },
+      el(
+        "tbody",
+        {},
+        end("start", START, start, texts[0]),
+        ...rows,
+        end("total", "together, the prediction", value, texts[texts.length - 1]),
+      ),
+    );
+  }
+
+  /**
+   * What the prediction would be with other cells.
+   *
+   * @param {Page.CellChange[]} changes @param {number} value @param {number} scale
+   */
+  function others(changes, value, scale) {
+    const shown = changes.slice(0, listed());
+    const values = shown.flatMap((change) => change.values.map((each) => scale * each.value));
+    const [now, ...texts] = aligned([scale * value, ...values], 4);
+    const unit = scale === 100 ? " %" : "";
+    let at = 0;
+    const items = shown.map(({ name, cell, values: tried }) =>
+      el(
+        "div",
+        {},
+        el(
+          "dt",
+          {},
+          el("span", { text: DR.dom.apart(name) }),
+          el("span", { class: "answer-cell", text: ` now ${cellText(cell)}` }),
+        ),
+        el(
+          "dd",
+          {},
+          ...tried.map(({ cell: other, value: then }) =>
+            el(
+              "span",
+              { class: "answer-try" },
+              `${cellText(other)} → `,
+              number(`with ${name}=${other}`, scale * then, texts[at++], unit),
+            ),
+          ),
+        ),
+      ),
+    );
+    return [
+      el(
+        "p",
+        { class: "note" },
+        "And all else the same, in place of ",
+        number("now", scale * value, now, unit),
+        ":",
+      ),
+      el("dl", { class: "answer-changes" }, ...items),
+    ];
+  }
+
+  /** The error of the row among those of the table. @param {Page.Store} store @param {Page.Predicted} found */
+  function errorWords(store, found) {
+    const { answer, reference } = store.payload;
+    const loss = store.pass().loss;
+    const known = !store.changed && store.state.state === reference.state && answer;
+    const { of } = store.rows;
+    const larger = known ? known.larger[store.state.sample] : null;
+    const [mean, own] = [store.mean().cost, loss].map((x) => DR.dom.brief(x, 4));
+    const words =
+      larger === null || of < 2
+        ? [""]
+        : larger
+          ? [
+              " ",
+              number("larger", larger, DR.text.count(larger)),
+              ` of ${DR.text.count(of)} rows have a larger one.`,
+            ]
+          : [` No other of ${DR.text.count(of)} rows has a larger one.`];
+    const typical = known && known.typical !== null ? Number(known.typical) : null;
+    return el(
+      "p",
+      { class: "answer-loss" },
+      `Its loss (${store.net.loss_words}) is `,
+      number("loss", loss, own),
+      "; the mean over the rows is ",
+      number("mean_loss", store.mean().cost, mean),
+      `${store.mean().costOver}.`,
+      ...words,
+      ...(typical !== null && found.isNumber
+        ? [
+            " A typical error (root mean square) is ",
+            number("typical_error", typical, aligned([typical])[0]),
+            ".",
+          ]
+        : []),
+    );
+  }
+
+  return { SHEET, number, labelled, percent, headline, unitWords, bars, others, errorWords };
+})();
+DR.answerParts = answerPartsModule;

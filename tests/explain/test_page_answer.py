@@ -1,0 +1,285 @@
+"""The answer on a row of a table, as the page shows it, has the numbers of Python's answer."""
+
+import functools
+
+import numpy as np
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from tests.browser import Watched
+from tests.explain.page_reading import shown_number
+from tests.explain.pages import until
+from tests.tabular.small_portfolio import train_few_configurations
+
+from deltarule import explain
+from deltarule.explain.page import payload_of, write_page
+from deltarule.explain.row_answer import model_answer, row_answer
+from deltarule.maths import forward
+from deltarule.tables import apply_schema, infer_schema, read_table
+from deltarule.tabular import TableSettings, fit_table
+from deltarule.tabular.network_targets import decode_outputs
+
+ROWS = 90
+READ = """
+(root) => Object.fromEntries([...document.querySelectorAll(`${root} [data-answer]`)].map(
+  (node) => [node.dataset.answer, [node.dataset.value, node.textContent]]))
+"""
+
+
+def written(folder):
+    """A table of numbers with gaps, a date and a category with a hostile level; three targets."""
+    rng = np.random.default_rng(5)
+    lines = ["size,day,kind,price,sort,ok"]
+    kinds = ("<b>oak</b>", "elm & ash", "fir", "yew", "box", "bay", "fig", "nut")
+    for i in range(ROWS):
+        size, kind = rng.normal(40, 9), kinds[min(int(rng.exponential(2)), 7)]
+        price = 9000 + 310 * size - 900 * kinds.index(kind) + rng.normal(0, 400)
+        sort = ("low", "<i>mid</i>", "high")[int(np.digitize(price, (18000, 21000)))]
+        cell = "" if i % 11 == 3 else f"{size:.2f}"
+        day = f"2024-{1 + i % 12:02d}-{1 + i % 28:02d}"
+        lines.append(f"{cell},{day},{kind},{price:.0f},{sort},{'yes' if price > 20000 else 'no'}")
+    path = folder / "table.csv"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+@functools.cache
+def fitted(folder, target, one=True):
+    table = read_table(written(folder))
+    dropped = [name for name in ("price", "sort", "ok") if name != target]
+    schema = infer_schema(table, target, ignore=dropped)
+    settings = {"epochs": 6, "layers": (5,), "activation": "tanh"} if one else {}
+    model = fit_table(table, schema, TableSettings(seed=1, **settings))
+    return model, apply_schema(model.schema, table)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("answers")
+
+
+@pytest.fixture
+def opened(chromium, folder):
+    """Opens the page of an explanation; fails on errors and requests."""
+    context, _ = chromium
+    tabs = []
+
+    def open_page(explained, name, size=(1280, 720), **options):
+        path = folder / f"{name}.html"
+        if not path.exists():
+            write_page(explained, path, lens=None, **options)
+        watched = Watched(context, width=size[0], height=size[1])
+        watched.page.emulate_media(reduced_motion="reduce")
+        watched.page.goto(path.as_uri())
+        tabs.append(watched)
+        return watched.page
+
+    yield open_page
+    for tab in tabs:
+        assert tab.errors == []
+        assert tab.outside("file:") == []
+        tab.page.close()
+
+
+def violations(page):
+    """What axe objects to."""
+    return [
+        (each["id"], [node["html"] for node in each["nodes"]])
+        for each in Axe().run(page).response["violations"]
+    ]
+
+
+def read(page):
+    """The numbers of the card by name: exact, and as they are shown."""
+    page.locator(".answer[aria-busy]").wait_for(state="detached")
+    return {
+        name: (float(value), text) for name, (value, text) in page.evaluate(READ, "#answer").items()
+    }
+
+
+def expected_numbers(answer):
+    """Python's numbers under the names of the page."""
+    scale = 1.0 if answer.is_number else 100.0
+    found = {
+        "start": scale * answer.start,
+        "total": scale * answer.value,
+        "now": scale * answer.value,
+        "loss": answer.loss,
+        "mean_loss": answer.mean_loss,
+    }
+    if answer.larger:
+        found["larger"] = answer.larger
+    if answer.is_number:
+        found["predicted"], found["actual"] = answer.predicted, answer.actual
+        found["gap"] = abs(answer.predicted - answer.actual)
+        found["typical_error"] = answer.typical_error
+    else:
+        found["value"] = answer.value
+    for column in answer.columns:
+        found[f"part {column.name}"] = scale * column.part
+    for change in answer.changes:
+        for cell, value in change.values:
+            whole = isinstance(cell, float) and cell.is_integer()
+            found[f"with {change.name}={int(cell) if whole else cell}"] = scale * value
+    return found
+
+
+def check(page, answer):
+    """Assert that the card has all of Python's numbers, to the digits that are shown."""
+    got, true = read(page), expected_numbers(answer)
+    assert set(true) <= set(got), set(true) - set(got)
+    extra = set(got) - set(true)
+    assert extra <= {"actual-probability"}
+    for name, value in true.items():
+        exact, text = got[name]
+        # Predictions with other cells are the engine's in Python, in float32.
+        scale = max(abs(value), abs(true["start"]) if "part" in name else 0.0)
+        assert exact == pytest.approx(value, rel=2e-5, abs=2e-5 * scale), name
+        shown, half = shown_number(text)
+        percent = 100 if name == "value" else 1
+        assert abs(float(shown) - percent * exact) <= float(half) * (1 + 1e-6), (name, text)
+    return got
+
+
+@pytest.mark.parametrize("target", ["price", "sort", "ok"])
+def test_every_number_of_the_answer_is_pythons(opened, folder, target):
+    model, typed = fitted(folder, target)
+    e = explain(model, typed)
+    page = opened(e, target)
+    seen = set()
+    for sample in (0, 3, 14, 25, 40, 77):
+        page.evaluate("(sample) => DR.page.set({ sample, selected: null })", sample)
+        answer = row_answer(e, sample, model=model, typed=typed)
+        check(page, answer)
+        words = page.inner_text("#answer")
+        assert f"{target} of row {sample + 1}" in words
+        if answer.is_number:
+            gap = "high" if answer.predicted > answer.actual else "low"
+            assert f"too {gap}" in words
+        else:
+            seen.add(answer.predicted)
+            right = answer.predicted == answer.actual
+            assert ("✓ right" if right else "✗ wrong") in words
+            facts = page.locator(".answer-label").all_inner_texts()
+            assert facts == [answer.predicted, answer.actual]
+        assert ("missing" in words) == (
+            typed.columns["size"][sample] != typed.columns["size"][sample]
+        )
+    assert page.locator("#answer :is(b, i)").count() == 0  # names of the table are text
+
+
+def test_a_wrong_number_of_the_answer_is_seen(opened, folder):
+    model, typed = fitted(folder, "price")
+    e = explain(model, typed)
+    page = opened(e, "price")
+    page.evaluate("DR.page.set({ sample: 3 })")
+    read(page)
+    answer = row_answer(e, 3, model=model, typed=typed)
+    page.evaluate("document.querySelector('[data-answer=predicted]').textContent = '9'")
+    with pytest.raises(AssertionError, match="predicted"):
+        check(page, answer)
+
+
+def test_it_follows_states_and_what_if(opened, folder):
+    model, typed = fitted(folder, "price")
+    e = explain(model, typed)
+    page = opened(e, "price")
+    before = read(page)
+    page.evaluate("DR.page.set({ nudge: { what: { kind: 'node', layer: 0, j: 0 }, delta: 0.5 } })")
+    now = read(page)
+    assert "larger" not in now  # the other rows' losses are those of the network as it was
+    assert "what if" in page.inner_text("#answer")
+    x = e.subject.X[:1].copy()
+    x[0, 0] += 0.5
+    then = decode_outputs(
+        e.subject.net, model.target, forward(e.subject.net, e.subject.theta, x).A[-1]
+    )
+    assert now["predicted"][0] == pytest.approx(float(then[0]), rel=1e-9)
+    assert now["predicted"][0] != before["predicted"][0]
+    page.evaluate("DR.page.set({ nudge: null })")
+    assert read(page) == before
+
+
+def test_the_answer_gives_way_to_the_derivation_and_comes_back(opened, folder):
+    model, typed = fitted(folder, "price")
+    page = opened(explain(model, typed), "price")
+    assert page.locator("#answer").is_visible()
+    assert not page.locator("#panel").is_visible()
+    page.get_by_text("The loss, number by number").click()
+    assert page.evaluate("DR.page.state.selected") == {"kind": "cost"}
+    assert page.locator("#panel").is_visible()
+    assert not page.locator("#answer").is_visible()
+    page.keyboard.press("Escape")
+    assert page.locator("#answer").is_visible()
+    page.evaluate("DR.page.set({ selected: { kind: 'edge', layer: 2, j: 0, k: 1 } })")
+    assert "Weight to" in page.inner_text("#panel")
+    tabs = page.locator(".panel-tabs")
+    tabs.get_by_label("Answer").check(force=True)
+    assert page.locator("#answer").is_visible()
+    tabs.get_by_label("Derivation").check(force=True)
+    assert "Weight to" in page.inner_text("#panel")
+    page.evaluate("DR.page.set({ selected: null, mode: 'mean' })")
+    assert "The cost" in page.inner_text("#panel")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_is_accessible_and_fits_a_phone(opened, folder, scheme):
+    model, typed = fitted(folder, "sort")
+    page = opened(explain(model, typed), "sort", size=(390, 844))
+    page.emulate_media(color_scheme=scheme)
+    card = page.locator("#answer").bounding_box()
+    assert card["y"] < page.locator(".place-drawing").bounding_box()["y"]
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert violations(page) == []
+    page.set_viewport_size({"width": 1280, "height": 720})
+    until(page, "document.querySelector('#derivation > #answer') !== null", bool)
+    assert violations(page) == []
+
+
+def test_a_portfolio_is_answered_for_as_a_whole(opened, folder, monkeypatch):
+    train_few_configurations(monkeypatch)
+    model, typed = fitted(folder, "price", one=False)
+    answer = model_answer(model, typed, 4)
+    e = explain(model.network(), typed)
+    page = opened(e, "whole", portfolio=model, answer=answer, start={"sample": 4})
+    got = read(page)
+    assert got["portfolio"][0] == pytest.approx(answer.value, rel=1e-5)
+    page.locator("[data-portfolio] summary").click()
+    numbers = page.evaluate(READ, "[data-portfolio]")
+    for column in answer.columns:
+        assert float(numbers[f"part {column.name}"][0]) == pytest.approx(column.part)
+    assert float(numbers["total"][0]) == pytest.approx(answer.value)
+    assert float(got["predicted"][0]) == pytest.approx(row_answer(e, 4).predicted, rel=1e-5)
+    page.evaluate("DR.page.set({ sample: 5 })")
+    assert read(page)["portfolio"][0] == pytest.approx(float(model.outputs(typed)[5]), rel=1e-5)
+    assert page.locator("[data-portfolio]").count() == 0
+
+
+def test_without_a_table_there_is_no_answer(show):
+    page = show("article").page
+    assert not page.locator("#answer").is_visible()
+    assert page.locator(".panel-tabs").count() == 0
+    assert "The cost" in page.inner_text("#panel")
+
+
+def test_other_cells_are_left_out_where_an_input_is_of_many_columns(folder, monkeypatch):
+    train_few_configurations(monkeypatch)
+    model, typed = fitted(folder, "price", one=False)
+    tried = {
+        name: payload_of(explain(model.network(name), typed).subject)["answer"]["tried"]
+        for name in ("silu", "quantile")  # the second has mixtures of all columns
+    }
+    assert len(tried["silu"]["cells"]) == 3
+    assert tried["quantile"] is None
+
+
+def test_the_page_knows_the_part_of_the_training(opened, folder):
+    model, typed = fitted(folder, "ok")
+    payload = payload_of(explain(model, typed).subject)
+    parts = payload["answer"]["parts"]
+    page = opened(explain(model, typed), "ok")
+    for part, words in (("train", "learned from"), ("valid", "validation"), ("test", "test row")):
+        page.evaluate("(sample) => DR.page.set({ sample })", parts.index(part))
+        read(page)
+        assert words in page.inner_text(".answer-after")
+    other = payload_of(explain(model, typed.take(range(50))).subject)
+    assert other["answer"]["parts"] is None
