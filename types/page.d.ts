@@ -803,7 +803,8 @@ declare namespace Page {
   /** An element that is drawn anew by `show`. */
   type Shown<T> = T & { show: () => void };
   /** A section of the lens; a slow one is drawn while it is on the screen only. */
-  type LensBox = Element & { show?: () => void; slow?: boolean };
+  /** A part of the lens; `stop` ends what it is computing. */
+  type LensBox = Element & { show?: () => void; slow?: boolean; stop?: () => void };
 
   // -- the drawing -----------------------------------------------------------------------------
 

@@ -426,8 +426,12 @@ const lensModule = (function () {
       if (changed.has("payload")) build(store.payload.lens);
       if (!["payload", "state", "sample", "nudge"].some((key) => changed.has(key))) return;
       show(false);
-      // A slow part shows another sample's numbers until it is computed.
-      for (const each of parts) if (each.slow) DR.dom.put(each, "aria-busy", true);
+      // A slow part shows another sample's numbers until it is computed; what it computes is of those.
+      for (const each of parts) {
+        if (!each.slow) continue;
+        each.stop?.();
+        DR.dom.put(each, "aria-busy", true);
+      }
       later();
     });
     /** @param {IntersectionObserverEntry[]} entries */

@@ -416,7 +416,7 @@ const lensChartsModule = (function () {
         DR.dom.put(box, "aria-busy", null);
       });
     };
-    return Object.assign(box, { slow: true, show });
+    return Object.assign(box, { slow: true, show, stop: () => cancel() });
   };
 
   /** @param {Page.MeanAttributions} found @param {number} all @param {{ scale: number, words: string }} unit */
