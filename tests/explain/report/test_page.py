@@ -11,7 +11,13 @@ from tests.explain.report.tables import NAMES, table_of, trained
 from deltarule.errors import Message, Parameter
 from deltarule.explain.report import report_html, write_report
 from deltarule.explain.report.chart import axis
-from deltarule.tabular.diagnostics import calibration, confusion, permutation_importance, residuals
+from deltarule.tabular.diagnostics import (
+    calibration,
+    confusion,
+    group_errors,
+    permutation_importance,
+    residuals,
+)
 
 ALL = [
     ("number", "portfolio"),
@@ -78,6 +84,12 @@ def test_the_numbers_of_the_page_are_pythons(task, kind):
         key = name.encode("unicode_escape").decode().replace("&", "&amp;").replace("<", "&lt;")
         key = key.replace(">", "&gt;").replace('"', "&quot;").replace("'", "&#x27;")
         assert shown[f"importance.{key}"] == mean
+    groups = group_errors(rows)
+    assert shown["group.error"] == groups.error
+    of_groups = [
+        v for name, v in shown.items() if name.startswith("group.") and name != "group.error"
+    ]
+    assert of_groups == [group.error for group in groups.groups[:8]]
     if task == "number":
         assert shown["residuals.low"] == residuals(rows).quantiles[0]
         assert shown["coverage"] == residuals(rows).coverage
@@ -113,8 +125,8 @@ def test_the_same_model_gives_the_same_page():
 
 def test_a_page_with_weights_without_test_rows_and_of_another_table():
     for task, kind, changes, words in (
-        ("number", "portfolio", {"weighted": True}, "Row weights"),
-        ("two", "network", {"weighted": True}, "Row weights"),
+        ("number", "portfolio", {"weighted": True}, "the weights of the rows"),
+        ("two", "network", {"weighted": True}, "the weights of the rows"),
         ("number", "portfolio", {"test": 0.0}, "each predicted by networks that were not trained"),
         ("three", "network", {"test": 0.0}, "validation rows, which chose the epoch"),
     ):
@@ -162,6 +174,13 @@ def test_nothing_bites_or_overflows_and_every_label_can_be_read(chromium, pages,
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert page.evaluate(SMALLEST) >= 11
         assert page.locator("script").count() == 1
+        if width < 400:  # a row of a table is a block of lines, and nothing scrolls sideways
+            assert page.locator(".stacked").count() >= 2
+            for box in page.locator(".stacked").all():
+                assert box.evaluate("(e) => e.scrollWidth - e.clientWidth") <= 0
+            head = page.locator(".stacked td").first
+            before = head.evaluate("(e) => getComputedStyle(e, '::before').content")
+            assert before == '"rows"'
         assert page.locator(".chart svg").count() >= 3
 
 

@@ -11,6 +11,7 @@ from deltarule.tabular.bootstrap import bootstrap_intervals
 from deltarule.tabular.diagnostics import (
     Calibration,
     Confusion,
+    GroupErrors,
     Importance,
     LearningCurve,
     PartialDependence,
@@ -18,6 +19,7 @@ from deltarule.tabular.diagnostics import (
     ScoredRows,
     calibration,
     confusion,
+    group_errors,
     partial_dependence,
     permutation_importance,
     residuals,
@@ -47,6 +49,7 @@ class Findings:
     curves : list of LearningCurve
     calibration, confusion : of a model of classes
     residuals : of a model of numbers
+    groups : GroupErrors
     folder : str
         The model's folder as commands name it; "" if it is not known.
     spell : callable
@@ -63,6 +66,7 @@ class Findings:
     calibration: Calibration | None
     confusion: Confusion | None
     residuals: Residuals | None
+    groups: GroupErrors
     folder: str
     spell: Callable[[str], str]
 
@@ -111,6 +115,7 @@ def find(
         calibration(rows) if of_classes else None,
         confusion(rows) if of_classes else None,
         None if of_classes else residuals(rows),
+        group_errors(rows),
         folder,
         spell,
     )

@@ -11,6 +11,7 @@ import numpy as np
 from deltarule.errors import Message, Parameter
 from deltarule.explain.report.bars import BarRow, bar_rows
 from deltarule.explain.report.findings import Findings
+from deltarule.explain.report.groups import worst_group
 from deltarule.explain.report.markup import (
     count,
     decimals,
@@ -168,15 +169,15 @@ def _why(found: Findings) -> str:
     return (
         '<section class="card" aria-labelledby="h-why"><h2 id="h-why">Why: what it uses</h2>'
         f"{bar_rows(rows, importance_words(found))}"
-        f'<p class="note">{importance_words(found)} if a column is shuffled; pale: it may be 0.'
-        f"{after}</p></section>"
+        '<p class="note">How much worse predictions become if a column is shuffled, so that it '
+        f"says nothing: the {importance_words(found)}. Pale: it may be 0.{after}</p></section>"
     )
 
 
 def importance_words(found: Findings) -> str:
     """Return what the importance of a column is measured by."""
     # Its measure is the squared error divided by the variance, which is 1 − R².
-    return "Rise of the log loss" if found.rows.task == "classification" else "Fall of R²"
+    return "rise of the log loss" if found.rows.task == "classification" else "fall of R²"
 
 
 def _next(found: Findings) -> str:
@@ -216,6 +217,8 @@ def next_steps(found: Findings) -> list[str]:
             f"Look at the row it is most wrong about: row {row:,} of the table, predicted {value}, "
             f"true {true_value}."
         )
+    group = worst_group(found)
+    steps += [group] if group else []
     steps += _without(found)
     if found.folder:
         folder = text(shlex.quote(found.folder))

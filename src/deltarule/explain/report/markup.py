@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from datetime import date, timedelta
 from html import escape
 
 from deltarule.errors import printable
 from deltarule.explain.number_format import short
 from deltarule.explain.render.html import words_html
 
-__all__ = ["count", "decimals", "interval", "name", "number", "percent", "plain", "table", "text"]
+__all__ = [
+    "count",
+    "day",
+    "decimals",
+    "interval",
+    "name",
+    "number",
+    "percent",
+    "plain",
+    "table",
+    "text",
+]
 
 _MOST_CHARACTERS = 60
 
@@ -92,6 +104,20 @@ def plain(value: float, digits: int = 3, *, zeros: bool = False) -> str:
     return short(value, digits)
 
 
+def day(days: float) -> str:
+    """Return a date, given in days since 1970-01-01, as text.
+
+    Examples
+    --------
+    >>> day(1.5)
+    '1970-01-02'
+    """
+    try:
+        return (date(1970, 1, 1) + timedelta(days=days // 1)).isoformat()
+    except OverflowError:
+        return plain(days)
+
+
 def percent(share: float | None, key: str = "", places: int = 1) -> str:
     """Return a share as a percentage in HTML, with the share itself in ``data-value``.
 
@@ -142,18 +168,23 @@ def table(
     kinds : str
         A letter for each column: ``n`` for numbers, which are aligned right.
     """
-    number_class = [' class="n"' if kind == "n" else "" for kind in kinds.ljust(len(head))]
+    # On a narrow screen each row is a block of lines, which begin with the heads of their columns;
+    # the roles are lost to a screen reader where the style sheet changes how cells are laid out.
+    classes = [' class="n"' if kind == "n" else "" for kind in kinds.ljust(len(head))]
     heads = "".join(
-        f'<th scope="col"{cls}>{cell}</th>' for cls, cell in zip(number_class, head, strict=True)
+        f'<th scope="col" role="columnheader"{cls}>{cell}</th>'
+        for cls, cell in zip(classes, head, strict=True)
     )
     lines = []
     for first, *cells in rows:
         inside = "".join(
-            f"<td{cls}>{cell}</td>" for cls, cell in zip(number_class[1:], cells, strict=True)
+            f'<td role="cell"{cls} data-head="{escape(title)}">{cell}</td>'
+            for cls, title, cell in zip(classes[1:], head[1:], cells, strict=True)
         )
-        lines.append(f'<tr><th scope="row">{first}</th>{inside}</tr>')
+        lines.append(f'<tr role="row"><th scope="row" role="rowheader">{first}</th>{inside}</tr>')
     title = f'<caption class="unseen">{caption}</caption>' if caption else ""
     return (
-        f'<div class="scroll" tabindex="0" role="group" aria-label="{caption or "table"}"><table>'
-        f"{title}<thead><tr>{heads}</tr></thead><tbody>{''.join(lines)}</tbody></table></div>"
+        f'<div class="scroll stacked" tabindex="0" role="group" aria-label="{caption or "table"}">'
+        f'<table role="table">{title}<thead role="rowgroup"><tr role="row">{heads}</tr></thead>'
+        f'<tbody role="rowgroup">{"".join(lines)}</tbody></table></div>'
     )

@@ -11,6 +11,7 @@ from deltarule._version import __version__
 from deltarule.explain.page.page import TOOLS, asset, fill_template, script_element, style_text
 from deltarule.explain.report.errors import errors_section
 from deltarule.explain.report.findings import Findings, find
+from deltarule.explain.report.groups import groups_section
 from deltarule.explain.report.headline import headline, part_words
 from deltarule.explain.report.markup import count, name, text
 from deltarule.explain.report.sections import (
@@ -48,6 +49,7 @@ def report_html(
         "<!--HEADLINE-->": headline(found),
         "<!--SCORES-->": scores_section(found),
         "<!--ERRORS-->": errors_section(found),
+        "<!--GROUPS-->": groups_section(found),
         "<!--COLUMNS-->": columns_section(found),
         "<!--TRAINING-->": training_section(found),
         "<!--TABLE-->": table_section(found),

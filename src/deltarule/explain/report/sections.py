@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from deltarule.explain.report.findings import Findings
 from deltarule.explain.report.headline import SCORES, importance_words, score_text
 from deltarule.explain.report.markup import (
     count,
+    day,
     decimals,
     interval,
     name,
@@ -35,7 +35,7 @@ __all__ = [
     "training_section",
 ]
 
-_MOST_BARS, _MOST_COLUMNS, _MOST_NOTES, _MOST_POINTS = 30, 300, 200, 120
+_MOST_BARS, _MOST_COLUMNS, _MOST_NOTES, _MOST_POINTS, _MOST_NAMED = 30, 300, 200, 120, 40
 _PARTS = {
     "train": "training rows",
     "out_of_fold": "training rows, out of fold",
@@ -116,9 +116,12 @@ def columns_section(found: Findings) -> str:
         how += ", which the networks were trained on: what they only learned by heart counts too"
     hidden = len(importance.columns) - len(rows)
     said = (
-        f"{importance_words(found)} if the cells of a column change rows "
-        f"({importance.repeats} times), {how}; lines are 95 % intervals over rows. Columns that "
-        "say the same share their importance: each alone looks weak."
+        f"How much worse the predictions become if a column says nothing: its cells are shuffled "
+        f"among the rows ({importance.repeats} times), and all else stays. The number is the "
+        f"{importance_words(found)}: 0 for a column that is not used. Measured {how}; the lines "
+        "are 95 % intervals: how far the chance of which rows these are may have moved it. Columns "
+        "that say the same share their importance: each alone looks weak. Importance does not say "
+        "that a column causes the target."
     )
     if hidden:
         said += f" {count(hidden, 'column')} of less importance not shown."
@@ -138,13 +141,6 @@ def columns_section(found: Findings) -> str:
         f"{plain(found.dependences[0].rows)} rows. It shows what the model does, not what causes "
         "the target.</p>"
     )
-
-
-def _day(days: float) -> str:
-    try:
-        return (date(1970, 1, 1) + timedelta(days=days // 1)).isoformat()
-    except OverflowError:
-        return plain(days)
 
 
 def _dependence(each: PartialDependence, found: Findings) -> str:
@@ -170,7 +166,7 @@ def _dependence(each: PartialDependence, found: Findings) -> str:
         return f'{title}<p class="axis-title">mean {text(target)}</p>{bars}</figure>'
     values = np.asarray(each.values, dtype=np.float64).tolist()
     is_date = each.kind == "date"
-    x = axis(values, each.column, most_ticks=3 if is_date else 4, label=_day if is_date else plain)
+    x = axis(values, each.column, most_ticks=3 if is_date else 4, label=day if is_date else plain)
     everything = [*each.mean.ravel().tolist(), *([] if each.missing is None else each.missing)]
     y = axis(everything, f"mean {target}", room=0.08, label=_percent if of_class else plain)
     marks = []
@@ -320,14 +316,6 @@ def table_section(found: Findings) -> str:
     after = []
     if len(columns) > _MOST_COLUMNS:
         after.append(f"{count(len(columns) - _MOST_COLUMNS, 'more column')}.")
-    if schema.dropped:
-        left = "; ".join(f"<b>{name(each)}</b> ({text(why)})" for each, why in schema.dropped[:50])
-        after.append(f"Left out: {left}.")
-    for words, names in (("Left out on request", schema.ignored), ("Identifiers", schema.ids)):
-        if names:
-            after.append(f"{words}: {', '.join(f'<b>{name(each)}</b>' for each in names)}.")
-    if schema.weights is not None:
-        after.append(f"Row weights: <b>{name(schema.weights)}</b>.")
     head = [
         "column",
         "kind",
@@ -338,7 +326,29 @@ def table_section(found: Findings) -> str:
     ]
     after.append(GLOSSARY)
     said = "".join(f'<p class="note">{each}</p>' for each in after)
-    return f'<div class="columns-table">{table(head, lines, "The columns", "ttnntt")}</div>{said}'
+    shown = table(head, lines, "The columns", "ttnntt")
+    return f'{_used_and_left_out(found)}<div class="columns-table">{shown}</div>{said}'
+
+
+def _used_and_left_out(found: Findings) -> str:
+    """Return which columns predictions are made from, and which are not, with the reasons."""
+    schema = found.model.schema
+    used = ", ".join(f"<b>{name(each, 40)}</b>" for each in schema.names[:_MOST_NAMED])
+    more = len(schema.names) - _MOST_NAMED
+    rest = f" and {more:,} more" if more > 0 else ""
+    left = [(each, text(found.spell(why))) for each, why in schema.dropped]
+    left += [(each, "left out on request") for each in schema.ignored]
+    left += [(each, "an identifier: it names the row and says nothing about it")
+             for each in schema.ids]  # fmt: skip
+    if schema.weights is not None:
+        left.append((schema.weights, "the weights of the rows"))
+    said = f"<p>Predicted from {count(len(schema.names), 'column')}: {used}{rest}.</p>"
+    if not left:
+        return f"{said}<p>No column was left out.</p>"
+    items = "".join(f"<li><b>{name(each)}</b>: {why}</li>" for each, why in left[:_MOST_COLUMNS])
+    hidden = len(left) - _MOST_COLUMNS
+    items += f"<li>and {hidden:,} more</li>" if hidden > 0 else ""
+    return f'{said}<p>Not used ({len(left):,}):</p><ul class="notes">{items}</ul>'
 
 
 def notes_section(found: Findings) -> str:

@@ -5,6 +5,7 @@ with matplotlib, and ``deltarule.explain.report`` in a page.
 """
 
 from deltarule.tabular.diagnostics.classes import Calibration, Confusion, calibration, confusion
+from deltarule.tabular.diagnostics.groups import ErrorGroup, GroupErrors, group_errors
 from deltarule.tabular.diagnostics.importance import Importance, permutation_importance
 from deltarule.tabular.diagnostics.numbers import Residuals, residuals
 from deltarule.tabular.diagnostics.partial_dependence import PartialDependence, partial_dependence
@@ -19,6 +20,8 @@ from deltarule.tabular.diagnostics.training import (
 __all__ = [
     "Calibration",
     "Confusion",
+    "ErrorGroup",
+    "GroupErrors",
     "Importance",
     "LearningCurve",
     "PartialDependence",
@@ -27,6 +30,7 @@ __all__ = [
     "calibration",
     "column_treatments",
     "confusion",
+    "group_errors",
     "learning_curves",
     "partial_dependence",
     "permutation_importance",

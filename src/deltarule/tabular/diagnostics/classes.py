@@ -117,8 +117,8 @@ def _calibration_error(
     return float(np.abs(difference).sum())
 
 
-def wilson_interval(share: float, n: float) -> tuple[float, float]:
-    """Return Wilson's 95 % interval of a share among n rows.
+def wilson_interval(share: float, n: float, level: float = 0.95) -> tuple[float, float]:
+    """Return Wilson's interval of a share among n rows, at the level 95 % unless given.
 
     Examples
     --------
@@ -126,7 +126,9 @@ def wilson_interval(share: float, n: float) -> tuple[float, float]:
     >>> round(low, 3), round(high, 3)
     (0.404, 0.596)
     """
-    z = 1.959963984540054
+    from scipy.special import ndtri
+
+    z = 1.959963984540054 if level == 0.95 else float(ndtri((1 + level) / 2))
     if not n > 0:
         return 0.0, 1.0
     middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)

@@ -1,0 +1,247 @@
+"""Errors by group: for which rows a model is wrong more often, or by more, than for others."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deltarule.tables import TextColumn
+from deltarule.tables.number_encoders import weighted_quantiles
+from deltarule.tabular.diagnostics.classes import wilson_interval
+from deltarule.tabular.diagnostics.importance import sample_of_rows
+from deltarule.tabular.diagnostics.rows import ScoredRows
+from deltarule.tabular.scores import power_of_two
+from deltarule.tabular.verdict import effective_number
+
+__all__ = ["ErrorGroup", "GroupErrors", "group_errors"]
+
+# The most levels of a category with a group of their own, and the parts of a number's range.
+_MOST_LEVELS, _PARTS = 8, 4
+# Fewer rows than this say nothing about their group.
+_LEAST_ROWS = 10
+_MOST_COLUMNS, _MOST_ROWS = 200, 50_000
+
+
+@dataclasses.dataclass(frozen=True)
+class ErrorGroup:
+    """The rows whose cells in one column are alike, and the model's error on them.
+
+    Attributes
+    ----------
+    column : str
+    kind : {"level", "others", "range", "missing"}
+        One level of a category, its rarer levels together, numbers in a range, or missing cells.
+    level : str
+        The level; "" of other kinds.
+    low_cell, high_cell : float or None
+        The smallest and the largest number of the rows, for a date in days since 1970-01-01; None
+        of other kinds.
+    rows : int
+        Those of weight 0 do not count.
+    error : float
+        The share of rows that are predicted wrong, or the mean absolute error.
+    low, high : float
+        A 95 % interval of it: by Wilson, or by Student's t.
+    bias : float or None
+        Of numbers: the mean of ``predicted − true``; above 0 predictions are too high.
+    others : float
+        The error on all other rows.
+    worse : bool
+        Whether the error is above that of the other rows beyond chance: also by an interval so wide
+        that all groups together hold with a probability of 95 %.
+    """
+
+    column: str
+    kind: str
+    level: str
+    low_cell: float | None
+    high_cell: float | None
+    rows: int
+    error: float
+    low: float
+    high: float
+    bias: float | None
+    others: float
+    worse: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class GroupErrors:
+    """The errors of all groups, the worst first.
+
+    Attributes
+    ----------
+    error : float
+        That of all rows.
+    groups : tuple of ErrorGroup
+        Those that are worse beyond chance first, then the others, each by their error.
+    small : int
+        The number of groups of less than ten rows, which are left out.
+    rows, of_rows : int
+        The number of rows that were used, drawn with a fixed seed, and that there are.
+    """
+
+    error: float
+    groups: tuple[ErrorGroup, ...]
+    small: int
+    rows: int
+    of_rows: int
+
+    @property
+    def worse(self) -> tuple[ErrorGroup, ...]:
+        """The groups whose error is above that of the other rows beyond chance."""
+        return tuple(group for group in self.groups if group.worse)
+
+
+def group_errors(rows: ScoredRows) -> GroupErrors:
+    """Return the errors of a model by groups of rows, for each column.
+
+    A category has a group for each of its most frequent levels, eight at most; numbers and dates
+    have four ranges of about as many rows; missing cells are a group.
+
+    Parameters
+    ----------
+    rows : ScoredRows
+
+    References
+    ----------
+    Newcombe (1998), "Interval estimation for the difference between independent proportions".
+
+    Examples
+    --------
+    >>> from deltarule.tables import Schema, TypedColumns
+    >>> from deltarule.tables.schema import Column
+    >>> x = np.arange(80.0)
+    >>> rows = ScoredRows("given", "regression", (), Schema((Column("x", "number"),)),
+    ...                   TypedColumns({"x": x}, np.arange(80)), x, x + (x >= 60), np.ones(80), len)
+    >>> worst = group_errors(rows).groups[0]
+    >>> worst.low_cell, worst.high_cell, worst.error, worst.bias, worst.worse
+    (60.0, 79.0, 1.0, 1.0, True)
+    """
+    of_classes = rows.task == "classification"
+    index = sample_of_rows(len(rows), _MOST_ROWS)
+    outputs, truth, weights = rows.outputs[index], rows.truth[index], rows.weights[index]
+    if not weights.any():
+        weights = np.ones(len(index))
+    gaps: NDArray[np.float64]
+    if of_classes:
+        gaps = (outputs.argmax(axis=1) != truth).astype(np.float64)
+    else:
+        gaps = np.asarray(outputs - truth, dtype=np.float64)
+    # Scaling by a power of two is exact, and keeps the square of 1e300 finite.
+    unit = power_of_two(gaps)
+    masks = []
+    for name in rows.schema.names[:_MOST_COLUMNS]:
+        for what, mask in _parts_of(rows.typed.columns[name][index], weights):
+            # A group of all rows compares with none.
+            if mask[weights > 0].any() and not mask[weights > 0].all():
+                masks.append(({"column": name, **what}, mask))
+    large = [(what, mask) for what, mask in masks if (weights[mask] > 0).sum() >= _LEAST_ROWS]
+    found = [
+        _group(what, mask, gaps / unit, weights, of_classes, 0.05 / len(large), unit)
+        for what, mask in large
+    ]
+    order = sorted(found, key=lambda group: (not group.worse, -group.error, -group.rows))
+    return GroupErrors(
+        float(np.average(np.abs(gaps / unit), weights=weights)) * unit,
+        tuple(order),
+        len(masks) - len(large),
+        len(index),
+        len(rows),
+    )
+
+
+def _parts_of(
+    cells: Any, weights: NDArray[np.float64]
+) -> list[tuple[dict[str, Any], NDArray[np.bool_]]]:
+    """Return the groups of a column: what they are, and their rows."""
+    none: dict[str, Any] = {"level": "", "low_cell": None, "high_cell": None}
+    found: list[tuple[dict[str, Any], NDArray[np.bool_]]] = []
+    if isinstance(cells, TextColumn):
+        missing = np.asarray(cells.is_missing())
+        by_count = sorted(cells.counts().items(), key=lambda item: (-item[1], item[0]))
+        # A single rare level stands for itself.
+        shown = by_count[:_MOST_LEVELS] if len(by_count) > _MOST_LEVELS + 1 else by_count
+        codes = [cells.texts.index(level) for level, _ in shown]
+        for (level, _), code in zip(shown, codes, strict=True):
+            found.append(({**none, "kind": "level", "level": level}, cells.codes == code))
+        if len(shown) < len(by_count):
+            found.append(({**none, "kind": "others"}, ~np.isin(cells.codes, codes) & ~missing))
+    else:
+        numbers = np.asarray(cells, dtype=np.float64)
+        missing = np.isnan(numbers)
+        for low, high in _ranges(numbers, weights):
+            mask = (numbers >= low) & (numbers <= high)
+            found.append(({**none, "kind": "range", "low_cell": low, "high_cell": high}, mask))
+    if missing.any():
+        found.append(({**none, "kind": "missing"}, missing))
+    return found
+
+
+def _ranges(
+    numbers: NDArray[np.float64], weights: NDArray[np.float64]
+) -> list[tuple[float, float]]:
+    """Return ranges of about as many known numbers each; one for each of few numbers."""
+    used = ~np.isnan(numbers) & (weights > 0)
+    known = np.unique(numbers[used])
+    if len(known) <= _PARTS:
+        return [(float(each), float(each)) for each in known]
+    inner = np.arange(1, _PARTS) / _PARTS
+    edges = np.unique(np.asarray(weighted_quantiles(numbers[used], inner.tolist(), weights[used])))
+    part = np.searchsorted(edges, known, side="left")
+    return [
+        (float(known[part == k].min()), float(known[part == k].max()))
+        for k in range(len(edges) + 1)
+        if (part == k).any()
+    ]
+
+
+def _group(
+    what: dict[str, Any],
+    mask: NDArray[np.bool_],
+    gaps: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    of_classes: bool,
+    alpha: float,
+    unit: float,
+) -> ErrorGroup:
+    """Return a group with its error, compared with the other rows' at the level ``alpha``."""
+    sizes = np.abs(gaps)
+    own, rest = (sizes[mask], weights[mask]), (sizes[~mask], weights[~mask])
+    error, low, high = _interval(*own, 0.05, of_classes)
+    others = float(np.average(rest[0], weights=rest[1]))
+    # Newcombe's interval of a difference, of the ends of the intervals of both.
+    below = error - _interval(*own, alpha, of_classes)[1]
+    above = _interval(*rest, alpha, of_classes)[2] - others
+    bias = None if of_classes else unit * float(np.average(gaps[mask], weights=weights[mask]))
+    return ErrorGroup(
+        **what,
+        rows=int((weights[mask] > 0).sum()),
+        error=unit * error,
+        low=unit * low,
+        high=unit * high,
+        bias=bias,
+        others=unit * others,
+        worse=bool(error - others > np.hypot(below, above)),
+    )
+
+
+def _interval(
+    values: NDArray[np.float64], weights: NDArray[np.float64], alpha: float, of_classes: bool
+) -> tuple[float, float, float]:
+    """Return a weighted mean, and the ends of its interval at the level ``1 − alpha``."""
+    from scipy.special import stdtrit
+
+    n = effective_number(weights)
+    mean = float(np.average(values, weights=weights))
+    if of_classes:
+        return (mean, *wilson_interval(mean, n, 1 - alpha))
+    half = float("inf")
+    if n > 1:
+        shares = weights / weights.sum()
+        variance = float(((values - mean) ** 2 @ shares**2) * n / (n - 1))
+        half = float(stdtrit(n - 1, 1 - alpha / 2)) * variance**0.5
+    return mean, max(mean - half, 0.0), mean + half
