@@ -80,6 +80,9 @@ interface DeltaruleScripts {
   choosers: typeof choosersModule;
   controls: typeof controlsModule;
   weights: typeof weightsModule;
+  lift: typeof liftModule;
+  tune: typeof tuneModule;
+  advice: typeof adviceModule;
   address: typeof addressModule;
   network: typeof networkModule;
   /** The derived inputs as functions of two others, printed by playground/derived_script.py. */

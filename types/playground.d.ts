@@ -149,6 +149,10 @@ declare namespace Live {
      * `row` is one that is to be among them.
      */
     network: (rows: string, row: number | null) => Promise<Fetched>;
+    /** What the gradient lens finds in the run, at this moment. */
+    lens: () => Promise<Lensed>;
+    /** The losses that some learning rates reach from the start. */
+    rates: () => Promise<Rates>;
     order: (type: string, fields?: object) => Promise<string>;
     painted: (frame: number) => void;
   }
@@ -162,6 +166,30 @@ declare namespace Live {
     edits: number;
     payload: Page.Payload;
     formulas: Page.Formulas;
+  }
+
+  interface Lensed {
+    rows: number;
+    of: number;
+    /** `seen`, `why` and `what` only of the served page. */
+    findings: {
+      kind: string;
+      layers: number[];
+      serious: boolean;
+      seen?: string;
+      why?: string;
+      what?: string;
+    }[];
+  }
+
+  interface Rates {
+    rates: number[];
+    /** null: not finite, or not tried. */
+    losses: (number | null)[];
+    suggestion: number;
+    /** The loss before the first step. */
+    start: number;
+    steps: number;
   }
 
   interface Rectangle {

@@ -11,6 +11,7 @@ interface DeltaruleScripts {
   run: typeof runModule;
   moment: typeof momentModule;
   checks: typeof checksModule;
+  diagnosis: typeof diagnosisModule;
   trainer: typeof trainerModule;
   /** The reader's own file; only in the static playground. */
   own?: typeof ownModule;
@@ -85,6 +86,21 @@ declare namespace Static {
       }
     >;
     laws: Record<string, Page.Law>;
+    diagnosis: {
+      thresholds: Record<string, number>;
+      /** The largest slope of each activation, null without one, and whether a flat slope means "off". */
+      slopes: Record<string, [largest: number | null, off: boolean]>;
+      rows: number;
+      rates: {
+        lowest: number;
+        highest: number;
+        per_decade: number;
+        most_rows: number;
+        steps: number;
+        least: number;
+        work: number;
+      };
+    };
     choices: Live.Run["choices"];
     /** The output of each loss, by the number of classes: 0, 2, or 3 for more. */
     outputs: Record<number, Record<string, string>>;

@@ -14,6 +14,7 @@ from deltarule.explain.page.page import (
     style_text,
 )
 from deltarule.playground.derived_script import derived_script
+from deltarule.playground.run_diagnosis import PLAIN
 from deltarule.playground.thumbnails import thumbnails
 
 __all__ = ["assembled_page", "own_asset", "playground_html"]
@@ -31,6 +32,9 @@ SCRIPTS = (
     "choosers.js",
     "controls.js",
     "weights.js",
+    "lift.js",
+    "tune.js",
+    "advice.js",
     "address.js",
     "network.js",
 )
@@ -75,7 +79,7 @@ def assembled_page(boot: str, scripts: Sequence[str], foot: str) -> str:
     >>> "<p>here</p>" in assembled_page("a1", [], "here")
     True
     """
-    config = data_element("config", {"boot": boot, "thumbnails": thumbnails()})
+    config = data_element("config", {"boot": boot, "thumbnails": thumbnails(), "plain": PLAIN})
     parts = {
         "/*CSS*/": "\n".join([style_text(), *map(own_asset, STYLES)]),
         "<!--TOOLS-->": asset(TOOLS),

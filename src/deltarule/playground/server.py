@@ -24,6 +24,8 @@ from deltarule.playground import export
 from deltarule.playground.access_control import HEADERS, AccessControl
 from deltarule.playground.client_messages import MOST_BYTES, parse_message
 from deltarule.playground.page import playground_html
+from deltarule.playground.run_diagnosis import lens_of_run, rates_of_run
+from deltarule.playground.run_state import Snapshot
 from deltarule.playground.run_subject import ROWS, run_payload
 from deltarule.playground.runner import Runner
 
@@ -119,6 +121,22 @@ class Playground:
             return _plain_text(str(error), 409)
         return JSONResponse(payload, headers=HEADERS)
 
+    async def lens(self, request: Request) -> Response:
+        """Serve what the gradient lens finds in the current run."""
+        return await self._found(lens_of_run)
+
+    async def rates(self, request: Request) -> Response:
+        """Serve the losses that some learning rates reach from the start of the current run."""
+        return await self._found(rates_of_run)
+
+    async def _found(self, find: Callable[[Snapshot], dict[str, Any]]) -> Response:
+        # In a thread of its own: the training and the frames go on meanwhile.
+        try:
+            found = await run_in_threadpool(find, await self._command("snapshot"))
+        except DeltaruleError as error:
+            return _plain_text(str(error), 409)
+        return JSONResponse(found, headers=HEADERS)
+
     async def export(self, request: Request) -> Response:
         """Serve the script, the model or the explain page of the current run."""
         kind = request.path_params["kind"]
@@ -209,6 +227,8 @@ def make_app(playground: Playground) -> Starlette:
         Route("/", playground.page),
         Route("/who", playground.who),
         Route("/payload", playground.payload),
+        Route("/lens", playground.lens),
+        Route("/rates", playground.rates),
         Route("/export/{kind}", playground.export),
         WebSocketRoute("/live", playground.live),
     ]

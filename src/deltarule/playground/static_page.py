@@ -22,6 +22,7 @@ from deltarule.optimizers import RULES
 from deltarule.playground.data import BUILTIN, BUMP_WIDTH, BUMPS, Data, builtin_data, digit_images
 from deltarule.playground.derived_script import derived_script
 from deltarule.playground.page import LAST, SCRIPTS, assembled_page, own_asset
+from deltarule.playground.run_diagnosis import limits
 from deltarule.playground.run_state import make_run_state
 from deltarule.playground.run_view import describe_run
 from deltarule.playground.settings import legal_losses, starting_with
@@ -41,6 +42,7 @@ ENGINE = (
     "run.js",
     "moment.js",
     "checks.js",
+    "diagnosis.js",
     "trainer.js",
 )
 # In place of the connection to a server.
@@ -125,6 +127,7 @@ def _formulas_and_catalogue() -> tuple[str, dict[str, Any]]:
     known = {name: builtin_data(name, rows=20) for name in BUILTIN}
     return script, described | {
         "laws": laws_for_page(),
+        "diagnosis": limits(),
         "choices": run["choices"],
         "outputs": losses,
         "first": first.plain(),

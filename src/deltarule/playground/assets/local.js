@@ -106,6 +106,8 @@ onmessage = ({ data }) => trainer.receive(data);`;
           (error) => error.message,
         ),
       painted: (frame) => send({ type: "ack", id: 0, frame }),
+      lens: () => ask("lens", {}),
+      rates: () => ask("rates", {}),
       async network(rows, row) {
         /** @type {Static.Moment} */
         const { design, ...moment } = await ask("network", { rows, row });

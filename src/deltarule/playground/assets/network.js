@@ -110,9 +110,10 @@ const networkModule = (function () {
    *
    * @param {{ rows: HTMLElement, drawing: HTMLElement, panel: HTMLElement }} places
    * @param {Live.Wire} wire @param {Live.Order} order @param {(row: number) => void} shows
+   * @param {(picture: HTMLCanvasElement | null, words: string) => void} lift told a node's picture
    * @param {(what: string, error: unknown) => void} complain
    */
-  function mount(places, wire, order, shows, complain) {
+  function mount(places, wire, order, shows, lift, complain) {
     /** @type {Page.Store | null} */
     let store = null;
     /** @type {Live.Run | null} */
@@ -125,6 +126,7 @@ const networkModule = (function () {
     /** @type {number | null} The row of the data that is shown, where a reader has chosen one. */
     let chosen = null;
     const weights = DR.weights.mount(places.drawing, order, () => store);
+    const large = DR.lift.mount(places.drawing, () => store, lift);
 
     /** What the parameters of a frame depend on. @param {{ step: number, edits: number }} moment */
     const momentOf = ({ step, edits }) => `${step}/${edits}`;
@@ -207,6 +209,7 @@ const networkModule = (function () {
           else begin(next.payload, next.formulas);
         }
         weights.refresh();
+        large.refresh();
       } catch (error) {
         complain("The network could not be drawn", error);
       } finally {
@@ -278,6 +281,7 @@ const networkModule = (function () {
         if (playing && arrays.theta && arrays.theta.length === store.net.p) {
           move(store, header, arrays.theta);
           weights.refresh();
+          large.refresh();
         } else if (!playing) take();
       },
       /** Shows a row of the data. @param {number} row */

@@ -216,6 +216,17 @@
       buttons = transport(order);
     const settings = DR.controls.mount(at("settings"), order, config.thumbnails);
     DR.own?.mount(at("own"), order);
+    const tune = DR.tune.mount(at("tune"), () => wire, order);
+    const advice = DR.advice.mount(
+      at("advice"),
+      () => wire,
+      config.plain,
+      () => {
+        /** @type {HTMLDetailsElement} */ (at("fold")).open = true;
+        at("tune").scrollIntoView({ block: "center" });
+        tune.find();
+      },
+    );
     const plane = DR.surface.mount(
       at("surface"),
       order,
@@ -246,6 +257,7 @@
       where.frame(frame, run);
       plane.frame(frame);
       losses.frame(frame);
+      advice.frame(frame);
       network.frame(frame);
       notice("diverged", header.phase === "diverged" ? header.message : "");
       document.body.dataset.phase = header.phase;
@@ -275,7 +287,7 @@
       run(next) {
         run = next;
         document.body.dataset.inputs = next.axes.length <= 2 ? "few" : "many";
-        for (const each of [settings, plane, losses, where, network, address]) each.run(next);
+        for (const each of [settings, plane, losses, where, network, tune, advice, address]) each.run(next);
       },
       frame(frame) {
         newest = frame;
@@ -288,6 +300,7 @@
       wire,
       order,
       plane.mark,
+      plane.lift,
       complain,
     );
     const dialog = shell.help(ABOUT, KEYS);

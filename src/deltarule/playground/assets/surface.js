@@ -179,6 +179,10 @@ const surfaceModule = (function () {
     let hot = null;
     /** @type {number | null} The row that the network shows. */
     let chosen = null;
+    /** @type {HTMLCanvasElement | null} The picture of a node, which stands in place of the prediction. */
+    let lifted = null;
+    const title = element.closest("section")?.querySelector("h2");
+    const name = title?.textContent ?? "";
 
     /**
      * Points and axes, which do not change while the run goes on: painted once, then copied.
@@ -205,10 +209,10 @@ const surfaceModule = (function () {
       box = { left, top, width: width - left - right, height: height - top - bottom };
       context.imageSmoothingEnabled = true;
       context.imageSmoothingQuality = newest.header.phase === "playing" ? "low" : "high";
-      context.drawImage(behind, box.left, box.top, box.width, box.height);
+      context.drawImage(lifted ?? behind, box.left, box.top, box.width, box.height);
       overlay(run, width, height, box);
       context.drawImage(front, 0, 0, width, height);
-      if (run.plane.y < 0) drawPrediction(context, run, newest, box);
+      if (run.plane.y < 0 && !lifted) drawPrediction(context, run, newest, box);
       for (const place of places)
         if (place.row === chosen || place.row === hot?.row) DR.points.ring(context, box, place);
     });
@@ -372,6 +376,14 @@ const surfaceModule = (function () {
       show,
       get discrete() {
         return discrete;
+      },
+      /** Shows the picture of a node in place of the prediction. @param {HTMLCanvasElement | null} picture @param {string} words */
+      lift(picture, words) {
+        if (!picture && !lifted) return;
+        lifted = picture;
+        key.classList.toggle("of-prediction", picture !== null);
+        if (title) title.textContent = words || name;
+        paint();
       },
       /** Marks the point of a row. @param {number | null} row */
       mark(row) {

@@ -331,6 +331,8 @@ const trainerModule = (function () {
         [edits, outdated] = [edits + 1, true];
         if (state.run.step === 0) state.first = firstLosses(state.run, state.data);
       },
+      lens: () => DR.diagnosis.lens(state),
+      rates: () => DR.diagnosis.rates(state),
       network: ({ rows, row = null }) => ({
         step: state.run.step,
         edits,

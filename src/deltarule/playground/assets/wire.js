@@ -108,6 +108,13 @@ const wireModule = (function () {
       return script.formulas;
     }
 
+    /** What the server finds of the run. @param {string} path */
+    async function found(path) {
+      const reply = await fetch(address(path), { cache: "no-store" });
+      if (!reply.ok) throw new Error((await reply.text()).trim());
+      return reply.json();
+    }
+
     connect();
     return {
       files: [
@@ -115,6 +122,8 @@ const wireModule = (function () {
         { name: "model.zip", text: "Model", note: "the folder that deltarule loads, zipped" },
         { name: "explain.html", text: "Explain page", note: "every number derived, in one file" },
       ].map((file) => ({ ...file, href: address(`/export/${file.name}`) })),
+      lens: () => found("/lens"),
+      rates: () => found("/rates"),
       async network(rows, row) {
         const one = row === null ? "" : `&row=${row}`;
         const reply = await fetch(address(`/payload?rows=${rows}${one}`), { cache: "no-store" });

@@ -1,0 +1,147 @@
+// @ts-check
+// Whether the run learns, in plain words: from the losses as they come, and on request what the gradient
+// lens finds in the layers.
+"use strict";
+
+const adviceModule = (function () {
+  const { el } = DR.dom;
+  const APART = 500; // milliseconds between two sentences on the losses
+  const RISEN = 1.05,
+    HARDLY = 0.9, // of the loss at the start
+    AGAIN = 1.15; // of the smallest held-out loss
+  const FEW_EPOCHS = 5;
+
+  /**
+   * A sentence or two on the losses, and whether they call for another learning rate.
+   *
+   * @param {Float32Array} curve epoch, loss, held-out loss by turns @param {Live.Header} header
+   * @returns {{ text: string, stuck: boolean }}
+   */
+  function verdict(curve, { step, epoch, phase, learning_rate }) {
+    const n = curve.length / 3;
+    const first = curve[1],
+      last = curve[3 * n - 2];
+    const [from, to] = [first, last].map((loss) => DR.dom.brief(loss));
+    const taken = epoch ? `${DR.text.count(epoch)} epoch${epoch > 1 ? "s" : ""}` : `${step} steps`;
+    if (phase === "diverged")
+      return {
+        text: `The training has broken off: a number became too large. The learning rate of ${learning_rate} is probably too high.`,
+        stuck: true,
+      };
+    if (!step) return { text: "It has not taken a step yet: press Play.", stuck: false };
+    if (!epoch) return { text: "The first epoch is not over yet.", stuck: false };
+    if (last > RISEN * first)
+      return {
+        text: `The loss has risen, from ${from} to ${to}: the learning rate of ${learning_rate} is probably too high.`,
+        stuck: true,
+      };
+    if (last > HARDLY * first) {
+      const early = epoch < FEW_EPOCHS;
+      const text = `The loss has hardly fallen, from ${from} to ${to} in ${taken}${early ? "; a few more epochs will tell" : ""}.`;
+      return { text, stuck: !early };
+    }
+    const text = `It learns: the loss has fallen from ${from} to ${to} in ${taken}.`;
+    let least = Infinity,
+      at = 0;
+    for (let i = 0; i < n; ++i) if (curve[3 * i + 2] < least) [least, at] = [curve[3 * i + 2], curve[3 * i]];
+    const held = curve[3 * n - 1];
+    if (!(held > AGAIN * least) || at >= epoch) return { text, stuck: false };
+    return {
+      text:
+        `${text} On the rows held out it was best after epoch ${DR.text.count(at)} and has risen since: it learns ` +
+        "the training rows by heart. Fewer nodes, more rows or an L2 penalty help.",
+      stuck: false,
+    };
+  }
+
+  /** @param {number[]} layers */
+  const named = (layers) =>
+    layers.length === 1
+      ? `Layer ${layers[0]}`
+      : `Layers ${layers.slice(0, -1).join(", ")} and ${layers[layers.length - 1]}`;
+
+  /**
+   * @param {HTMLElement} element @param {() => Live.Wire} wireOf
+   * @param {Record<string, [seen: string, todo: string]>} plain findings in plain words
+   * @param {() => unknown} tune finds a learning rate
+   */
+  function mount(element, wireOf, plain, tune) {
+    const words = el("p", { "data-verdict": "" });
+    const rate = el("button", { type: "button", class: "link", text: "Find a learning rate", onclick: tune });
+    const place = el("div", { "aria-live": "polite" });
+    const button = el("button", {
+      type: "button",
+      class: "button",
+      text: "Look into the layers",
+      onclick: look,
+    });
+    let told = 0;
+    let key = "";
+
+    /** @param {Live.Lensed["findings"][number]} found */
+    function item({ kind, layers, serious, seen, why, what }) {
+      const [plainly, todo] = plain[kind] ?? [seen ?? kind, what ?? ""];
+      return el(
+        "li",
+        { class: serious ? "serious" : null, "data-finding": kind, "data-layers": layers.join(",") },
+        el("p", {}, el("strong", { text: `${named(layers)}: ` }), plainly),
+        el("p", { text: todo }),
+        seen
+          ? el(
+              "details",
+              {},
+              el("summary", { text: `In numbers (${kind})` }),
+              ...[seen, why, what].map((text) => (text ? el("p", { class: "note", text }) : null)),
+            )
+          : el("p", { class: "note", text: `The gradient lens calls this “${kind}”.` }),
+      );
+    }
+
+    async function look() {
+      button.disabled = true;
+      try {
+        const { rows, of, findings } = await wireOf().lens();
+        const looked =
+          rows < of ? `${DR.text.count(rows)} of ${DR.text.count(of)} rows` : `${DR.text.count(rows)} rows`;
+        place.replaceChildren(
+          findings.length
+            ? el("ul", { class: "lens-advice" }, ...findings.map(item))
+            : el("p", {
+                "data-finding": "",
+                text: "All layers are in order: the error reaches each of them, and no node is off or stuck.",
+              }),
+          el("p", { class: "note", text: `Measured on ${looked}, with the weights of this moment.` }),
+        );
+      } catch (error) {
+        place.replaceChildren(el("p", { class: "note refused", text: DR.shell.reason(error) }));
+      } finally {
+        button.disabled = false;
+      }
+    }
+
+    element.replaceChildren(words, rate, el("div", { class: "row" }, button), place);
+    rate.hidden = true;
+    return {
+      /** @param {Live.Frame} frame */
+      frame({ header, arrays }) {
+        const now = performance.now();
+        if (header.phase === "playing" && now - told < APART) return;
+        told = now;
+        const { text, stuck } = verdict(arrays.curve, header);
+        if (words.textContent !== text) words.textContent = text;
+        rate.hidden = !stuck;
+      },
+      /** Another run: what was found of the one before is gone. @param {Live.Run} run */
+      run({ settings, net, rows }) {
+        // Another learning rate leaves the weights as they are.
+        const next = JSON.stringify([{ ...settings, learning_rate: 0 }, net, rows]);
+        if (next !== key) place.replaceChildren();
+        key = next;
+      },
+      verdict,
+    };
+  }
+
+  return { mount, verdict };
+})();
+DR.advice = adviceModule;

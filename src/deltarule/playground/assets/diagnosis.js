@@ -1,0 +1,168 @@
+// @ts-check
+// Why a run does not learn, and which learning rate would do, for the static page: the measurements
+// and the trials of playground/run_diagnosis.py, with its limits (DR.catalogue.diagnosis).
+"use strict";
+
+const diagnosisModule = (function () {
+  /**
+   * Measures of each layer over the first training rows, at the present parameters.
+   *
+   * @typedef {{ layer: number, nodes: number, ratio: number, finite: boolean, delta: number, dead: number, saturated: number }} Measured
+   * @param {Static.State} state @param {number[]} rows @returns {Measured[]}
+   */
+  function measured({ run, design }, rows) {
+    const { net, theta, X, Y } = run,
+      { thresholds, slopes } = DR.catalogue.diagnosis;
+    const numbers = Array.from({ length: net.L }, (_, i) => i + 1);
+    const d2 = new Float64Array(net.L + 1),
+      a2 = new Float64Array(net.L + 1);
+    const moving = net.widths.map((n) => new Uint8Array(n)),
+      flat = net.widths.map((n) => new Float64Array(n));
+    const known = [
+      null,
+      ...numbers.map((l) => slopes[l < net.L ? design.hidden : design.output.split("/")[1]]),
+    ];
+    /** @param {Float64Array} values */
+    const square = (values) => values.reduce((sum, x) => sum + x * x, 0);
+    for (const row of rows) {
+      const passed = DR.driver.forward(net, theta, DR.data.row(X, row));
+      const back = DR.driver.backward(net, theta, passed, DR.data.row(Y, row));
+      for (const l of numbers) {
+        d2[l] += square(back.delta[l]) / rows.length;
+        a2[l] += square(passed.A[l]) / rows.length;
+        const slope = back.slope[l],
+          largest = known[l]?.[0] ?? null;
+        if (!slope) continue;
+        slope.forEach((g, j) => {
+          if (g !== 0) moving[l][j] = 1;
+          if (largest !== null && Math.abs(g) < thresholds.flat * largest) flat[l][j] += 1 / rows.length;
+        });
+      }
+    }
+    const norms = d2.map(Math.sqrt);
+    return numbers.map((l) => {
+      const nodes = net.widths[l],
+        [largest, off] = known[l] ?? [null, false];
+      // Softmax mixes its outputs, and has no slope of one node.
+      const mixed = l === net.L && !net.output_elementwise;
+      const W = theta.subarray(net.W[l], net.W[l] + nodes * net.widths[l - 1]);
+      let dead = 0,
+        saturated = 0;
+      for (let j = 0; j < nodes && !mixed; ++j) {
+        if (!moving[l][j]) ++dead;
+        else if (largest !== null && !off && flat[l][j] >= thresholds.mostly - 1e-12) ++saturated;
+      }
+      const finite = [d2[l], a2[l], square(W)].every(Number.isFinite);
+      return {
+        layer: l,
+        nodes,
+        ratio: norms[l] / norms[net.L],
+        finite,
+        delta: norms[l],
+        dead: dead / nodes,
+        saturated: saturated / nodes,
+      };
+    });
+  }
+
+  /**
+   * What the gradient lens finds, the serious first.
+   *
+   * @param {Static.State} state @returns {Live.Lensed}
+   */
+  function lens(state) {
+    const { diagnosis } = DR.catalogue,
+      { thresholds } = diagnosis;
+    const of = state.data.trained.length;
+    const rows = Array.from(state.data.trained.slice(0, diagnosis.rows));
+    const layers = measured(state, rows),
+      { net } = state.run;
+    /** @type {Live.Lensed["findings"]} */
+    const findings = [];
+    /** @param {string} kind @param {Measured[]} bad @param {boolean} serious */
+    const find = (kind, bad, serious) => {
+      if (bad.length) findings.push({ kind, layers: bad.map(({ layer }) => layer), serious });
+    };
+    const broken = layers.filter(({ finite }) => !finite);
+    if (broken.length) {
+      find("not finite", broken, true);
+      return { rows: rows.length, of, findings };
+    }
+    const whole = rows.length === of;
+    const judges = rows.length >= thresholds.few_rows && (whole || rows.length >= thresholds.many_rows);
+    if (whole || judges) {
+      if (layers[net.L - 1].delta === 0) find("no gradient", layers, false);
+      const fading = layers.filter(({ ratio }) => ratio < thresholds.vanishing);
+      const none = fading.some(({ ratio }) => ratio === 0);
+      if (!none || rows.length >= thresholds.few_rows) find("vanishing", fading, true);
+      find(
+        "exploding",
+        layers.filter(({ ratio }) => ratio > thresholds.exploding && ratio < Infinity),
+        true,
+      );
+    }
+    if (judges) {
+      const dead = layers.filter((each) => each.dead >= thresholds.dead);
+      find("dead", dead, Math.max(0, ...dead.map((each) => each.dead)) >= thresholds.many_dead);
+      find(
+        "saturated",
+        // A fused loss computes δ from z, without the slope of the output.
+        layers.filter(
+          (each) => each.saturated >= thresholds.saturated && !(each.layer === net.L && net.fused),
+        ),
+        true,
+      );
+    }
+    return {
+      rows: rows.length,
+      of,
+      findings: [...findings.filter(({ serious }) => serious), ...findings.filter(({ serious }) => !serious)],
+    };
+  }
+
+  /**
+   * The loss that each learning rate reaches after some steps from the start, and the best.
+   *
+   * @param {Static.State} state @returns {Live.Rates}
+   */
+  function rates({ data, settings, design }) {
+    const { lowest, highest, per_decade, steps: most, least, work, most_rows } = DR.catalogue.diagnosis.rates;
+    if (DR.catalogue.choices.without_rate.includes(settings.rule))
+      throw new DR.datasets.Refused(
+        `${settings.rule} uses no learning rate; choose another update rule first`,
+      );
+    const decades = Math.log10(highest / lowest);
+    const count = Math.ceil(per_decade * decades - 1e-9) + 1;
+    const tried = Array.from({ length: count }, (_, i) => lowest * 10 ** ((decades * i) / (count - 1)));
+    const { trained } = data;
+    const rows = DR.plane.evenly(trained.length, most_rows).map((i) => trained[i]);
+    const first = DR.run.start(data, settings, design);
+    const sizes = design.widths.slice(1).reduce((sum, n, l) => sum + n * design.widths[l], 0);
+    const fitting = Math.floor(work / (count * sizes * first.size));
+    const steps = Math.min(most, Math.max(least, fitting));
+    let failed = 0;
+    const losses = tried.map((learning_rate) => {
+      if (failed === 2) return null; // higher ones would fail, too
+      const run = DR.run.start(data, { ...settings, learning_rate }, design);
+      let loss = NaN;
+      try {
+        for (let left = steps; left > 0; ) left -= run.advance(left);
+        loss = run.lossOf(rows);
+      } catch (error) {
+        if (!(error instanceof DR.run.Diverged)) throw error;
+      }
+      failed = Number.isFinite(loss) ? 0 : failed + 1;
+      return Number.isFinite(loss) ? loss : null;
+    });
+    const known = losses.map((loss) => loss ?? Infinity);
+    const best = known.indexOf(Math.min(...known));
+    if (known[best] === Infinity)
+      throw new DR.datasets.Refused(
+        `no learning rate from ${lowest} to ${highest} gives a finite loss after ${steps} steps`,
+      );
+    return { rates: tried, losses, suggestion: tried[best], start: first.lossOf(rows), steps };
+  }
+
+  return { lens, rates };
+})();
+DR.diagnosis = diagnosisModule;

@@ -1,0 +1,159 @@
+"""Why a run does not learn, and which learning rate would do: what a reader of the page may ask.
+
+The measurements and their advice are those of the gradient lens; beside them stands each finding in
+plain words, with what to do about it on the page. The static page measures and tries rates itself
+(``diagnosis.js``), with the limits and the words from here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from deltarule.maths import ACTIVATIONS
+from deltarule.playground.run_state import Snapshot
+from deltarule.playground.run_subject import subject_of_run
+from deltarule.training import find_learning_rate
+from deltarule.training.diagnosis.advice import THRESHOLDS, advise
+from deltarule.training.diagnosis.measures import FLAT, MOSTLY, largest_slope, measure_rows
+
+__all__ = ["PLAIN", "RATES", "lens_of_run", "limits", "rates_of_run", "search_steps"]
+
+MOST_ROWS = 1000
+"""Rows that the layers are measured on."""
+RATES: dict[str, float] = {"lowest": 1e-4, "highest": 10.0, "per_decade": 2, "most_rows": 4096}
+"""The learning rates that are tried, and the rows that their losses are of."""
+_STEPS, _LEAST_STEPS = 300, 20
+# Multiplications of the forward passes of all trials: some seconds at the most.
+_MOST_WORK = 1_500_000_000
+
+PLAIN: dict[str, tuple[str, str]] = {
+    "not finite": (
+        "A number has become too large to be computed.",
+        "Choose a lower learning rate and press Reset.",
+    ),
+    "no gradient": (
+        "Nothing is left to learn from these rows: the loss is flat here.",
+        "If the loss is not small, press Reset, or choose another loss.",
+    ),
+    "vanishing": (
+        "The layers near the inputs hardly learn: the error fades on its way back to them.",
+        "Choose another activation, such as ReLU, GELU or tanh, or fewer layers.",
+    ),
+    "exploding": (
+        "The error grows on its way back, and the layers near the inputs change far too much.",
+        "Choose a lower learning rate, and press Reset.",
+    ),
+    "dead": (
+        "Some nodes are off for every row, and can no longer learn.",
+        (
+            "Choose a lower learning rate and press Reset, or an activation that is nowhere flat, "
+            "such as leaky ReLU or GELU."
+        ),
+    ),
+    "saturated": (
+        (
+            "Some nodes are at the flat end of their activation: they hardly react to their "
+            "inputs, and learn slowly."
+        ),
+        "Choose a lower learning rate and press Reset, or add a little of an L2 penalty.",
+    ),
+}
+"""Each finding in plain words, and what to do on the page."""
+
+
+def limits() -> dict[str, Any]:
+    """What the static page measures by: thresholds, words, and each activation's largest slope.
+
+    Examples
+    --------
+    >>> limits()["slopes"]["relu"]
+    [1.0, True]
+    """
+    slopes = {}
+    for name in ACTIVATIONS.names():
+        largest, off = largest_slope(ACTIVATIONS.get(name))
+        slopes[name] = [largest if np.isfinite(largest) else None, off]
+    return {
+        "thresholds": dict(THRESHOLDS) | {"flat": FLAT, "mostly": MOSTLY},
+        "slopes": slopes,
+        "rows": MOST_ROWS,
+        "rates": RATES | {"steps": _STEPS, "least": _LEAST_STEPS, "work": _MOST_WORK},
+    }
+
+
+def lens_of_run(snapshot: Snapshot) -> dict[str, Any]:
+    """What the gradient lens finds on the training rows of a run, at its present parameters.
+
+    Returns
+    -------
+    dict
+        ``rows`` that were measured, ``of`` all training rows, and ``findings``: the advice of
+        :mod:`deltarule.training.diagnosis`, as dictionaries.
+
+    Examples
+    --------
+    >>> from deltarule.playground.run_state import make_run_state
+    >>> from deltarule.playground.settings import RunSettings
+    >>> settings = RunSettings(activation="logistic", layers=(6,) * 6)
+    >>> found = lens_of_run(make_run_state(settings).snapshot())
+    >>> [each["kind"] for each in found["findings"]], found["rows"]
+    (['vanishing'], 210)
+    """
+    subject = subject_of_run(snapshot, "same", MOST_ROWS)
+    measured = measure_rows(subject.net, subject.theta, subject.X, subject.Y, subject.w)
+    rows, of = len(subject.X), len(snapshot.data.trained)
+    penalised = snapshot.settings.l2 > 0 or snapshot.settings.l1 > 0
+    advice = advise(subject.net, measured, measured, rows, of, penalised=penalised)
+    return {"rows": rows, "of": of, "findings": [dataclasses.asdict(each) for each in advice]}
+
+
+def search_steps(n_multiply_adds: int, batch_rows: int) -> int:
+    """The number of steps that are taken with each rate, fewer of a large network.
+
+    Examples
+    --------
+    >>> search_steps(100, 32), search_steps(1_000_000, 256)
+    (300, 20)
+    """
+    rates = RATES["per_decade"] * np.log10(RATES["highest"] / RATES["lowest"]) + 1
+    fitting = _MOST_WORK / (rates * n_multiply_adds * batch_rows)
+    return int(np.clip(fitting, _LEAST_STEPS, _STEPS))
+
+
+def rates_of_run(snapshot: Snapshot) -> dict[str, Any]:
+    """The loss that each of some learning rates reaches from the start of a run, and the best.
+
+    Raises
+    ------
+    InputError
+        If the rule uses no learning rate.
+    Diverged
+        If no rate gives a finite loss.
+
+    Examples
+    --------
+    >>> from deltarule.playground.run_state import make_run_state
+    >>> from deltarule.playground.settings import RunSettings
+    >>> found = rates_of_run(make_run_state(RunSettings(data="circles", rule="adam")).snapshot())
+    >>> len(found["rates"]), found["suggestion"] in found["rates"], found["steps"]
+    (11, True, 300)
+    """
+    data, net, settings = snapshot.data, snapshot.net, snapshot.settings
+    rows = data.trained
+    found = find_learning_rate(
+        net,
+        data.X[rows],
+        data.targets(net)[rows],
+        rule=settings.rule,
+        lowest=RATES["lowest"],
+        highest=RATES["highest"],
+        steps=search_steps(net.n_multiply_adds, snapshot.batch_size),
+        batch_size=snapshot.batch_size,
+        seed=settings.seed,
+        l2=settings.l2,
+        l1=settings.l1,
+    )
+    return found.to_dict()

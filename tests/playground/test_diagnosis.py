@@ -1,0 +1,236 @@
+"""Why a run does not learn, and which learning rate would do: the same answers on both pages."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from tests.browser import Watched, browser
+from tests.playground.helpers import served
+
+from deltarule.playground import RunSettings, run_diagnosis, write_static_playground
+from deltarule.playground.run_diagnosis import PLAIN, lens_of_run, rates_of_run
+from deltarule.playground.run_state import make_run_state
+from deltarule.playground.settings import STARTS
+from deltarule.playground.static_page import engine_script
+
+LENS = """({ settings, theta, rows }) => {
+  DR.catalogue.first = { ...DR.catalogue.first, ...settings };
+  DR.catalogue.diagnosis.rows = rows;
+  const sent = [];
+  const trainer = DR.trainer.trainer((m) => sent.push(m), () => {});
+  theta.forEach((value, entry) => trainer.receive({ type: "weight", id: 2, entry, value }));
+  trainer.receive({ type: "lens", id: 1 });
+  return sent.find((m) => m.id === 1).result;
+}"""
+RATES = """({ settings, steps }) => {
+  DR.catalogue.first = { ...DR.catalogue.first, ...settings };
+  DR.catalogue.diagnosis.rates.steps = steps;
+  const sent = [];
+  const trainer = DR.trainer.trainer((m) => sent.push(m), () => {});
+  trainer.receive({ type: "rates", id: 1 });
+  return sent.find((m) => m.id === 1);
+}"""
+
+
+@pytest.fixture(scope="module")
+def context():
+    with browser() as context:
+        yield context
+
+
+@pytest.fixture(scope="module")
+def engine(context):
+    page = context.new_page()
+    page.evaluate(engine_script())
+    yield page
+    page.close()
+
+
+def settings_of(**changes):
+    data = changes.get("data", "spirals")
+    start = {k: tuple(v) if isinstance(v, list) else v for k, v in STARTS[data].items()}
+    return RunSettings(**({"data": data} | start | changes))
+
+
+def planted(kind):
+    """Settings and what is done to the initial parameters, by which a finding is expected."""
+    deep = {"layers": (5,) * 7, "rows": 80}
+    return {
+        "none": (settings_of(rows=80), lambda theta, net: theta),
+        "vanishing": (settings_of(activation="logistic", **deep), lambda theta, net: theta),
+        "exploding": (
+            settings_of(activation="identity", **deep), lambda theta, net: 9.0 * theta
+        ),
+        "dead": (
+            settings_of(activation="relu", layers=(6, 4), rows=80),
+            lambda theta, net: biased(theta, net, -90.0),
+        ),
+        "saturated": (
+            settings_of(activation="tanh", layers=(6, 4), rows=80),
+            lambda theta, net: biased(theta, net, 60.0),
+        ),
+        "softmax": (
+            settings_of(data="digits", rows=80), lambda theta, net: 30.0 * theta
+        ),
+        "quantity": (settings_of(data="plane", rows=80), lambda theta, net: 0.0 * theta),
+    }[kind]  # fmt: skip
+
+
+def biased(theta, net, value):
+    """Half the biases of layer 1 far out."""
+    theta = theta.copy()
+    block = net.block("b1")
+    theta[block.start : block.start + (block.stop - block.start) // 2] = value
+    return theta
+
+
+@pytest.mark.parametrize(
+    "kind", ["none", "vanishing", "exploding", "dead", "saturated", "softmax", "quantity"]
+)
+def test_the_lens_of_the_static_page_finds_what_pythons_finds(engine, kind):
+    settings, change = planted(kind)
+    snapshot = make_run_state(settings).snapshot()
+    # Those of float32 are exact in both.
+    theta = change(snapshot.theta, snapshot.net).astype(np.float32).astype(np.float64)
+    for rows in (1000, 12):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(run_diagnosis, "MOST_ROWS", rows)
+            ours = lens_of_run(dataclasses.replace(snapshot, theta=theta))
+        given = {"settings": settings.plain(), "theta": theta.tolist(), "rows": rows}
+        theirs = engine.evaluate(LENS, given)
+        assert (theirs["rows"], theirs["of"]) == (ours["rows"], ours["of"])
+        kept = ("kind", "layers", "serious")
+        assert [{k: each[k] for k in kept} for each in theirs["findings"]] == [
+            {**{k: each[k] for k in kept}, "layers": list(each["layers"])}
+            for each in ours["findings"]
+        ]
+        assert {each["kind"] for each in ours["findings"]} <= set(PLAIN)
+        if rows == 1000 and kind in PLAIN:
+            assert kind in [each["kind"] for each in ours["findings"]]
+        if kind == "none":
+            assert ours["findings"] == []
+
+
+@pytest.mark.parametrize(("data", "rule"), [("moons", "adam"), ("plane", "sgd")])
+def test_the_rates_of_the_static_page_are_pythons(engine, data, rule, monkeypatch):
+    monkeypatch.setattr(run_diagnosis, "_STEPS", 25)
+    settings = settings_of(data=data, rule=rule, rows=120, l2=0.1)
+    ours = rates_of_run(make_run_state(settings).snapshot())
+    theirs = engine.evaluate(RATES, {"settings": settings.plain(), "steps": 25})["result"]
+    assert theirs["steps"] == ours["steps"] == 25
+    np.testing.assert_allclose(theirs["rates"], ours["rates"], rtol=1e-12)
+    assert theirs["suggestion"] == pytest.approx(ours["suggestion"])
+    assert theirs["start"] == pytest.approx(ours["start"], rel=1e-5)
+    # At rates at which training is stable the roundings of float32 do not grow.
+    stable = [k for k, rate in enumerate(ours["rates"]) if rate < 0.02]
+    assert len(stable) == 5
+    for k in stable:
+        assert theirs["losses"][k] == pytest.approx(ours["losses"][k], rel=2e-3)
+
+
+def test_a_rule_without_a_rate_is_refused_with_its_reason(engine):
+    settings = settings_of(rule="rprop")
+    answer = engine.evaluate(RATES, {"settings": settings.plain(), "steps": 5})
+    assert answer["type"] == "error"
+    assert "rprop uses no learning rate" in answer["message"]
+
+
+def violations(page):
+    return [
+        (each["id"], [node["html"] for node in each["nodes"]])
+        for each in Axe().run(page).response["violations"]
+    ]
+
+
+def use(page):
+    """Use the card and the button of a page that has just been opened, as a reader would."""
+    page.wait_for_selector("#drawing [data-node]")
+    assert "press Play" in page.inner_text("[data-verdict]")
+    page.click("#tune button")
+    page.wait_for_selector(".tune-chart", timeout=60_000)
+    suggested = page.eval_on_selector_all(
+        ".tune-table td", "(all) => all.map((n) => [Number(n.dataset.rate), n.dataset.value])"
+    )
+    known = {rate: float(loss) for rate, loss in suggested if loss != "null"}
+    best = min(known, key=known.get)
+    assert float(page.input_value("#rate")) == pytest.approx(best, rel=0.05)
+    page.get_by_role("button", name="Look into the layers").click()
+    page.wait_for_selector("#advice [data-finding]")
+    assert "All layers are in order" in page.inner_text("#advice")
+    assert violations(page) == []
+    page.keyboard.press("e")
+    for _ in range(6):
+        page.wait_for_timeout(150)
+    assert "epoch" in page.inner_text("[data-verdict]")
+
+
+def test_a_reader_finds_a_rate_and_looks_into_the_layers(context, tmp_path):
+    with served(RunSettings(data="moons", rows=100)) as server:
+        tab = Watched(context, width=1280, height=900)
+        tab.page.goto(server.url)
+        use(tab.page)
+        assert tab.errors == []
+        tab.page.close()
+    path = write_static_playground(tmp_path / "playground.html")
+    tab = Watched(context, width=1280, height=900)
+    tab.page.goto(f"{path.as_uri()}#data=moons&rows=100")
+    use(tab.page)
+    page = tab.page
+    # A node that is pointed at stands in place of the decision surface.
+    heading = "#h-surface"
+    page.evaluate("scrollTo(0, 0)")
+    before = page.locator("canvas.plane").bounding_box()
+    page.hover('[data-node="1,1"]')
+    assert page.inner_text(heading).startswith("Node 1 of layer 1: a from")
+    after = page.locator("canvas.plane").bounding_box()
+    assert after == before
+    page.mouse.move(5, 5)
+    assert page.inner_text(heading) == "The decision surface"
+    page.focus('[data-node="0,0"]')
+    assert tab.errors == []
+    tab.page.close()
+
+
+def test_what_is_wrong_is_said_in_plain_words(context, tmp_path):
+    settings = RunSettings(data="moons", rows=100, activation="logistic", layers=(4,) * 7)
+    with served(settings) as server:
+        tab = Watched(context, width=390, height=844)
+        page = tab.page
+        page.goto(server.url)
+        page.wait_for_selector("#drawing [data-node]")
+        page.get_by_role("button", name="Look into the layers").click()
+        found = page.locator("[data-finding=vanishing]")
+        found.wait_for()
+        assert PLAIN["vanishing"][0] in found.inner_text()
+        assert found.get_attribute("data-layers").startswith("1")
+        found.locator("summary").click()
+        assert "‖δ‖" in found.inner_text()
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        assert tab.errors == []
+        page.close()
+
+
+@pytest.mark.parametrize(
+    ("curve", "header", "words", "stuck"),
+    [
+        ([0, 1, 1], {"step": 0, "epoch": 0}, "press Play", False),
+        ([0, 1, 1, 8, 2.0, 2.0], {"step": 80, "epoch": 8}, "has risen, from 1.000 to 2.000", True),
+        ([0, 1, 1, 8, 0.95, 1.0], {"step": 80, "epoch": 8}, "has hardly fallen", True),
+        ([0, 1, 1, 2, 0.95, 1.0], {"step": 20, "epoch": 2}, "a few more epochs will tell", False),
+        ([0, 1, 1, 8, 0.2, 0.3], {"step": 80, "epoch": 8}, "It learns", False),
+        ([0, 1, 1, 4, 0.3, 0.3, 8, 0.1, 0.6], {"step": 80, "epoch": 8}, "by heart", False),
+        ([0, 1, 1], {"step": 3, "epoch": 0, "phase": "diverged"}, "broken off", True),
+    ],
+)
+def test_the_verdict_on_the_losses(context, tmp_path, curve, header, words, stuck):
+    page = context.new_page()
+    path = write_static_playground(tmp_path / "playground.html")
+    page.goto(path.as_uri())
+    given = {"phase": "paused", "learning_rate": 0.1, **header}
+    found = page.evaluate(
+        "([curve, header]) => DR.advice.verdict(Float32Array.from(curve), header)", [curve, given]
+    )
+    page.close()
+    assert words in found["text"]
+    assert found["stuck"] is stuck
