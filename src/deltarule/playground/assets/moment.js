@@ -98,6 +98,7 @@ const momentModule = (function () {
       reference: { state: 0, cost: null, grad: null, at: null },
       columns: [],
       image: DR.catalogue.builtin[settings.data]?.image ?? null,
+      answer: null,
       lens: null,
       // Without a row the page keeps the one that it shows.
       start: { state: 0, selected: null, ...(row === null ? {} : { sample: rows.indexOf(row) }) },
