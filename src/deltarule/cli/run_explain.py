@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import tempfile
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from deltarule.errors import DataError, FileError, InputError, Message, Paramete
 from deltarule.explain import Derivation, Explanation, explain
 from deltarule.explain.row_answer import RowAnswer, model_answer, row_answer
 from deltarule.files import consistent_read
+from deltarule.files.scratch import scratch_folder
 from deltarule.tables import Table, apply_schema
 from deltarule.tables.beyond_training import beyond_training
 from deltarule.tabular import NetworkModel, PortfolioModel, RecordedTable, TableModel
@@ -79,7 +79,7 @@ def answer(question: Question) -> None:
         if question.html is not None:
             show("writing the page")
             # The page is computed once, also if it must be saved elsewhere.
-            with tempfile.TemporaryDirectory() as folder:
+            with scratch_folder() as folder:
                 page = Path(folder, "page.html")
                 write_page_of(page, explained, selections, show, question.image)
                 data = page.read_bytes()

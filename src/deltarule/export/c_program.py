@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from deltarule.export.c_source import CSource
 from deltarule.export.equality import EqualityRows, encoded_rows, rows_of_schema, table_rows
 from deltarule.export.subject import exported_network
 from deltarule.files import check_bundle_path, write_bundle
+from deltarule.files.scratch import scratch_folder, writing_scratch
 from deltarule.tables import Table, TypedColumns, apply_schema, table_from_frame
 
 __all__ = ["CProgram", "check_folder", "to_c"]
@@ -170,9 +170,9 @@ def to_c(
     tested_rows = _rows(source, data, int(rows))
     files[f"{name}_test.c"] = source.test(tested_rows)
     command, tested, sizes, notes = compiler(), None, tuple[Sizes, ...](), [*subject.notes]
-    with tempfile.TemporaryDirectory() as scratch:
-        place = Path(scratch)
-        write_files(place, files)
+    with scratch_folder() as place:
+        with writing_scratch():
+            write_files(place, files)
         found = [m4_sizes(place, name)]
         if command is None:
             notes.append(_NOT_RUN)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import io
-import tempfile
 import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
 from deltarule.errors import UnknownName
 from deltarule.explain.page import PageState, formulas_script, page_html, payload_of
+from deltarule.files.scratch import scratch_folder
 from deltarule.playground.run_state import Snapshot
 from deltarule.playground.run_subject import subject_of_run
 from deltarule.playground.script import run_script
@@ -79,7 +79,7 @@ def _zipped_model(snapshot: Snapshot) -> bytes:
     """The model folder, zipped; of a run on a table, one that ``deltarule predict`` reads."""
     data = snapshot.data
     settings = snapshot.settings.plain() | {"engine": snapshot.engine}
-    with tempfile.TemporaryDirectory() as parent:
+    with scratch_folder() as parent:
         folder = Path(parent, f"{snapshot.settings.data}.model")
         if isinstance(data, TableData):
             # Imported here because it loads scikit-learn, which delays the start of the server.

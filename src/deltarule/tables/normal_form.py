@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from deltarule.files.scratch import scratch_folder, writing_scratch
 from deltarule.tables.file_format import FileFormat
 from deltarule.tables.text_dialect import BLANK, split_at_blanks
 from deltarule.tables.text_header import first_line
@@ -31,6 +31,7 @@ def normal_form(path: Path, told: FileFormat) -> Iterator[tuple[Path, FileFormat
 
     Examples
     --------
+    >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = Path(folder, "a.txt")
     ...     _ = path.write_text("x  y\n! made in 2020\n1   2\n")
@@ -44,18 +45,19 @@ def normal_form(path: Path, told: FileFormat) -> Iterator[tuple[Path, FileFormat
     if told.comment is None and not by_blanks:
         yield path, told
         return
-    with tempfile.TemporaryDirectory(prefix="deltarule-") as folder:
-        target = Path(folder, path.name)
-        if told.comment is not None:
-            _copy_without_comments(path, target, told.comment, told.skip)
-            if told.delimiter is None:
-                by_blanks = first_line(target, told)[1] == BLANK
-            path = target
-        if by_blanks:
-            target = Path(folder, "tabs", path.name)
-            target.parent.mkdir()
-            _copy_with_tabs(path, target)
-            told = replace(told, delimiter="\t")
+    with scratch_folder() as folder:
+        with writing_scratch():
+            target = Path(folder, path.name)
+            if told.comment is not None:
+                _copy_without_comments(path, target, told.comment, told.skip)
+                if told.delimiter is None:
+                    by_blanks = first_line(target, told)[1] == BLANK
+                path = target
+            if by_blanks:
+                target = Path(folder, "tabs", path.name)
+                target.parent.mkdir()
+                _copy_with_tabs(path, target)
+                told = replace(told, delimiter="\t")
         yield target, told
 
 

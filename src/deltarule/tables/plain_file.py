@@ -9,9 +9,9 @@ from __future__ import annotations
 import bz2
 import codecs
 import gzip
+import io
 import lzma
 import shutil
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from deltarule.errors import DataError, FileError, InputError, Message, Parameter
+from deltarule.files.scratch import scratch_folder, writing_scratch
 from deltarule.tables.pyarrow_module import load_pyarrow
 from deltarule.tables.table import join_items
 
@@ -99,6 +100,7 @@ def plain_file(
 
     Examples
     --------
+    >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = Path(folder, "a.csv.gz")
     ...     _ = path.write_bytes(gzip.compress(b"x,y"))
@@ -109,15 +111,12 @@ def plain_file(
     if encoding is not None:
         encoding = _codec_name(encoding)
     with ExitStack() as stack:
-        folder = ""
         if path.suffix.lower() in COMPRESSED:
-            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="deltarule-"))
-            path = _unpack(path, Path(folder), max_bytes)
+            path = _unpack(path, stack.enter_context(scratch_folder()), max_bytes)
         if encoding is None and _has_utf16_mark(path):
             encoding = "utf-16"
         if encoding not in (None, "utf-8"):
-            target = stack.enter_context(tempfile.TemporaryDirectory(prefix="deltarule-"))
-            path = _transcode(path, Path(target), str(encoding))
+            path = _transcode(path, stack.enter_context(scratch_folder()), str(encoding))
         yield path
 
 
@@ -183,15 +182,24 @@ def _unpack(path: Path, folder: Path, max_bytes: float) -> Path:
                 source = stack.enter_context(_OPEN[suffix](path, "rb"))
             target = folder / name
             written = 0
-            with target.open("wb") as file:
-                while chunk := source.read(_CHUNK):
-                    written += len(chunk)
-                    if written > max_bytes:
-                        raise _too_large(path, max_bytes)
-                    file.write(chunk)
+            with writing_scratch():
+                file = stack.enter_context(target.open("wb", buffering=0))
+            while chunk := source.read(_CHUNK):
+                written += len(chunk)
+                if written > max_bytes:
+                    raise _too_large(path, max_bytes)
+                with writing_scratch():
+                    _write_all(file, chunk)
         except _UNPACKING_ERRORS as error:
             raise _damaged(path, error) from None
     return target
+
+
+def _write_all(file: io.FileIO, data: bytes) -> None:
+    """Write without a buffer, in which an error would wait for the file's end."""
+    view = memoryview(data)
+    while view:
+        view = view[file.write(view) :]
 
 
 def _too_large(path: Path, max_bytes: float) -> DataError:
@@ -208,6 +216,7 @@ def _transcode(path: Path, folder: Path, encoding: str) -> Path:
     try:
         with (
             path.open(encoding=encoding, newline="") as source,
+            writing_scratch(),
             target.open("w", encoding="utf-8", newline="") as file,
         ):
             shutil.copyfileobj(source, file, _CHUNK)

@@ -7,13 +7,13 @@ import lzma
 import os
 import re
 import sys
-import tempfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from deltarule.errors import DataError, InputError, Message, Parameter
+from deltarule.files.scratch import scratch_folder, writing_scratch
 from deltarule.tables.plain_file import open_zstd
 
 __all__ = ["STDIN", "is_stdin", "stdin_file"]
@@ -83,11 +83,11 @@ def stdin_file(max_bytes: float) -> Iterator[Path]:
             "a file, as in: cat a.csv | deltarule fit - --target y"
         )
     stream = sys.stdin.buffer
-    with tempfile.TemporaryDirectory(prefix="deltarule-") as folder:
+    with scratch_folder() as folder:
         chunk = stream.read(_CHUNK)
         path = Path(folder, f"stdin{ending_of(chunk)}")
         written = 0
-        with path.open("wb") as file:
+        with writing_scratch(), path.open("wb") as file:
             while chunk:
                 written += len(chunk)
                 if written > max_bytes:
