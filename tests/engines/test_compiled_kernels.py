@@ -41,7 +41,7 @@ def value_of(compiled, x):
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     monkeypatch.setenv(kernel_cache.VARIABLE, str(tmp_path))
-    monkeypatch.setattr(linker, "_LINKED", set())
+    monkeypatch.setattr(linker, "_LINKED", {})
     # A process links a symbol once; a new execution engine makes it read the file again.
     monkeypatch.setattr(linker, "_linker", _Fresh.engine)
     return tmp_path
@@ -62,7 +62,7 @@ class _Fresh:
 
 
 def again(formula, monkeypatch):
-    monkeypatch.setattr(linker, "_LINKED", set())
+    monkeypatch.setattr(linker, "_LINKED", {})
     _Fresh.renew()
     return made(formula)
 
@@ -76,13 +76,13 @@ def test_after_an_edit_of_a_formula_the_old_file_is_not_used(folder, monkeypatch
     assert not edited.from_cache
     assert edited.digest != first.digest
     assert value_of(edited, 3.0) == 10
-    assert len(list(folder.glob("*.o"))) == 2
+    assert len(list(folder.glob("*.kernels"))) == 2
 
 
 def test_a_damaged_file_is_compiled_again(folder, monkeypatch):
     _Fresh.renew()
     made(square)
-    (path,) = folder.glob("*.o")
+    (path,) = folder.glob("*.kernels")
     path.write_bytes(path.read_bytes()[:-9] + b"otherwise")
     repaired = again(square, monkeypatch)
     assert not repaired.from_cache
@@ -100,7 +100,7 @@ def test_an_unusable_folder_is_no_error(tmp_path, monkeypatch):
     file = tmp_path / "file"
     file.write_text("no folder")
     monkeypatch.setenv(kernel_cache.VARIABLE, str(file / "kernels"))
-    monkeypatch.setattr(linker, "_LINKED", set())
+    monkeypatch.setattr(linker, "_LINKED", {})
     monkeypatch.setattr(linker, "_linker", _Fresh.engine)
     _Fresh.renew()
     assert not made(square).from_cache

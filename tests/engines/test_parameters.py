@@ -34,7 +34,7 @@ def compilations(tmp_path, monkeypatch):
     """A function that counts kernels compiled, and files written, since the test began."""
     made = []
     monkeypatch.setenv(kernel_cache.VARIABLE, str(tmp_path))
-    monkeypatch.setattr(linker, "_LINKED", set())
+    monkeypatch.setattr(linker, "_LINKED", {})
     monkeypatch.setattr(linker, "_LIBRARIES", {})
     made_linker = linker.new_linker()
     monkeypatch.setattr(linker, "_linker", lambda: made_linker)
@@ -48,7 +48,7 @@ def compilations(tmp_path, monkeypatch):
     kernels = (activation_kernel, mixing_kernel, loss_kernel, update_kernel, predictor._kernel)
     for kernel in kernels:
         kernel.cache_clear()
-    yield lambda: (len(made), len(list(tmp_path.rglob("*.o"))))
+    yield lambda: (len(made), len(list(tmp_path.rglob("*.kernels"))))
     for kernel in kernels:  # their addresses are of an execution engine that is freed
         kernel.cache_clear()
 

@@ -11,6 +11,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from deltarule._version import __version__
 from deltarule.cli import output
+from deltarule.cli.plain_values import read_plainly
 from deltarule.cli.status import ARGUMENTS, STATUSES, handle_errors
 
 __all__ = ["COMMANDS", "CONTEXT", "Commands", "Grouped", "app"]
@@ -52,6 +53,10 @@ this folder, which is imported when the command is called: that takes longer tha
 
 class Grouped(TyperCommand):
     """A command whose help shows its options by group, and whose errors are one line."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """The options and arguments, ``--help`` included; their values are read without Pydantic."""
+        return read_plainly(super().get_params(ctx))
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command; report an expected error as one line and an exit status."""
@@ -106,6 +111,10 @@ class Commands(TyperGroup):
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
         self.commands: Any = _Loaded()
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """The options, ``--help`` included; their values are read without Pydantic."""
+        return read_plainly(super().get_params(ctx))
 
     def list_commands(self, ctx: Any) -> list[str]:
         """The names of the commands, in the order of the help text."""

@@ -103,7 +103,9 @@ def write_activation(module: Any, dtype: Any, name: str, activation: Activation 
 def kernel_of(name: str, formula: Any, dtype: str, write: Callable[..., None]) -> Kernel:
     """The kernel of a recorded formula or program, with its parameters."""
     library = compiled_library(
-        (name, formula.key, dtype), lambda module: write(module, dtype, name, formula)
+        (name, formula.key, dtype),
+        lambda module: write(module, dtype, name, formula),
+        in_package=True,
     )
     return Kernel(library[name], np.array([*formula.values, 0.0]))
 

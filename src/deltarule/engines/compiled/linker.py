@@ -1,28 +1,36 @@
 """Kernels: compiled to machine code, cached on disk, and called by their addresses in memory.
 
-A kernel is identified by the digest of its LLVM IR, which is generated from the formulas by the
-modules in this folder. An edit of either changes the digest, so a stale file is never used, and no
-version number has to be incremented.
+A kernel is identified by a digest: of the recorded formula that it computes, of the sources that write
+it as LLVM IR, and of the processor; or of the IR itself. An edit of any changes the digest, so a
+stale file is never used, and no version number has to be incremented.
 """
 
 from __future__ import annotations
 
 import functools
 import hashlib
+import json
 import os
 import threading
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 import llvmlite
 import llvmlite.binding as llvm
-from llvmlite import ir
 
 from deltarule.engines.compiled.kernel_cache import read_code, write_code
 from deltarule.engines.compiled.target import processor
 from deltarule.interruptible import call_interruptibly, check_exiting
 
-__all__ = ["Library", "compile_module", "compiled_library", "digest_of", "link"]
+__all__ = [
+    "Library",
+    "compile_module",
+    "compiled_library",
+    "digest_of",
+    "link",
+    "source_digest",
+]
 
 _LOCK = threading.RLock()
 
@@ -94,61 +102,109 @@ class Library:
     write : callable
         ``write(module)`` writes the kernels; the same kernels must always get the same names,
         since the names are part of the text that is digested.
+    key : object, optional
+        Its ``repr`` says all that ``write`` depends on, besides this package's sources and the
+        processor. The kernels are then named by the key and the sources in place of their text,
+        and found in the cache without writing that text, which takes longer than to load them.
     """
 
-    def __init__(self, write: Callable[[Any], None]) -> None:
-        module = ir.Module("kernels")
-        module.triple = llvm.get_default_triple()
-        write(module)
-        names = [
-            function.name
-            for function in module.functions
-            if function.blocks and function.linkage != "internal"
-        ]
-        text = str(module)
-        self.digest = digest_of(text)
-        # All symbols of the execution engine need different names.
-        for name in names:
-            text = text.replace(f'@"{name}"(', f'@"{name}.{self.digest}"(')
+    def __init__(self, write: Callable[[Any], None], key: Any = None) -> None:
+        self.digest = ""
         self.addresses: dict[str, int] = {}
         self.from_cache = True
         # In another thread: Ctrl-C need not wait for the compiler, and leaves no half-linked code.
-        call_interruptibly(lambda: self._link(text, names))
+        call_interruptibly(lambda: self._load(write, key))
 
-    def _link(self, text: str, names: list[str]) -> None:
+    def _load(self, write: Callable[[Any], None], key: Any) -> None:
         """Load the machine code into memory, and look up the addresses of the kernels."""
         check_exiting()
+        text, names = "", list[str]()
+        if key is None:
+            text, names = _written(write)
+        digest = digest_of(text if key is None else f"{source_digest()} {key!r}")
         with _LOCK:
             objects = []
-            if self.digest not in _LINKED:
-                self.from_cache, code = _object_code(self.digest, text)
+            if digest in _LINKED:
+                names = _LINKED[digest]
+            else:
+                found = _unpacked(read_code(f"{digest}.kernels"))
+                self.from_cache = found is not None
+                if found is None:
+                    if not text:
+                        text, names = _written(write)
+                    found = names, _compiled(text, names, digest)
+                    write_code(f"{digest}.kernels", _packed(*found))
+                names, code = found
                 objects = [code]
-            addresses = link(objects, [f"{name}.{self.digest}" for name in names])
-            _LINKED.add(self.digest)
-        self.addresses = dict(zip(names, addresses.values(), strict=True))
+            addresses = link(objects, [f"{name}.{digest}" for name in names])
+            _LINKED[digest] = names
+        self.digest, self.addresses = digest, dict(zip(names, addresses.values(), strict=True))
 
     def __getitem__(self, name: str) -> int:
         return self.addresses[name]
 
 
-def _object_code(digest: str, text: str) -> tuple[bool, bytes]:
-    """Whether the machine code came from the cache, and the code."""
-    name = f"{digest}.o"
-    code = read_code(name)
-    if code is not None:
-        return True, code
-    code = compile_module(text)
-    write_code(name, code)
-    return False, code
+def _written(write: Callable[[Any], None]) -> tuple[str, list[str]]:
+    """The text of a module with these kernels, and their names."""
+    from llvmlite import ir
+
+    module = ir.Module("kernels")
+    module.triple = llvm.get_default_triple()
+    write(module)
+    names = [
+        function.name
+        for function in module.functions
+        if function.blocks and function.linkage != "internal"
+    ]
+    return str(module), names
+
+
+def _compiled(text: str, names: list[str], digest: str) -> bytes:
+    """The object file of a module, in which the names of the kernels end in the digest."""
+    for name in names:  # all symbols of the execution engine need different names
+        text = text.replace(f'@"{name}"(', f'@"{name}.{digest}"(')
+    return compile_module(text)
+
+
+def _packed(names: list[str], code: bytes) -> bytes:
+    """The names of the kernels as one line of JSON, then the object file."""
+    return b"\n".join((json.dumps(names).encode(), code))
+
+
+def _unpacked(data: bytes | None) -> tuple[list[str], bytes] | None:
+    # The checksum has matched, so that the content is what ``_packed`` wrote.
+    if data is None:
+        return None
+    names, _, code = data.partition(b"\n")
+    return json.loads(names), code
+
+
+@functools.cache
+def source_digest() -> str:
+    """The digest of all sources that decide what a kernel's text is, its formulas aside."""
+    package = Path(__file__).parents[2]
+    digest = hashlib.sha256()
+    for folder in ("engines/compiled", "maths"):
+        for path in sorted((package / folder).glob("*.py")):
+            digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
 
 
 _LIBRARIES: dict[Any, Library] = {}
-_LINKED: set[str] = set()
+# The names of the kernels that are linked, by their digest.
+_LINKED: dict[str, list[str]] = {}
 
 
-def compiled_library(key: Any, write: Callable[[Any], None]) -> Library:
-    """The library of that key, written and compiled at the first call."""
+def compiled_library(
+    key: Any, write: Callable[[Any], None], *, in_package: bool = False
+) -> Library:
+    """The library of that key, written and compiled at the first call in the process.
+
+    With ``in_package``, ``write`` is a function of this package, and the ``repr`` of the key says all
+    else that it depends on: the library is then found in the cache without calling it.
+    """
     library = _LIBRARIES.get(key)
     if library is None:
-        library = _LIBRARIES.setdefault(key, Library(write))
+        made = Library(write, key if in_package else None)
+        library = _LIBRARIES.setdefault(key, made)
     return library

@@ -154,7 +154,7 @@ class Plan:
     def _kernels(self, settings: EngineSettings) -> None:
         net, p, dtype = self.net, self.integers, str(self.dtype)
         fixed = compiled_library(
-            ("fixed", dtype), lambda module: write_fixed_kernels(module, dtype)
+            ("fixed", dtype), lambda module: write_fixed_kernels(module, dtype), in_package=True
         )
         for field, name in enumerate(f.KERNELS):
             p[field] = fixed[name]

@@ -117,7 +117,9 @@ class CompiledPredictor(Predictor):
     def _kernels(self) -> None:
         net, dtype = self.net, str(self._dtype)
         self._kept_kernels = []  # the plan holds their addresses
-        fixed = compiled_library(("predict", dtype), lambda module: _write_kernels(module, dtype))
+        fixed = compiled_library(
+            ("predict", dtype), lambda module: _write_kernels(module, dtype), in_package=True
+        )
         self._plan[: len(f.KERNELS)] = [fixed[name] for name in f.KERNELS]
         for layer, activation in enumerate(net.hidden_activations, start=1):
             kernel = _kernel(activation, dtype)
