@@ -9,7 +9,7 @@ SRC = Path(__file__).parents[2] / "src" / "deltarule"
 
 # From left to right; names on one line are siblings, which do not see each other.
 ORDER = [
-    ["_version"],
+    ["_version", "lazy_names"],
     ["errors"],
     ["interruptible"],
     ["records", "exportable"],

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from deltarule.errors import DataError, DeltaruleError, FileError, InputError
-from deltarule.tables import read_table, text_file, text_header
+from deltarule.tables import TextColumn, read_table, small_text_file, text_file, text_header
 from deltarule.tables.cells import missing_tokens, parse_number
 from deltarule.tables.file_format import FileFormat
 
@@ -260,22 +260,48 @@ def test_what_csv_writes_is_read_back_with_its_lines(tmp_path, rows):
     ),
     block_bytes=st.sampled_from([8, 20, 1 << 22]),
 )
-def test_pyarrow_and_csv_agree(tmp_path, text, header, block_bytes):
+def test_pyarrow_and_both_ways_of_csv_agree(tmp_path, text, header, block_bytes):
     path = tmp_path / "q.csv"
     path.write_bytes((header + text).encode())
     tokens = missing_tokens(())
     found = []
-    for by_csv in (False, True):
+    for way in ("pyarrow", "csv", "small"):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(text_file, "_BLOCK_BYTES", block_bytes)
-            if by_csv:
+            if way == "pyarrow":
+                patch.setattr(small_text_file, "_MOST_BYTES", -1)
+            if way == "csv":
                 patch.setattr(text_file, "_find_quotes", lambda *_: "unusual")
             try:
                 table = text_file.read_text(path, tokens, FileFormat(","))
                 found.append((cells(table), table.lines.tolist()))
             except DeltaruleError as error:
                 found.append(str(error))
+    assert found[0] == found[1] == found[2]
+
+
+def typed_cells(table):
+    """The columns with their types, codes and texts, as bytes."""
+    return {
+        name: (column.codes.dtype, column.codes.tobytes(), column.texts)
+        if isinstance(column, TextColumn)
+        else (column.dtype, column.tobytes())
+        for name, column in table.columns.items()
+    }
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("last", ["?", "1e3", "007", "x", "1_0", "inf", "9" * 17, " 5 ", ""])
+def test_a_small_file_has_the_columns_that_pyarrow_gives(write, monkeypatch, last, end):
+    rows = [f'{i},{i / 7!r},"{i % 7} ""a"", é", {i % 3}' for i in range(1500)]
+    path = write(end.join(["n,x,label,few", *rows, f"{last},{last},{last},{last}", ""]))
+    found = []
+    for limit in (-1, 1 << 17):
+        monkeypatch.setattr(small_text_file, "_MOST_BYTES", limit)
+        table = text_file.read_text(path, missing_tokens("?"), None, texts=["few"])
+        found.append((typed_cells(table), table.parsed, table.lines.tolist()))
     assert found[0] == found[1]
+    assert ("x" in found[0][1]) == (last in ("?", "1e3", " 5 ", ""))
 
 
 @settings(max_examples=100, deadline=None)

@@ -55,7 +55,7 @@ class Grouped(TyperCommand):
     """A command whose help shows its options by group, and whose errors are one line."""
 
     def get_params(self, ctx: Any) -> list[Any]:
-        """The options and arguments, ``--help`` included; their values are read without Pydantic."""
+        """The options and arguments, ``--help`` included, read without Pydantic."""
         return read_plainly(super().get_params(ctx))
 
     def invoke(self, ctx: Any) -> Any:
@@ -113,7 +113,7 @@ class Commands(TyperGroup):
         self.commands: Any = _Loaded()
 
     def get_params(self, ctx: Any) -> list[Any]:
-        """The options, ``--help`` included; their values are read without Pydantic."""
+        """The options, ``--help`` included, read without Pydantic."""
         return read_plainly(super().get_params(ctx))
 
     def list_commands(self, ctx: Any) -> list[str]:

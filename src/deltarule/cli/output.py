@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import math
+import os
 import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -30,6 +31,9 @@ __all__ = [
 ]
 
 _NAMES = {"r2": "R²", "rmse": "RMSE", "mae": "MAE", "auc": "AUC", "log_loss": "log loss"}
+
+# Environment variables by which Rich prints colours to what is not a terminal.
+_COLOURS = ("FORCE_COLOR", "TTY_COMPATIBLE")
 
 # The options of the command that runs: a parameter's name in Python and its option.
 _options: dict[str, str] = {}
@@ -118,18 +122,23 @@ def say(text: str) -> None:
 
 def error(text: str) -> None:
     """Print an error, in one line, to standard error."""
-    from rich.text import Text
-
-    line = " ".join(plain(text).split("\n"))
-    _errors().print(Text.assemble(("error: ", "bold red"), line))
+    _print_error(" ".join(plain(text).split("\n")), "error: ")
 
 
 def notes(lines: Iterable[str]) -> None:
     """Print notes to standard error, which a pipe does not receive."""
-    from rich.text import Text
-
     for line in lines:
-        _errors().print(Text(f"note: {printable(spelled(line))}"))
+        _print_error(f"note: {printable(spelled(line))}")
+
+
+def _print_error(line: str, red: str = "") -> None:
+    """Print a line without control characters to standard error, after a word in red."""
+    if sys.stderr.isatty() or any(map(os.environ.get, _COLOURS)):
+        from rich.text import Text
+
+        _errors().print(Text.assemble((red, "bold red"), line))
+    else:  # Rich would print the same, and takes longer to import than some commands
+        print(f"{red}{line}", file=sys.stderr)
 
 
 def plain(text: str) -> str:

@@ -1,9 +1,9 @@
 """Values of options and arguments, read without Pydantic.
 
-Typer reads them with Pydantic, whose import and adapters take longer than many commands. Here nearly
-all options are texts, paths, or texts with a reader of their own, which give the same values without
-it. Values of another type, and those at which the plain way fails, are left to Typer, which words
-the error.
+Typer reads them with Pydantic, whose import and adapters take longer than many commands. Here
+nearly all options are texts, paths, or texts with a reader of their own, which give the same values
+without it. Values of another type, and those at which the plain way fails, are left to Typer, which
+words the error.
 """
 
 from __future__ import annotations
@@ -63,7 +63,5 @@ class _PlainReader:
         if self._annotation is Path and isinstance(value, str | Path):
             from typer._param_types import coerce_cli_path
 
-            return coerce_cli_path(
-                Path(value), self._info, path_type=Path, param=param, ctx=ctx
-            )
+            return coerce_cli_path(Path(value), self._info, path_type=Path, param=param, ctx=ctx)
         raise ValueError(value)

@@ -7,19 +7,24 @@ contract.
 
 from __future__ import annotations
 
-from deltarule.engines.base import Batch, Engine, EngineGroup, EngineSettings, Epoch
-from deltarule.engines.checked import CheckedEngine
-from deltarule.engines.contract import CHECKS, ContractReport, check_engine
-from deltarule.engines.predictors import Predictor, make_predictor
-from deltarule.engines.promises import CAPABILITIES, HostSnapshot, Promises, Snapshot
-from deltarule.engines.reference import ReferenceEngine
-from deltarule.engines.registry import (
-    engine_name,
-    make_engine,
-    register_engine,
-    started_engine,
-    unregister_engine,
-)
+from typing import TYPE_CHECKING
+
+from deltarule.lazy_names import lazy_names
+
+if TYPE_CHECKING:
+    from deltarule.engines.base import Batch, Engine, EngineGroup, EngineSettings, Epoch
+    from deltarule.engines.checked import CheckedEngine
+    from deltarule.engines.contract import CHECKS, ContractReport, check_engine
+    from deltarule.engines.predictors import Predictor, make_predictor
+    from deltarule.engines.promises import CAPABILITIES, HostSnapshot, Promises, Snapshot
+    from deltarule.engines.reference import ReferenceEngine
+    from deltarule.engines.registry import (
+        engine_name,
+        make_engine,
+        register_engine,
+        started_engine,
+        unregister_engine,
+    )
 
 __all__ = [
     "CAPABILITIES",
@@ -44,3 +49,16 @@ __all__ = [
     "started_engine",
     "unregister_engine",
 ]
+
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "base": "Batch Engine EngineGroup EngineSettings Epoch",
+        "checked": "CheckedEngine",
+        "contract": "CHECKS ContractReport check_engine",
+        "predictors": "Predictor make_predictor",
+        "promises": "CAPABILITIES HostSnapshot Promises Snapshot",
+        "reference": "ReferenceEngine",
+        "registry": "engine_name make_engine register_engine started_engine unregister_engine",
+    },
+)

@@ -4,24 +4,31 @@ Pure functions of arrays. Nothing here trains, reads files or draws random numbe
 without a seed.
 """
 
-from deltarule.maths.activations import ACTIVATIONS, Activation, register_activation
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from deltarule.lazy_names import lazy_names
 from deltarule.maths.backprop import Trace, backprop, cost, forward
-from deltarule.maths.dropout import dropout_mask
-from deltarule.maths.gradcheck import BlockCheck, GradientReport, check_gradient
-from deltarule.maths.initializers import INITIALIZERS, Initializer
-from deltarule.maths.losses import LOSSES, Loss, register_loss
-from deltarule.maths.namespace import ArrayNamespace, jax_namespace, numpy_namespace
-from deltarule.maths.network import Network
-from deltarule.maths.parameter_layout import Block
-from deltarule.maths.pass_results import ForwardPass, PerSample
-from deltarule.maths.penalties import PENALTIES, Penalty, penalty
-from deltarule.maths.printing import (
-    SymbolicActivation,
-    SymbolicFormula,
-    SymbolicLoss,
-    symbolic_activation,
-    symbolic_loss,
-)
+
+if TYPE_CHECKING:
+    from deltarule.maths.activations import ACTIVATIONS, Activation, register_activation
+    from deltarule.maths.dropout import dropout_mask
+    from deltarule.maths.gradcheck import BlockCheck, GradientReport, check_gradient
+    from deltarule.maths.initializers import INITIALIZERS, Initializer
+    from deltarule.maths.losses import LOSSES, Loss, register_loss
+    from deltarule.maths.namespace import ArrayNamespace, jax_namespace, numpy_namespace
+    from deltarule.maths.network import Network
+    from deltarule.maths.parameter_layout import Block
+    from deltarule.maths.pass_results import ForwardPass, PerSample
+    from deltarule.maths.penalties import PENALTIES, Penalty, penalty
+    from deltarule.maths.printing import (
+        SymbolicActivation,
+        SymbolicFormula,
+        SymbolicLoss,
+        symbolic_activation,
+        symbolic_loss,
+    )
 
 __all__ = [
     "ACTIVATIONS",
@@ -56,3 +63,21 @@ __all__ = [
     "symbolic_activation",
     "symbolic_loss",
 ]
+
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "activations": "ACTIVATIONS Activation register_activation",
+        "dropout": "dropout_mask",
+        "gradcheck": "BlockCheck GradientReport check_gradient",
+        "initializers": "INITIALIZERS Initializer",
+        "losses": "LOSSES Loss register_loss",
+        "namespace": "ArrayNamespace jax_namespace numpy_namespace",
+        "network": "Network",
+        "parameter_layout": "Block",
+        "pass_results": "ForwardPass PerSample",
+        "penalties": "PENALTIES Penalty penalty",
+        "printing": "SymbolicActivation SymbolicFormula SymbolicLoss "
+        "symbolic_activation symbolic_loss",
+    },
+)

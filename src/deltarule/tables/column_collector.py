@@ -19,11 +19,18 @@ from deltarule.tables.cells import (
 from deltarule.tables.table import Cells
 from deltarule.tables.text_column import TextColumn
 
-__all__ = ["ColumnCollector", "array_values", "text_array"]
+__all__ = [
+    "MAX_LABELS",
+    "ColumnCollector",
+    "array_values",
+    "is_missing_or_plain",
+    "numbers_of",
+    "text_array",
+]
 
 # A number column of more distinct texts than this is kept as numbers. Below, the
 # text stays, so that a label reads as it was written ("1", "01", "1.0").
-_MAX_LABELS = 1000
+MAX_LABELS = 1000
 _OTHER, _ZERO, _SIGN = 0, 1, 2
 # By its first byte, what a cell is: no number, one that begins with zero or a sign, another.
 _KINDS = np.zeros(256, dtype=np.uint8)
@@ -128,7 +135,7 @@ class ColumnCollector:
     def _append_codes(self, texts: Any, codes: NDArray[np.int32], start: int) -> None:
         """Add cells that are codes of distinct texts."""
         assert self._codes is not None
-        if self._is_plain and len(texts) > _MAX_LABELS:
+        if self._is_plain and len(texts) > MAX_LABELS:
             values = _plain_numbers(texts, self._tokens)
             if values is not None:
                 self._keep_numbers(start)[start : self._size] = values[codes]
@@ -138,15 +145,15 @@ class ColumnCollector:
         own = np.array([index.setdefault(text, len(index)) for text in new], dtype=np.int32)
         self._codes[start : self._size] = own[codes] if len(own) else codes
         if self._is_plain and len(index) > known:
-            self._is_plain = all(_is_missing_or_plain(text, self._tokens) for text in new)
-        if self._is_plain and len(index) > _MAX_LABELS:
+            self._is_plain = all(is_missing_or_plain(text, self._tokens) for text in new)
+        if self._is_plain and len(index) > MAX_LABELS:
             self._keep_numbers(self._size)
 
     def _keep_numbers(self, n_cells: int) -> NDArray[np.float64]:
         """Replace the codes of the first cells by numbers."""
         assert self._codes is not None
         numbers = np.empty(self._capacity)
-        numbers[:n_cells] = _lookup(self._codes[:n_cells], list(self._index), self._tokens)
+        numbers[:n_cells] = numbers_of(self._codes[:n_cells], list(self._index), self._tokens)
         self._numbers, self._codes, self._index = numbers, None, {}
         return numbers
 
@@ -160,7 +167,7 @@ class ColumnCollector:
         return clean_text(column, self._tokens)
 
 
-def _is_missing_or_plain(text: str, tokens: tuple[str, ...]) -> bool:
+def is_missing_or_plain(text: str, tokens: tuple[str, ...]) -> bool:
     """Whether a text is a missing token, or a number and nothing in doubt.
 
     An infinite one, one with leading zeros, or an integer that float64 cannot hold is in doubt.
@@ -171,7 +178,7 @@ def _is_missing_or_plain(text: str, tokens: tuple[str, ...]) -> bool:
     )
 
 
-def _lookup(
+def numbers_of(
     codes: NDArray[np.int32], texts: list[str], tokens: tuple[str, ...]
 ) -> NDArray[np.float64]:
     """The numbers of cells that are all missing or plain."""
@@ -192,9 +199,9 @@ def _plain_numbers(cells: Any, tokens: tuple[str, ...]) -> NDArray[np.float64] |
     if values is None:
         encoded = cells.dictionary_encode()
         texts = encoded.dictionary.to_pylist()
-        if not all(_is_missing_or_plain(text, tokens) for text in texts):
+        if not all(is_missing_or_plain(text, tokens) for text in texts):
             return None
-        values = _lookup(array_values(encoded.indices, np.int32), texts, tokens)
+        values = numbers_of(array_values(encoded.indices, np.int32), texts, tokens)
     return values
 
 

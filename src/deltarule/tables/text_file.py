@@ -26,6 +26,7 @@ from deltarule.tables.file_format import FileFormat
 from deltarule.tables.normal_form import normal_form
 from deltarule.tables.odd_rows import without_repeated_header, without_trailing_field
 from deltarule.tables.pyarrow_module import load_pyarrow
+from deltarule.tables.small_text_file import read_small
 from deltarule.tables.table import Cells, Table
 from deltarule.tables.text_column import TextColumn
 from deltarule.tables.text_dialect import COMMENTS
@@ -91,7 +92,10 @@ def _read_plain(
     columns: list[Cells] | None = None
     lines: NDArray[np.int64] | None = None
     if quotes != "unusual":
-        columns = _parse_with_pyarrow(path, header, tokens_of, capacity, kept)
+        start = _data_start(path, header.last_line)
+        columns = read_small(path, start, header, tokens_of, kept)
+        if columns is None:
+            columns = _parse_with_pyarrow(path, start, header, tokens_of, capacity, kept)
     if columns is None:
         columns, lines = _parse_with_csv(path, header, tokens_of, capacity, kept)
     n_rows = len(columns[0])
@@ -176,6 +180,7 @@ def _data_start(path: Path, last_line: int) -> int:
 
 def _parse_with_pyarrow(
     path: Path,
+    start: int,
     header: Header,
     tokens: Sequence[tuple[str, ...]],
     capacity: int,
@@ -183,7 +188,6 @@ def _parse_with_pyarrow(
 ) -> list[Cells] | None:
     """The columns, or None if pyarrow refuses a file that Python's csv finds well-formed."""
     arrow = load_pyarrow()
-    start = _data_start(path, header.last_line)
     collectors = [ColumnCollector(capacity, tokens[i], i in kept) for i in range(len(header.names))]
     try:
         _collect(path, start, header, dict(enumerate(collectors)))

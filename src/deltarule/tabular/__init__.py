@@ -8,8 +8,9 @@ are imported when a name is first used, so that the command line reads the setti
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from deltarule.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from deltarule.tabular.fit import fit_table
@@ -29,20 +30,14 @@ __all__ = [
     "replay_table",
 ]
 
-_MODULES = {
-    "NetworkModel": "network_model",
-    "PortfolioModel": "portfolio_model",
-    "RecordedTable": "replay",
-    "TableModel": "model",
-    "TableSettings": "settings",
-    "fit_table": "fit",
-    "replay_table": "replay",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
-    globals()[name] = value
-    return value
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "network_model": "NetworkModel",
+        "portfolio_model": "PortfolioModel",
+        "replay": "RecordedTable replay_table",
+        "model": "TableModel",
+        "settings": "TableSettings",
+        "fit": "fit_table",
+    },
+)

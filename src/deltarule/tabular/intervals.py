@@ -13,12 +13,7 @@ from deltarule.errors import DataError, InputError
 from deltarule.records import real_number
 from deltarule.tables import Schema, TypedColumns
 from deltarule.tables.schema import Column
-from deltarule.tabular.portfolio import (
-    Configuration,
-    Portfolio,
-    StoppedTooEarly,
-    fit_portfolio,
-)
+from deltarule.tabular.portfolio import Configuration, Portfolio
 from deltarule.training import StopFlag
 
 __all__ = ["Intervals", "fit_intervals", "interval_levels", "time_for_portfolio"]
@@ -249,6 +244,8 @@ def fit_intervals(
         Of one scale for all rows, if there are fewer than 40, or no network could be trained, or
         training was stopped before one was.
     """
+    from deltarule.tabular.portfolio.fit import StoppedTooEarly, fit_portfolio
+
     known = np.flatnonzero(np.isfinite(oof))
     typed, residuals, predicted = typed.take(known), (y - oof)[known], oof[known]
     w = np.ones(len(known)) if weights is None else weights[known] / weights[known].mean()

@@ -5,22 +5,20 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from deltarule.errors import InputError
 from deltarule.files.dataclass_fields import check_keys, entry
 from deltarule.tables import TableEncoder, TypedColumns
-from deltarule.tabular.diagnostics.training import (
-    LearningCurve,
-    column_treatments,
-    learning_curves,
-)
 from deltarule.tabular.model import TableModel, prediction_engine
 from deltarule.tabular.network_targets import decode_outputs, network_targets
 from deltarule.training import History, Model, Recording, save_model
 from deltarule.training.model import check_documents, model_of_bundle
+
+if TYPE_CHECKING:
+    from deltarule.tabular.diagnostics import LearningCurve
 
 __all__ = ["NetworkModel"]
 
@@ -75,10 +73,14 @@ class NetworkModel(TableModel):
 
     def column_treatments(self) -> dict[str, list[str]]:
         """Return for each column what the encoder makes of it, a phrase for each way."""
+        from deltarule.tabular.diagnostics.training import column_treatments
+
         return column_treatments([self.encoder])
 
     def learning_curves(self) -> list[LearningCurve]:
         """Return the losses of the network over its epochs."""
+        from deltarule.tabular.diagnostics.training import learning_curves
+
         net = self.model.net
         name = "-".join(map(str, net.widths))
         return learning_curves(self.report, self.history, name, net.loss.name)

@@ -15,8 +15,6 @@ from deltarule.files.dataclass_fields import check_keys, entry
 from deltarule.tables import Column, TypedColumns, apply_schema, table_from_frame
 from deltarule.tables.cells_checksum import cells_checksum
 from deltarule.tables.table import join_items
-from deltarule.tabular.diagnostics.training import column_treatments
-from deltarule.tabular.distill import OF_OTHER_ROWS, SCORED_SHARE, distill
 from deltarule.tabular.interval_storage import (
     check_interval_arrays,
     intervals_of,
@@ -24,18 +22,14 @@ from deltarule.tabular.interval_storage import (
 )
 from deltarule.tabular.intervals import Intervals
 from deltarule.tabular.model import TableModel
-from deltarule.tabular.network_fit import true_values
 from deltarule.tabular.network_model import NetworkModel
 from deltarule.tabular.portfolio import Member, Portfolio
-from deltarule.tabular.portfolio.losses import portfolio_loss
 from deltarule.tabular.portfolio.storage import (
     check_portfolio_arrays,
     portfolio_of,
     stored_portfolio,
 )
 from deltarule.tabular.settings import TableSettings
-from deltarule.tabular.splitting import row_weights, split_table
-from deltarule.tabular.update import update_portfolio
 from deltarule.training.model import KIND, PORTFOLIO_VERSION
 from deltarule.training.recording import FOLDER
 from deltarule.training.recording import KIND as RECORDING
@@ -48,14 +42,12 @@ _NOT_NEW = (
     "the portfolio was trained on these rows before, so its scores before are too good; an update "
     "is for new rows"
 )
-# What scores of a distilled network are of: by whether they are of the test rows of the training
-# of the portfolio, and whether there are any.
-_SCORES_OF = {
-    (True, True): "the scores are of the test rows of the training, which neither the portfolio "
-    "nor the network was trained on",
-    (False, True): OF_OTHER_ROWS,
-    (False, False): "there are no scores: the portfolio was trained on all rows of this table",
-}
+# What scores of a distilled network are of.
+_OF_TEST_ROWS = (
+    "the scores are of the test rows of the training, which neither the portfolio nor the network "
+    "was trained on"
+)
+_NO_SCORES = "there are no scores: the portfolio was trained on all rows of this table"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,6 +90,8 @@ class PortfolioModel(TableModel):
 
     def column_treatments(self) -> dict[str, list[str]]:
         """Return for each column what the encoders of the members of weight above 0 make of it."""
+        from deltarule.tabular.diagnostics.training import column_treatments
+
         return column_treatments(self.portfolio.pruned().encoders.values())
 
     def members(self) -> tuple[Member, ...]:
@@ -197,6 +191,9 @@ class PortfolioModel(TableModel):
         DataError
             If the table's columns do not fit the model's.
         """
+        from deltarule.tabular.distill import OF_OTHER_ROWS, SCORED_SHARE, distill
+        from deltarule.tabular.splitting import split_table
+
         rows = table_from_frame(table, na=self.schema.na)
         name = "" if self.schema.target is None else self.schema.target.name
         typed = apply_schema(self.schema, rows, need_target=name in rows)
@@ -206,7 +203,9 @@ class PortfolioModel(TableModel):
             share = self.settings["test"] if seen else SCORED_SHARE
             settings = TableSettings(test=share, valid=0.0, seed=self.settings["seed"])
             parts = split_table(self.schema, typed, settings)
-            note = _SCORES_OF[seen and "test" in parts, "test" in parts]
+            note = OF_OTHER_ROWS if "test" in parts else _NO_SCORES
+            if seen and "test" in parts:
+                note = _OF_TEST_ROWS
         distilled = distill(
             self.portfolio,
             self.schema,
@@ -247,6 +246,11 @@ class PortfolioModel(TableModel):
         DataError
             If the table's columns do not fit the model's, or its target has an unknown class.
         """
+        from deltarule.tabular.network_fit import true_values
+        from deltarule.tabular.portfolio.losses import portfolio_loss
+        from deltarule.tabular.splitting import row_weights
+        from deltarule.tabular.update import update_portfolio
+
         given = self._typed(table, need_target=True)
         typed = given.take(np.flatnonzero(row_weights(given) > 0))
         truth = true_values(self.target, typed)

@@ -27,7 +27,7 @@ from deltarule.training import (
     replay_states,
 )
 from deltarule.training.recording import digest_of_theta
-from deltarule.training.replay import batches_of
+from deltarule.training.step_replay import batches_of
 from deltarule.training.threads import blas_threads_for
 
 __all__ = ["RecordedTable", "RowPlace", "replay_table"]
@@ -201,7 +201,7 @@ class RecordedTable:
         return self._with_rows(replay_states, most, also=also, verify=verify, watch=watch)
 
     def _with_rows(self, function: Callable[..., _Result], *args: Any, **options: Any) -> _Result:
-        """Call a function of ``training.replay`` with the encoded training rows."""
+        """Call a function of ``training.step_replay`` with the encoded training rows."""
         X, Y = self._rows
         training = self.parts["train"]
         batch = self.settings.batch_rows(len(training))

@@ -25,7 +25,6 @@ from deltarule.maths.formula_fingerprint import (
 from deltarule.optimizers import RULES, Rule, Schedule, StepInfo
 from deltarule.training.batches import Batches
 from deltarule.training.history import History
-from deltarule.training.steps import rates_of
 
 __all__ = [
     "FOLDER",
@@ -180,6 +179,8 @@ class Recording:
 
     def rates(self, epoch: int) -> np.ndarray:
         """Return η of each step of an epoch (from 1), shape (steps_per_epoch,)."""
+        from deltarule.training.steps import rates_of
+
         return rates_of(
             self.learning_rate,
             self.schedule,

@@ -10,7 +10,7 @@ import numpy as np
 
 from deltarule.records import checked_integer
 from deltarule.training.recording import Recording
-from deltarule.training.replay import batches_of, started_path
+from deltarule.training.step_replay import batches_of, started_path
 
 __all__ = ["RunState", "replay_states"]
 

@@ -19,6 +19,20 @@
 - ``warmup.py``: compilation in advance.
 """
 
-from deltarule.engines.compiled.engine import CompiledEngine
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from deltarule.lazy_names import lazy_names
+
+if TYPE_CHECKING:
+    from deltarule.engines.compiled.engine import CompiledEngine
 
 __all__ = ["CompiledEngine"]
+
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "engine": "CompiledEngine",
+    },
+)

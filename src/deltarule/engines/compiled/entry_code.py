@@ -8,14 +8,14 @@ Numba is imported only where there is no such file.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
-import importlib
+import importlib.util
 import json
 import os
 import sys
 from collections.abc import Callable, Iterator
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -113,8 +113,19 @@ def file_name(module: str) -> str:
         for item in os.environ.items()
         if item[0].startswith("NUMBA_") and item[0] not in _WITHOUT_EFFECT
     )
-    parts = (_DIGEST, module, LAYOUT, version("numba"), sys.version, settings)
+    parts = (_DIGEST, module, LAYOUT, _numba_version(), sys.version, settings)
     return f"{module}-{digest_of(repr(parts))[:40]}.driver"
+
+
+def _numba_version() -> str:
+    """What tells Numba's versions apart: the file in which it keeps its version, if it has one."""
+    numba = importlib.util.find_spec("numba")
+    if numba is not None and numba.origin is not None:
+        with contextlib.suppress(OSError):
+            return Path(numba.origin).with_name("_version.py").read_text(encoding="utf-8")
+    from importlib.metadata import version  # takes longer to import than Numba's driver to load
+
+    return version("numba")
 
 
 class _MachineCode(NamedTuple):

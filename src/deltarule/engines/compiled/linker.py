@@ -1,8 +1,8 @@
 """Kernels: compiled to machine code, cached on disk, and called by their addresses in memory.
 
-A kernel is identified by a digest: of the recorded formula that it computes, of the sources that write
-it as LLVM IR, and of the processor; or of the IR itself. An edit of any changes the digest, so a
-stale file is never used, and no version number has to be incremented.
+A kernel is identified by a digest: of the recorded formula that it computes, of the sources that
+write it as LLVM IR, and of the processor; or of the IR itself. An edit of any changes the digest,
+so a stale file is never used, and no version number has to be incremented.
 """
 
 from __future__ import annotations
@@ -200,8 +200,8 @@ def compiled_library(
 ) -> Library:
     """The library of that key, written and compiled at the first call in the process.
 
-    With ``in_package``, ``write`` is a function of this package, and the ``repr`` of the key says all
-    else that it depends on: the library is then found in the cache without calling it.
+    With ``in_package``, ``write`` is a function of this package, and the ``repr`` of the key says
+    all else that it depends on: the library is then found in the cache without calling it.
     """
     library = _LIBRARIES.get(key)
     if library is None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Callable
 from typing import TYPE_CHECKING
-from xml.sax.saxutils import escape, quoteattr
 
 from deltarule.maths.printing import boxes
 from deltarule.maths.printing.boxes import Box
@@ -44,6 +44,10 @@ def mathml(formula: SymbolicFormula, result: str | None = None, *, display: str 
     return box_mathml(layout(formula.result(result)), display=display)
 
 
+def _escape(text: str) -> str:
+    return html.escape(text, quote=False)
+
+
 def box_text(box: Box) -> str:
     """A box as one line of plain text, with the minus sign of mathematics."""
     return _text(box).replace("-", "−").replace(" * ", " · ").translate(_RESTORE)
@@ -52,6 +56,8 @@ def box_text(box: Box) -> str:
 def box_mathml(box: Box, *, display: str = "inline") -> str:
     """A box as a MathML ``math`` element, with its plain text as ``alttext``."""
     alternative = _text(box).translate(_RESTORE)
+    from xml.sax.saxutils import quoteattr  # which imports a client of HTTP
+
     attributes = f"display={quoteattr(display)} alttext={quoteattr(alternative)}"
     namespace = "http://www.w3.org/1998/Math/MathML"
     return f'<math xmlns="{namespace}" {attributes}>{_mathml(box)}</math>'
@@ -221,7 +227,7 @@ def _row(*items: str) -> str:
 def _scripts(base: str, below: str, above: str) -> str:
     def script(given: str) -> str:
         tag = "mn" if given.replace(",", "").isdigit() else "mi"
-        return f"<{tag}>{escape(given)}</{tag}>"
+        return f"<{tag}>{_escape(given)}</{tag}>"
 
     if below and above:
         return f"<msubsup>{base}{script(below)}{script(above)}</msubsup>"
@@ -232,7 +238,7 @@ def _scripts(base: str, below: str, above: str) -> str:
 
 
 def _sign(sign: str) -> str:
-    return f"<mo>{escape(_MATHML_SIGNS.get(sign, sign))}</mo>" if sign else ""
+    return f"<mo>{_escape(_MATHML_SIGNS.get(sign, sign))}</mo>" if sign else ""
 
 
 def _mathml(box: Box) -> str:
@@ -240,12 +246,12 @@ def _mathml(box: Box) -> str:
         case boxes.Number(mantissa, exponent):
             if exponent:
                 return _mathml(_product_form(box))
-            return f"<mn>{escape(mantissa).replace('-', '−')}</mn>"
+            return f"<mn>{_escape(mantissa).replace('-', '−')}</mn>"
         case boxes.Symbol(_, name):
-            return f"<mi>{escape(name)}</mi>"
+            return f"<mi>{_escape(name)}</mi>"
         case boxes.Index(base, index):
             tag = "mn" if index.isdigit() else "mi"
-            return f"<msub>{_mathml(base)}<{tag}>{escape(index)}</{tag}></msub>"
+            return f"<msub>{_mathml(base)}<{tag}>{_escape(index)}</{tag}></msub>"
         case boxes.Terms(parts):
             return _row(*(_sign(sign) + _mathml(part) for sign, part in parts))
         case boxes.Product():
@@ -270,8 +276,8 @@ def _mathml(box: Box) -> str:
             return _row(_mathml(function), "<mo>&#x2061;</mo>", gap + _mathml(argument))
         case boxes.Big(function, index, inner):
             # The summation sign U+2211, which is printed large, and not the Greek letter.
-            name = "∑" if function.latex == r"\sum" else escape(function.text)
-            under = f"<munder><mo>{name}</mo><mi>{escape(index)}</mi></munder>"
+            name = "∑" if function.latex == r"\sum" else _escape(function.text)
+            under = f"<munder><mo>{name}</mo><mi>{_escape(index)}</mi></munder>"
             return _row(under, _mathml(inner))
         case boxes.Cases(rows):
             table = "".join(
@@ -286,7 +292,7 @@ def _mathml(box: Box) -> str:
             halves = (_row("<mo>∂</mo>", _mathml(half)) for half in (of, by))
             return f"<mfrac>{''.join(halves)}</mfrac>"
         case boxes.Shown(mantissa, exponent, negative):
-            numeral = f"<mn>{'−' if negative else ''}{escape(mantissa)}</mn>"
+            numeral = f"<mn>{'−' if negative else ''}{_escape(mantissa)}</mn>"
             if not exponent:
                 return numeral
             power = f"<msup><mn>10</mn><mn>{exponent.replace('-', '−')}</mn></msup>"
@@ -294,7 +300,7 @@ def _mathml(box: Box) -> str:
                 return _row("<mo>−</mo>", power) if negative else power
             return _row(numeral, "<mo>×</mo>", power)
         case boxes.Words(words):
-            return f"<mtext>{escape(words)}</mtext>"
+            return f"<mtext>{_escape(words)}</mtext>"
         case boxes.Where(body, definitions):
             given = [_row(_mathml(n), "<mo>=</mo>", _mathml(v)) for n, v in definitions]
             lines = [_mathml(body), _row("<mtext>where&#xa0;</mtext>", given[0]), *given[1:]]

@@ -16,7 +16,6 @@ import numpy as np
 
 from deltarule.maths import INITIALIZERS, Activation, Network
 from deltarule.maths.network import auto_initializer
-from deltarule.maths.printing.numbers import short
 from deltarule.training.diagnosis.measures import (
     FLAT,
     MOSTLY,
@@ -129,6 +128,13 @@ def advise(
     )
 
 
+def _short(x: float) -> str:
+    """A number as advice has it. The printers of formulas are imported where there is some."""
+    from deltarule.maths.printing.numbers import short
+
+    return short(x)
+
+
 def _listed(layers: Sequence[LayerMeasures]) -> str:
     numbers = [each.layer for each in layers]
     if len(numbers) == 1:
@@ -230,23 +236,23 @@ def _vanishing(
         return Advice("vanishing", _numbers(bad), True, seen, why, what)
     seen = (
         f"‖δ‖ of {_listed(bad)} is less than 1/1000 of the output's: in layer {worst.layer} "
-        f"it is {short(worst.delta_ratio)} of it, so that layer hardly learns."
+        f"it is {_short(worst.delta_ratio)} of it, so that layer hardly learns."
     )
     slope, weights = _where_lost(layers, bad)
     largest, _ = largest_slope(record)
     why = (
-        f"On the way back each layer multiplies δ by {short(slope * weights)} on average: "
-        f"{short(slope)} from the slopes g′, {short(weights)} from the weights."
+        f"On the way back each layer multiplies δ by {_short(slope * weights)} on average: "
+        f"{_short(slope)} from the slopes g′, {_short(weights)} from the weights."
     )
     if slope < weights:
         if largest < 1:
-            why += f" The slope of {name} is at most {short(largest)}."
+            why += f" The slope of {name} is at most {_short(largest)}."
             what = (
                 "Give the hidden layers an activation whose slope reaches 1 (relu, gelu, tanh), or "
                 "take fewer layers."
             )
         else:
-            why += f" The slope of {name} reaches {short(largest)} only for some z."
+            why += f" The slope of {name} reaches {_short(largest)} only for some z."
             what = (
                 "Bring z back to where the slope is large: standardise the inputs, draw smaller "
                 "weights, or choose another activation."
@@ -254,8 +260,8 @@ def _vanishing(
         return Advice("vanishing", _numbers(bad), True, seen, why, what)
     scheme, drawn = _drawn(net, worst)
     what = (
-        f"The weights are small: their RMS is {short(worst.weight_rms)} in layer {worst.layer}, "
-        f"where {scheme} draws {short(drawn)}. Start from net.initial(seed)"
+        f"The weights are small: their RMS is {_short(worst.weight_rms)} in layer {worst.layer}, "
+        f"where {scheme} draws {_short(drawn)}. Start from net.initial(seed)"
     )
     what += ", or lower the penalty that shrinks them." if penalised else "."
     return Advice("vanishing", _numbers(bad), True, seen, why, what)
@@ -271,16 +277,16 @@ def _exploding(net: Network, layers: Sequence[LayerMeasures]) -> Advice | None:
     above = layers[min(worst.layer, len(layers) - 1)]
     scheme, drawn = _drawn(net, above)
     why = (
-        f"On the way back each layer multiplies δ by {short(slope * weights)} on average: "
-        f"{short(slope)} from the slopes g′, {short(weights)} from the weights, whose RMS is "
-        f"{short(above.weight_rms)} in layer {above.layer}, where {scheme} draws {short(drawn)}."
+        f"On the way back each layer multiplies δ by {_short(slope * weights)} on average: "
+        f"{_short(slope)} from the slopes g′, {_short(weights)} from the weights, whose RMS is "
+        f"{_short(above.weight_rms)} in layer {above.layer}, where {scheme} draws {_short(drawn)}."
     )
     return Advice(
         "exploding",
         _numbers(bad),
         True,
         f"‖δ‖ of {_listed(bad)} is more than 1000 times the output's: in layer {worst.layer} "
-        f"{short(worst.delta_ratio)} times, so the first layers change far more than the last.",
+        f"{_short(worst.delta_ratio)} times, so the first layers change far more than the last.",
         why,
         "Start from net.initial(seed), lower the learning rate, clip the gradient "
         "(clip_norm=1), or add a penalty (l2).",
@@ -337,9 +343,9 @@ def _saturated(net: Network, layers: Sequence[LayerMeasures], rows: int, of: int
         True,
         f"{nodes} of the {worst.nodes} nodes of layer {worst.layer} are saturated: in at least "
         f"{MOSTLY:.0%} of {looked_at} |g′(z)| is below {FLAT:.0%} of "
-        f"{short(largest)}, the largest slope of {name}" + _all_marked(bad),
+        f"{_short(largest)}, the largest slope of {name}" + _all_marked(bad),
         f"|z| is large, where {name} is flat: z sums {net.widths[worst.layer - 1]} terms, and "
-        f"the RMS of w is {short(worst.weight_rms)}.",
+        f"the RMS of w is {_short(worst.weight_rms)}.",
         what,
     )
 
@@ -369,7 +375,7 @@ def _steps(layers: Sequence[LayerMeasures]) -> list[Advice]:
         worst, marked = bad[0], sorted(bad, key=lambda each: each.layer)
         seen = (
             f"The step changes the weights of layer {worst.layer} {by} "
-            f"{short(worst.update_ratio)} of their norm{_all_marked(marked)}"
+            f"{_short(worst.update_ratio)} of their norm{_all_marked(marked)}"
         )
         serious = kind == "large step" and worst.update_ratio > 1
         found.append(Advice(kind, _numbers(marked), serious, seen, why, what))
