@@ -49,7 +49,6 @@ INSIDE_FUNCTIONS = {
     ("sklearn", "playground/data.py"),
     ("matplotlib", "tabular/diagnostics/displays.py"),
     ("matplotlib", "training/learning_rate_search.py"),
-    ("sklearn", "tabular/diagnostics/classes.py"),
     ("onnx", "export/onnx_graph.py"),
     ("onnx", "export/onnx_sources.py"),
     ("onnxruntime", "export/onnx_graph.py"),

@@ -10,6 +10,7 @@ import numpy as np
 
 from deltarule.tables import Schema, TextColumn, TypedColumns
 from deltarule.tables.column_encoders import CategoryEncoder, NumberEncoder, normalise_weights
+from deltarule.tabular.ridge import Ridge
 from deltarule.tabular.scores import power_of_two
 from deltarule.tabular.splitting import row_weights
 from deltarule.training import split_rows
@@ -204,8 +205,6 @@ def _linear(
     seed: int,
 ) -> Baseline:
     """Fit the linear model to rows of weight above 0, and predict the parts."""
-    from sklearn.linear_model import LogisticRegression, Ridge
-
     encoder = LinearEncoder(schema, training)
     sparse = (
         encoder.n_columns > _DENSE_COLUMNS or len(y) * encoder.n_columns > _DENSE_ENTRIES
@@ -218,7 +217,11 @@ def _linear(
         kept, _ = split_rows(len(y), 1 - most / len(y), seed, classes)
         notes.append(f"the linear baseline was fitted to {len(kept):,} of the {len(y):,} rows")
         training, y, w = training.take(kept), y[kept], w[kept]
-    model: Any = LogisticRegression(max_iter=_MOST_STEPS) if n_classes else Ridge()
+    model: Any = Ridge()
+    if n_classes:
+        from sklearn.linear_model import LogisticRegression
+
+        model = LogisticRegression(max_iter=_MOST_STEPS)
     y = y.astype(np.int64) if n_classes else y
     model, note = _fit_linear(model, encoder.transform(training, sparse=sparse), y, w)
 

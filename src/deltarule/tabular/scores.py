@@ -1,4 +1,8 @@
-"""Scores of predictions, computed by scikit-learn's metrics."""
+"""Scores of predictions: the numbers that scikit-learn's metrics give, without its import.
+
+Importing scikit-learn takes longer than to predict and score most tables. Each function repeats the
+operations of the metric that it names, in their order.
+"""
 
 from __future__ import annotations
 
@@ -29,22 +33,24 @@ def score_outputs(
     >>> score_outputs("regression", np.array([1.0, 3.0]), np.array([1.0, 2.0]))
     {'r2': 0.5, 'rmse': 0.7071067811865476, 'mae': 0.5}
     """
-    from sklearn import metrics
-
     if task == "regression":
         return _regression_scores(truth, outputs, weights)
-    labels = np.arange(outputs.shape[1])
     probabilities = outputs.astype(np.float64)
     probabilities /= probabilities.sum(axis=1, keepdims=True)
     return {
-        "accuracy": float(
-            metrics.accuracy_score(truth, outputs.argmax(axis=1), sample_weight=weights)
-        ),
-        "log_loss": float(
-            metrics.log_loss(truth, probabilities, labels=labels, sample_weight=weights)
-        ),
+        "accuracy": float(np.average(outputs.argmax(axis=1) == truth, weights=weights)),
+        "log_loss": _log_loss(truth, probabilities, weights),
         "auc": _auc(truth, probabilities, weights),
     }
+
+
+def _log_loss(truth: np.ndarray, probabilities: np.ndarray, weights: np.ndarray | None) -> float:
+    """As ``sklearn.metrics.log_loss``: the mean of −log p of the true class, eps ≤ p ≤ 1 − eps."""
+    eps = np.finfo(np.float64).eps
+    of_truth = np.clip(probabilities[np.arange(len(truth)), truth], eps, 1 - eps)
+    # The logarithm of the C library, as there; NumPy's may differ in the last digit.
+    logs = np.fromiter(map(math.log, of_truth.tolist()), np.float64, len(truth))
+    return float(np.average(-logs, weights=weights))
 
 
 def _regression_scores(
@@ -79,18 +85,36 @@ def power_of_two(values: np.ndarray) -> float:
 
 def _auc(truth: np.ndarray, probabilities: np.ndarray, weights: np.ndarray | None) -> float | None:
     """Return the AUC of each class against the rest, averaged over classes where it is defined."""
-    from sklearn import metrics
-
     weighted = slice(None) if weights is None else weights > 0
     results = []
     columns = [1] if probabilities.shape[1] == 2 else range(probabilities.shape[1])
     for label in columns:
         is_label = truth == label
         if is_label[weighted].any() and not is_label[weighted].all():
-            results.append(
-                metrics.roc_auc_score(is_label, probabilities[:, label], sample_weight=weights)
-            )
+            results.append(_binary_auc(is_label, probabilities[:, label], weights))
     return float(np.mean(results)) if results else None
+
+
+def _binary_auc(is_label: np.ndarray, probability: np.ndarray, weights: np.ndarray | None) -> float:
+    """As ``sklearn.metrics.roc_auc_score``: the area below the curve of both rates."""
+    if weights is not None:
+        some = weights != 0
+        is_label, probability, weights = is_label[some], probability[some], weights[some]
+    order = np.argsort(-probability, kind="stable")
+    true, sorted_probability = is_label[order].astype(np.float64), probability[order]
+    ends = np.append(np.flatnonzero(np.diff(sorted_probability)), len(true) - 1)
+    if weights is None:
+        hits = np.cumsum(true)[ends]
+        alarms = 1 + ends.astype(np.float64) - hits
+    else:
+        w = weights[order]
+        hits, alarms = np.cumsum(true * w)[ends], np.cumsum((1 - true) * w)[ends]
+    if len(ends) > 2:  # points on a line between others
+        corner = np.logical_or(np.diff(alarms, 2), np.diff(hits, 2))
+        kept = np.flatnonzero(np.concatenate([[True], corner, [True]]))
+        hits, alarms = hits[kept], alarms[kept]
+    hits, alarms = np.append(0.0, hits), np.append(0.0, alarms)
+    return float(np.trapezoid(hits / hits[-1], alarms / alarms[-1]))
 
 
 def row_losses(task: str, truth: np.ndarray, outputs: np.ndarray, unit: float = 1.0) -> np.ndarray:

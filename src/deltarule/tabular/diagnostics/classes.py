@@ -175,16 +175,11 @@ def confusion(rows: ScoredRows) -> Confusion:
     InputError
         If the model predicts numbers.
     """
-    from sklearn.metrics import confusion_matrix
-
     rows.need("classification", "a confusion matrix")
     weights = None if rows.typed.weights is None else rows.weights
-    matrix = confusion_matrix(
-        rows.truth,
-        rows.outputs.argmax(axis=1),
-        labels=np.arange(len(rows.classes)),
-        sample_weight=weights,
-    )
+    n = len(rows.classes)
+    cells = rows.truth * n + rows.outputs.argmax(axis=1)
+    matrix = np.bincount(cells, weights, minlength=n * n).reshape(n, n)
     with np.errstate(invalid="ignore", divide="ignore"):
         recall = np.diag(matrix) / matrix.sum(axis=1)
         precision = np.diag(matrix) / matrix.sum(axis=0)

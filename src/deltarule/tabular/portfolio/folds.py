@@ -41,13 +41,12 @@ def make_folds(
     >>> len(make_folds(100, repeats=2))
     16
     """
-    from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold
-
     n_folds = min(n_folds, n_rows)
-    found = []
+    found: list[NDArray[np.int64]] = []
     for repeat in range(repeats):
-        state = seed * repeats + repeat
-        labels = np.zeros(n_rows, dtype=np.int64) if classes is None else classes.copy()
+        # Seeds of NumPy's older generator: the folds are those of scikit-learn's splitters, whose
+        # import takes longer than to train a small portfolio.
+        random = np.random.RandomState(seed * repeats + repeat)
         if groups is not None:
             n_groups = len(np.unique(groups))
             if n_groups < 2:
@@ -56,17 +55,50 @@ def make_folds(
                     parameter="groups",
                 )
             n_folds = min(n_folds, n_groups)
-            splitter = GroupKFold(n_folds, shuffle=True, random_state=state)
+            fold_of = _group_folds(groups, n_folds, random)
         elif classes is not None:
             # A class of fewer rows than folds cannot be in each; such classes are divided together.
-            counts = np.bincount(labels)
+            labels, counts = classes.copy(), np.bincount(classes)
             labels[counts[labels] < n_folds] = -1
             rare = int((labels < 0).sum())
             if 0 < rare < n_folds:
                 labels[labels < 0] = int(counts.argmax())
-            splitter = StratifiedKFold(n_folds, shuffle=True, random_state=state)
+            fold_of = _stratified_folds(labels, n_folds, random)
         else:
-            splitter = KFold(n_folds, shuffle=True, random_state=state)
-        split = splitter.split(np.zeros((n_rows, 1)), labels, groups)
-        found += [held_out.astype(np.int64) for _, held_out in split]
+            order = np.arange(n_rows)
+            random.shuffle(order)
+            fold_of = np.empty(n_rows, dtype=np.int64)
+            for fold, rows in enumerate(np.array_split(order, n_folds)):
+                fold_of[rows] = fold
+        found += [np.flatnonzero(fold_of == fold) for fold in range(n_folds)]
     return found
+
+
+def _group_folds(
+    groups: NDArray[np.int64], n_folds: int, random: np.random.RandomState
+) -> NDArray[np.int64]:
+    """The fold of each row, as ``GroupKFold`` shuffles: about as many groups in each."""
+    names, group_of = np.unique(groups, return_inverse=True)
+    fold_of_group = np.empty(len(names), dtype=np.int64)
+    for fold, some in enumerate(np.array_split(random.permutation(len(names)), n_folds)):
+        fold_of_group[some] = fold
+    return fold_of_group[group_of]
+
+
+def _stratified_folds(
+    labels: NDArray[np.int64], n_folds: int, random: np.random.RandomState
+) -> NDArray[np.int64]:
+    """The fold of each row, as ``StratifiedKFold`` shuffles: about the same shares in each."""
+    _, first, inverse = np.unique(labels, return_index=True, return_inverse=True)
+    # Classes in the order in which they occur.
+    number = np.empty(len(first), dtype=np.int64)
+    number[np.argsort(first)] = np.arange(len(first))
+    codes = number[inverse]
+    in_order = np.sort(codes)
+    counts = [np.bincount(in_order[i::n_folds], minlength=len(first)) for i in range(n_folds)]
+    fold_of = np.empty(len(labels), dtype=np.int64)
+    for each in range(len(first)):
+        folds = np.arange(n_folds).repeat([count[each] for count in counts])
+        random.shuffle(folds)
+        fold_of[codes == each] = folds
+    return fold_of
