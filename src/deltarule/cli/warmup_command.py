@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from deltarule.cli import output
 from deltarule.cli.options import AsJson, Quiet
-from deltarule.engines.registry import compiled_module
 from deltarule.errors import MissingDependency
 
 __all__ = ["warmup"]
@@ -16,6 +15,8 @@ def warmup(as_json: AsJson = False, quiet: Quiet = False) -> None:
     The kernels are stored in the folder that the environment variable DELTARULE_CACHE names, else
     in the user's cache. Using them needs only read access.
     """
+    from deltarule.engines.registry import compiled_module
+
     with output.live(quiet or as_json) as show:
         show("compiling the code that all networks share")
         try:

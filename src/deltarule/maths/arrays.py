@@ -6,6 +6,7 @@ attributes. Missing values become NaN.
 
 from __future__ import annotations
 
+import sys
 from decimal import Decimal
 from typing import Any
 
@@ -68,7 +69,8 @@ def numeric(name: str, given: Any) -> np.ndarray:
     Traceback (most recent call last):
     deltarule.errors.InputError: y has dtype <U1; expected numbers
     """
-    if isinstance(given, np.ma.MaskedArray):
+    # Without the module numpy.ma, which is loaded when it is first used, no array is masked.
+    if "numpy.ma" in sys.modules and isinstance(given, np.ma.MaskedArray):
         if given.dtype.kind in _NUMBERS and np.ma.is_masked(given):
             return np.where(np.ma.getmaskarray(given), np.nan, given.data)
         return numeric(name, given.data)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
@@ -112,7 +113,7 @@ def _table(
 
 def _as_array_or_list(name: Any, column: Any, source: str) -> Any:
     """A column as a NumPy array or a list of Python objects."""
-    if isinstance(column, np.ma.MaskedArray):
+    if "numpy.ma" in sys.modules and isinstance(column, np.ma.MaskedArray):
         return column.tolist()
     if isinstance(column, list | tuple):
         return list(column)
