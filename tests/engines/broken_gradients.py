@@ -6,8 +6,10 @@ import numpy as np
 from tests.engines.broken import fails
 
 from deltarule.engines import Promises, ReferenceEngine
+from deltarule.engines.reference import ReferenceBfloat16Engine
 from deltarule.maths import dropout_mask
 from deltarule.maths.backprop import ForwardPass, cost_and_grad, loss_terms
+from deltarule.maths.bfloat16 import Bfloat16Namespace
 
 # -- promises ---------------------------------------------------------------------------------
 
@@ -35,6 +37,62 @@ class PromisesAnotherType(ReferenceEngine):
 @fails("memory")
 class AllocatesAfterAll(ReferenceEngine):
     promises = Promises(tolerance={"float64": 64.0}, allocates=False)
+
+
+# -- products of bfloat16 -----------------------------------------------------------------
+
+
+class Rounding(Bfloat16Namespace):
+    """The products of the emulation, with operands rounded by ``operand``."""
+
+    def product(self, a, b):
+        return super().product(self.operand(a), self.operand(b))
+
+    def affine(self, a, W, b):
+        return super().affine(self.operand(a), self.operand(W), b)
+
+    def operand(self, x):
+        return x
+
+
+class WithOtherProducts(ReferenceBfloat16Engine):
+    Products: type = Rounding
+
+    def _namespace(self, network):
+        return self.Products()
+
+
+@fails("products")
+class RoundsTowardsZero(WithOtherProducts):
+    class Products(Rounding):
+        def operand(self, x):
+            bits = np.ascontiguousarray(x, np.float32).view(np.uint32)
+            return (bits & np.uint32(0xFFFF0000)).view(np.float32)
+
+
+@fails("products")
+class RoundsNothing(WithOtherProducts):
+    class Products(Rounding):
+        def product(self, a, b):
+            return a @ b
+
+        def affine(self, a, W, b):
+            return a @ W.T if b is None else a @ W.T + b
+
+
+@fails("products")
+class AddsInAnotherOrder(WithOtherProducts):
+    class Products(Rounding):
+        def product(self, a, b):
+            return super().product(a[:, ::-1], b[::-1])
+
+
+@fails("products")
+class AddsTheBiasLast(WithOtherProducts):
+    class Products(Rounding):
+        def affine(self, a, W, b):
+            z = self.product(a, W.T)
+            return z if b is None else z + b
 
 
 # -- gradients ----------------------------------------------------------------------------

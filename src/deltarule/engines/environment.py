@@ -75,7 +75,7 @@ def environment_of(engine: str) -> dict[str, str]:
         "source": _source_digest(),
         "numpy": np.__version__,
     }
-    if engine == "compiled":
+    if engine in ("compiled", "compiled_bfloat16"):
         name, features = compiled_module("target").processor()
         found |= {library: version(library) for library in ("numba", "llvmlite")}
         found["instructions"] = f"{name}, {hashlib.sha256(features.encode()).hexdigest()[:8]}"

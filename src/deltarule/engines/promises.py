@@ -8,7 +8,20 @@ from collections.abc import Mapping
 
 import numpy as np
 
-__all__ = ["CAPABILITIES", "HostSnapshot", "Promises", "Snapshot"]
+from deltarule.errors import InputError
+from deltarule.maths import Network
+
+__all__ = ["BFLOAT16_TOLERANCE", "CAPABILITIES", "HostSnapshot", "Promises", "Snapshot"]
+
+BFLOAT16_TOLERANCE = 16.0
+"""The tolerance of engines whose products have bfloat16 operands, in 2⁻⁷ · max |δ|ᵀ|A|.
+
+Rounding an operand changes it by at most eps/2, so that a product of two, and a sum of such
+products, is off by at most eps times the sum of the absolute products: one unit. ∂C/∂W of the
+first of L layers contains the errors of L forward products, of the L − 1 products that take δ down,
+and of its own: 2L units, 10 in the deepest network of the contract. The other 6 are for what
+activations and losses with a large second derivative make of an error of z.
+"""
 
 CAPABILITIES: dict[str, str] = {
     "input_gradient": "∂C/∂x of every row",
@@ -36,6 +49,10 @@ class Promises:
     eps : mapping of str to float
         The eps of the passes, for a dtype whose products are rounded more coarsely than the dtype
         itself. Updates of parameters are held to the dtype's own.
+    same_products_as : str
+        The name of an engine whose matrix products have the same bits: the contract then compares
+        outputs, ∂C/∂W and ∂C/∂x of networks of identity and relu bit for bit, in float32. '' for
+        an engine that promises none.
 
     Examples
     --------
@@ -51,6 +68,7 @@ class Promises:
     same_bits_for_any_threads: bool = True
     by_device: Mapping[str, Mapping[str, float]] = dataclasses.field(default_factory=dict)
     eps: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    same_products_as: str = ""
 
     def tolerance_on(self, device: str) -> Mapping[str, float]:
         """The tolerance for each dtype on a device, such as ``"cpu"``."""
@@ -59,6 +77,21 @@ class Promises:
     def eps_of(self, dtype: str) -> float:
         """The distance from 1 to the next number in the products of a network of this dtype."""
         return float(self.eps.get(dtype, np.finfo(dtype).eps))
+
+    def check_dtype(self, network: Network, engine: str, device: str = "cpu") -> None:
+        """Refuse a network of a dtype that is not promised.
+
+        Raises
+        ------
+        InputError
+            If its dtype is none of those of :meth:`tolerance_on`.
+        """
+        known = self.tolerance_on(device)
+        if str(network.dtype) not in known:
+            raise InputError(
+                f"the network computes in {network.dtype}; expected a network with "
+                f"dtype={' or '.join(known)} for the engine {engine!r} on a {device}"
+            )
 
 
 class Snapshot(abc.ABC):

@@ -8,14 +8,16 @@ from typing import Any, ClassVar
 import numpy as np
 
 from deltarule.engines.base import Batch, Engine, EngineSettings
-from deltarule.engines.promises import Promises
+from deltarule.engines.promises import BFLOAT16_TOLERANCE, Promises
 from deltarule.maths import Network, dropout_mask, numpy_namespace
 from deltarule.maths.backprop import cost_and_grad, forward_pass, loss_terms, sample_gradients
+from deltarule.maths.bfloat16 import BFLOAT16_EPS, bfloat16_namespace
+from deltarule.maths.namespace import ArrayNamespace
 from deltarule.maths.pass_results import Gradients
 from deltarule.maths.penalties import penalty_terms
 from deltarule.optimizers import StepInfo, average, clip_by_norm
 
-__all__ = ["ReferenceEngine"]
+__all__ = ["ReferenceBfloat16Engine", "ReferenceEngine"]
 
 
 class ReferenceEngine(Engine):
@@ -43,7 +45,7 @@ class ReferenceEngine(Engine):
 
     def load(self, network: Network, theta: np.ndarray, settings: EngineSettings) -> None:
         self.net, self.settings = network, settings
-        self._xp = numpy_namespace(network.dtype)
+        self._xp = self._namespace(network)
         self._theta = network.check_theta(theta).copy()
         self._rates = self.dropout_rates()
         rule = settings.rule
@@ -52,6 +54,10 @@ class ReferenceEngine(Engine):
         self._mean = self._theta.copy() if settings.averaging is not None else None
         self._t = 0
         self._some_frozen = bool(network.frozen.any())
+
+    def _namespace(self, network: Network) -> ArrayNamespace:
+        """The namespace in which the passes and the rule are computed."""
+        return numpy_namespace(network.dtype)
 
     @property
     def theta(self) -> np.ndarray:
@@ -161,3 +167,39 @@ class ReferenceEngine(Engine):
         }
         if self._mean is not None:
             self._mean = np.array(state["mean"], dtype=self.net.dtype)
+
+
+class ReferenceBfloat16Engine(ReferenceEngine):
+    """The reference engine with matrix products of bfloat16 operands and float32 sums.
+
+    Each product rounds its operands to the nearest bfloat16 and adds term by term, with one
+    rounding to float32 for each: bit for bit the products of the compiled engine on a processor
+    with AVX512-BF16. Parameters, activations, δ, sums over rows and updates are float32. A network
+    has dtype float32. It needs a pass over a matrix for each term of its sums: for checks on small
+    networks.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from deltarule.engines import EngineSettings, make_engine
+    >>> from deltarule.maths import Network
+    >>> engine = make_engine("reference_bfloat16")
+    >>> net = Network([1, 1], activation=[], bias=False, dtype=np.float32)
+    >>> engine.load(net, np.array([1 + 2.0**-10], np.float32), EngineSettings())
+    >>> engine.predict(np.ones((1, 1)))
+    array([[1.]], dtype=float32)
+    """
+
+    name: ClassVar[str] = "reference_bfloat16"
+    promises = Promises(
+        tolerance={"float32": BFLOAT16_TOLERANCE},
+        eps={"float32": BFLOAT16_EPS},
+        same_products_as="reference_bfloat16",
+    )
+
+    def load(self, network: Network, theta: np.ndarray, settings: EngineSettings) -> None:
+        self.promises.check_dtype(network, self.name)
+        super().load(network, theta, settings)
+
+    def _namespace(self, network: Network) -> ArrayNamespace:
+        return bfloat16_namespace()

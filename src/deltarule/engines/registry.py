@@ -15,7 +15,7 @@ import numpy as np
 
 from deltarule.engines.base import Engine, EngineSettings
 from deltarule.engines.checked import CheckedEngine
-from deltarule.engines.reference import ReferenceEngine
+from deltarule.engines.reference import ReferenceBfloat16Engine, ReferenceEngine
 from deltarule.errors import (
     InputError,
     Message,
@@ -112,6 +112,11 @@ def _jax_bfloat16() -> Engine:
     return engine
 
 
+def _compiled_bfloat16() -> Engine:
+    engine: Engine = compiled_module("bfloat16_engine").CompiledBfloat16Engine()
+    return engine
+
+
 _ENGINES: dict[str, Callable[[], Engine]] = {}
 
 
@@ -164,6 +169,8 @@ register_engine("reference", ReferenceEngine)
 register_engine("checked", CheckedEngine)
 register_engine("compiled", _compiled)
 register_engine("jax", _jax)
+register_engine("reference_bfloat16", ReferenceBfloat16Engine)
+register_engine("compiled_bfloat16", _compiled_bfloat16)
 register_engine("jax_bfloat16", _jax_bfloat16)
 
 

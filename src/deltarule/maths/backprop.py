@@ -54,9 +54,7 @@ def forward_pass(xp: Any, net: Network, theta: Any, X: Any, masks: Masks = None)
     activations, _ = bound_formulas(net, xp)
     Z, A, G = [None], [X], [X]
     for layer in range(1, net.n_layers + 1):
-        z = xp.product(A[layer - 1], W[layer].T)
-        if net.bias:
-            z = z + b[layer]
+        z = xp.affine(A[layer - 1], W[layer], b[layer] if net.bias else None)
         g = activations[layer].value(z)
         mask = None if masks is None else masks[layer]
         Z.append(z)

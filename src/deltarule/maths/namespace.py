@@ -54,8 +54,8 @@ class ArrayNamespace:
     ``where(condition, a, b)`` gives this dtype even when ``a`` and ``b`` are plain
     numbers. ``total(x)`` and ``largest(x)`` reduce the last axis, which is kept with length 1;
     ``n_outputs(x)`` is its length; ``per_output(values, x)`` repeats ``values`` along it. The
-    shared functions choose their accuracy by ``dtype``. ``product(a, b)`` is for the passes, not
-    for formulas.
+    shared functions choose their accuracy by ``dtype``. ``product(a, b)`` and ``affine(a, W, b)``
+    are for the passes, not for formulas.
     """
 
     exp: Callable[[Any], Any]
@@ -91,6 +91,11 @@ class ArrayNamespace:
     def product(self, a: Any, b: Any) -> Any:
         """The matrix product of a pass. An engine may compute it in another precision."""
         return a @ b
+
+    def affine(self, a: Any, W: Any, b: Any) -> Any:
+        """a Wᵀ + b (F3), or a Wᵀ if b is None. An engine may start the sums at b."""
+        z = self.product(a, W.T)
+        return z if b is None else z + b
 
     def total(self, x: Any) -> Any:
         """The sum over outputs, (…, n) → (…, 1)."""

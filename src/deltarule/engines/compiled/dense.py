@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from deltarule.engines.compiled import plan_layout as f
 from deltarule.engines.compiled.jit import call, driver_function, int64_pointer
+from deltarule.engines.compiled.words import word_count, word_stride
 
 __all__ = [
     "layer_backward",
@@ -65,6 +66,9 @@ def layer_forward(plan, layer_at, theta, stride, first_vector, n_vectors):
     n_samples, offset = n_vectors * plan[f.LANES], first_vector * f.VECTOR_BYTES
     z, inputs = plan[layer_at + f.OUT] + offset, _input_columns(plan, layer_at) + offset
     weight, row_bytes = theta + plan[layer_at + f.WEIGHT], n_in * plan[f.ITEM_SIZE]
+    if plan[f.HAS_WORDS] != 0:
+        n_in, inputs = word_count(n_in), plan[f.PAIRS] + offset
+        weight, row_bytes = plan[layer_at + f.W_WORDS], plan[layer_at + f.W_WORD_STRIDE]
     bias = theta + plan[layer_at + f.BIAS] if plan[layer_at + f.BIAS] >= 0 else plan[f.ZEROS]
     length = cache_block(n_in, n_vectors * f.VECTOR_BYTES)
     kernel, k = plan[f.FORWARD], 0
@@ -86,6 +90,9 @@ def layer_backward(plan, layer_at, theta, stride, first_vector, n_vectors):
     n_samples, offset = n_vectors * plan[f.LANES], first_vector * f.VECTOR_BYTES
     target, delta = plan[below_at + f.DELTA] + offset, plan[layer_at + f.DELTA] + offset
     weight, row_bytes = theta + plan[layer_at + f.WEIGHT], n_in * plan[f.ITEM_SIZE]
+    if plan[f.HAS_WORDS] != 0:
+        n_out, delta = word_count(n_out), plan[f.PAIRS] + offset
+        weight, row_bytes = plan[layer_at + f.W_PAIRS], plan[layer_at + f.W_PAIR_STRIDE]
     copied = n_vectors >= _MIN_COPY_VECTORS and row_bytes >= _LONG_ROW_BYTES
     buffer = plan[f.PACK_BUFFER] if copied else 0
     length = cache_block(n_out, n_vectors * f.VECTOR_BYTES)
@@ -113,25 +120,31 @@ def layer_gradient(plan, layer_at, stride, n_rows, accumulate, start, stop):
     if stop_requested(plan):
         return
     n_in, size = plan[layer_at + f.N_IN], plan[f.ITEM_SIZE]
+    words = plan[f.HAS_WORDS] != 0
     if layer_at == f.HEADER:
-        rows, rows_stride = plan[f.X_ROWS], plan[f.X_ROW_STRIDE]
+        rows = plan[f.X_ROW_PAIRS] if words else plan[f.X_ROWS]
+        rows_stride = plan[f.X_ROW_STRIDE]
     else:
         below_at = layer_at - f.FIELDS
         rows, rows_stride = plan[below_at + f.OUT_ROWS], plan[below_at + f.ROW_STRIDE]
-    delta, row_bytes = plan[layer_at + f.DELTA] + start * stride, n_in * size
+    row_bytes = n_in * size
     target = plan[f.GRAD] + plan[layer_at + f.WEIGHT] + start * row_bytes
-    kernel = plan[f.WEIGHTS_ADD] if accumulate else plan[f.WEIGHTS]
-    pair = 2 * plan[f.LANES]
-    width = (cache_block(n_in, n_rows * size) + pair - 1) // pair * pair
-    k = 0
-    while k < n_in:
-        m = min(width, n_in - k)
-        operands = (target + k * size, row_bytes, delta, stride, rows + k * size, rows_stride)
-        call(kernel, operands + (n_rows, 0, stop - start, m, 0))
-        k += m
+    delta, delta_stride, terms = plan[layer_at + f.DELTA] + start * stride, stride, n_rows
     if plan[layer_at + f.BIAS] >= 0:
         bias = plan[f.GRAD] + plan[layer_at + f.BIAS] + start * size
         call(plan[f.ROW_SUMS], (delta, stride, n_rows, stop - start, bias, accumulate))
+    if words:
+        delta_stride, terms = word_stride(plan, n_rows), word_count(n_rows)
+        delta = plan[layer_at + f.DELTA_WORDS] + start * delta_stride
+    kernel = plan[f.WEIGHTS_ADD] if accumulate else plan[f.WEIGHTS]
+    pair = 2 * plan[f.LANES]
+    width = (cache_block(n_in, terms * size) + pair - 1) // pair * pair
+    k = 0
+    while k < n_in:
+        m = min(width, n_in - k)
+        operands = (target + k * size, row_bytes, delta, delta_stride, rows + k * size)
+        call(kernel, operands + (rows_stride, terms, 0, stop - start, m, 0))
+        k += m
 
 
 @driver_function
@@ -140,6 +153,9 @@ def layer_input_gradient(plan, layer_at, theta, stride, n_vectors):
     n_in, n_out = plan[layer_at + f.N_IN], plan[layer_at + f.N_OUT]
     row_bytes, n_samples = n_in * plan[f.ITEM_SIZE], n_vectors * plan[f.LANES]
     weight, delta = theta + plan[layer_at + f.WEIGHT], plan[layer_at + f.DELTA]
+    if plan[f.HAS_WORDS] != 0:
+        n_out, delta = word_count(n_out), plan[f.PAIRS]
+        weight, row_bytes = plan[layer_at + f.W_PAIRS], plan[layer_at + f.W_PAIR_STRIDE]
     operands = (plan[f.X_COLUMNS], stride, weight, row_bytes, delta, stride)
     call(plan[f.BACKWARD_FIRST], operands + (n_out, 0, n_in, n_samples, 0))
 
@@ -154,6 +170,7 @@ def layer_sample_gradient(plan, layer_at, stride, sample, target):
         below_at = layer_at - f.FIELDS
         rows = plan[below_at + f.OUT_ROWS] + sample * plan[below_at + f.ROW_STRIDE]
     delta, weights = plan[layer_at + f.DELTA] + sample * size, target + plan[layer_at + f.WEIGHT]
-    call(plan[f.WEIGHTS], (weights, n_in * size, delta, stride, rows, 0, 1, 0, n_out, n_in, 0))
+    kernel = plan[f.FLOAT32_WEIGHTS] if plan[f.HAS_WORDS] != 0 else plan[f.WEIGHTS]
+    call(kernel, (weights, n_in * size, delta, stride, rows, 0, 1, 0, n_out, n_in, 0))
     if plan[layer_at + f.BIAS] >= 0:
         call(plan[f.ROW_SUMS], (delta, stride, 1, n_out, target + plan[layer_at + f.BIAS], 0))

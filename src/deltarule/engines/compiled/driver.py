@@ -33,6 +33,15 @@ from deltarule.engines.compiled.jit import (
     int64_pointer,
     odd_line_stride,
 )
+from deltarule.engines.compiled.words import (
+    column_pairs,
+    delta_words,
+    input_pairs,
+    input_row_pairs,
+    output_row_pairs,
+    weight_words,
+    word_count,
+)
 
 # Rows are divided among workers in pairs of SIMD vectors, nodes in single vectors.
 _PAIR = 2
@@ -92,7 +101,10 @@ def gather_rows(plan, source, source_stride, n_rows, with_y, y, y_stride):
     row = plan[f.X_ROW_STRIDE]
     rows, columns = plan[f.X_ROWS] + before * row, plan[f.X_COLUMNS] + first * f.VECTOR_BYTES
     call(plan[f.COPY_ROWS], (source, source_stride, chosen, taken, rows, row, n_in))
-    call(plan[f.TRANSPOSE], (rows, row, columns, stride, count, _columns(plan, n_in)))
+    if plan[f.HAS_WORDS] != 0:
+        input_pairs(plan, stride, first, count, taken)
+    else:
+        call(plan[f.TRANSPOSE], (rows, row, columns, stride, count, _columns(plan, n_in)))
     if with_y:
         n_out = plan[f.HEADER + (plan[f.LAYERS] - 1) * f.FIELDS + f.N_OUT]
         row = plan[f.Y_ROW_STRIDE]
@@ -106,6 +118,28 @@ def gather_batch(plan, batch, n_rows):
     """Copy the selected rows of a batch, X and Y, to the workspace."""
     x, y = (batch[f.X], batch[f.X_STRIDE]), (batch[f.Y], batch[f.Y_STRIDE])
     gather_rows(plan, x[0], x[1], n_rows, True, y[0], y[1])
+
+
+@driver_function
+def output_rows(plan, layer_at, stride, first, count):
+    """Write a of a hidden layer as rows, for these vectors of rows."""
+    z, row = plan[layer_at + f.OUT] + first * f.VECTOR_BYTES, plan[layer_at + f.ROW_STRIDE]
+    rows = plan[layer_at + f.OUT_ROWS] + first * plan[f.LANES] * row
+    columns = _columns(plan, plan[layer_at + f.N_OUT])
+    call(plan[f.TRANSPOSE], (z, stride, rows, row, columns, count))
+
+
+@driver_function
+def round_weights(plan, theta):
+    """The words of W of every layer, if products are of words; then wait for the other workers."""
+    if plan[f.HAS_WORDS] == 0:
+        return
+    for layer in range(plan[f.LAYERS]):
+        layer_at = f.HEADER + layer * f.FIELDS
+        n_out = plan[layer_at + f.N_OUT]
+        start, stop = _worker_range(plan, word_count(n_out))
+        weight_words(plan, layer_at, theta, 2 * start, min(2 * stop, n_out))
+    barrier_wait(plan)
 
 
 @driver_function
@@ -138,9 +172,12 @@ def forward(plan, theta, n_rows, training, step):
                 key = (plan[f.SEED_LOW], plan[f.SEED_HIGH], step & 0xFFFFFFFF, layer)
                 factor = plan[f.NUMBERS] + 8 * (f.DROP_FACTORS + layer)
                 call(plan[f.DROPOUT], arrays + key + (plan[layer_at + f.DROP_THRESHOLD], factor))
-            row = plan[layer_at + f.ROW_STRIDE]
-            rows = plan[layer_at + f.OUT_ROWS] + first * plan[f.LANES] * row
-            call(plan[f.TRANSPOSE], (z, stride, rows, row, _columns(plan, n_out), count))
+            if plan[f.HAS_WORDS] == 0:
+                output_rows(plan, layer_at, stride, first, count)
+            else:
+                output_row_pairs(plan, layer_at, stride, first, count, n_rows)
+        if plan[f.HAS_WORDS] != 0:
+            column_pairs(plan, z, stride, first, count, n_out)
 
 
 @driver_function
@@ -182,7 +219,14 @@ def backward(plan, theta, n_rows):
     vectors, stride = row_vectors(plan, n_rows)
     first, count = _worker_vectors(plan, vectors)
     for layer in range(plan[f.LAYERS], 1, -1):
-        layer_backward(plan, f.HEADER + (layer - 1) * f.FIELDS, theta, stride, first, count)
+        layer_at = f.HEADER + (layer - 1) * f.FIELDS
+        if plan[f.HAS_WORDS] != 0:
+            delta_words(plan, layer_at, stride, first, count, n_rows)
+            delta = plan[layer_at + f.DELTA] + first * f.VECTOR_BYTES
+            column_pairs(plan, delta, stride, first, count, plan[layer_at + f.N_OUT])
+        layer_backward(plan, layer_at, theta, stride, first, count)
+    if plan[f.HAS_WORDS] != 0:
+        delta_words(plan, f.HEADER, stride, first, count, n_rows)
 
 
 @driver_function
@@ -210,6 +254,10 @@ def _block_gradient(plan, numbers, batch, positions, base, n, step, accumulate):
             barrier_wait(plan)
         return 0.0
     gather_batch(plan, batch, n_rows)
+    if plan[f.HAS_WORDS] != 0:
+        vectors, _ = row_vectors(plan, n_rows)
+        first, count = _worker_vectors(plan, vectors)
+        input_row_pairs(plan, first, count, n_rows)
     forward(plan, plan[f.THETA], n_rows, True, step)
     loss(plan, numbers, n_rows, True)
     backward(plan, plan[f.THETA], n_rows)
@@ -241,6 +289,7 @@ def _rows_gradient(plan, numbers, batch, positions, base, n, step):
 @driver_function
 def batch_gradient(plan, numbers, batch, positions, base, n, step):
     """The data term of the cost of a batch; plan[GRAD] holds its whole gradient after the call."""
+    round_weights(plan, plan[f.THETA])
     parts = min(n // plan[f.BLOCK], plan[f.MAX_PARTS])
     if parts <= 1:
         return _rows_gradient(plan, numbers, batch, positions, base, n, step)

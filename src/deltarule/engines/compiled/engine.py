@@ -54,11 +54,12 @@ class CompiledEngine(Engine):
 
     name: ClassVar[str] = "compiled"
     promises = Promises(tolerance={"float32": 64.0, "float64": 64.0}, allocates=False)
+    _bfloat16: ClassVar[bool] = False
 
     def load(self, network: Network, theta: np.ndarray, settings: EngineSettings) -> None:
         theta = network.check_theta(theta)
         self.net, self.settings = network, settings
-        self._plan = Plan(network, settings, self.dropout_rates())
+        self._plan = Plan(network, settings, self.dropout_rates(), words=self._bfloat16)
         self._plan.theta[:] = theta
         # The initial slots of one parameter, which are the same for all.
         initial = settings.rule.initial_slots(np, np.zeros(1, self._plan.dtype))  # type: ignore[union-attr]

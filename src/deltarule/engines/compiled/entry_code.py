@@ -38,6 +38,7 @@ __all__ = ["entry_functions", "source_digest"]
 _SOURCES = (
     "jit.py",
     "dense.py",
+    "words.py",
     "driver.py",
     "entry_points.py",
     "plan_layout.py",

@@ -27,7 +27,7 @@ faster either (``docs/performance.rst``).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from llvmlite import ir
@@ -58,6 +58,8 @@ _PRODUCTS = (
     _Product("weights", masked=True),
     _Product("weights_add", start="c", masked=True),
 )
+# Makes the builder of a kernel of this name with so many arguments.
+_Builder = Callable[[str, int], KernelBuilder]
 # The number of terms from which on a sum takes long enough to prefetch the next tile's entries.
 _PREFETCH_TERMS = 128
 # c, c_stride, s, s_stride, v, v_stride, count (terms of a sum), start (of the sums), lanes of the
@@ -112,10 +114,9 @@ def accumulate(
     return following
 
 
-def _write_tile(module: Any, dtype: Any, kind: _Product, rows: int, vectors: int) -> Any:
+def _write_tile(builder: _Builder, kind: _Product, rows: int, vectors: int) -> Any:
     """Write one tile, as a function of its own so that its loop can use all registers."""
-    name = f"tile_{kind.name}_{rows}_{vectors}"
-    code = KernelBuilder(module, name, _TILE_ARGUMENTS, dtype)
+    code = builder(f"tile_{kind.name}_{rows}_{vectors}", _TILE_ARGUMENTS)
     code.function.linkage = "internal"
     code.function.attributes.add("noinline")
     c, c_stride, s, s_stride, v, v_stride, count, start, last = code.args
@@ -165,15 +166,22 @@ def _write_tile(module: Any, dtype: Any, kind: _Product, rows: int, vectors: int
     return code.function
 
 
-def write_gemm_kernels(module: Any, dtype: Any) -> None:
+def write_gemm_kernels(
+    module: Any, dtype: Any, builder: type[KernelBuilder] = KernelBuilder
+) -> None:
     """Write ``forward``, ``backward`` and ``weights``, and the kernels for sums that are cut.
 
     Arguments of each: c, its stride, s, its stride, v, its stride, the length of the sums, the
     address of the biases (for ``backward_last`` of the sums so far, with the stride of c), the
-    number of rows of c, its number of columns, and a buffer for columns of W, or 0.
+    number of rows of c, its number of columns, and a buffer for columns of W, or 0. ``builder``
+    multiplies and adds: by default numbers of ``dtype``, else what its subclass says.
     """
+
+    def build(name: str, arguments: int) -> KernelBuilder:
+        return builder(module, name, arguments, dtype)
+
     for kind in _PRODUCTS:
-        _write_product(module, dtype, kind)
+        _write_product(build, kind)
 
 
 def _copy_columns(
@@ -186,15 +194,15 @@ def _copy_columns(
         code.store(value, code.sum(packed, (loop.index, code.int64(rows * code.size))))
 
 
-def _write_product(module: Any, dtype: Any, kind: _Product) -> None:
+def _write_product(builder: _Builder, kind: _Product) -> None:
     """Write one kernel: rows in tiles as high as possible, for each all columns in vector pairs."""
     heights = tile_heights()
     tiles = {
-        (rows, vectors): _write_tile(module, dtype, kind, rows, vectors)
+        (rows, vectors): _write_tile(builder, kind, rows, vectors)
         for rows in heights
         for vectors in (1, 2)
     }
-    code = KernelBuilder(module, kind.name, 11, dtype)
+    code = builder(kind.name, 11)
     c, c_stride, s, s_stride, v, v_stride, count, start, n_rows, n_columns, buffer = code.args
     b, size, lanes = code.b, code.size, code.lanes
     vectors_in_row = b.udiv(b.add(n_columns, code.int64(lanes - 1)), code.int64(lanes))

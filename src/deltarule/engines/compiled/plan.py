@@ -13,6 +13,7 @@ import numpy as np
 from deltarule.engines.base import EngineSettings
 from deltarule.engines.compiled import plan_layout as f
 from deltarule.engines.compiled.barrier import write_barrier, yield_address
+from deltarule.engines.compiled.bfloat16_kernels import write_bfloat16_kernels
 from deltarule.engines.compiled.formula_kernels import (
     Kernel,
     activation_kernel,
@@ -30,6 +31,7 @@ from deltarule.engines.compiled.update_kernels import (
     write_penalty,
 )
 from deltarule.engines.compiled.workspace import (
+    WeightWords,
     WorkerState,
     Workspace,
     address_of,
@@ -65,10 +67,19 @@ class Plan:
         Views; ``mean`` is None without averaging.
     slots : dict of str to array
         The slots of the rule, by name.
+    words : bool
+        Whether matrix products are of words of two bfloat16; the network's dtype is float32.
     """
 
-    def __init__(self, net: Network, settings: EngineSettings, rates: tuple[float, ...]) -> None:
-        self.net, self.settings = net, settings
+    def __init__(
+        self,
+        net: Network,
+        settings: EngineSettings,
+        rates: tuple[float, ...],
+        *,
+        words: bool = False,
+    ) -> None:
+        self.net, self.settings, self.words = net, settings, words
         self.dtype = np.dtype(net.dtype)
         self.lanes = lanes_of(self.dtype)
         self.integers = np.zeros(f.HEADER + f.FIELDS * net.n_layers, dtype=np.int64)
@@ -158,6 +169,8 @@ class Plan:
         )
         for field, name in enumerate(f.KERNELS):
             p[field] = fixed[name]
+        if self.words:
+            self._word_kernels()
         p[f.YIELD] = yield_address()
         output, loss = net.output_activation, net.loss
         rule: Any = settings.rule  # a Rule: EngineSettings has looked up the name
@@ -176,6 +189,17 @@ class Plan:
             )["penalty"]
             scales = [strength / settings.total_weight for strength in settings.penalties.values()]
             self.numbers[f.SCALES : f.SCALES + len(scales)] = scales
+
+    def _word_kernels(self) -> None:
+        """Replace the products by those of words of two bfloat16, and allocate the words of W."""
+        p = self.integers
+        p[f.HAS_WORDS], p[f.FLOAT32_WEIGHTS] = 1, p[f.WEIGHTS]
+        library = compiled_library("bfloat16", write_bfloat16_kernels)
+        for field, name in enumerate(f.KERNELS[: f.SELECT_ROWS]):
+            p[field] = library[name]
+        p[f.ROW_WORDS], p[f.PAIR_WORDS] = library["row_words"], library["pair_words"]
+        self._weight_words = WeightWords(self.net)
+        self._weight_words.write_addresses(p)
 
     def _addresses(self, kernel: Kernel) -> tuple[int, int]:
         """The addresses of a kernel and of its parameters, which live as long as the plan."""
@@ -238,7 +262,7 @@ class Plan:
             # Free the old arrays first: memory may not hold both.
             self.worker_states = []
             self._workspace = None
-            self._workspace = Workspace(self.net, self.rows)
+            self._workspace = Workspace(self.net, self.rows, words=self.words)
             self._workspace.write_addresses(self.integers)
         self.worker_state(0)
 

@@ -50,15 +50,22 @@ CLIP, SEED_LOW, SEED_HIGH = range(56, 59)
 WORKER, WORKERS, BARRIER, YIELD, OWN_PLAN = range(59, 64)
 # The float64 parameters of formulas: of the loss, the output's activation, and the rule.
 LOSS_PARAMETERS, OUT_PARAMETERS, UPDATE_PARAMETERS = range(64, 67)
-HEADER = 67
+# 1 if products are of words of two bfloat16 (``bfloat16_kernels.py``), else 0; then their kernels,
+# and the kernel ``weights`` of float32, for the gradient of a single row.
+HAS_WORDS, ROW_WORDS, PAIR_WORDS, FLOAT32_WEIGHTS = range(67, 71)
+# Words: of X by rows, with their stride; of X as pairs of rows; of the columns that a product
+# reads, as pairs; of the columns of a, from which its pairs of rows are made.
+X_WORDS, X_WORD_STRIDE, X_ROW_PAIRS, PAIRS, OUT_WORDS = range(71, 76)
+HEADER = 76
 # Then for each layer: its widths; the offsets of W and b in θ in bytes (b: −1 if there is none);
-# the arrays of z or a, of g′(z), later overwritten by δ, and of a as rows; the activation; dropout;
-# the parameters of the activation.
+# the arrays of z or a, of g′(z), later overwritten by δ, and of a as rows (or, in words, as pairs
+# of rows); the activation; dropout; the parameters of the activation; words of W by rows and as
+# pairs of rows, each with its stride, and of δ.
 (
     N_IN, N_OUT, WEIGHT, BIAS, OUT, DELTA, OUT_ROWS, ROW_STRIDE, ACT, HAS_DROPOUT,
-    DROP_THRESHOLD, PARAMETERS,
-) = range(12)  # fmt: skip
-FIELDS = 12
+    DROP_THRESHOLD, PARAMETERS, W_WORDS, W_WORD_STRIDE, W_PAIRS, W_PAIR_STRIDE, DELTA_WORDS,
+) = range(17)  # fmt: skip
+FIELDS = 17
 
 # The float64 array NUMBERS: the step t; η; the cost, its data term and its penalty; for clipping,
 # max |g|, Σ (g/max |g|)², the factor and the largest norm; the divisor of row weights. Then the

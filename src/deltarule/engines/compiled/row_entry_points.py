@@ -17,6 +17,7 @@ from deltarule.engines.compiled.jit import (
     flush_denormals,
     int64_pointer,
 )
+from deltarule.engines.compiled.words import column_pairs
 
 __all__ = ["run_gradient_rows"]
 
@@ -33,6 +34,7 @@ def run_gradient_rows(plan_at, workers, batch_at, target, bytes_of_row):
     theta, rows, size = plan[f.THETA], batch[f.N_ROWS], plan[f.ITEM_SIZE]
     n_in = plan[f.HEADER + f.N_IN]
     numbers[f.WEIGHT_DIVISOR] = 1.0
+    driver.round_weights(plan, theta)
     pieces = (rows + f.PREDICT_ROWS - 1) // f.PREDICT_ROWS
     for piece in range(plan[f.WORKER], pieces, plan[f.WORKERS]):
         if stop_requested(own):
@@ -43,10 +45,17 @@ def run_gradient_rows(plan_at, workers, batch_at, target, bytes_of_row):
             continue
         driver.gather_batch(own, batch, n)
         driver.forward(own, theta, n, True, batch[f.STEP])
+        vectors, stride = driver.row_vectors(own, n)
+        if own[f.HAS_WORDS] != 0:
+            # The gradient of a row is no sum: its products are of float32.
+            for layer in range(plan[f.LAYERS] - 1):
+                driver.output_rows(own, f.HEADER + layer * f.FIELDS, stride, 0, vectors)
         driver.loss(own, numbers, n, True)
         driver.backward(own, theta, n)
-        vectors, stride = driver.row_vectors(own, n)
         if bytes_of_row == 0:
+            if own[f.HAS_WORDS] != 0:
+                delta, n_out = own[f.HEADER + f.DELTA], own[f.HEADER + f.N_OUT]
+                column_pairs(own, delta, stride, 0, vectors, n_out)
             layer_input_gradient(own, f.HEADER, theta, stride, vectors)
         for sample in range(n):
             if stop_requested(own):

@@ -5,6 +5,7 @@ All work arrays of one worker are in one block of memory, whose addresses are wr
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from deltarule.maths import Network
 if TYPE_CHECKING:
     from deltarule.engines.compiled.plan import Plan
 
-__all__ = ["WorkerState", "Workspace", "address_of", "aligned", "pack_bits"]
+__all__ = ["WeightWords", "WorkerState", "Workspace", "address_of", "aligned", "pack_bits"]
 
 _PADDED = 4 * LINE
 
@@ -48,6 +49,41 @@ def line_stride(width: int, lanes: int) -> int:
     return f.odd_line_stride(-(-width // lanes))
 
 
+def pairs(n: int) -> int:
+    """The number of words that hold n bfloat16."""
+    return -(-n // 2)
+
+
+def word_vectors(rows: int) -> int:
+    """The number of vectors of words that hold ``rows`` bfloat16."""
+    return -(-rows // (2 * lanes_of(np.float32)))
+
+
+class WeightWords:
+    """The words of W of every layer, by rows and as pairs of rows, for all workers of a plan."""
+
+    def __init__(self, net: Network) -> None:
+        lanes = lanes_of(np.float32)
+        self._fields: list[tuple[int, int, int, int, int]] = []
+        start = 0
+        for layer in range(1, net.n_layers + 1):
+            n_in, n_out = net.widths[layer - 1], net.widths[layer]
+            for rows, width, place, stride in (
+                (n_out, pairs(n_in), f.W_WORDS, f.W_WORD_STRIDE),
+                (pairs(n_out), n_in, f.W_PAIRS, f.W_PAIR_STRIDE),
+            ):
+                row = line_stride(width, lanes) * LINE
+                self._fields.append((layer, place, start, stride, row))
+                start += rows * row
+        self.array = aligned(start // 4, np.float32)
+
+    def write_addresses(self, integers: np.ndarray) -> None:
+        """Write all addresses and strides into a plan."""
+        for layer, place, start, stride, row in self._fields:
+            integers[_index(layer, place)] = address_of(self.array) + start
+            integers[_index(layer, stride)] = row
+
+
 class Workspace:
     """The work arrays for one batch of at most ``rows`` rows, a multiple of the vector length.
 
@@ -58,10 +94,18 @@ class Workspace:
     within, slot : array and int
         Memory of another workspace, of which slice number ``slot`` is used; memory is allocated if
         ``within`` is None or too small.
+    words : bool
+        Whether products are of words of two bfloat16, which need arrays of their own.
     """
 
     def __init__(
-        self, net: Network, rows: int, within: np.ndarray | None = None, slot: int = 0
+        self,
+        net: Network,
+        rows: int,
+        within: np.ndarray | None = None,
+        slot: int = 0,
+        *,
+        words: bool = False,
     ) -> None:
         self.net, self.rows = net, rows
         dtype = np.dtype(net.dtype)
@@ -91,7 +135,14 @@ class Workspace:
                 add(layer, f.DELTA, columns(width))
                 row = line_stride(width, lanes) * LINE
                 self._strides.append((layer, f.ROW_STRIDE, row))
-                add(layer, f.OUT_ROWS, rows * row)
+                # As words, whole squares of pairs of rows are transposed into it.
+                add(
+                    layer,
+                    f.OUT_ROWS,
+                    (-(-rows // (2 * lanes)) * 2 * lanes if words else rows) * row,
+                )
+        if words:
+            self._add_words(add, rows)
         # One more line, since the gradient of a single row reads vectors that begin at that row.
         count = (sum(each[2] for each in self._arrays) + LINE) // size
         start = slot * count
@@ -100,6 +151,23 @@ class Workspace:
         else:
             self.array = aligned(count, dtype)
         self.buffers = WorkerBuffers(net, rows)
+
+    def _add_words(self, add: Callable[[int, int, int], None], rows: int) -> None:
+        """Add the arrays of words; a word has the bytes of a float32."""
+        net, lanes = self.net, lanes_of(np.float32)
+        feature_stride = line_stride(rows, lanes) * LINE
+        pairs_of_rows = word_vectors(rows) * lanes
+        by_rows = line_stride(pairs(net.n_inputs), lanes) * LINE
+        self._strides.append((0, f.X_WORD_STRIDE, by_rows))
+        add(0, f.X_WORDS, rows * by_rows)
+        add(0, f.X_ROW_PAIRS, pairs_of_rows * line_stride(net.n_inputs, lanes) * LINE)
+        widest = -(-max(net.widths) // lanes) * lanes
+        # Whole squares are transposed into the pairs of X.
+        add(0, f.PAIRS, -(-pairs(widest) // lanes) * lanes * feature_stride)
+        word_stride = f.odd_line_stride(word_vectors(rows)) * LINE
+        add(0, f.OUT_WORDS, widest * word_stride)
+        for layer in range(1, net.n_layers + 1):
+            add(layer, f.DELTA_WORDS, net.widths[layer] * word_stride)
 
     def write_addresses(self, integers: np.ndarray) -> None:
         """Write all addresses and strides into a plan."""
@@ -163,7 +231,7 @@ class WorkerState:
             # one; or, in prediction, few rows, for which a slice of the shared one is enough.
             rows = workspace.rows if plan.has_parts else min(workspace.rows, f.PREDICT_ROWS)
             within = None if plan.has_parts else workspace.array
-            self._workspace = Workspace(plan.net, rows, within, worker)
+            self._workspace = Workspace(plan.net, rows, within, worker, words=plan.words)
             self._workspace.write_addresses(self.own_plan)
         self._costs = np.zeros(workspace.rows // lanes_of(plan.dtype) + f.PARTS_LIMIT)
         self.own_plan[f.COSTS] = address_of(self._costs)

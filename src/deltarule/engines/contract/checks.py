@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from deltarule.engines.contract import checks_gradient, checks_update
+from deltarule.engines.contract import checks_gradient, checks_products, checks_update
 from deltarule.engines.contract.harness import Findings, Subject
 
 __all__ = ["CHECKS"]
@@ -24,6 +24,7 @@ CHECKS: dict[str, Callable[[Subject], Findings]] = {
     "dropout": checks_gradient.check_dropout,
     "input_gradient": checks_gradient.check_input_gradient,
     "sample_gradients": checks_gradient.check_sample_gradients,
+    "products": checks_products.check_products,
     "step": checks_update.check_step,
     "update": checks_update.check_update,
     "trajectory": checks_update.check_trajectory,

@@ -172,18 +172,15 @@ def check_trajectory(subject: Subject) -> Findings:
         for rule in ("sgd", "nesterov", "adamw")
     ]
     for label, case, settings in runs:
-        exact = case.in_float64()
-        engine, reference = (
-            subject.load(case, **settings),
-            case.reference(EngineSettings(**settings)),
-        )
+        engine = subject.load(case, **settings)
+        reference, exact, eps = subject.followed(case, **settings)
         for step in range(1, 11):
             # A rate that changes, as by a schedule.
             rate = 0.01 * (1 + step % 3)
             ours = engine.step(case.batch(step), rate)
             theirs = reference.step(exact.batch(step), rate)
             gap = abs(ours - theirs) if np.isfinite(ours) else np.inf
-            allowed = min(TRAJECTORY * subject.eps, LARGEST_DEVIATION)
+            allowed = min(TRAJECTORY * eps, LARGEST_DEVIATION)
             yield gap, allowed * abs(theirs), f"{label}, step {step}"
 
 

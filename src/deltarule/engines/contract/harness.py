@@ -11,6 +11,7 @@ import numpy as np
 from deltarule.engines.base import Batch, Engine, EngineSettings
 from deltarule.engines.contract.cases import Case, small_case
 from deltarule.engines.gradient_scale import LARGEST_TOLERANCE, block_scales
+from deltarule.engines.registry import make_engine
 from deltarule.errors import MissingCapability
 
 __all__ = [
@@ -61,6 +62,20 @@ class Subject:
         """Load the engine with a case."""
         self.engine.load(case.net, case.theta.copy(), EngineSettings(**settings))
         return self.engine
+
+    def followed(self, case: Case, **settings: Any) -> tuple[Engine, Case, float]:
+        """An engine whose steps this one must follow, its case, and the eps of their difference.
+
+        It is the reference in float64; or, with the dtype's own eps, the engine that has the same
+        products: their rounding can change the sign of a small gradient, and with it a whole step
+        of RPROP.
+        """
+        promised = self.engine.promises.same_products_as
+        if not promised:
+            return case.reference(EngineSettings(**settings)), case.in_float64(), self.eps
+        other = make_engine(promised)
+        other.load(case.net, case.theta, EngineSettings(**settings))
+        return other, case, float(np.finfo(self.dtype).eps)
 
 
 def largest_gap(ours: Any, theirs: Any) -> float:

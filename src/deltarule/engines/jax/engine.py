@@ -13,9 +13,10 @@ import numpy as np
 from deltarule.engines.base import Batch, Engine, EngineGroup, EngineSettings, Epoch
 from deltarule.engines.jax.devices import Placement, placement, types_of
 from deltarule.engines.jax.program import Rows, State, Structure, numbers_of, program
-from deltarule.engines.promises import Promises, Snapshot
+from deltarule.engines.promises import BFLOAT16_TOLERANCE, Promises, Snapshot
 from deltarule.errors import InputError
 from deltarule.maths import Network
+from deltarule.maths.bfloat16 import BFLOAT16_EPS
 
 __all__ = ["DeviceSnapshot", "JaxBfloat16Engine", "JaxEngine", "Pace", "to_the_failure"]
 
@@ -98,11 +99,7 @@ class JaxEngine(Engine):
 
     def load(self, network: Network, theta: np.ndarray, settings: EngineSettings) -> None:
         theta = network.check_theta(theta)
-        if str(network.dtype) not in self.promises.tolerance_on(self.device):
-            raise InputError(
-                f"the network computes in {network.dtype}; expected a network with dtype=float32 "
-                f"for the engine {self.name!r} on a {self.device}"
-            )
+        self.promises.check_dtype(network, self.name, self.device)
         self.net, self.settings = network, settings
         rates = self.dropout_rates()
         structure = Structure.of(network, settings, rates, self._bfloat16)
@@ -385,9 +382,9 @@ class JaxBfloat16Engine(JaxEngine):
 
     name: ClassVar[str] = "jax_bfloat16"
     promises = Promises(
-        tolerance={"float32": 16.0},
+        tolerance={"float32": BFLOAT16_TOLERANCE},
         same_bits_for_any_threads=False,
-        eps={"float32": 2.0**-7},
+        eps={"float32": BFLOAT16_EPS},
     )
     _bfloat16: ClassVar[bool] = True
 
