@@ -49,6 +49,8 @@ class Setting:
         The value that is accepted in place of a number: the text ``"auto"``, or None.
     registry : Registry or None
         The registry that a name is looked up in.
+    choices : tuple of str
+        The names that are accepted, where they are not those of a registry; all if empty.
     metavar, group : str
         The placeholder of the value and the heading in the command line's help.
     details : str
@@ -61,6 +63,7 @@ class Setting:
     example: Any = None
     special_value: Literal["", "auto", "none"] = ""
     registry: Registry[Any] | None = None
+    choices: tuple[str, ...] = ()
     metavar: str = "NAME"
     group: str = "Training"
     details: str = ""
@@ -99,6 +102,9 @@ class Setting:
             return tuple(self._checked_integer(name, width, value) for width in value)
         if self.kind == "flag" and not isinstance(to_python_scalar(value), bool):
             raise InputError(parameter=name, given=value, expected="True or False")
+        if self.choices and not (isinstance(value, str) and value in self.choices):
+            expected = f"one of {', '.join(self.choices)}"
+            raise InputError(parameter=name, given=value, expected=expected)
         return to_python_scalar(value)
 
     def _checked_integer(self, name: str, value: Any, given: Any) -> int:
@@ -259,6 +265,14 @@ class TrainingSettings:
         metavar="DECAY",
     )
     engine: str = setting("auto", "The compute engine, or auto.")
+    precision: str = setting(
+        "full",
+        "Precision of the matrix products: full, or bfloat16 on a processor with AVX512-BF16.",
+        choices=("full", "bfloat16"),
+        metavar="PRECISION",
+        details="With bfloat16 every operand of a product is rounded to 8 bits, and the products "
+        "are added in float32, as all else is computed.",
+    )
 
 
 _TRAINING = settings_of(TrainingSettings)

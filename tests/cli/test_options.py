@@ -66,6 +66,7 @@ BAD = [
             ("--on-divergence", "shrug"),
             ("--averaging", "2"),
             ("--engine", "gpu"),
+            ("--precision", "half"),
             ("--quality", "fastest"),
             ("--time-budget", "0"),
             ("--checkpoint", "numbers.model"),

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from deltarule.engines.base import Batch, Engine, EngineGroup, EngineSettings, Epoch
     from deltarule.engines.checked import CheckedEngine
     from deltarule.engines.contract import CHECKS, ContractReport, check_engine
+    from deltarule.engines.precision import engine_of_precision
     from deltarule.engines.predictors import Predictor, make_predictor
     from deltarule.engines.promises import CAPABILITIES, HostSnapshot, Promises, Snapshot
     from deltarule.engines.reference import ReferenceEngine
@@ -43,6 +44,7 @@ __all__ = [
     "Snapshot",
     "check_engine",
     "engine_name",
+    "engine_of_precision",
     "make_engine",
     "make_predictor",
     "register_engine",
@@ -56,6 +58,7 @@ __getattr__ = lazy_names(
         "base": "Batch Engine EngineGroup EngineSettings Epoch",
         "checked": "CheckedEngine",
         "contract": "CHECKS ContractReport check_engine",
+        "precision": "engine_of_precision",
         "predictors": "Predictor make_predictor",
         "promises": "CAPABILITIES HostSnapshot Promises Snapshot",
         "reference": "ReferenceEngine",

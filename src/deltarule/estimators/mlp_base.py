@@ -218,9 +218,14 @@ class BaseMLP(PredictingMLP, MLPParameters, metaclass=ABCMeta):
         return net
 
     def _dtypes(self, reset: bool) -> Any:
-        """The dtypes that X may have: in a later call, that of the network."""
+        """The dtypes that X may have: in a later call, that of the network.
+
+        A network whose products have bfloat16 operands is float32.
+        """
         net: Network | None = getattr(self, "network_", None)
-        return DTYPES if reset or net is None else net.dtype
+        if not reset and net is not None:
+            return net.dtype
+        return np.float32 if self.precision == "bfloat16" else DTYPES
 
     def _initial(self, net: Network, rng: np.random.RandomState) -> np.ndarray:
         """θ from ``initial_weights``, or drawn as in scikit-learn from the same random stream."""
@@ -330,6 +335,7 @@ class BaseMLP(PredictingMLP, MLPParameters, metaclass=ABCMeta):
                 if uses_score and validation_rows is not None
                 else None,
                 engine=self.engine,
+                precision=self.precision,
                 callbacks=[*(self.callbacks or ()), *([print_epoch] if self.verbose else [])],
                 resume=previous,
                 checkpoint=None if incremental else self.checkpoint,

@@ -57,7 +57,10 @@ validation_fraction, beta_1, beta_2, epsilon, n_iter_no_change, max_fun
         use it: it goes on from the estimator, which may be pickled between calls.
     on_divergence : {"raise", "restore_best", "halve_learning_rate"}
         Added. What ``fit`` does if training diverges, as in :func:`deltarule.train`. What kept the
-        network from learning is a ``TrainingWarning``, and in the attribute ``findings_``."""
+        network from learning is a ``TrainingWarning``, and in the attribute ``findings_``.
+    precision : {"full", "bfloat16"}
+        Added. Of the matrix products in ``fit``, as in :func:`deltarule.train`. With ``"bfloat16"``
+        the network is float32 whatever the dtype of X. Predictions have full precision."""
 
 
 class MLPParameters:
@@ -103,6 +106,7 @@ class MLPParameters:
         l1: float = 0.0,
         checkpoint: Any = None,
         on_divergence: str = "raise",
+        precision: str = "full",
     ) -> None:
         raise NotImplementedError
 
@@ -125,7 +129,7 @@ def with_shared_parameters(init: Callable[..., None]) -> Callable[..., None]:
     ...     @with_shared_parameters
     ...     def __init__(self, *args, bias=True, **shared): ...
     >>> list(inspect.signature(Estimator).parameters)[-2:]
-    ['on_divergence', 'bias']
+    ['precision', 'bias']
     >>> Estimator((8,), alpha=0.5).hidden_layer_sizes
     (8,)
     """

@@ -69,6 +69,7 @@ CONSTRAINTS: dict[str, Any] = {
     "scoring": [None, str, callable],
     "l1": [_interval("l1")],
     "on_divergence": [StrOptions(set(ON_DIVERGENCE))],
+    "precision": [StrOptions({"full", "bfloat16"})],
     "checkpoint": [None, str, os.PathLike, Checkpoint],
 }
 

@@ -78,6 +78,9 @@ class TabularClassifier(ClassifierMixin, BaseTabular):  # type: ignore[misc]  # 
     checkpoint : path or deltarule.training.Checkpoint, optional
         A folder in which ``fit`` saves its networks every 30 seconds. The same call goes on from
         there, to the same bits; ``random_state`` must be an integer.
+    precision : {"full", "bfloat16"}
+        Of the matrix products in training, as for :func:`deltarule.train`, of the larger networks;
+        ``"bfloat16"`` needs a processor with AVX512-BF16. Predictions have full precision.
 
     Attributes
     ----------

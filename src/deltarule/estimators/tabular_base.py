@@ -69,6 +69,7 @@ class BaseTabular(TabularPlots, Exportable, BaseEstimator):  # type: ignore[misc
         n_jobs: int | None = None,
         verbose: bool = False,
         checkpoint: Any = None,
+        precision: str = "full",
     ) -> None:
         self.quality = quality
         self.time_budget = time_budget
@@ -81,6 +82,7 @@ class BaseTabular(TabularPlots, Exportable, BaseEstimator):  # type: ignore[misc
         self.n_jobs = n_jobs
         self.verbose = verbose
         self.checkpoint = checkpoint
+        self.precision = precision
 
     def _fit(
         self, X: Any, y: NDArray[Any], n_classes: int, sample_weight: Any, groups: Any
@@ -111,24 +113,28 @@ class BaseTabular(TabularPlots, Exportable, BaseEstimator):  # type: ignore[misc
             check_repeatable(self.random_state)
         seed = _seed(self.random_state)
         budget, stop = self.time_budget, StopFlag()
+        of_both: dict[str, Any] = {
+            "weights": weights,
+            "groups": groups,
+            "started": started,
+            "seed": seed,
+            "precision": self.precision,
+            "threads": threads,
+            "stop": stop,
+        }
         self.portfolio_: Portfolio = fit_portfolio(
             typed,
             self.schema_,
             y[used],
             n_classes,
-            weights=weights,
-            groups=groups,
             loss=self.loss,
             splits=splits,
             quality=self.quality,
             time_budget=budget if n_classes else time_for_portfolio(budget),
-            started=started,
             configurations=self.configurations,
-            seed=seed,
-            threads=threads,
             progress=_print_progress if verbose else None,
-            stop=stop,
             checkpoint=self.checkpoint,
+            **of_both,
         )
         if not n_classes:
             self.intervals_: Intervals = fit_intervals(
@@ -136,13 +142,8 @@ class BaseTabular(TabularPlots, Exportable, BaseEstimator):  # type: ignore[misc
                 self.schema_,
                 y[used],
                 self.portfolio_.oof,
-                weights=weights,
-                groups=groups,
-                seed=seed,
-                threads=threads,
                 time_budget=budget,
-                started=started,
-                stop=stop,
+                **of_both,
             )
         self.oof_prediction_: NDArray[np.float64] = self.portfolio_.oof
         if len(used) < len(y):

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from deltarule.engines import engine_of_precision, make_engine
 from deltarule.errors import InputError, Message, Parameter
 from deltarule.tables import (
     Schema,
@@ -78,7 +79,7 @@ def fit_table(
     """Train a portfolio of networks on a table, or one network, and score it on other rows.
 
     A portfolio is trained unless a setting of a single network is given: any of
-    :class:`TableSettings` but ``test`` and ``seed``, or ``callbacks`` or ``record``.
+    :class:`TableSettings` but ``test``, ``seed`` and ``precision``, or ``callbacks`` or ``record``.
 
     The rows are split into test rows and the others (stratified for classes). A portfolio trains
     networks of several configurations on folds of the others, as
@@ -180,6 +181,9 @@ def fit_table(
     settings = settings or TableSettings()
     others = {"record": record, "callbacks": callbacks}
     single = is_single_network(settings, quality, time_budget, others)
+    if settings.precision != "full":
+        # Where it cannot be had, that is said before rows are read.
+        make_engine(engine_of_precision(settings.engine, settings.precision))
     table = table_from_frame(table)
     if isinstance(schema, str):
         schema = infer_schema(table, schema)

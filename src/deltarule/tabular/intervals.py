@@ -236,7 +236,8 @@ def fit_intervals(
     stop : StopFlag, optional
         Ends training, as for ``fit_portfolio``.
     **options
-        ``time_budget``, ``started`` and ``threads``, as ``fit_portfolio`` takes them.
+        ``time_budget``, ``started``, ``threads`` and ``precision``, as ``fit_portfolio`` takes
+        them.
 
     Returns
     -------

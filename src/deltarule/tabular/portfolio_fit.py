@@ -82,6 +82,7 @@ def fit_portfolio_model(
         time_budget=time_budget if n_classes else time_for_portfolio(time_budget),
         started=started,
         seed=settings.seed,
+        precision=settings.precision,
         progress=lambda name: report_phase(f"training {name}"),
         stop=stop,
         checkpoint=checkpoint,
@@ -96,6 +97,7 @@ def fit_portfolio_model(
             portfolio.oof,
             weights=learned.weights,
             seed=settings.seed,
+            precision=settings.precision,
             time_budget=time_budget,
             started=started,
             stop=stop,
@@ -115,6 +117,7 @@ def fit_portfolio_model(
         settings={
             "test": settings.test,
             "seed": settings.seed,
+            "precision": settings.precision,
             "quality": quality,
             "time_budget": time_budget,
         },

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any, Self
 
-from deltarule.engines import EngineSettings, engine_name
+from deltarule.engines import EngineSettings, engine_name, engine_of_precision
 from deltarule.errors import InputError, Message, Parameter
 from deltarule.maths import ACTIVATIONS, LOSSES, Network
 from deltarule.optimizers import RULES, SCHEDULES
@@ -20,7 +20,7 @@ __all__ = ["TableSettings", "automatic_batch_rows", "check_quality", "is_single_
 _QUALITIES = ("default", "fast", "best")
 
 # The settings that a portfolio has too; all others are of a single network.
-_OF_ALL = ("test", "seed")
+_OF_ALL = ("test", "seed", "precision")
 _EPOCHS_INTERVAL = "[1, 1e7]"
 _ROW_SHARE = {"interval": "[0, 1)", "metavar": "SHARE", "group": "Rows"}
 
@@ -104,10 +104,10 @@ class TableSettings:
     """How a table is split into parts and trained on.
 
     A field that is also a parameter of :func:`deltarule.train` is passed on to it. Every field is
-    an option of ``deltarule fit``, and is saved with the model. All but ``test`` and ``seed`` are
-    of a single network: where one of them is given, be it with its default, :func:`fit_table`
-    trains that network in place of a portfolio. A copy made by :func:`dataclasses.replace` has
-    all of them given.
+    an option of ``deltarule fit``, and is saved with the model. All but ``test``, ``seed`` and
+    ``precision`` are of a single network: where one of them is given, be it with its default,
+    :func:`fit_table` trains that network in place of a portfolio. A copy made by
+    :func:`dataclasses.replace` has all of them given.
 
     Parameters
     ----------
@@ -219,6 +219,13 @@ class TableSettings:
         details="With another value than raise, no recording is made.",
     )
     engine: str = shared("engine", "auto")
+    precision: str = shared(
+        "precision",
+        "full",
+        details="With bfloat16 every operand of a product is rounded to 8 bits, and the products "
+        "are added in float32, as all else is computed; of a portfolio in the larger networks. "
+        "Predictions are made in full precision.",
+    )
 
     def __new__(cls, *values: Any, **named: Any) -> Self:
         """Return a new object that knows which settings were given."""
@@ -259,6 +266,7 @@ class TableSettings:
             LOSSES.get(self.loss)
         SCHEDULES.get(self.schedule)
         engine_name(self.engine)
+        engine_of_precision(self.engine, self.precision)
         checked_policy(self.on_divergence)
         EngineSettings(rule=self.rule)
         # Checks the activation and the widths; the output layer has no effect on that.

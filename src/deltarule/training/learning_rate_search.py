@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.engines import Engine, EngineSettings, started_engine
+from deltarule.engines import Engine, EngineSettings, engine_of_precision, started_engine
 from deltarule.errors import Diverged, InputError
 from deltarule.maths import Network
 from deltarule.maths.dropout import per_layer
@@ -142,6 +142,7 @@ def find_learning_rate(
     dropout: float | Sequence[float] = 0.0,
     clip_norm: float | None = None,
     engine: str | Engine | type[Engine] = "auto",
+    precision: str = "full",
     progress: Callable[[str], Any] | None = None,
 ) -> LearningRateSearch:
     """Try a range of learning rates, and return the loss that each reaches.
@@ -163,7 +164,7 @@ def find_learning_rate(
     steps : int
         The number of steps with each rate. Few steps favour a rate that is too high for a long
         training, or too low where the loss falls late.
-    batch_size, seed, theta, l2, l1, dropout, clip_norm, engine
+    batch_size, seed, theta, l2, l1, dropout, clip_norm, engine, precision
         As for :func:`deltarule.train`.
     progress : callable, optional
         Called with a text before each rate.
@@ -217,6 +218,7 @@ def find_learning_rate(
         seed=seed,
     )
     start = arguments.initial_parameters(net, theta, seed)
+    engine = engine_of_precision(engine, precision)
     loaded = started_engine(engine, net, start, settings, None)
     rows, _ = sample_of(batches, _MOST_ROWS)
     number = math.ceil(_PER_DECADE * math.log10(high / low) - 1e-9) + 1

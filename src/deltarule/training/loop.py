@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.engines import Engine, EngineSettings, started_engine
+from deltarule.engines import Engine, EngineSettings, engine_of_precision, started_engine
 from deltarule.engines.threads import core_in_use
 from deltarule.errors import InputError
 from deltarule.maths import Network
@@ -58,6 +58,7 @@ def train(
     keep_best: bool = True,
     scorer: Callable[[Engine], float] | None = None,
     engine: str | Engine | type[Engine] = "auto",
+    precision: str = "full",
     callbacks: Sequence[Callable[[EpochEvent], Any]] = (),
     stop: StopFlag | None = None,
     resume: TrainingResult | None = None,
@@ -121,6 +122,10 @@ def train(
         the engine in use; the score is monitored in place of the loss.
     engine : str, Engine, or its class
         ``"auto"`` is the compiled engine where Numba is installed; see ``make_engine``.
+    precision : {"full", "bfloat16"}
+        With ``"bfloat16"`` the operands of matrix products are rounded to bfloat16, and all else is
+        float32; see :func:`deltarule.engines.engine_of_precision`. The network has dtype float32.
+        The result's θ is float32, and is predicted with in full precision.
     callbacks : sequence of callables
         Each is called with an :class:`EpochEvent` at the end of an epoch; one that returns a
         true value ends training.
@@ -163,6 +168,8 @@ def train(
         start of this call, and of a network that has learned nothing. See ``on_divergence``.
     InputError, UnknownName
         If an argument does not fit, or the checkpoint is of another run.
+    MissingCapability
+        If the engine, or this processor, has no matrix products of the precision.
     FileError
         If the checkpoint's folder cannot be used.
     KeyboardInterrupt
@@ -179,6 +186,7 @@ def train(
     >>> result.history.logs[-1].loss < 1e-3
     True
     """
+    engine = engine_of_precision(engine, precision)
     method = arguments.rule_or_minimizer(rule)
     lr_schedule = SCHEDULES.get(schedule)
     rate = checked("learning_rate", learning_rate)

@@ -7,9 +7,15 @@ import inspect
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from typing import Any, Literal, overload
+from typing import Any, Literal, cast, overload
 
-from deltarule.engines import Engine, EngineGroup, EngineSettings, make_engine
+from deltarule.engines import (
+    Engine,
+    EngineGroup,
+    EngineSettings,
+    engine_of_precision,
+    make_engine,
+)
 from deltarule.engines.threads import usable_threads
 from deltarule.errors import Diverged, InputError, Message
 from deltarule.maths import Network
@@ -63,6 +69,7 @@ def train_many(
     theta: Any = None,
     resume: Sequence[TrainingResult | None] | None = None,
     engine: str | type[Engine] = "auto",
+    precision: str = "full",
     callbacks: Sequence[Callable[[EpochEvent], Any]] = (),
     stop: StopFlag | None = None,
     checkpoint: str | os.PathLike[str] | Checkpoint | None = None,
@@ -106,6 +113,8 @@ def train_many(
         The results to continue from.
     engine : str, or an engine's class
         Each network has its own engine.
+    precision : {"full", "bfloat16"}
+        As for :func:`deltarule.train`.
     callbacks : sequence of callables
         Called as for :func:`deltarule.train`, in the thread of the network;
         ``event.network`` says which network it is, from 0.
@@ -184,6 +193,7 @@ def train_many(
             parameter="engine",
             expected="a name, or the engine's class",
         )
+    engine = cast("str | type[Engine]", engine_of_precision(engine, precision))
     accepted = inspect.signature(train).parameters
     for name in options:
         if name not in accepted or name == "seed":

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.engines import Engine, Predictor, make_predictor
+from deltarule.engines import Engine, Predictor, engine_of_precision, make_predictor
 from deltarule.engines.predictor_cache import cached_predictor
 from deltarule.errors import InputError, printable, short_repr
 from deltarule.exportable import Exportable
@@ -85,7 +85,9 @@ class Model(Exportable):
                     expected="what training gave, a History" if name == "history" else "a mapping",
                 )
 
-    def predict(self, X: Any, engine: str | Engine | type[Engine] = "auto") -> np.ndarray:
+    def predict(
+        self, X: Any, engine: str | Engine | type[Engine] = "auto", precision: str = "full"
+    ) -> np.ndarray:
         """Return the outputs a^L for rows X, shape (N, n_L).
 
         With the compiled engine, a row's bits do not depend on the other rows.
@@ -96,13 +98,19 @@ class Model(Exportable):
         engine : str, Engine, or its class
             ``"auto"`` is the compiled engine where Numba is installed and supports the
             network's formulas, else the reference engine; see ``make_engine``.
+        precision : {"full", "bfloat16"}
+            Of the matrix products, as for :func:`deltarule.train`: for many rows at a time, since
+            the weights are rounded at every call.
 
         Raises
         ------
         InputError
             If X does not fit the network.
+        MissingCapability
+            If the engine, or this processor, has no matrix products of the precision.
         """
-        outputs = cached_predictor(self, self.net, [self.theta], lambda: self.theta, engine).outputs
+        chosen = engine_of_precision(engine, precision)
+        outputs = cached_predictor(self, self.net, [self.theta], lambda: self.theta, chosen).outputs
         if not is_sparse(X):
             return outputs(check_rows(self.net, X))
         rows = SparseRows.checked(self.net, X)
@@ -111,7 +119,9 @@ class Model(Exportable):
             [outputs(rows[start : start + _SPARSE_CHUNK_ROWS]) for start in starts]
         )
 
-    def compile_predictor(self, engine: str | Engine | type[Engine] = "auto") -> Predictor:
+    def compile_predictor(
+        self, engine: str | Engine | type[Engine] = "auto", precision: str = "full"
+    ) -> Predictor:
         """Return a prediction function for one row or several, with little overhead.
 
         A row of a small network takes about a microsecond. The outputs are those of
@@ -120,7 +130,7 @@ class Model(Exportable):
 
         Parameters
         ----------
-        engine : str, Engine, or its class
+        engine, precision
             As for :meth:`predict`.
 
         Returns
@@ -138,7 +148,7 @@ class Model(Exportable):
         >>> bool((predictor(row) == model.predict([row])[0]).all())
         True
         """
-        return make_predictor(self.net, self.theta, engine)
+        return make_predictor(self.net, self.theta, engine_of_precision(engine, precision))
 
 
 def save_model(

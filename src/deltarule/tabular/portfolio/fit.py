@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deltarule.engines import make_engine
+from deltarule.engines import engine_of_precision, make_engine
 from deltarule.maths import Loss, Network
 from deltarule.tables import Schema, TableEncoder, TypedColumns
 from deltarule.tables.cells_checksum import cells_checksum
@@ -60,6 +60,7 @@ def fit_portfolio(
     started: float | None = None,
     configurations: Sequence[Configuration] | None = None,
     seed: int = 0,
+    precision: str = "full",
     threads: int | None = None,
     progress: Callable[[str], Any] | None = None,
     stop: StopFlag | None = None,
@@ -102,6 +103,9 @@ def fit_portfolio(
     configurations : sequence of Configuration, optional
         Those of the quality unless given.
     seed : int
+    precision : {"full", "bfloat16"}
+        Of the matrix products in training, as for :func:`deltarule.train`, of the networks that are
+        large enough to be faster with ``"bfloat16"``.
     threads : int, optional
         How many networks are trained at the same time; as many as there are cores unless given, or,
         within joblib's context with a backend of other processes, as many as that has.
@@ -124,6 +128,8 @@ def fit_portfolio(
     ------
     DataError
         If every network diverged.
+    MissingCapability
+        If this processor has no matrix products of the precision.
     InputError
         If the quality is unknown, or the time budget not above 0; or if the checkpoint is of other
         data or settings.
@@ -132,6 +138,7 @@ def fit_portfolio(
     StoppedTooEarly
         If ``stop`` was raised, or Ctrl-C pressed, before a first configuration had networks.
     """
+    engine = engine_of_precision("auto", precision)
     deadline = deadline_of(time_budget, started)
     plan = make_plan(
         quality, "classification" if n_classes else "regression", len(y), configurations
@@ -156,6 +163,7 @@ def fit_portfolio(
             *_network_and_data(inputs, target, y, each, by),
             first_seed=(seed * len(plan.configurations) + k) * len(folds),
             training_rows=training_rows,
+            precision=precision,
         )
         for k, each in enumerate(plan.configurations)
         if (target.suits_logarithms and by.allows_logarithms) or not each.log_target
@@ -168,7 +176,7 @@ def fit_portfolio(
         lambda candidate: out_of_fold(first, [candidate]).losses[0],
         by.name.replace("_", " "),
     )
-    make_engine()  # compiles in this thread, in which Ctrl-C ends it
+    make_engine(engine)  # compiles in this thread, in which Ctrl-C ends it
     stop = StopFlag() if stop is None else stop
     flag = StopFlag(stop)  # the end of a time budget raises this one alone
     rest = candidates
@@ -176,6 +184,8 @@ def fit_portfolio(
         pool = None
         if checkpoint is not None:
             described = _description(typed, schema, y, w, folds, plan, seed, by.name)
+            if precision != "full":
+                described["precision"] = precision
             pool = stack.enter_context(
                 CheckpointPool(as_checkpoint(checkpoint), described, keep_states=False)
             )

@@ -183,9 +183,13 @@ def _first_check(run: Run) -> int:
     return max(int(_SHARE * check / step), _FEWEST_STEPS)
 
 
+# The engines that a trial uses as the run did; others would be slow, or are a user's.
+_OWN_ENGINES = ("compiled", "compiled_bfloat16", "reference")
+
+
 def _fresh(engine: Engine) -> Engine:
     """Return an engine of the library of the same name; a user's own may do more than compute."""
-    known = engine.name if engine.name in ("compiled", "reference") else "reference"
+    known = engine.name if engine.name in _OWN_ENGINES else "reference"
     fresh = make_engine(known)
     fresh.threads = engine.threads
     return fresh
