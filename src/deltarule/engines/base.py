@@ -69,6 +69,8 @@ class Epoch(NamedTuple):
         The learning rates.
     first_step : int
         The number of step 0 in the whole training, counted from 1.
+    numbers : int64 array of shape (N,), optional
+        The row numbers in the training set, if X holds only some of its rows. None for 0 … N − 1.
     """
 
     X: Any
@@ -78,6 +80,7 @@ class Epoch(NamedTuple):
     batch_size: int
     rates: np.ndarray
     first_step: int
+    numbers: np.ndarray | None = None
 
     @property
     def n_rows(self) -> int:
@@ -103,7 +106,12 @@ class Epoch(NamedTuple):
         rows = np.arange(start, stop) if self.order is None else self.order[start:stop]
         take = slice(start, stop) if self.order is None else rows
         w = self.w[take] / self.w.dtype.type(stop - start)
-        return Batch(self.X[take], self.Y[take], w, rows, self.first_step + index)
+        numbers = rows if self.numbers is None else self.numbers[take]
+        return Batch(self.X[take], self.Y[take], w, numbers, self.first_step + index)
+
+    def pieces(self, first: int) -> Iterator[tuple[Epoch, int]]:
+        """The steps from step ``first`` on, as epochs of rows in memory, each with a first step."""
+        yield self, first
 
 
 @dataclasses.dataclass(frozen=True)

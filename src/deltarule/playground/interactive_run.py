@@ -20,7 +20,7 @@ from deltarule.playground.data import Data
 from deltarule.playground.settings import RunSettings, network_for
 from deltarule.training import Batches, EpochLog, History, StopFlag
 from deltarule.training.arguments import split_data
-from deltarule.training.batches import Rows, chunks
+from deltarule.training.batches import RowChunks, Rows, chunks
 from deltarule.training.steps import StepRun
 
 __all__ = [
@@ -171,7 +171,7 @@ class InteractiveRun(StepRun):
     def current_losses(self) -> tuple[float, float | None]:
         """The loss of the current parameters on the training rows and on the held-out rows."""
 
-        def loss(rows: Rows) -> float:
+        def loss(rows: Rows | RowChunks) -> float:
             return float(sum(self.engine.cost(part) for part in chunks(rows)))
 
         rows = self.validation_rows

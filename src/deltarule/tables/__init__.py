@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from deltarule.tables.cells import DEFAULT_NA
     from deltarule.tables.frames import table_from_frame
     from deltarule.tables.number_text import NumberFormat
+    from deltarule.tables.packed_store import PackedRows, open_store
+    from deltarule.tables.packed_writer import StoreWriter
     from deltarule.tables.reading import read_table
     from deltarule.tables.schema import Column, Schema
     from deltarule.tables.schema_inference import infer_schema
@@ -36,7 +38,9 @@ __all__ = [
     "DEFAULT_NA",
     "Column",
     "NumberFormat",
+    "PackedRows",
     "Schema",
+    "StoreWriter",
     "Table",
     "TableEncoder",
     "TableSource",
@@ -47,6 +51,7 @@ __all__ = [
     "apply_schema",
     "choose_task",
     "infer_schema",
+    "open_store",
     "read_table",
     "table_from_frame",
 ]
@@ -54,6 +59,8 @@ __all__ = [
 __getattr__ = lazy_names(
     __name__,
     {
+        "packed_writer": "StoreWriter",
+        "packed_store": "PackedRows open_store",
         "cells": "DEFAULT_NA",
         "frames": "table_from_frame",
         "number_text": "NumberFormat",

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from deltarule.engines import Batch, Epoch
+from deltarule.engines import Batch, Engine, Epoch
 from deltarule.errors import InputError
 from deltarule.maths import Network
+from deltarule.maths.subsample import evenly_spaced
 from deltarule.records import checked_integer, real_number
 
 __all__ = [
     "Batches",
+    "EpochSteps",
+    "RowChunks",
     "RowSource",
     "Rows",
     "SelectedRows",
@@ -196,8 +199,48 @@ class Rows(NamedTuple):
         return Rows(SelectedRows(self.X, rows), self.Y[rows], s)
 
 
-def chunks(rows: Rows) -> Iterator[Batch]:
+class RowChunks(abc.ABC):
+    """Rows that are evaluated chunk by chunk and are never in memory as a whole."""
+
+    digest: str
+    """What tells them apart from other rows."""
+
+    @abc.abstractmethod
+    def chunks(self, most: int) -> Iterator[Batch]:
+        """Yield all rows in order, at most ``most`` at a time, with the weights s_i/Σs."""
+
+
+class EpochSteps(Protocol):
+    """The steps of an epoch, as :class:`~deltarule.engines.Epoch` has them."""
+
+    @property
+    def rates(self) -> np.ndarray:
+        """The learning rate of each step."""
+        ...
+
+    @property
+    def steps(self) -> int:
+        """The number of steps."""
+        ...
+
+    def rows_of(self, first: int, count: int) -> np.ndarray:
+        """The number of rows of each of ``count`` steps from step ``first`` on, as float64."""
+        ...
+
+    def batch(self, index: int) -> Batch:
+        """The rows of step ``index``, counted from 0."""
+        ...
+
+    def pieces(self, first: int) -> Iterator[tuple[Epoch, int]]:
+        """The steps from step ``first`` on, as epochs of rows in memory, each with a first step."""
+        ...
+
+
+def chunks(rows: Rows | RowChunks) -> Iterator[Batch]:
     """Yield all rows in order, at most 8192 at a time, with the weights s_i/Σs."""
+    if isinstance(rows, RowChunks):
+        yield from rows.chunks(_CHUNK_ROWS)
+        return
     w = rows.s / rows.s.sum()
     for start in range(0, len(rows.Y), _CHUNK_ROWS):
         stop = min(start + _CHUNK_ROWS, len(rows.Y))
@@ -284,6 +327,27 @@ class Batches:
         return Epoch(
             self.X, self.Y, self.relative_weights, order, self.batch_size, rates, first_step
         )
+
+    def load_into(self, engine: Engine) -> None:
+        """Give an engine the rows that the epochs consist of."""
+        engine.load_data(self.X, self.Y, self.relative_weights)
+
+    def sample(self, most: int) -> tuple[Batch, int]:
+        """Return at most so many evenly spaced training rows, and the number of all.
+
+        Those of weight 0 are none; the weights of the others add up to 1.
+        """
+        weights = self.training_rows().s
+        present = np.flatnonzero(weights > 0)
+        rows = present[evenly_spaced(len(present), most)]
+        w = np.asarray(weights[rows], dtype=np.float64)
+        w = (w / w.sum()).astype(self.Y.dtype)
+        return Batch(np.asarray(self.X[rows]), self.Y[rows], w, rows, 1), len(present)
+
+    def in_seeded_order(self) -> Batches:
+        """The same batches without an order of the caller's, which may have a state."""
+        rows = (self.X, self.Y, self.s, self.batch_size, self.seed, self.shuffle)
+        return Batches(*rows, rows=self.rows)
 
     def training_rows(self) -> Rows:
         """Return all rows in the order of X, with weight 0 for rows that are not trained on."""

@@ -9,7 +9,7 @@ import numpy as np
 from deltarule.engines import Batch, CheckedEngine, Engine, EngineSettings, ReferenceEngine
 from deltarule.errors import Diverged, Message
 from deltarule.maths import Network
-from deltarule.training.batches import Rows, chunks
+from deltarule.training.batches import RowChunks, Rows, chunks
 
 __all__ = [
     "RUNAWAY_RATIO",
@@ -88,7 +88,7 @@ def penalty_diverged(engine: Engine, advice: str, *, epoch: int, index: int) -> 
 
 def refuse_runaway(
     net: Network,
-    rows: Rows,
+    rows: Rows | RowChunks,
     start: np.ndarray | None,
     last: float,
     *,
@@ -133,7 +133,7 @@ def refuse_runaway(
     )
 
 
-def _cost_of(net: Network, theta: np.ndarray, rows: Rows) -> float:
+def _cost_of(net: Network, theta: np.ndarray, rows: Rows | RowChunks) -> float:
     """Return the mean cost of all rows at θ, without penalty."""
     engine = ReferenceEngine()
     engine.load(net, theta, EngineSettings())

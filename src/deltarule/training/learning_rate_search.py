@@ -20,7 +20,7 @@ from deltarule.records import checked_integer
 from deltarule.settings import checked
 from deltarule.training import arguments
 from deltarule.training.batches import Batches
-from deltarule.training.diagnosis.trials import cost_of, sample_of, trial_steps
+from deltarule.training.diagnosis.trials import cost_of, trial_steps
 
 __all__ = ["LearningRateDisplay", "LearningRateSearch", "find_learning_rate"]
 
@@ -220,7 +220,7 @@ def find_learning_rate(
     start = arguments.initial_parameters(net, theta, seed)
     engine = engine_of_precision(engine, precision)
     loaded = started_engine(engine, net, start, settings, None)
-    rows, _ = sample_of(batches, _MOST_ROWS)
+    rows, _ = batches.sample(_MOST_ROWS)
     number = math.ceil(_PER_DECADE * math.log10(high / low) - 1e-9) + 1
     rates = np.geomspace(low, high, max(number, 2))
     losses = np.full(len(rates), np.inf)

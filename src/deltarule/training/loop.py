@@ -18,8 +18,9 @@ from deltarule.maths.dropout import per_layer
 from deltarule.optimizers import SCHEDULES, Minimizer, Rule, Schedule
 from deltarule.records import checked_flag
 from deltarule.settings import checked
-from deltarule.training import arguments
-from deltarule.training.batches import Batches
+from deltarule.tables.packed_store import PackedRows
+from deltarule.training import arguments, packed_arguments
+from deltarule.training.batches import Batches, RowChunks, Rows
 from deltarule.training.checkpoint import CheckpointSlot, RunSaver, as_slot
 from deltarule.training.diagnosis.guard import Guard, GuardMode
 from deltarule.training.interrupt import StopFlag, interruptible
@@ -36,7 +37,7 @@ __all__ = ["train"]
 def train(
     net: Network,
     X: Any,
-    Y: Any,
+    Y: Any = None,
     *,
     sample_weight: Any = None,
     validation: float | np.ndarray | Sequence[Any] | None = None,
@@ -74,14 +75,17 @@ def train(
     Parameters
     ----------
     net : Network
-    X : array of shape (N, n_0), frame, sparse matrix, or RowSource
+    X : array of shape (N, n_0), frame, sparse matrix, RowSource, or PackedRows
         A frame of pandas, Polars or PyArrow has columns of numbers, nullable ones included;
-        sparse rows are made dense a batch at a time. Nothing may be missing.
+        sparse rows are made dense a batch at a time. Nothing may be missing. The rows of a store
+        on disk (:func:`deltarule.tables.open_store`) have targets and weights with them.
     Y : array of shape (N, n_L), or (N,), or columns of a frame
+        Left out with the rows of a store.
     sample_weight : array of shape (N,), optional
     validation : float, row numbers, or tuple (X, Y) or (X, Y, sample_weight), optional
         The share of the rows to hold out (stratified for classes), the numbers of the rows to
-        hold out or a mask with True for them, or separate rows. X is not copied.
+        hold out or a mask with True for them, or separate rows. X is not copied. With the rows of
+        a store: those of another part of it.
     rule : str, Rule, Minimizer or mapping
         The update rule, see ``deltarule.optimizers.RULES``; or a minimizer such as
         ``"lbfgs"``, see ``MINIMIZERS``, which takes all rows at once. Each of its
@@ -194,20 +198,30 @@ def train(
     shuffle, keep_best = checked_flag("shuffle", shuffle), checked_flag("keep_best", keep_best)
     if order is not None and not callable(order):
         raise InputError(parameter="order", given=order, expected="a function of the epoch")
-    data = arguments.split_data(net, X, Y, sample_weight, validation, seed)
-    batches = Batches(
-        *data.all_rows,
-        batch_size=arguments.batch_rows(batch_size, method, len(data.weights)),
-        seed=seed,
-        shuffle=shuffle,
-        order=order,
-        rows=data.training_numbers,
-    )
+    batches: Batches
+    validation_rows: Rows | RowChunks | None
+    if isinstance(X, PackedRows):
+        given = {"Y": Y, "sample_weight": sample_weight, "order": order}
+        packed_arguments.refuse_arrays(given, callbacks)
+        batches = packed_arguments.batches_of(net, X, batch_size, method, seed, shuffle)
+        validation_rows = packed_arguments.validation_of(net, validation)
+        total_weight = X.total_weight
+    else:
+        data = arguments.split_data(net, X, Y, sample_weight, validation, seed)
+        batches = Batches(
+            *data.all_rows,
+            batch_size=arguments.batch_rows(batch_size, method, len(data.weights)),
+            seed=seed,
+            shuffle=shuffle,
+            order=order,
+            rows=data.training_numbers,
+        )
+        validation_rows, total_weight = data.validation_rows, float(data.weights.sum())
     settings = EngineSettings(
         rule="sgd" if isinstance(method, Minimizer) else method,
         l2=l2,
         l1=l1,
-        total_weight=float(data.weights.sum()),
+        total_weight=total_weight,
         dropout=per_layer(dropout),
         clip_norm=clip_norm,
         averaging=averaging,
@@ -230,11 +244,11 @@ def train(
     )
     common: dict[str, Any] = {
         "batches": batches,
-        "validation_rows": data.validation_rows,
+        "validation_rows": validation_rows,
         "engine": loaded_engine,
         "epochs": epochs,
         "criteria": arguments.stopping_criteria(stopping),
-        "keep_best": keep_best and (data.validation_rows is not None or scorer is not None),
+        "keep_best": keep_best and (validation_rows is not None or scorer is not None),
         "owns_engine": not isinstance(engine, Engine),
         "scorer": scorer,
         "callbacks": arguments.as_callables("callbacks", callbacks),

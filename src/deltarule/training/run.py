@@ -13,7 +13,7 @@ import numpy as np
 from deltarule.engines import Batch, Engine, Snapshot
 from deltarule.errors import Diverged, InputError
 from deltarule.maths import Network
-from deltarule.training.batches import Batches, Rows, chunks
+from deltarule.training.batches import Batches, RowChunks, Rows, chunks
 from deltarule.training.diagnosis.advice import Advice
 from deltarule.training.diagnosis.guard import Guard
 from deltarule.training.divergence import (
@@ -171,7 +171,7 @@ class Run(abc.ABC):
     """
 
     batches: Batches
-    validation_rows: Rows | None
+    validation_rows: Rows | RowChunks | None
     engine: Engine
     epochs: int
     criteria: tuple[Stopping, ...]
@@ -293,7 +293,7 @@ class Run(abc.ABC):
         self.best_epoch, self.best_loss = _update_best(previous, log)
         return (self.best_epoch, self.best_loss) != previous
 
-    def _validation_loss(self, rows: Rows, epoch: int) -> float:
+    def _validation_loss(self, rows: Rows | RowChunks, epoch: int) -> float:
         """Return the mean cost of the validation rows, without penalty."""
         total = 0.0
         for batch in chunks(rows):

@@ -13,8 +13,9 @@ import numpy as np
 from deltarule.engines.environment import environment_of
 from deltarule.errors import InputError
 from deltarule.files.atomic_file import json_bytes
-from deltarule.training.batches import Rows, RowSource, SelectedRows
+from deltarule.training.batches import Batches, RowChunks, Rows, RowSource, SelectedRows
 from deltarule.training.minimizer_run import MinimizerRun
+from deltarule.training.packed_batches import PackedBatches
 from deltarule.training.recording import digest_of_theta, formula_fingerprints, settings_to_dict
 from deltarule.training.run import Run
 from deltarule.training.steps import StepRun
@@ -45,7 +46,15 @@ def data_digest(array: np.ndarray | RowSource) -> str:
     return digest.hexdigest()
 
 
-def _digests(rows: Rows) -> dict[str, str]:
+def _digests_of_training(batches: Batches) -> dict[str, str]:
+    if isinstance(batches, PackedBatches):
+        return batches.digests()
+    return _digests(Rows(batches.X, batches.Y, batches.s))
+
+
+def _digests(rows: Rows | RowChunks) -> dict[str, str]:
+    if isinstance(rows, RowChunks):
+        return {"store": rows.digest}
     return {"X": data_digest(rows.X), "Y": data_digest(rows.Y), "weights": data_digest(rows.s)}
 
 
@@ -59,7 +68,7 @@ def describe_run(run: Run) -> dict[str, Any]:
     # In the order in which differences are told: what follows from the data comes after it.
     found: dict[str, Any] = {
         "seed": batches.seed,
-        "data": _digests(Rows(batches.X, batches.Y, batches.s)),
+        "data": _digests_of_training(batches),
         "training rows": None if batches.rows is None else data_digest(batches.rows),
         "validation": None if run.validation_rows is None else _digests(run.validation_rows),
         "network": engine.net.to_dict(),

@@ -10,10 +10,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from deltarule.engines import Epoch, HostSnapshot
+from deltarule.engines import HostSnapshot
 from deltarule.errors import Diverged, InputError
 from deltarule.optimizers import SCHEDULES, Schedule
 from deltarule.training.arguments import initial_parameters
+from deltarule.training.batches import EpochSteps
 from deltarule.training.diagnosis.run_advice import advice_for_divergence
 from deltarule.training.divergence import diverged_at, raise_diverged
 from deltarule.training.history import History
@@ -149,8 +150,7 @@ class StepRun(Run):
 
     def run_epochs(self) -> Stop:
         """Train to the end; return why training ended."""
-        data = self.batches
-        self.engine.load_data(data.X, data.Y, data.relative_weights)
+        self.batches.load_into(self.engine)
         if self.recovery is None:
             return self._epochs()
         self.recovery.begin(self)
@@ -239,7 +239,7 @@ class StepRun(Run):
             self._constant_rates = rates
         return rates
 
-    def _steps(self, epoch_steps: Epoch, epoch: int) -> None:
+    def _steps(self, epoch_steps: EpochSteps, epoch: int) -> None:
         """Take the remaining steps of an epoch; check the stop flag between calls of the engine."""
         self.flag.check()
         if self.done == epoch_steps.steps:
@@ -247,11 +247,13 @@ class StepRun(Run):
         self.last_rate = float(epoch_steps.rates[self.done])
         self.engine.stop = self.flag.__bool__
         try:
-            for costs in self.engine.epoch(epoch_steps, self.done):
-                self._count(costs, epoch_steps, epoch)
-                if self.saver is not None:
-                    self.saver.save_if_due()
-                self.flag.check()
+            for piece, first in epoch_steps.pieces(self.done):
+                for costs in self.engine.epoch(piece, first):
+                    self._count(costs, epoch_steps, epoch)
+                    if self.saver is not None:
+                        self.saver.save_if_due()
+                    self.flag.check()
+                self.flag.check()  # an engine that was asked to stop may give no costs
         except Diverged as error:
             if error.batch:  # its message has the position already
                 raise
@@ -265,7 +267,7 @@ class StepRun(Run):
         index = self.done + 1
         return f"training diverged in epoch {epoch + 1}, batch {index}", index
 
-    def _count(self, costs: np.ndarray, epoch_steps: Epoch, epoch: int) -> None:
+    def _count(self, costs: np.ndarray, epoch_steps: EpochSteps, epoch: int) -> None:
         """Add the costs of steps; if the last cost is not finite, its step was not taken."""
         if not len(costs):  # the engine was asked to stop
             return

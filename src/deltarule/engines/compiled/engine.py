@@ -335,16 +335,18 @@ class CompiledEngine(Engine):
         If the arrays are those of the last epoch, its description is used again.
         """
         last = self._last_epoch
-        if last is not None and all(map(operator.is_, last[0], epoch[:4])):
+        same = last is not None and all(map(operator.is_, last[0], epoch[:4]))
+        if same and epoch.numbers is None:
             described, referenced = last[1:]
             described[f.STEP] = epoch.first_step
             return described, referenced
-        order = epoch.order
-        self._describe(epoch.X, epoch.Y, epoch.w, None, epoch.first_step, order=order)
+        order, numbers = epoch.order, epoch.numbers
+        self._describe(epoch.X, epoch.Y, epoch.w, numbers, epoch.first_step, order=order)
         self._batch[f.DIVIDE_W] = 1
         described, referenced = self._batch.copy(), self._referenced
         # An order may be shuffled in place, and an array that was converted may be changed.
-        unconverted = order is None and all(map(operator.is_, referenced[:3], epoch[:3]))
+        plain = order is None and numbers is None
+        unconverted = plain and all(map(operator.is_, referenced[:3], epoch[:3]))
         self._last_epoch = (epoch[:4], described, referenced) if unconverted else None
         return described, referenced
 

@@ -352,7 +352,8 @@ class JaxEngine(Engine):
         The results are those of single calls of ``step`` up to rounding, and the same bits whatever
         the calls.
         """
-        if not isinstance(epoch.X, np.ndarray):  # it computes its rows when it is indexed
+        # X computes its rows when it is indexed, or holds only some of the training rows.
+        if not isinstance(epoch.X, np.ndarray) or epoch.numbers is not None:
             yield from super().epoch(epoch, first)
             return
         rows, size = self.epoch_rows(epoch)

@@ -29,7 +29,7 @@ from deltarule.training.diagnosis.advice import (
 )
 from deltarule.training.diagnosis.measures import measure_rows
 from deltarule.training.diagnosis.run_advice import wrong_learning_rate
-from deltarule.training.diagnosis.trials import cost_of, sample_of, trial_steps
+from deltarule.training.diagnosis.trials import cost_of, trial_steps
 
 if TYPE_CHECKING:
     from deltarule.training.run import Run
@@ -151,7 +151,7 @@ class Guard:
 
     def _of_layers(self, run: Run) -> list[Advice]:
         """Return the serious findings on layers and nodes at the current parameters."""
-        batch, of = sample_of(run.batches, _ROWS)
+        batch, of = run.batches.sample(_ROWS)
         net, theta = run.engine.net, np.asarray(run.engine.averaged_theta, dtype=np.float64)
         measured = measure_rows(net, theta, batch.X, batch.Y, batch.w)
         penalised = bool(run.engine.settings.penalties)
@@ -210,7 +210,7 @@ class _Trials:
         """Return those of a run; None if its start is not known."""
         if run.start is None:
             return None
-        (rows, _), start = sample_of(run.batches, _ROWS), run.start()
+        (rows, _), start = run.batches.sample(_ROWS), run.start()
         end = np.asarray(run.engine.averaged_theta)
         return cls(
             run, rows, start, cost_of(run.engine, start, rows), cost_of(run.engine, end, rows)

@@ -9,23 +9,9 @@ import numpy as np
 
 from deltarule.engines import Batch, Engine, EngineSettings, ReferenceEngine
 from deltarule.maths import Network
-from deltarule.maths.subsample import evenly_spaced
 from deltarule.training.batches import Batches
 
-__all__ = ["cost_of", "sample_of", "trial_steps"]
-
-
-def sample_of(batches: Batches, most: int) -> tuple[Batch, int]:
-    """Return at most so many evenly spaced training rows, and the number of all.
-
-    Those of weight 0 are none; the weights of the others add up to 1.
-    """
-    weights = batches.training_rows().s
-    present = np.flatnonzero(weights > 0)
-    rows = present[evenly_spaced(len(present), most)]
-    w = np.asarray(weights[rows], dtype=np.float64)
-    w = (w / w.sum()).astype(batches.Y.dtype)
-    return Batch(np.asarray(batches.X[rows]), batches.Y[rows], w, rows, 1), len(present)
+__all__ = ["cost_of", "trial_steps"]
 
 
 def cost_of(engine: Engine, theta: np.ndarray, rows: Batch) -> float:
@@ -71,16 +57,18 @@ def trial_steps(
     array of shape (p,), or None
         None if a cost or a gradient is not finite.
     """
-    rows = (batches.X, batches.Y, batches.s, batches.batch_size, batches.seed, batches.shuffle)
-    ordered = Batches(*rows, rows=batches.rows)
+    ordered = batches.in_seeded_order()
     engine.load(net, start, dataclasses.replace(settings, averaging=None))
     done = epoch = 0
     with np.errstate(all="ignore"):
         while done < count:
-            steps = ordered.epoch_steps(epoch)
-            few = min(steps.steps, count - done)
-            for index in range(few):
-                if not math.isfinite(engine.step(steps.batch(index), rate)):
-                    return None
-            done, epoch = done + few, epoch + 1
+            for piece, first in ordered.epoch_steps(epoch).pieces(0):
+                few = min(piece.steps - first, count - done)
+                for index in range(first, first + few):
+                    if not math.isfinite(engine.step(piece.batch(index), rate)):
+                        return None
+                done += few
+                if done == count:
+                    break
+            epoch += 1
     return np.array(engine.theta)
