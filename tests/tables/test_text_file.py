@@ -271,7 +271,7 @@ def test_pyarrow_and_both_ways_of_csv_agree(tmp_path, text, header, block_bytes)
             if way == "pyarrow":
                 patch.setattr(small_text_file, "_MOST_BYTES", -1)
             if way == "csv":
-                patch.setattr(text_file, "_find_quotes", lambda *_: "unusual")
+                patch.setattr(text_file, "find_quotes", lambda *_: "unusual")
             try:
                 table = text_file.read_text(path, tokens, FileFormat(","))
                 found.append((cells(table), table.lines.tolist()))

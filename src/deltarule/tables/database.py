@@ -47,7 +47,14 @@ from deltarule.tables.table import (
 from deltarule.tables.text_column import TextColumn
 from deltarule.tables.unreadable_columns import UnreadableColumn, read_columns
 
-__all__ = ["check_parquet_memory", "read_parquet", "read_sql", "read_sqlite"]
+__all__ = [
+    "check_parquet_memory",
+    "choose_table",
+    "read_parquet",
+    "read_sql",
+    "read_sqlite",
+    "sqlite_error",
+]
 
 _COLUMNS_AT_ONCE = 4
 _NUMBERS = re.compile(
@@ -340,12 +347,12 @@ def read_sqlite(
     connection, guard = open_read_only(path)
     try:
         if sql is None:
-            table = _choose_table(connection, path.name, table)
+            table = choose_table(connection, path.name, table)
             source = f"{path.name}, table {table}"
             sql = 'SELECT * FROM "' + table.replace('"', '""') + '"'
         names, rows = _run_query(connection, sql)
     except (sqlite3.Error, sqlite3.Warning) as error:
-        raise _sqlite_error(path.name, sql, guard, error) from None
+        raise sqlite_error(path.name, sql, guard, error) from None
     finally:
         if not any_abandoned():  # closing would wait for a call that is still running
             connection.close()
@@ -378,9 +385,10 @@ def _run_query(connection: sqlite3.Connection, sql: str) -> tuple[list[str], lis
     return [str(column[0]).strip() for column in cursor.description], rows
 
 
-def _sqlite_error(
+def sqlite_error(
     name: str, sql: str | None, guard: ReadOnlyAuthorizer, error: Exception
 ) -> DataError:
+    """The error for what SQLite says of a file or a statement."""
     if guard.denied:
         return DataError(
             Message(f"{name}: ", guard.denied),
@@ -403,7 +411,14 @@ def _sqlite_error(
     )
 
 
-def _choose_table(connection: sqlite3.Connection, source: str, table: str | None) -> str:
+def choose_table(connection: sqlite3.Connection, source: str, table: str | None) -> str:
+    """The name of the table that is asked for, or of the only one.
+
+    Raises
+    ------
+    DataError
+        If there is no such table, or several and none is asked for.
+    """
     found = connection.execute(
         "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') "
         "AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name"

@@ -19,7 +19,7 @@ from deltarule.tables.table import Table, check_names
 from deltarule.tables.text_header import scan_file
 from deltarule.tables.unreadable_columns import UnreadableColumn
 
-__all__ = ["read_json"]
+__all__ = ["column_of", "decoded_object", "read_json"]
 
 
 class _NumberText(str):
@@ -88,7 +88,7 @@ def read_json(path: Path, tokens: tuple[str, ...], texts: Collection[str] = ()) 
     columns = {
         name: text_column(name, [record.get(name) for record in records], path.name)
         if name in texts
-        else _column(name, [record.get(name) for record in records], tokens, path.name)
+        else column_of(name, [record.get(name) for record in records], tokens, path.name)
         for name in names
         if name not in unreadable
     }
@@ -106,7 +106,22 @@ def read_json(path: Path, tokens: tuple[str, ...], texts: Collection[str] = ()) 
     )
 
 
-def _column(name: str, cells: list[Any], tokens: tuple[str, ...], source: str) -> Any:
+def decoded_object(line: str) -> dict[str, Any]:
+    """The object of a line, with numbers as they are written.
+
+    Raises
+    ------
+    ValueError
+        If the line is no JSON, no object, or has a name twice.
+    """
+    record = _DECODER.decode(line)
+    if not isinstance(record, dict):
+        raise _InvalidRecord(f"a {_type_name(record)}; expected an object")
+    return record
+
+
+def column_of(name: str, cells: list[Any], tokens: tuple[str, ...], source: str) -> Any:
+    """The column of cells that :func:`decoded_object` gave, None where there is none."""
     if any(isinstance(cell, str) and not isinstance(cell, _NumberText) for cell in cells):
         cells = [str(cell) if isinstance(cell, _NumberText) else cell for cell in cells]
         return column_from_cells(name, cells, tokens, source)[0]

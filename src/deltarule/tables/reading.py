@@ -34,7 +34,7 @@ from deltarule.tables.table import Cells, Table, join_items
 from deltarule.tables.text_column import TextColumn
 from deltarule.tables.text_file import read_text
 
-__all__ = ["read_table"]
+__all__ = ["concatenate_tables", "kept_as_text", "read_table"]
 
 
 def read_table(
@@ -150,7 +150,7 @@ def read_table(
     limit = memory_limit(max_memory)
     told = FileFormat.of(delimiter, encoding, skip, comment, names)
     known = dict(number_formats or {})
-    keep_text = _keep_text(decimal, thousands, known)
+    keep_text = kept_as_text(decimal, thousands, known)
     texts = {texts} if isinstance(texts, str) else {*texts}
     if source is None:
         if sql is None or table is not None:
@@ -220,12 +220,12 @@ def read_table(
                 if plain != path:
                     check_parquet_memory([plain], max_memory)
                 tables.append(_read_file(plain, table, sql, tokens, told, keep_text, texts))
-        read = tables[0] if len(tables) == 1 else _concatenate_tables(tables, text)
+        read = tables[0] if len(tables) == 1 else concatenate_tables(tables, text)
     read = replace(read, notes=(*found.notes(), *read.notes), paths=paths)
     return _with_formats(read, decimal, thousands, known)
 
 
-def _keep_text(
+def kept_as_text(
     decimal: str | Mapping[str, str] | None,
     thousands: str | Mapping[str, str] | None,
     known: Mapping[str, NumberFormat],
@@ -308,7 +308,7 @@ def _read_file(
     return read_text(path, tokens, told, keep_text, texts)
 
 
-def _concatenate_tables(tables: list[Table], pattern: str) -> Table:
+def concatenate_tables(tables: list[Table], pattern: str) -> Table:
     """Concatenate tables by rows, with the columns in the order of the first table."""
     unreadable = {n: error for each in reversed(tables) for n, error in each.unreadable.items()}
     tables = [each.without(name for name in unreadable if name in each) for each in tables]

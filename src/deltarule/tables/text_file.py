@@ -32,7 +32,7 @@ from deltarule.tables.text_column import TextColumn
 from deltarule.tables.text_dialect import COMMENTS
 from deltarule.tables.text_header import Header, csv_error_message, read_header, scan_file
 
-__all__ = ["read_text"]
+__all__ = ["csv_records", "data_start", "find_quotes", "has_blank_lines", "read_text"]
 
 # Bytes that pyarrow parses at a time; of a pass that looks for quotes; rows that csv reads at once.
 _BLOCK_BYTES = 1 << 20
@@ -85,14 +85,14 @@ def _read_plain(
 ) -> Table:
     header = read_header(path, told)
     capacity = n_lines - header.last_line  # a row takes at least one line
-    quotes = "unusual" if header.quote != '"' else _find_quotes(path, header.delimiter)
+    quotes = "unusual" if header.quote != '"' else find_quotes(path, header.delimiter)
     kept = {i for i, name in enumerate(header.names) if keep_text is not None and keep_text(name)}
     tokens_of = [("",) if name in texts else tokens for name in header.names]
     kept |= {i for i, name in enumerate(header.names) if name in texts}
     columns: list[Cells] | None = None
     lines: NDArray[np.int64] | None = None
     if quotes != "unusual":
-        start = _data_start(path, header.last_line)
+        start = data_start(path, header.last_line)
         columns = read_small(path, start, header, tokens_of, kept)
         if columns is None:
             columns = _parse_with_pyarrow(path, start, header, tokens_of, capacity, kept)
@@ -124,7 +124,7 @@ def _read_plain(
     return without_repeated_header(without_trailing_field(table, header), header, tokens)
 
 
-def _find_quotes(path: Path, delimiter: str) -> str:
+def find_quotes(path: Path, delimiter: str) -> str:
     """Whether the file has quotes: ``"none"``, ``"usual"`` or ``"unusual"``.
 
     They are usual if the first, third, … opens a field, or is doubled within one; the second,
@@ -161,7 +161,7 @@ def _find_quotes(path: Path, delimiter: str) -> str:
     return "usual" if n_quotes else "none"
 
 
-def _data_start(path: Path, last_line: int) -> int:
+def data_start(path: Path, last_line: int) -> int:
     """The position in bytes behind so many lines, and behind a byte order mark."""
     position, content = 0, b""
     with path.open("rb") as file:
@@ -264,8 +264,25 @@ def _collect(
             pending.result()
 
 
-def _csv_records(path: Path, header: Header) -> Iterator[tuple[int, list[str]]]:
-    """The rows below the header, each with its first line; ragged ones are refused."""
+def has_blank_lines(path: Path) -> bool:
+    """Whether a text file has lines without a character but for those at its end."""
+    carry = b""
+    with path.open("rb") as file:
+        while chunk := file.read(_SCAN_BYTES):
+            content = carry + chunk
+            if b"\n\n" in content or b"\r\n\r\n" in content or b"\r\r" in content:
+                return True
+            carry = content[-3:]
+    return False
+
+
+def csv_records(
+    path: Path, header: Header, reject: Callable[[int, list[str]], None] | None = None
+) -> Iterator[tuple[int, list[str]]]:
+    """The rows below the header, each with its first line.
+
+    Ragged ones are refused, or left out where ``reject`` takes their line and fields.
+    """
     expected = len(header.names)
     with path.open(encoding="utf-8-sig", newline="") as file:
         for _ in range(header.last_line):
@@ -284,6 +301,9 @@ def _csv_records(path: Path, header: Header) -> Iterator[tuple[int, list[str]]]:
                 if not row and (expected > 1 or not header.blank_rows):
                     continue
                 if len(row) != expected and row:
+                    if reject is not None:
+                        reject(first, row)
+                        continue
                     raise _field_count_error(path.name, first, row, header)
                 yield first, row or [""]
         except csv.Error as error:
@@ -309,7 +329,7 @@ def _field_count_error(name: str, line: int, row: list[str], header: Header) -> 
 
 
 def _line_numbers(path: Path, header: Header) -> NDArray[np.int64]:
-    return np.fromiter((line for line, _ in _csv_records(path, header)), dtype=np.int64)
+    return np.fromiter((line for line, _ in csv_records(path, header)), dtype=np.int64)
 
 
 def _filled_lines(path: Path, header: Header) -> NDArray[np.int64]:
@@ -332,7 +352,7 @@ def _parse_with_csv(
 
     def collect(collectors: dict[int, ColumnCollector]) -> int:
         n_rows = 0
-        records = _csv_records(path, header)
+        records = csv_records(path, header)
         while chunk := list(islice(records, _CHUNK_ROWS)):
             lines[n_rows : n_rows + len(chunk)] = [line for line, _ in chunk]
             n_rows += len(chunk)

@@ -1,0 +1,214 @@
+"""A table in files, read in chunks of rows as often as it is needed, in constant memory."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deltarule.errors import DataError, InputError, Message, Parameter
+from deltarule.tables.cells import DEFAULT_NA, missing_tokens
+from deltarule.tables.file_format import FileFormat
+from deltarule.tables.file_streams import ChunkOptions, stream_file
+from deltarule.tables.number_formats import stated_formats
+from deltarule.tables.number_text import NumberFormat
+from deltarule.tables.paths import check_file, checked_source, find_files
+from deltarule.tables.plain_file import COMPRESSED
+from deltarule.tables.reading import kept_as_text
+from deltarule.tables.rejects import Rejects
+from deltarule.tables.table import Table, join_items
+
+__all__ = ["Chunk", "TableStream"]
+
+# The cells of a chunk: about 8 MB as float64.
+_CHUNK_CELLS = 1 << 20
+_FEWEST_ROWS, _MOST_ROWS = 1 << 10, 1 << 16
+
+
+class Chunk:
+    """Some rows of a stream.
+
+    Attributes
+    ----------
+    table : Table
+    first : int
+        The number of its first row among those of the stream.
+    """
+
+    def __init__(self, table: Table, first: int) -> None:
+        self.table, self.first = table, first
+
+    @property
+    def numbers(self) -> NDArray[np.int64]:
+        """The numbers of its rows among those of the stream."""
+        return np.arange(self.first, self.first + len(self.table))
+
+
+class TableStream:
+    r"""Files of the same columns, read chunk by chunk.
+
+    Parameters
+    ----------
+    source : path or pattern
+        As for :func:`~deltarule.tables.read_table`: text, JSON lines, Parquet, SQLite; not
+        compressed, and in UTF-8. A pattern's files are read in the order of their names.
+    table, na, delimiter, skip, comment, names, decimal, thousands, number_formats, texts
+        As for :func:`~deltarule.tables.read_table`.
+    columns : collection of str, optional
+        The columns that are needed; others are not read where the format allows it.
+    rejects : Rejects, optional
+        Takes the rows that cannot be read.
+
+    Attributes
+    ----------
+    paths : tuple of Path
+    rows : int
+        The number of rows of a chunk; a function of the number of columns.
+    notes : tuple of str
+
+    Raises
+    ------
+    FileError, InputError
+        If there is no such file, or it cannot be read in chunks.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "a.csv")
+    ...     _ = path.write_text("x,y\n1,2\n3\n5,6\n")
+    ...     with Rejects() as rejects:
+    ...         stream = TableStream(path, rejects=rejects)
+    ...         [(chunk.table["x"].tolist(), chunk.first) for chunk in stream.chunks()]
+    ...         rejects.count
+    [(['1', '5'], 0)]
+    1
+    """
+
+    def __init__(
+        self,
+        source: str | os.PathLike[str],
+        *,
+        table: str | None = None,
+        na: str | Iterable[str] = DEFAULT_NA,
+        delimiter: str | None = None,
+        encoding: str | None = None,
+        skip: int = 0,
+        comment: str | None = None,
+        names: str | Iterable[str] | None = None,
+        decimal: str | Mapping[str, str] | None = None,
+        thousands: str | Mapping[str, str] | None = None,
+        number_formats: Mapping[str, NumberFormat] | None = None,
+        texts: Iterable[str] = (),
+        columns: Collection[str] | None = None,
+        rejects: Rejects | None = None,
+    ) -> None:
+        self.source = checked_source(source)
+        found = find_files(self.source)
+        self.paths, self.notes = found.paths, found.notes()
+        for path in self.paths:
+            check_file(path)
+            _refuse_packed(path)
+        if encoding is not None:
+            raise InputError(
+                Message(
+                    Parameter("encoding", encoding), " was given for a table larger than memory"
+                ),
+                parameter="encoding",
+                given=encoding,
+                expected="files in UTF-8",
+                hint="convert them first",
+            )
+        self._known = dict(number_formats or {})
+        self._marks = decimal, thousands
+        self._options = ChunkOptions(
+            _FEWEST_ROWS,
+            missing_tokens(na),
+            FileFormat.of(delimiter, None, skip, comment, names),
+            kept_as_text(decimal, thousands, self._known),
+            {texts} if isinstance(texts, str) else {*texts},
+            table,
+            columns,
+        )
+        self.rejects = Rejects() if rejects is None else rejects
+        self.names = self._first().names
+        cells = _CHUNK_CELLS // len(self.names)
+        self.rows = 1 << max(min(cells, _MOST_ROWS), _FEWEST_ROWS).bit_length() - 1
+        self._options = replace(self._options, rows=self.rows)
+
+    def _first(self) -> Table:
+        """A few rows, to know the columns."""
+        for path in self.paths:
+            for table in stream_file(path, self._options, Rejects()):
+                return table
+        raise DataError(f"{self.source} has no rows; expected at least one row")
+
+    def identity(self) -> str:
+        """A digest of the files' names, sizes and times of change, and of how they are read."""
+        files = [
+            (os.path.abspath(path), path.stat().st_size, path.stat().st_mtime_ns)  # noqa: PTH100
+            for path in self.paths
+        ]
+        options = self._options
+        how = [
+            self.rows, options.tokens, repr(options.told), sorted(options.texts), options.table,
+            sorted(options.columns or ()), repr(self._marks), repr(sorted(self._known.items())),
+        ]  # fmt: skip
+        return hashlib.sha256(json.dumps([files, how], default=str).encode()).hexdigest()
+
+    def chunks(self, first: int = 0) -> Iterator[Chunk]:
+        """Read all rows, or those from chunk ``first`` on.
+
+        Raises
+        ------
+        DataError
+            If a file's columns are not those of the first one, or too many rows are rejected.
+        """
+        start = 0
+        names = set(self.names)
+        for index, table in enumerate(self._tables()):
+            same = table.is_sparse or set(table.names) == names
+            if not same:
+                raise _other_columns(table, self.names, self.paths[0].name)
+            start += len(table)
+            self.rejects.check(start)
+            if index >= first:
+                yield Chunk(self._with_formats(table), start - len(table))
+        self.rejects.check(start, at_end=True)
+
+    def _tables(self) -> Iterator[Table]:
+        for path in self.paths:
+            yield from stream_file(path, self._options, self.rejects)
+
+    def _with_formats(self, table: Table) -> Table:
+        known = {name: each for name, each in self._known.items() if name in table}
+        table = replace(table, number_formats=known)
+        return replace(table, number_formats=stated_formats(table, *self._marks))
+
+
+def _refuse_packed(path: Path) -> None:
+    if path.suffix.lower() in COMPRESSED:
+        raise InputError(
+            f"{path.name} is compressed, and a table larger than memory is read several times",
+            parameter="source",
+            given=str(path),
+            expected="plain files",
+            hint="unpack it first, or convert it to Parquet",
+        )
+
+
+def _other_columns(table: Table, names: tuple[str, ...], first: str) -> DataError:
+    lacks = [name for name in names if name not in table]
+    extra = [name for name in table.names if name not in names]
+    parts = [f"lacks {join_items(map(repr, lacks))}"] if lacks else []
+    parts += [f"has also {join_items(map(repr, extra))}"] if extra else []
+    return DataError(
+        f"{table.source} {' and '.join(parts)}; expected the columns of {first}, "
+        "the first file; make the pattern narrower, or the files alike"
+    )
