@@ -282,8 +282,14 @@ class CategoryEncoder:
     @classmethod
     def fit(cls, name: str, cells: TextColumn, min_rows: int, max_levels: int) -> CategoryEncoder:
         """Fit an encoder to the training cells of a column."""
-        counts = cells.counts()
         missing = bool(cells.is_missing().any())
+        return cls.from_counts(name, cells.counts(), missing, min_rows, max_levels)
+
+    @classmethod
+    def from_counts(
+        cls, name: str, counts: Mapping[str, int], missing: bool, min_rows: int, max_levels: int
+    ) -> CategoryEncoder:
+        """The encoder of a column with so many training rows of each level."""
         ranked = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
         own = {level for level, count in ranked[:max_levels] if count >= min_rows}
         other = sorted(set(counts) - own)

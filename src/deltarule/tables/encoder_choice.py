@@ -69,11 +69,21 @@ class EncoderChoice:
         has_many = self.one_hot_levels is not None and n_levels > self.one_hot_levels
         if targets is not None and has_many:
             return TargetStatisticsEncoder.fit(column.name, cells, targets, w, target_labels)
+        n_known = int(np.count_nonzero(~cells.is_missing()))
+        return self.category(column.name, cells.counts(), n_known, n_known < len(cells))
+
+    def category(
+        self, name: str, counts: Mapping[str, int], n_known: int, missing: bool
+    ) -> CategoryEncoder:
+        """Return the one-hot encoder of a category with so many rows of each level.
+
+        ``n_known`` is the number of rows that are not missing; ``missing``, whether others are.
+        """
         # Of names, which nearly every row has another of, single ones say nothing.
-        named = n_levels > _NAMES_SHARE * np.count_nonzero(~cells.is_missing())
+        named = len(counts) > _NAMES_SHARE * n_known
         least = self.min_rows or max(-(-self.n_rows // 10_000), 2 if named else 1)
         most = self.max_levels or min(max(_MOST_CELLS // self.n_rows, 200), 2000)
-        return CategoryEncoder.fit(column.name, cells, least, most)
+        return CategoryEncoder.from_counts(name, counts, missing, least, most)
 
 
 def column_encoder_of(record: Mapping[str, Any], numbers: Any) -> Any:

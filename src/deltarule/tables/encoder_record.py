@@ -59,7 +59,7 @@ def encoder_of(cls: type[T], record: Mapping[str, Any], format_number: int) -> T
         inputs = sum(len(each.features()) for each in column_encoders)
         if not inputs or inputs * encoder.random_features > _MOST_RANDOM:
             raise InputError(f"it has {inputs} features of columns")
-        encoder._set_encoders(column_encoders)
+        encoder.set_encoders(column_encoders)
     return encoder
 
 

@@ -51,7 +51,7 @@ class ChunkOptions:
     tokens : tuple of str
         What :func:`~deltarule.tables.cells.missing_tokens` gave.
     told : FileFormat
-    keep_text : callable
+    keep_text : callable, optional
         Whether the column of a name stays text, since its numbers have no decimal point.
     texts : collection of str
         The columns whose cells stay as they are written.
@@ -64,10 +64,14 @@ class ChunkOptions:
     rows: int
     tokens: tuple[str, ...]
     told: FileFormat = dataclasses.field(default_factory=FileFormat)
-    keep_text: Callable[[str], bool] = lambda name: False
+    keep_text: Callable[[str], bool] | None = None
     texts: Collection[str] = ()
     table: str | None = None
     columns: Collection[str] | None = None
+
+    def stays_text(self, name: str) -> bool:
+        """Whether the cells of a column of a text file are not read as numbers."""
+        return name in self.texts or (self.keep_text is not None and self.keep_text(name))
 
     def tokens_of(self, name: str) -> tuple[str, ...]:
         """The texts that mean *missing* in a column."""
@@ -175,7 +179,7 @@ def _text(path: Path, options: ChunkOptions, rejects: Rejects) -> Iterator[Table
             for i, name in enumerate(header.names):
                 if options.columns is not None and name not in options.columns:
                     continue
-                as_text = name in options.texts or options.keep_text(name)
+                as_text = options.stays_text(name)
                 collector = ColumnCollector(len(lines), options.tokens_of(name), as_text)
                 collector.append(arrays[i])
                 if collector.is_lost:

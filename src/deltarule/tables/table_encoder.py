@@ -250,13 +250,12 @@ class TableEncoder:
                 expected="at least one that does",
                 hint=Message("take more rows", *(rarer if has_rare else [])),
             )
-        self._set_encoders(column_encoders)
-        self._schema = schema
+        self.set_encoders(column_encoders, schema)
         return self
 
-    def _set_encoders(self, column_encoders: Sequence[Any]) -> None:
-        """Keep the encoders of the columns, and make the features of all columns."""
-        self.column_encoders, random = tuple(column_encoders), None
+    def set_encoders(self, column_encoders: Sequence[Any], schema: Schema | None = None) -> None:
+        """Take fitted encoders of the columns of a schema, and make the features of all columns."""
+        self.column_encoders, random, self._schema = tuple(column_encoders), None, schema
         names = [encoder.features() for encoder in column_encoders]
         inputs = [name for each in names for name in each]
         if self.random_features:

@@ -125,6 +125,10 @@ class TargetEncoder:
         self._is_fitted = True
         return self
 
+    def set_moments(self, mean: float, std: float) -> None:
+        """Take the mean and the standard deviation of numbers that were not at hand at once."""
+        self.mean, self.std, self._is_fitted = mean, std, True
+
     def _check_labels(self, values: ArrayLike | TextColumn) -> TextColumn:
         if isinstance(values, TextColumn) and not values.is_missing().any():
             return values
