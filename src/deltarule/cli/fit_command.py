@@ -78,6 +78,36 @@ def fit(
             read=duration,
         ),
     ] = 30.0,
+    memory: Annotated[
+        str | None,
+        one(
+            "--memory",
+            metavar="SIZE",
+            help="DATA may be larger than memory: train one network on it, in this much resident "
+            "memory, such as 2GB or 500MB.",
+            group="Larger than memory",
+        ),
+    ] = None,
+    store: Annotated[
+        Path | None,
+        one(
+            "--store",
+            metavar="FOLDER",
+            help="Keep the packed rows there; the same command uses them again, and goes on after "
+            "a kill.",
+            group="Larger than memory",
+        ),
+    ] = None,
+    rejects: Annotated[
+        Path | None,
+        one(
+            "--rejects",
+            metavar="FILE",
+            help="A CSV file for rows that cannot be read; the model's name with .rejects.csv if "
+            "not given.",
+            group="Larger than memory",
+        ),
+    ] = None,
     no_report: Annotated[
         bool, switch("--no-report", help="Write no report.html to the model's folder.")
     ] = False,
@@ -100,11 +130,15 @@ def fit(
     A portfolio of networks is trained, unless an option under Network or Training, or any of
     --valid, --folds, --min-level-rows, --max-levels and --record, asks for a single network.
 
+    With --memory, DATA is read in chunks and packed on the disk, and one network is trained; there
+    is no report.html.
+
     Ctrl-C ends training and saves the best epoch so far, or the portfolio of the networks so far;
     before the first epoch is over, or a first configuration is trained, it saves and replaces
     nothing. With --checkpoint, training can go on afterwards, to the same numbers.
     """
     from deltarule.cli.kept_command import KeptCommand
+    from deltarule.cli.large_options import check_large
     from deltarule.cli.output_paths import check_data, check_model_folder, default_folder
     from deltarule.cli.run_fit import Request, fit_and_save, fit_report
 
@@ -114,7 +148,9 @@ def fit(
     if kept is not None:
         force = force or kept.left_unfinished(folder)
     table_settings = settings()
-    single = is_single_network(table_settings, quality, time_budget, {"record": record})
+    others = {"record": record, "memory": memory}
+    single = is_single_network(table_settings, quality, time_budget, others)
+    check_large(memory, store, rejects, record=record)
     check_model_folder(folder, force, record)
     if kept is not None:
         kept.write()
@@ -129,6 +165,9 @@ def fit(
         time_budget,
         single,
         None if kept is None else kept.checkpoint,
+        memory,
+        store,
+        rejects,
     )
     model, status = fit_and_save(request, quiet=quiet or as_json)
     if kept is not None and status is not Status.DONE:

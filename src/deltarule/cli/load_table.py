@@ -18,8 +18,9 @@ from deltarule.cli.options import TableOptions
 from deltarule.errors import InputError, Message, Parameter
 from deltarule.tables import DEFAULT_NA, NumberFormat, Schema, Table, infer_schema, read_table
 from deltarule.tables.number_formats import stated_formats
+from deltarule.tables.table_stream import TableStream
 
-__all__ = ["LoadedTable", "load_table"]
+__all__ = ["LoadedTable", "load_table", "streamed_arguments"]
 
 
 class LoadedTable(NamedTuple):
@@ -36,20 +37,76 @@ class LoadedTable(NamedTuple):
 
 def load_table(options: TableOptions) -> LoadedTable:
     """Read the table that the options name, and infer its schema."""
-    na_everywhere, na_by_column = split_tokens(options.na)
-    na = (*DEFAULT_NA, *na_everywhere)
-    reading: dict[str, Any] = {"table": options.table, "sql": options.sql, "na": na}
-    reading |= {"delimiter": options.delimiter, "encoding": options.encoding}
-    reading |= {"skip": options.skip, "comment": options.comment, "names": options.names}
+    reading = _reading_arguments(options)
     decimal, decimal_of = split_marks("decimal", options.decimal)
     thousands, thousands_of = split_marks("thousands", options.thousands)
-    reading |= {"decimal": decimal, "thousands": thousands}
     # The columns of COLUMN=MARK are left as text until the names of the table are known.
     maybe = dict.fromkeys(possible_names((*decimal_of, *thousands_of)), NumberFormat(","))
     table = read_table(options.data, **reading, max_memory=options.max_memory, number_formats=maybe)
     if maybe:
         table = replace(table, number_formats={})
         table = replace(table, number_formats=stated_formats(table, decimal, thousands))
+    columns = _column_arguments(options, table)
+    schema = infer_schema(table, options.target, **columns)
+    return LoadedTable(table, schema, reading, columns)
+
+
+def streamed_arguments(options: TableOptions) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return how a table larger than memory is read, and its columns, by its first rows.
+
+    They are arguments of ``TableStream`` and of ``infer_schema``.
+
+    Raises
+    ------
+    InputError
+        If an option has no meaning for such a table.
+    """
+    for name in ("sql", "max_memory"):
+        if getattr(options, name) is not None:
+            raise InputError(
+                Message(Parameter(name), " was given with ", Parameter("memory")),
+                parameter=(name, "memory"),
+                expected="one or the other",
+                hint="write the result of the query to a Parquet file first"
+                if name == "sql"
+                else "the memory is that of the whole command",
+            )
+    reading = _reading_arguments(options)
+    del reading["sql"]
+    _, decimal_of = split_marks("decimal", options.decimal)
+    _, thousands_of = split_marks("thousands", options.thousands)
+    maybe = dict.fromkeys(possible_names((*decimal_of, *thousands_of)), NumberFormat(","))
+    assert options.data is not None
+    head = TableStream(options.data, **reading, number_formats=maybe).head
+    columns = _column_arguments(options, head)
+    for mark in ("decimal", "thousands"):
+        if by_column := columns.pop(mark):
+            every = reading[mark]
+            marks = {} if every is None else dict.fromkeys(head.names, every)
+            reading[mark] = marks | by_column
+    return reading, columns
+
+
+def _reading_arguments(options: TableOptions) -> dict[str, Any]:
+    """Return the arguments of ``read_table`` but for the limit on memory."""
+    na_everywhere, _ = split_tokens(options.na)
+    reading: dict[str, Any] = {
+        "table": options.table,
+        "sql": options.sql,
+        "na": (*DEFAULT_NA, *na_everywhere),
+    }
+    reading |= {"delimiter": options.delimiter, "encoding": options.encoding}
+    reading |= {"skip": options.skip, "comment": options.comment, "names": options.names}
+    reading["decimal"], _ = split_marks("decimal", options.decimal)
+    reading["thousands"], _ = split_marks("thousands", options.thousands)
+    return reading
+
+
+def _column_arguments(options: TableOptions, table: Table) -> dict[str, Any]:
+    """Return the arguments of ``infer_schema`` for the columns of a table."""
+    _, na_by_column = split_tokens(options.na)
+    _, decimal_of = split_marks("decimal", options.decimal)
+    _, thousands_of = split_marks("thousands", options.thousands)
     date_format, date_format_of = split_marks("date_format", options.date_format)
     if date_format is not None and date_format_of:
         raise InputError(
@@ -65,7 +122,7 @@ def load_table(options: TableOptions) -> LoadedTable:
             expected=f"the column to predict, one of: {', '.join(table.names[:30])}"
             f"{', …' if len(table.names) > 30 else ''}",
         )
-    columns: dict[str, Any] = {
+    return {
         "task": options.task,
         "ignore": [name for text in options.ignore for name in named_columns(text, table)],
         "weights": options.weights,
@@ -77,5 +134,3 @@ def load_table(options: TableOptions) -> LoadedTable:
         "date_format": marks_by_column(date_format_of, table) or date_format,
         "ids": [name for text in options.ids for name in named_columns(text, table)],
     }
-    schema = infer_schema(table, options.target, **columns)
-    return LoadedTable(table, schema, reading, columns)

@@ -12,7 +12,7 @@ from types import FrameType
 from typing import Any
 
 from deltarule.cli import output
-from deltarule.cli.load_table import load_table
+from deltarule.cli.load_table import load_table, streamed_arguments
 from deltarule.cli.options import TableOptions
 from deltarule.cli.output_paths import SavedElsewhere, saved_or_elsewhere
 from deltarule.cli.plots import loss_picture
@@ -20,6 +20,7 @@ from deltarule.cli.status import Status, Terminated, terminated
 from deltarule.errors import DeltaruleError
 from deltarule.tables import Table, TableSource
 from deltarule.tabular import NetworkModel, TableModel, TableSettings, fit_table
+from deltarule.tabular.large_fit import fit_large_table
 from deltarule.tabular.plots import loss_name
 from deltarule.tabular.portfolio import StoppedTooEarly
 from deltarule.training import Checkpoint, EpochEvent, StopFlag, StopReason
@@ -60,6 +61,9 @@ class Request:
     time_budget: float | None = None
     single: bool = True
     checkpoint: Checkpoint | None = None
+    memory: str | None = None
+    store: Path | None = None
+    rejects: Path | None = None
 
 
 def fit_and_save(request: Request, *, quiet: bool) -> tuple[TableModel, Status]:
@@ -70,6 +74,9 @@ def fit_and_save(request: Request, *, quiet: bool) -> tuple[TableModel, Status]:
     with output.live(quiet) as show:
         options = request.options
         show(f"reading {options.data or 'the SQL result'}")
+        if request.memory is not None:
+            reading, columns = streamed_arguments(options)
+            return _fit_large_and_save(request, reading, columns, quiet=quiet)
         table, schema, _, _ = load_table(options)
         record = request.record and TableSource.of(
             table,
@@ -120,7 +127,44 @@ def fit_and_save(request: Request, *, quiet: bool) -> tuple[TableModel, Status]:
     return model, stop.status
 
 
-def _save(model: TableModel, request: Request, table: Table) -> SavedElsewhere | None:
+def _fit_large_and_save(
+    request: Request, reading: Mapping[str, Any], columns: Mapping[str, Any], *, quiet: bool
+) -> tuple[TableModel, Status]:
+    """Train on a table larger than memory; see :func:`fit_and_save`."""
+    options = request.options
+    assert request.memory is not None
+    with output.live(quiet) as show, _stoppable(request.folder, True) as stop:
+
+        def progress(phase: str) -> None:
+            if stop.flag and phase == "scoring" and not quiet:
+                output.notes([f"{stop.flag.reason}; scoring and saving {stop.kept} so far"])
+            show(phase)
+
+        model = fit_large_table(
+            str(options.data),
+            str(options.target),
+            request.settings,
+            memory=request.memory,
+            store=request.store,
+            rejects=request.rejects or Path(f"{request.folder}.rejects.csv"),
+            reading=reading,
+            columns=columns,
+            callbacks=[stop, _epoch_display(show)],
+            stop=stop.flag,
+            progress=progress,
+            checkpoint=request.checkpoint,
+        )
+        elsewhere = _save(model, request, None)
+    if not quiet:
+        output.say(output.spelled(model.schema.describe()))
+        output.say("")
+        _report(model, request.folder if elsewhere is None else elsewhere.path, with_page=False)
+    if elsewhere is not None:
+        raise elsewhere
+    return model, stop.status
+
+
+def _save(model: TableModel, request: Request, table: Table | None) -> SavedElsewhere | None:
     """Save the model; return the error if it had to be saved elsewhere."""
     plot_error: Exception | None = None
     extras: dict[str, bytes] = {}
@@ -128,7 +172,7 @@ def _save(model: TableModel, request: Request, table: Table) -> SavedElsewhere |
         # They are saved together with the model, so that they are never those of another model.
         if isinstance(model, NetworkModel):
             extras["loss.svg"] = loss_picture(model)
-        if request.report:
+        if request.report and table is not None:
             extras |= _report_page(model, request, table)
     except Exception as error:  # noqa: BLE001  raised after the model is saved
         plot_error = error
@@ -243,14 +287,15 @@ def _stoppable(folder: Path, single: bool) -> Iterator[_InterruptHandler]:
 def _report(model: TableModel, folder: Path, with_page: bool) -> None:
     """Print what was trained, the scores, the comparison with the baselines and the notes."""
     report = model.report
+    counts = report.get("scored_rows", report["rows"])
     rows = {
-        name: (report["rows"]["train" if part == "out_of_fold" else part], report["scores"][part])
+        name: (counts["train" if part == "out_of_fold" else part], report["scores"][part])
         for part, name in _PARTS.items()
         if part in report["scores"]
     }
     scored_part = report["baselines_on"]
     for name, scores in report["baselines"].items():
-        rows[f"{_PARTS[scored_part]}, {name} baseline"] = (report["rows"][scored_part], scores)
+        rows[f"{_PARTS[scored_part]}, {name} baseline"] = (counts[scored_part], scores)
     page = f", {_PAGE}" * with_page
     seconds = f"{report['training_seconds']:.1f} s of training, {report['seconds']:.1f} s in all"
     if isinstance(model, NetworkModel):

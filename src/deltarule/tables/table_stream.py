@@ -71,6 +71,10 @@ class TableStream:
     rows : int
         The number of rows of a chunk; a function of the number of columns.
     notes : tuple of str
+    names : tuple of str
+        Of the columns.
+    head : Table
+        The first rows.
 
     Raises
     ------
@@ -137,7 +141,8 @@ class TableStream:
             columns,
         )
         self.rejects = Rejects() if rejects is None else rejects
-        self.names = self._first().names
+        self.head = self._first()
+        self.names = self.head.names
         cells = _CHUNK_CELLS // len(self.names)
         self.rows = 1 << max(min(cells, _MOST_ROWS), _FEWEST_ROWS).bit_length() - 1
         self._options = replace(self._options, rows=self.rows)

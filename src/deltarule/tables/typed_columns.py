@@ -40,7 +40,7 @@ from deltarule.tables.table import (
 )
 from deltarule.tables.text_column import TextColumn
 
-__all__ = ["TypedColumns", "apply_schema"]
+__all__ = ["TypedColumns", "apply_schema", "numeric_columns"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,7 +192,7 @@ another name there
     table = replace(table, number_formats=schema.number_formats, date_formats=schema.date_formats)
     kept = [each.name for each in (*schema.columns, *_target_columns(schema)) if each.keep_na]
     clean = apply_missing_tokens(
-        table, wanted, schema.na, column_tokens, _numeric_columns(schema), kept
+        table, wanted, schema.na, column_tokens, numeric_columns(schema), kept
     )
     rows = np.arange(len(table))
     target: Cells | None = None
@@ -227,7 +227,7 @@ def _target_columns(schema: Schema) -> tuple[Column, ...]:
     return () if schema.target is None else (schema.target,)
 
 
-def _numeric_columns(schema: Schema) -> set[str]:
+def numeric_columns(schema: Schema) -> set[str]:
     """The columns whose cells are numbers, a target of two numbers as classes included."""
     found = {column.name for column in (*schema.columns, *_target_columns(schema))}
     found = {name for name in found if schema[name].kind == "number"}

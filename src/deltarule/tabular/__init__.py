@@ -14,6 +14,7 @@ from deltarule.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from deltarule.tabular.fit import fit_table
+    from deltarule.tabular.large_fit import fit_large_table
     from deltarule.tabular.model import TableModel
     from deltarule.tabular.network_model import NetworkModel
     from deltarule.tabular.portfolio_model import PortfolioModel
@@ -26,6 +27,7 @@ __all__ = [
     "RecordedTable",
     "TableModel",
     "TableSettings",
+    "fit_large_table",
     "fit_table",
     "replay_table",
 ]
@@ -39,5 +41,6 @@ __getattr__ = lazy_names(
         "model": "TableModel",
         "settings": "TableSettings",
         "fit": "fit_table",
+        "large_fit": "fit_large_table",
     },
 )

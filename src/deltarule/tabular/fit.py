@@ -8,47 +8,33 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-
 from deltarule.engines import engine_of_precision, make_engine
 from deltarule.errors import InputError, Message, Parameter
 from deltarule.tables import (
     Schema,
     Table,
     TableSource,
-    TypedColumns,
     apply_schema,
     infer_schema,
     table_from_frame,
 )
-from deltarule.tables.cells_checksum import cells_checksum
 from deltarule.tables.unicode_checks import check_unicode
-from deltarule.tabular.advice import advice
-from deltarule.tabular.baselines import baselines
-from deltarule.tabular.bootstrap import bootstrap_intervals
-from deltarule.tabular.diagnostics.numbers import residual_interval
-from deltarule.tabular.model import TableModel, prediction_engine
-from deltarule.tabular.network_fit import encode_parts, train_network, true_values
+from deltarule.tabular.large_fit import fit_large_table, refuse_with_memory
+from deltarule.tabular.model import TableModel
+from deltarule.tabular.network_fit import encode_parts, train_network
 from deltarule.tabular.network_model import NetworkModel
-from deltarule.tabular.scores import score_outputs
+from deltarule.tabular.network_report import NetworkRun, scored_network
 from deltarule.tabular.settings import TableSettings, is_single_network
 from deltarule.tabular.splitting import (
-    absent_class_notes,
     check_parts,
-    few_test_rows_notes,
-    row_weights,
     table_parts,
 )
-from deltarule.tabular.verdict import PairedOutputs, relative_loss
-from deltarule.tabular.verdicts import compare_with_baselines
 from deltarule.training import (
     Checkpoint,
     EpochEvent,
-    Model,
     Recorder,
     StopFlag,
     StopReason,
-    TrainingResult,
 )
 from deltarule.training.arguments import as_callables
 from deltarule.training.recording import digest_of_theta
@@ -75,6 +61,9 @@ def fit_table(
     progress: Callable[[str], Any] | None = None,
     record: bool | TableSource = False,
     checkpoint: str | os.PathLike[str] | Checkpoint | None = None,
+    memory: str | float | None = None,
+    store: str | os.PathLike[str] | None = None,
+    rejects: str | os.PathLike[str] | None = None,
 ) -> TableModel:
     """Train a portfolio of networks on a table, or one network, and score it on other rows.
 
@@ -123,6 +112,14 @@ def fit_table(
     checkpoint : path or Checkpoint, optional
         A folder in which the training is saved every 30 seconds. The same call goes on from there,
         and gives the model of an uninterrupted one; a recording then begins where it went on.
+    memory : str or float, optional
+        ``"2GB"``, or a number of GB: the largest resident memory of this process. The table is then
+        the path or pattern of files that may be larger, the schema is the target's name, and a
+        single network is trained; see :func:`~deltarule.tabular.fit_large_table`, which also takes
+        how the files are written.
+    store, rejects : path, optional
+        With ``memory``: a folder for the packed rows, which is kept and used again; and a file for
+        rows that cannot be read.
 
     Returns
     -------
@@ -179,6 +176,30 @@ def fit_table(
         raise InputError(parameter="record", given=record, expected="True, False or a TableSource")
     as_callables("callbacks", callbacks)
     settings = settings or TableSettings()
+    if memory is not None:
+        given = {"quality": quality, "time_budget": time_budget, "record": record or None}
+        refuse_with_memory(given)
+        return fit_large_table(
+            table,
+            schema,  # type: ignore[arg-type]  # what is no name is refused there
+            settings,
+            memory=memory,
+            store=store,
+            rejects=rejects,
+            callbacks=callbacks,
+            stop=stop,
+            progress=progress,
+            checkpoint=checkpoint,
+        )
+    for name, value in (("store", store), ("rejects", rejects)):
+        if value is not None:
+            raise InputError(
+                Message(Parameter(name), " was given without ", Parameter("memory")),
+                parameter=name,
+                given=value,
+                expected="it for a table larger than memory",
+                hint=Message("give ", Parameter("memory", "2GB"), ", or leave it out"),
+            )
     others = {"record": record, "callbacks": callbacks}
     single = is_single_network(settings, quality, time_budget, others)
     if settings.precision != "full":
@@ -238,93 +259,12 @@ def _fit_network(
         )
     if result.stop_reason is StopReason.INTERRUPTED and not len(result.history):
         raise KeyboardInterrupt  # there is no epoch to keep
-    report_phase("scoring")
-    model = Model(net, result.theta, result.history)
-    truth = {name: true_values(target, part) for name, part in parts.items()}
-    engine = prediction_engine({"engine": settings.engine})
-    outputs = {name: encoded.outputs(name, result.theta, engine) for name in parts}
-    scores = {
-        name: score_outputs(target.task, truth[name], outputs[name], part.weights)
-        for name, part in parts.items()
-    }
-    scored_part = next(name for name in ("test", "valid", "train") if name in parts)
-    scored = parts[scored_part]
-    # The baselines learn from all other parts, in the order of the table.
-    others = [index for name, index in rows.items() if name != scored_part] or [rows[scored_part]]
-    learned = typed.take(np.sort(np.concatenate(others)))
-    # The linear model can take long, so it is left out where training was stopped.
-    simple = baselines(
-        schema,
-        learned,
-        true_values(target, learned),
-        len(target.classes),
-        {scored_part: scored},
-        linear=not stop,
-        seed=settings.seed,
-    )
-    outputs_of = {"network": outputs[scored_part]}
-    outputs_of |= {name: each.outputs[scored_part] for name, each in simple.items()}
-    held_out = PairedOutputs(truth[scored_part], row_weights(scored), outputs_of)
-    held_out = held_out.with_known_classes(target.task, true_values(target, learned))
-    verdicts, verdict_notes = compare_with_baselines(
-        schema,
-        typed,
-        settings,
-        target.task,
-        scored_part,
-        held_out,
-        relative_loss(target.task, truth["train"], outputs["train"], parts["train"].weights),
-        result,
-        engine,
+    model, report = scored_network(
+        NetworkRun(schema, typed, rows, encoded, settings, result, started),
         stop,
-        lambda: report_phase("cross-validating"),
+        report_phase,
+        [_NOT_RECORDED] if record and not recorded else [],
     )
-    report: dict[str, Any] = {
-        "task": target.task,
-        "rows": {name: len(parts[name]) for name in scores},
-        "features": encoded.encoder.n_features,
-        "parameters": net.n_parameters,
-        "scores": scores,
-        "score_intervals": bootstrap_intervals(
-            target.task, truth[scored_part], outputs_of, scored.weights, settings.seed
-        ),
-        "baselines": {
-            name: score_outputs(
-                target.task, truth[scored_part], each.outputs[scored_part], scored.weights
-            )
-            for name, each in simple.items()
-        },
-        "baselines_on": scored_part,
-        "against_constant": verdicts.against("constant"),
-        "against_linear": verdicts.against("linear"),
-        "epochs": len(result.history),
-        "best_epoch": result.best_epoch,
-        "stopped": result.stopped,
-        "engine": result.engine,
-        "training_seconds": result.seconds,
-        "seconds": time.perf_counter() - started,
-        "notes": [
-            *(each.text() for each in result.findings),
-            *encoded.encoder.merged_notes(),
-            *absent_class_notes(target.classes, parts),
-            *_score_notes(parts, scored_part, result, settings.schedule),
-            *verdict_notes,
-            *(each.note for each in simple.values() if each.note),
-            *([_NOT_RECORDED] if record and not recorded else []),
-        ],
-        "findings": [dataclasses.asdict(each) for each in result.findings],
-        "advice": advice(
-            verdicts,
-            settings,
-            ended_at_last_epoch=_ended_at_last_epoch(result),
-            merged_levels=encoded.encoder.n_merged_levels,
-        ),
-        "data_notes": list(typed.notes),
-        "fingerprint": cells_checksum(typed),
-    }
-    if target.task == "regression" and "valid" in parts:
-        left = truth["valid"] - outputs["valid"]
-        report["residual_interval"] = residual_interval(left, parts["valid"].weights)
     recording = None
     if recorder is not None:
         source = record if isinstance(record, TableSource) else TableSource.of(table)
@@ -342,26 +282,3 @@ def _fit_network(
         encoder=encoded.encoder,
         recording=recording,
     )
-
-
-def _ended_at_last_epoch(result: TrainingResult) -> bool:
-    """Whether the last of all epochs was the best."""
-    return result.stop_reason is StopReason.EPOCHS and result.best_epoch == len(result.history) > 1
-
-
-def _score_notes(
-    parts: dict[str, TypedColumns], scored_part: str, result: TrainingResult, schedule: str
-) -> list[str]:
-    """Return notes on how reliable the scores are."""
-    notes = []
-    # With a schedule that lowers the rate until the end, the last epoch is usually the best.
-    if "valid" in parts and _ended_at_last_epoch(result) and schedule == "constant":
-        notes.append("the validation loss was still falling at the end: give more epochs")
-    if scored_part == "train":
-        notes.append("no rows were held out: the scores are of rows the network was trained on")
-    elif scored_part == "valid":
-        why = "the validation rows chose the epoch, so their scores are a little too good"
-        notes.append(f"no test rows were held out: {why}")
-    else:
-        notes += few_test_rows_notes(len(parts["test"]))
-    return notes

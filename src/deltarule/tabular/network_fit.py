@@ -26,7 +26,14 @@ from deltarule.training import (
 )
 from deltarule.training.diagnosis.guard import GuardMode
 
-__all__ = ["EncodedParts", "encode_parts", "train_network", "true_values"]
+__all__ = [
+    "EncodedParts",
+    "encode_parts",
+    "level_limits",
+    "train_arguments",
+    "train_network",
+    "true_values",
+]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,19 +82,17 @@ def encode_parts(
         If the loss cannot be used for the target.
     """
     fitting = parts["train"]
-    encoder = TableEncoder(
-        min_rows=_number_or_none(settings.min_level_rows),
-        max_levels=_number_or_none(settings.max_levels),
-    ).fit(fitting, schema, weights=fitting.weights)
+    encoder = TableEncoder(**level_limits(settings)).fit(fitting, schema, weights=fitting.weights)
     target = TargetEncoder.from_schema(schema).fit(target_values(fitting), fitting.weights)
     net = table_network(encoder.n_features, target, settings)
     X = {name: encoder.transform(part, dtype=np.float32) for name, part in parts.items()}
     return EncodedParts(net, encoder, target, parts, X)
 
 
-def _number_or_none(value: int | str) -> int | None:
-    """Return a setting's number, None for ``"auto"``."""
-    return None if isinstance(value, str) else value
+def level_limits(settings: TableSettings) -> dict[str, Any]:
+    """Return the settings on levels as arguments of ``TableEncoder``; None for ``"auto"``."""
+    limits = {"min_rows": settings.min_level_rows, "max_levels": settings.max_levels}
+    return {name: None if isinstance(value, str) else value for name, value in limits.items()}
 
 
 def train_network(
@@ -113,7 +118,7 @@ def train_network(
         Y["train"],
         sample_weight=row_weights(parts["train"]),
         validation=None if valid is None else (encoded.X["valid"], Y["valid"], row_weights(valid)),
-        **_train_arguments(settings, settings.batch_rows(len(parts["train"]))),
+        **train_arguments(settings, settings.batch_rows(len(parts["train"]))),
         stopping=None if valid is None else Patience(settings.patience),
         callbacks=callbacks,
         stop=stop,
@@ -122,7 +127,7 @@ def train_network(
     )
 
 
-def _train_arguments(settings: TableSettings, batch_size: int | str) -> dict[str, Any]:
+def train_arguments(settings: TableSettings, batch_size: int | str) -> dict[str, Any]:
     """Return the settings that are parameters of :func:`deltarule.train`."""
     parameters = inspect.signature(train).parameters
     arguments = {name: value for name, value in vars(settings).items() if name in parameters}
