@@ -1,7 +1,12 @@
 """Every check rejects a deliberately wrong engine, with an error that names the check."""
 
 import pytest
-from tests.engines import broken_gradients, broken_keeping, broken_updates  # noqa: F401 register
+from tests.engines import (  # noqa: F401 register
+    broken_epochs,
+    broken_gradients,
+    broken_keeping,
+    broken_updates,
+)
 from tests.engines.broken import BROKEN
 
 from deltarule.engines import CHECKS, check_engine

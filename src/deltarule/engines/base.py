@@ -368,8 +368,8 @@ class Engine(abc.ABC):
 
         Each array takes little time, so that the caller can look for a reason to stop in between.
         If the last cost of an array is not finite, that step was not taken, and the iteration ends.
-        The bits are those of single calls of ``step``. If :attr:`stop` ends the epoch, the last
-        array may be empty.
+        The bits are those of single calls of ``step``, unless the engine promises less
+        (``same_bits_for_epochs``). If :attr:`stop` ends the epoch, the last array may be empty.
         """
         for index in range(first, epoch.steps):
             cost = self.step(epoch.batch(index), float(epoch.rates[index]))

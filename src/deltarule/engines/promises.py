@@ -43,6 +43,9 @@ class Promises:
         Whether a step allocates memory.
     same_bits_for_any_threads : bool
         Whether results have the same bits for any number of threads.
+    same_bits_for_epochs : bool
+        Whether an epoch has the bits of its steps one by one; if not, they are equal up to
+        rounding.
     by_device : mapping of str to mapping
         The tolerances on devices where they differ, by :attr:`Engine.device`: a dtype that is
         missing there is not computed on that device.
@@ -66,6 +69,7 @@ class Promises:
     tolerance: Mapping[str, float]
     allocates: bool = True
     same_bits_for_any_threads: bool = True
+    same_bits_for_epochs: bool = True
     by_device: Mapping[str, Mapping[str, float]] = dataclasses.field(default_factory=dict)
     eps: Mapping[str, float] = dataclasses.field(default_factory=dict)
     same_products_as: str = ""

@@ -8,7 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from deltarule.engines.contract import checks_gradient, checks_products, checks_update
+from deltarule.engines.contract import (
+    checks_epoch,
+    checks_gradient,
+    checks_products,
+    checks_update,
+)
 from deltarule.engines.contract.harness import Findings, Subject
 
 __all__ = ["CHECKS"]
@@ -27,6 +32,7 @@ CHECKS: dict[str, Callable[[Subject], Findings]] = {
     "products": checks_products.check_products,
     "step": checks_update.check_step,
     "update": checks_update.check_update,
+    "epoch": checks_epoch.check_epoch,
     "trajectory": checks_update.check_trajectory,
     "inputs_unchanged": checks_update.check_inputs_unchanged,
     "state": checks_update.check_state,

@@ -85,10 +85,12 @@ class JaxEngine(Engine):
     """
 
     name: ClassVar[str] = "jax"
-    # XLA may split a product by the number of threads. A TPU has no float64.
+    # XLA may split a product by the number of threads, and add up otherwise in a loop than in a
+    # step. A TPU has no float64.
     promises = Promises(
         tolerance={"float32": 64.0, "float64": 64.0},
         same_bits_for_any_threads=False,
+        same_bits_for_epochs=False,
         by_device={"tpu": {"float32": 64.0}},
     )
     _bfloat16: ClassVar[bool] = False
@@ -385,6 +387,7 @@ class JaxBfloat16Engine(JaxEngine):
     promises = Promises(
         tolerance={"float32": BFLOAT16_TOLERANCE},
         same_bits_for_any_threads=False,
+        same_bits_for_epochs=False,
         eps={"float32": BFLOAT16_EPS},
     )
     _bfloat16: ClassVar[bool] = True
