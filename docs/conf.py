@@ -103,7 +103,8 @@ def write_live_pages(app, error):
         X = np.array([[0.0, 1.0], [1.0, 0.0], [1.0, 1.0], [0.0, 0.0]])
         y = np.array([1.0, 1.0, 0.0, 0.0])
         theta = train(net, X, y, learning_rate=0.05, epochs=200).theta
-        explain(net, X, y, theta=theta).html(Path(app.outdir, "example.html"))
+        explained = explain(net, X, y, theta=theta)
+        explained.html(Path(app.outdir, "example.html"), article="by_hand.html")
 
 
 def setup(app):

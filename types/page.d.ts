@@ -134,6 +134,8 @@ declare namespace Page {
     rows_of: number;
     /** Of how many rows these `rows_of` are a mini-batch; null if of none. */
     part_of: number | null;
+    /** The address of the text that the guided tour goes along with; "" without one. */
+    article?: string;
     states: State[];
     history: EpochLog[];
     engine: EngineNumbers;

@@ -89,7 +89,7 @@ declare namespace Live {
     message: string;
     /** Points along a side of the decision surface: more in a pause. */
     side: number;
-    /** Parameters set by hand until now. */
+    /** How often a parameter was set by hand. */
     edits: number;
     step: number;
     epoch: number;

@@ -489,6 +489,24 @@ def test_a_weight_is_set_by_typing_a_number_on_its_line(watched, server):
     assert len(server.runner.submit("snapshot").result(30).edits) == 1
 
 
+def test_a_weight_is_moved_by_the_buttons_of_its_card(watched, server):
+    page = watched.page
+    key = "{kind: 'edge', layer: 2, j: 1, k: 3}"
+    entry = page.evaluate(f"DR.page.entry({key})")
+    server.runner.submit("weight", entry=entry, value=-0.53).result(30)
+    holds(page, f"Math.abs(DR.page.theta()[{entry}] + 0.53) < 1e-6")
+    page.locator('[data-edge="2,1,3"]').dispatch_event("click")
+    page.wait_for_selector(".weight-card:not([hidden])")
+    holds(page, "Number(document.getElementById('weight').value) === -0.53")
+    for label, value in (("larger", -0.5), ("larger", -0.4), ("smaller", -0.5), ("smaller", -0.6)):
+        page.get_by_label(f"Make the weight {label}").click()
+        holds(page, f"Math.abs(DR.page.theta()[{entry}] - {value}) < 1e-6")
+    box = page.get_by_label("Make the weight larger").bounding_box()
+    assert min(box["width"], box["height"]) >= 32
+    steps = page.evaluate("[0, 0.02, 0.4, 1, 3, -12, 400].map(DR.weights.stepOf)")
+    assert steps == pytest.approx([0.1, 0.1, 0.1, 0.2, 0.5, 2, 50])
+
+
 def test_a_row_is_chosen_by_its_point_with_keys(watched):
     page = watched.page
     page.locator("canvas.plane").focus()

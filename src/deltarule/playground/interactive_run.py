@@ -122,12 +122,16 @@ class InteractiveRun(StepRun):
     changes : list of RateChange
         All learning rates so far, the first set at step 0.
     edits : list of ParameterEdit
-        All parameters that were set by hand.
+        All parameters that were set by hand; of one that was set several times before a step the
+        last value.
+    n_edits : int
+        How often a parameter was set.
     """
 
     history: ThinnedHistory
     changes: list[RateChange] = dataclasses.field(default_factory=list)
     edits: list[ParameterEdit] = dataclasses.field(default_factory=list)
+    n_edits: int = 0
     _planned: Epoch | None = None
     _began: float = 0.0
 
@@ -213,6 +217,7 @@ class InteractiveRun(StepRun):
         theta[index] = value
         self.engine.restore({**self.engine.state(), "theta": theta})
         self.edits.append(ParameterEdit(self.step, index, value))
+        self.n_edits += 1
 
     def next_batch(self) -> Batch:
         """The batch of the next step."""

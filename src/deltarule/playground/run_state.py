@@ -39,6 +39,7 @@ class Snapshot:
     history: History
     changes: tuple[RateChange, ...]  # all learning rates so far, the first set at step 0
     edits: tuple[ParameterEdit, ...]  # all parameters that were set by hand
+    n_edits: int  # how often one was set
     engine: str
     state: dict[str, np.ndarray]  # the result of engine.state()
     next_batch: Batch
@@ -87,6 +88,7 @@ class RunState:
             history=History(list(run.history.logs)),
             changes=tuple(run.changes),
             edits=tuple(run.edits),
+            n_edits=run.n_edits,
             engine=run.engine.name,
             state=run.engine.state(),
             next_batch=run.next_batch(),

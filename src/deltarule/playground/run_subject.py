@@ -117,7 +117,7 @@ def run_payload(snapshot: Snapshot, rows: str = "step", row: int | None = None) 
         payload["rows_of"] = int((subject.w > 0).sum())  # what means are of
     return {
         "step": snapshot.step,
-        "edits": len(snapshot.edits),
+        "edits": snapshot.n_edits,
         "payload": payload,
         "formulas": formulas_script(subject.net, subject.step, subject.objective),
     }

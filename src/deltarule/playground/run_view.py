@@ -144,7 +144,7 @@ def encode_frame(state: RunState, header: Mapping[str, Any], moving: bool) -> by
             arrays["theta"] = np.array(run.engine.theta, dtype=np.float32)
         progress = {
             "side": side,
-            "edits": len(run.edits),
+            "edits": run.n_edits,
             "step": run.step,
             "epoch": len(run.history),
             "done": run.done,

@@ -230,7 +230,7 @@ def write_page(
         Called with a short message for each part of the work. By default messages go to standard
         error after a second, if it is a terminal.
     **options
-        ``title``, ``history``, ``start``, ``image``, ``portfolio`` and ``answer`` of
+        ``title``, ``history``, ``start``, ``image``, ``portfolio``, ``answer`` and ``article`` of
         :func:`~deltarule.explain.page.payload_of`.
 
     Returns

@@ -62,6 +62,7 @@ def payload_of(
     image: Any = None,
     portfolio: Any = None,
     answer: Any = None,
+    article: str = "",
 ) -> dict[str, Any]:
     """Everything that the page shows, as a dictionary for JSON.
 
@@ -84,6 +85,9 @@ def payload_of(
         That the network is one of, if it is: the page says what all of them predict.
     answer : RowAnswer, optional
         What the portfolio says about the row ``start["sample"]``.
+    article : str
+        The address of a text that the guided tour goes along with, beside which the page will
+        lie; it has a place ``#chapter-1`` for each chapter.
 
     Returns
     -------
@@ -140,6 +144,7 @@ def payload_of(
         },
         "rows_of": len(subject.X),
         "part_of": subject.part_of,
+        "article": article,
         "states": [own_state(given[own], subject, rows)],
         "history": [_plain(record) for record in history],
         "engine": {

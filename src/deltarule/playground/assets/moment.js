@@ -99,6 +99,7 @@ const momentModule = (function () {
       columns: [],
       image: DR.catalogue.builtin[settings.data]?.image ?? null,
       answer: null,
+      article: "",
       lens: null,
       // Without a row the page keeps the one that it shows.
       start: { state: 0, selected: null, ...(row === null ? {} : { sample: rows.indexOf(row) }) },

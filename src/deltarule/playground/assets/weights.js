@@ -7,7 +7,7 @@
 const weightsModule = (function () {
   const { el, clamp } = DR.dom;
   const LATER = 350; // milliseconds in which a pointer can reach the card
-  const STEP = 0.1;
+  const DIGITS = 5; // significant ones, in the field
   const DIGIT = /^[-+.\d]$/;
 
   /**
@@ -23,6 +23,21 @@ const weightsModule = (function () {
   }
 
   /**
+   * A step that changes a weight by something to be seen, and no more: a round number about a fifth of its
+   * size, and 0.1 for small ones.
+   *
+   * @param {number} value
+   */
+  function stepOf(value) {
+    const size = Math.max(Math.abs(value) / 5, 0.1);
+    const unit = 10 ** Math.floor(Math.log10(size) + 1e-9);
+    return unit * (size / unit >= 5 ? 5 : size / unit >= 2 ? 2 : 1);
+  }
+
+  /** @param {number} value */
+  const written = (value) => String(Number(value.toPrecision(DIGITS)));
+
+  /**
    * Follows the drawing in `place`. `order` sends the new value; `store()` is the store that is drawn.
    *
    * @param {HTMLElement} place @param {Live.Order} order @param {() => Page.Store | null} store
@@ -32,7 +47,7 @@ const weightsModule = (function () {
     /** @type {HTMLInputElement} */
     const input = el("input", {
       type: "number",
-      step: STEP,
+      step: "any",
       id: "weight",
       "aria-describedby": "weight-note",
     });
@@ -42,7 +57,20 @@ const weightsModule = (function () {
       id: "weight-note",
       text: "Enter sets the weight, Escape leaves it.",
     });
-    const card = el("div", { class: "weight-card", hidden: true }, label, input, note);
+    /** @param {"minus" | "plus"} name @param {number} way */
+    const stepper = (name, way) =>
+      DR.dom.iconButton(name, name === "plus" ? "Make the weight larger" : "Make the weight smaller", () =>
+        nudge(way),
+      );
+    const card = el(
+      "div",
+      { class: "weight-card", hidden: true },
+      label,
+      stepper("minus", -1),
+      input,
+      stepper("plus", 1),
+      note,
+    );
     place.after(card);
     /** @type {Page.ParameterSelection | null} The weight that the card is of. */
     let what = null;
@@ -80,7 +108,7 @@ const weightsModule = (function () {
       if (!what || !shown || document.activeElement === input) return;
       const entry = shown.entry(what);
       if (entry < 0 || entry >= shown.net.p) return close();
-      input.value = String(Number(shown.theta()[entry].toPrecision(5)));
+      input.value = written(shown.theta()[entry]);
     }
 
     /** @param {Element | null} element a line */
@@ -104,13 +132,13 @@ const weightsModule = (function () {
 
     /** After the drawing has marked what the pointer or the focus is at. */
     function follow() {
-      if (document.activeElement === input) return;
+      if (card.contains(document.activeElement)) return;
       const next = current();
       if (next) open(next);
       else if (!card.hidden) {
         clearTimeout(timer);
         timer = setTimeout(() => {
-          if (card.matches(":hover") || document.activeElement === input) return;
+          if (card.matches(":hover") || card.contains(document.activeElement)) return;
           const still = current();
           if (still) open(still);
           else close();
@@ -124,6 +152,16 @@ const weightsModule = (function () {
       const value = input.value === "" ? NaN : Number(input.value);
       const refused = Number.isFinite(value) ? "" : "expected a number as the weight";
       await order("weight", { entry: shown.entry(what), value }, refused);
+    }
+
+    /** Moves the weight by a step, to a multiple of it. @param {number} way −1 or 1 */
+    function nudge(way) {
+      const value = Number(input.value) || 0;
+      const step = stepOf(value);
+      const next =
+        (way < 0 ? Math.ceil(value / step - 1e-6) - 1 : Math.floor(value / step + 1e-6) + 1) * step;
+      input.value = written(next);
+      send();
     }
 
     /** Gives the focus back to the line. */
@@ -165,6 +203,6 @@ const weightsModule = (function () {
     return { refresh: () => (card.hidden ? undefined : line?.isConnected ? refresh() : follow()) };
   }
 
-  return { mount };
+  return { mount, stepOf };
 })();
 DR.weights = weightsModule;

@@ -3,7 +3,8 @@
 "use strict";
 
 const reachModule = (function () {
-  const NEAR = 11; // pixels of the screen from which an edge is caught
+  /** Pixels of the screen from which the nearest edge is caught: by a pointer, and by a finger. */
+  const NEAR = { pointer: 11, finger: 26 };
 
   /**
    * The part under a pointer: a node, the loss, or the nearest edge; null where there is none.
@@ -28,7 +29,9 @@ const reachModule = (function () {
     const point = new DOMPoint(event.clientX, event.clientY).matrixTransform(matrix.inverse());
     /** @type {Page.EdgePart | null} */
     let best = null;
-    let distance = NEAR / matrix.a;
+    // A click tells in current browsers by what it was made.
+    const touched = /** @type {PointerEvent} */ (event).pointerType === "touch";
+    let distance = (touched ? NEAR.finger : NEAR.pointer) / matrix.a;
     for (const part of view.edges) {
       const { x1, y1, x2, y2 } = part.line,
         dx = x2 - x1,

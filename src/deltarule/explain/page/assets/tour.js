@@ -213,6 +213,7 @@ const tourModule = (function () {
       text.hidden = false;
       text.replaceChildren(
         el("h3", { tabindex: -1, text: `${next + 1}. ${title}` }),
+        ...inText(next),
         ...body.filter((part) => part !== null && part !== undefined),
         question
           ? DR.tourQuestion.form(question, () => solve(kind, next))
@@ -228,6 +229,17 @@ const tourModule = (function () {
       drawing.querySelector(".network .selected")?.scrollIntoView({ block: "nearest" });
       toTop();
       heading()?.focus({ preventScroll: true });
+    }
+
+    /** A link to the text that the tour goes along with, where the page lies beside it. @param {number} i */
+    function inText(i) {
+      const { article } = page.payload;
+      if (!article) return [];
+      const href = `${article}#chapter-${i + 1}`;
+      // Of a page within that text, the text itself.
+      return [
+        el("p", {}, el("a", { href, target: "_top", text: "The same in text: Backpropagation by hand" })),
+      ];
     }
 
     /** The links to the chapters before and after. @param {Page.TourKind} kind @param {number} i */

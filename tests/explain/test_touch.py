@@ -1,0 +1,89 @@
+"""A finger reaches lines that a pointer must be nearer to; large text hides no derivation."""
+
+import pytest
+from tests.explain.pages import set_state, shown, until
+
+from deltarule.explain.page import write_page
+
+# Points beside lines, with the nearest line and its distance, in pixels of the screen.
+BESIDE = """() => {
+  const all = document.querySelectorAll("#drawing :is([data-edge], [data-bias])");
+  const lines = [...all].map((edge) => {
+    const line = edge.querySelector("line") ?? edge;
+    const matrix = line.getScreenCTM();
+    const end = (i) => new DOMPoint(+line.getAttribute(`x${i}`), +line.getAttribute(`y${i}`))
+      .matrixTransform(matrix);
+    return { key: edge.dataset.edge ?? edge.dataset.bias, a: end(1), b: end(2) };
+  });
+  const away = ({ a, b }, p) => {
+    const [dx, dy] = [b.x - a.x, b.y - a.y];
+    const t = Math.min(1, Math.max(0, ((p.x - a.x) * dx + (p.y - a.y) * dy) / (dx * dx + dy * dy)));
+    return Math.hypot(p.x - a.x - t * dx, p.y - a.y - t * dy);
+  };
+  const found = [];
+  for (const { a, b } of lines)
+    for (const t of [0.4, 0.5, 0.6]) for (const off of [-19, 19]) {
+      const size = Math.hypot(b.x - a.x, b.y - a.y);
+      const p = { x: a.x + t * (b.x - a.x) - (off * (b.y - a.y)) / size,
+                  y: a.y + t * (b.y - a.y) + (off * (b.x - a.x)) / size };
+      const at = document.elementFromPoint(p.x, p.y);
+      const node = at?.closest("[data-node], [data-loss], [data-of]");
+      if (node || !at?.closest("svg.network")) continue;
+      const sorted = lines.map((line) => [away(line, p), line.key]).sort((u, v) => u[0] - v[0]);
+      // A line is drawn to the edge of its nodes, and counts to their middle: not too near a tie.
+      const [[first, key], [second]] = sorted;
+      if (first > 14 && first < 23 && second > first + 4) found.push({ ...p, key });
+    }
+  return found;
+}"""
+CLICK = """([{ x, y }, pointerType]) => {
+  const at = document.elementFromPoint(x, y);
+  at.dispatchEvent(new PointerEvent("click",
+    { pointerType, clientX: x, clientY: y, bubbles: true, detail: 1 }));
+  const { selected } = DR.page.state;
+  return selected && [selected.layer, selected.j, selected.k].filter((n) => n !== undefined).join();
+}"""
+
+
+def test_a_finger_catches_the_nearest_line_from_further_away(show):
+    page = show("planar", width=390, height=844).page
+    page.evaluate("document.querySelector('#drawing svg').scrollIntoView({ block: 'center' })")
+    places = page.evaluate(BESIDE)
+    assert len(places) >= 2
+    for place in places:
+        set_state(page, selected=None)
+        assert page.evaluate(CLICK, [place, "mouse"]) is None
+        assert page.evaluate(CLICK, [place, "touch"]) == place["key"]
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 720), (390, 844)])
+def test_large_text_leaves_the_derivation_of_a_weight_in_sight(show, width, height):
+    page = show("softmax", width=width, height=height).page
+    set_state(page, selected={"kind": "edge", "layer": 2, "j": 1, "k": 2}, sample=1)
+    for _ in range(3):
+        page.click("#larger")
+    until(page, "document.querySelectorAll('.panel-head .value').length", lambda n: n == 3)
+    page.wait_for_timeout(400)
+    panel = page.locator("#panel").bounding_box()
+    below = min(panel["y"] + panel["height"], height)
+    # The weight and its derivative for this sample are seen without scrolling.
+    for at in (0, 1):
+        box = page.locator(".panel-head .value").nth(at).bounding_box()
+        assert box["y"] >= panel["y"]
+        assert box["y"] + box["height"] <= below
+    head = page.locator("#derivation > .head").bounding_box()
+    assert head["height"] <= 0.17 * height
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_the_tour_leads_back_to_the_text_that_it_goes_along_with(show, chromium, tmp_path):
+    tab = show("article")
+    page = tab.page
+    page.goto(page.url.split("#")[0] + "#tour-3")
+    page.wait_for_selector(".tour-text h3")
+    assert page.get_by_text("The same in text").count() == 0
+    beside = write_page(shown("article").subject, tmp_path / "page.html", article="by_hand.html")
+    page.goto(f"{beside.as_uri()}#tour-3")
+    link = page.get_by_text("The same in text: Backpropagation by hand")
+    assert link.get_attribute("href") == "by_hand.html#chapter-3"
+    assert link.get_attribute("target") == "_top"
