@@ -7,6 +7,7 @@ hand after the page has changed, looked at, and its pictures are committed:
 
 - ``page-light.png``, ``page-dark.png``, ``page-phone.png``: the article's example with w_12^2
   chosen, in a window of 1280 × 800 and on a phone 390 points wide;
+- ``page-answer.png``: scikit-learn's diabetes data in 10-8-4-1, with the answer on a row;
 - ``page-digits.png``: digits in 64-32-10, with recorded steps, its loss curve and its lens,
   without the heat maps between them.
 
@@ -77,6 +78,24 @@ def digits(path):
     )  # fmt: skip
 
 
+def diabetes(path):
+    """A network for a table, with the answer on its third row."""
+    from sklearn.datasets import load_diabetes
+
+    from deltarule.tables import apply_schema, infer_schema, table_from_frame
+    from deltarule.tabular import TableSettings, fit_table
+
+    data = load_diabetes(scaled=False)
+    names = ["age", "sex", "bmi", "blood pressure", *data.feature_names[4:]]
+    frame = dict(zip(names, data.data.T, strict=True)) | {"progression": data.target}
+    table = table_from_frame(frame)
+    schema = infer_schema(table, "progression")
+    settings = TableSettings(layers=(8, 4), epochs=200, folds=0)
+    model = fit_table(table, schema, settings)
+    explained = explain(model, apply_schema(schema, table))
+    return explained.html(path, title="Diabetes, row 3", start={"sample": 2})
+
+
 def taken(
     browser, path, place, *, scheme="light", size=(1280, 800), scale=1.5, clip=None, without=""
 ):
@@ -108,11 +127,12 @@ def main():
     place = folder()
     with tempfile.TemporaryDirectory() as scratch, sync_playwright() as playwright:
         first, second = article(Path(scratch, "a.html")), digits(Path(scratch, "b.html"))
+        third = diabetes(Path(scratch, "c.html"))
         browser = launched(playwright)
         taken(browser, first, place / "page-light.png")
         taken(browser, first, place / "page-dark.png", scheme="dark")
-        taken(browser, first, place / "page-phone.png", size=(390, 844), scale=2,
-              clip={"x": 0, "y": 0, "width": 390, "height": 1500})  # fmt: skip
+        taken(browser, first, place / "page-phone.png", size=(390, 844), scale=2)
+        taken(browser, third, place / "page-answer.png")
         taken(browser, second, place / "page-digits.png", scale=1, without=".place-heat",
               clip={"x": 0, "y": 0, "width": 1280, "height": 2150})  # fmt: skip
         browser.close()
