@@ -11,7 +11,8 @@ SRC = Path(__file__).parents[2] / "src" / "deltarule"
 FOREIGN = {
     "files/filesystem.py": "pathlib's ValueError for a path with a NUL character",
     "maths/formula_shapes.py": "NumPy's ValueError for the truth value of an array",
-    "tables/database.py": "DuckDB's and SQLite's errors",
+    "tables/database.py": "DuckDB's errors",
+    "tables/sqlite_file.py": "SQLite's errors",
     "tables/textscan.py": "csv's errors",
 }
 TEXT_METHODS = {"startswith", "endswith", "find", "index", "partition", "split", "replace"}

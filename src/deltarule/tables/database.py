@@ -1,4 +1,4 @@
-"""Sources with typed columns: Parquet files, SQL over files, SQLite.
+"""Sources with typed columns: Parquet files, SQL over files.
 
 Numbers stay numbers and text stays text. A truth value becomes ``"true"`` or
 ``"false"``; dates and times become days since 1970-01-01; columns of lists,
@@ -8,21 +8,16 @@ structures or bytes are refused, with their names.
 from __future__ import annotations
 
 import re
-import sqlite3
 from collections.abc import Collection, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from deltarule.errors import DataError, Message, Parameter
-from deltarule.interruptible import any_abandoned, call_interruptibly
 from deltarule.tables.cells import (
     clean_text,
-    column_from_cells,
     is_rounded,
     mask_tokens,
-    text_column,
 )
 from deltarule.tables.column_values import as_texts
 from deltarule.tables.duckdb_connection import (
@@ -33,28 +28,19 @@ from deltarule.tables.duckdb_connection import (
     masked_to_text,
 )
 from deltarule.tables.duckdb_guard import restrict_connection
-from deltarule.tables.memory import memory_limit
-from deltarule.tables.sqlite_guard import ReadOnlyAuthorizer, first_keyword, open_read_only
+from deltarule.tables.memory import check_unpacked, memory_limit
 from deltarule.tables.table import (
     Cells,
     Table,
     bad_sql,
     check_names,
-    close_match,
     count_noun,
     join_items,
 )
 from deltarule.tables.text_column import TextColumn
-from deltarule.tables.unreadable_columns import UnreadableColumn, read_columns
+from deltarule.tables.unreadable_columns import UnreadableColumn
 
-__all__ = [
-    "check_parquet_memory",
-    "choose_table",
-    "read_parquet",
-    "read_sql",
-    "read_sqlite",
-    "sqlite_error",
-]
+__all__ = ["check_parquet_memory", "check_rows", "check_sql", "read_parquet", "read_sql"]
 
 _COLUMNS_AT_ONCE = 4
 _NUMBERS = re.compile(
@@ -88,7 +74,7 @@ def check_parquet_memory(paths: Sequence[Path], max_memory: float | None = None)
     if not paths:
         return
     duckdb, connection = connect(threads=1)
-    n_rows, n_bytes = 0, 0.0
+    n_rows, n_bytes, packed = 0, 0.0, 0
     with connection:
         for path in paths:
             try:
@@ -101,8 +87,10 @@ def check_parquet_memory(paths: Sequence[Path], max_memory: float | None = None)
             except duckdb.Error:  # not a Parquet file: reading it raises the error
                 continue
             n_rows, n_bytes = n_rows + int(found[0]), n_bytes + float(found[1])
+            packed += path.stat().st_size
+    what = paths[0].name if len(paths) == 1 else f"{len(paths)} Parquet files"
+    check_unpacked(what, n_bytes, packed, max_memory)
     if n_bytes > limit:
-        what = paths[0].name if len(paths) == 1 else f"{len(paths)} Parquet files"
         raise DataError(
             f"{what} would take {n_bytes / 1e9:.3g} GB in memory ({n_rows:,} rows)",
             expected=f"at most {limit / 1e9:.3g} GB",
@@ -184,7 +172,7 @@ def read_sql(
     FileError
         If a file that it names is not there.
     """
-    _check_sql(sql)
+    check_sql(sql)
     duckdb, connection = connect()
     with connection:
         try:
@@ -207,7 +195,7 @@ def read_sql(
             ) from None
 
 
-def _check_sql(sql: str) -> None:
+def check_sql(sql: str) -> None:
     """Refuse SQL that is empty, or that is not text in UTF-8."""
     if not isinstance(sql, str) or not sql.strip():
         raise bad_sql(f" is {sql!r}", sql)
@@ -281,13 +269,14 @@ def _fetch_table(
             columns[name] = clean_text(column, ("",) if name in texts else tokens)
         else:
             columns[name] = mask_tokens(column, tokens)
-    _check_rows(source, names, len(next(iter(columns.values()))))
+    check_rows(source, names, len(next(iter(columns.values()))))
     return Table(
         tuple(columns), columns, source=source, kinds=kinds, na=tokens, unreadable=unreadable
     )
 
 
-def _check_rows(source: str, names: list[str], n_rows: int) -> None:
+def check_rows(source: str, names: list[str], n_rows: int) -> None:
+    """Refuse a table or result of no rows."""
     if n_rows == 0:
         raise DataError(
             f"{source} has {count_noun(len(names), 'column')} ({join_items(names, 8)}) and no "
@@ -309,139 +298,3 @@ def _first_line(error: Exception) -> str:
     text = " ".join(str(error).split("\n\n")[0].split())
     # DuckDB's hint may name internal tables, which would mislead.
     return re.sub(r' Did you mean "pg_\w+"\?', "", text)
-
-
-def read_sqlite(
-    path: Path,
-    table: str | None,
-    sql: str | None,
-    tokens: tuple[str, ...],
-    texts: Collection[str] = (),
-) -> Table:
-    """A table or query of a SQLite file, opened for reading only.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    table : str or None
-        The name of a table or view. May be left out where there is only one.
-    sql : str or None
-        A SELECT in SQLite's dialect, instead.
-    tokens : tuple of str
-        What :func:`~deltarule.tables.cells.missing_tokens` gave.
-
-    Raises
-    ------
-    FileError
-        If the file cannot be opened.
-    DataError
-        If it is no database, the table is unknown or must be named, the query
-        fails, or there are no rows.
-    """
-    source = f"{path.name}, {'the SQL result' if sql else f'table {table}'}"
-    if sql is not None:
-        _check_sql(sql)
-        if first_keyword(sql) in ("explain", "pragma"):
-            raise bad_sql(f" is no SELECT: {sql!r}", sql)
-    connection, guard = open_read_only(path)
-    try:
-        if sql is None:
-            table = choose_table(connection, path.name, table)
-            source = f"{path.name}, table {table}"
-            sql = 'SELECT * FROM "' + table.replace('"', '""') + '"'
-        names, rows = _run_query(connection, sql)
-    except (sqlite3.Error, sqlite3.Warning) as error:
-        raise sqlite_error(path.name, sql, guard, error) from None
-    finally:
-        if not any_abandoned():  # closing would wait for a call that is still running
-            connection.close()
-    check_names(names, source)
-    _check_rows(source, names, len(rows))
-
-    def read(name: str, cells: Sequence[Any]) -> tuple[Cells, str | None]:
-        if name in texts:
-            return text_column(name, list(cells), source), None
-        return column_from_cells(name, list(cells), tokens, source)
-
-    columns, kinds, unreadable = read_columns(
-        (name, partial(read, name, cells))
-        for name, cells in zip(names, zip(*rows, strict=True), strict=True)
-    )
-    return Table(
-        tuple(columns), columns, source=source, kinds=kinds, na=tokens, unreadable=unreadable
-    )
-
-
-def _run_query(connection: sqlite3.Connection, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
-    """Run a statement in SQLite; return the column names and the rows."""
-    # Bytes that are not UTF-8 become surrogates here, and are reported later with their row.
-    connection.text_factory = lambda text: text.decode("utf-8", "surrogateescape")
-    # Another thread runs the query, and this one interrupts it at Ctrl-C.
-    cursor = call_interruptibly(lambda: connection.execute(sql), connection.interrupt)
-    if cursor.description is None:
-        raise bad_sql(f" is no SELECT: {sql!r}", sql)
-    rows = call_interruptibly(cursor.fetchall, connection.interrupt)
-    return [str(column[0]).strip() for column in cursor.description], rows
-
-
-def sqlite_error(
-    name: str, sql: str | None, guard: ReadOnlyAuthorizer, error: Exception
-) -> DataError:
-    """The error for what SQLite says of a file or a statement."""
-    if guard.denied:
-        return DataError(
-            Message(f"{name}: ", guard.denied),
-            parameter="sql",
-            given=sql,
-            expected="one SELECT over the tables of the file, with SQLite's ordinary functions",
-            hint="nothing was run",
-        )
-    if "one statement at a time" in str(error):
-        several = bad_sql(
-            f" holds more than one statement: {sql!r}",
-            sql,
-            "one SELECT",
-            "keep the statement that gives the rows",
-        )
-        return several.prefixed(f"{name}: ")
-    return DataError(
-        f"{name}: SQLite says: {error}; expected a SQLite database and a SELECT that it "
-        "can run; check the file and the statement"
-    )
-
-
-def choose_table(connection: sqlite3.Connection, source: str, table: str | None) -> str:
-    """The name of the table that is asked for, or of the only one.
-
-    Raises
-    ------
-    DataError
-        If there is no such table, or several and none is asked for.
-    """
-    found = connection.execute(
-        "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') "
-        "AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name"
-    ).fetchall()
-    known = [str(row[0]) for row in found]
-    if table is None and len(known) == 1:
-        return known[0]
-    if table is None:
-        raise DataError(
-            f"{source} holds {count_noun(len(known), 'table')}: {join_items(known) or 'none'}",
-            parameter="table",
-            expected="the name of one",
-            hint=Message(
-                "give ", Parameter("table", keyword=True), " or ", Parameter("sql", keyword=True)
-            ),
-        )
-    if table not in known:
-        match = close_match(table, known)
-        hint = f"did you mean {match!r}? " if match else ""
-        raise DataError(
-            f"{source} has no table {table!r}",
-            parameter="table",
-            given=table,
-            hint=f"{hint}its tables are: {join_items(known) or 'none'}",
-        )
-    return table

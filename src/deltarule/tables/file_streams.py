@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deltarule.errors import DataError
-from deltarule.tables import database, json_file
+from deltarule.tables import json_file, sqlite_file
 from deltarule.tables.arrow_cells import cells_of_arrow
 from deltarule.tables.cells import column_from_cells, text_column
 from deltarule.tables.column_collector import ColumnCollector, text_array
@@ -346,7 +346,7 @@ def _sqlite(path: Path, options: ChunkOptions) -> Iterator[Table]:
     sql = None
     try:
         connection.text_factory = lambda text: text.decode("utf-8", "surrogateescape")
-        table = database.choose_table(connection, path.name, options.table)
+        table = sqlite_file.choose_table(connection, path.name, options.table)
         sql = 'SELECT * FROM "' + table.replace('"', '""') + '"'
         cursor = connection.execute(sql)
         names = [str(column[0]).strip() for column in cursor.description]
@@ -357,7 +357,7 @@ def _sqlite(path: Path, options: ChunkOptions) -> Iterator[Table]:
             yield _table_of_rows(source, names, rows, start, options)
             start += len(rows)
     except (sqlite3.Error, sqlite3.Warning) as error:
-        raise database.sqlite_error(path.name, sql, guard, error) from None
+        raise sqlite_file.sqlite_error(path.name, sql, guard, error) from None
     finally:
         connection.close()
 

@@ -13,13 +13,21 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.errors import DataError
+from deltarule.errors import DataError, Message, Parameter
 from deltarule.tables.cells import column_from_cells, is_big_integer, parse_number, text_column
+from deltarule.tables.memory import memory_limit
 from deltarule.tables.table import Table, check_names
-from deltarule.tables.text_header import scan_file
+from deltarule.tables.text_header import LONGEST_LINE, scan_file
 from deltarule.tables.unreadable_columns import UnreadableColumn
 
 __all__ = ["column_of", "decoded_object", "read_json"]
+
+
+_BY_LINE = (".jsonl", ".ndjson")
+# A file of fewer bytes is read without a look at its values.
+_SMALL = 1 << 24
+# Bytes, for the text of a value and its part of a dictionary.
+_BYTES_A_VALUE = 150
 
 
 class _NumberText(str):
@@ -49,7 +57,12 @@ _DECODER = json.JSONDecoder(
 )
 
 
-def read_json(path: Path, tokens: tuple[str, ...], texts: Collection[str] = ()) -> Table:
+def read_json(
+    path: Path,
+    tokens: tuple[str, ...],
+    texts: Collection[str] = (),
+    max_memory: float | None = None,
+) -> Table:
     """A JSON file as a table.
 
     Parameters
@@ -61,15 +74,20 @@ def read_json(path: Path, tokens: tuple[str, ...], texts: Collection[str] = ()) 
         What :func:`~deltarule.tables.cells.missing_tokens` gave.
     texts : collection of str
         The columns whose cells are given as texts, in which no token means *missing*.
+    max_memory : float, optional
+        As for :func:`~deltarule.tables.memory.memory_limit`.
 
     Raises
     ------
     FileError
         If it cannot be read.
     DataError
-        If a line is no object or repeats a name, or if no column can be read.
+        If a line is no object or repeats a name, if no column can be read, or if reading it takes
+        too much memory.
     """
-    scan_file(path)
+    # A list of objects may stand in one line.
+    scan_file(path, LONGEST_LINE if path.suffix.lower() in _BY_LINE else float("inf"))
+    _check_memory(path, max_memory)
     text = path.read_text(encoding="utf-8-sig")
     if text.lstrip()[:1] == "[":
         records, places, word = _parse_list(path.name, text)
@@ -118,6 +136,26 @@ def decoded_object(line: str) -> dict[str, Any]:
     if not isinstance(record, dict):
         raise _InvalidRecord(f"a {_type_name(record)}; expected an object")
     return record
+
+
+def _check_memory(path: Path, max_memory: float | None) -> None:
+    """Refuse a file that could not be read into memory, by the number of its values."""
+    size = path.stat().st_size
+    if size < _SMALL:
+        return
+    n_values = 0
+    with path.open("rb") as file:
+        while chunk := file.read(_SMALL):
+            n_values += chunk.count(b":")
+    needed, limit = 2.0 * size + _BYTES_A_VALUE * n_values, memory_limit(max_memory)
+    if needed > limit:
+        raise DataError(
+            f"{path.name} would take {needed / 1e9:.3g} GB in memory while it is read",
+            expected=f"at most {limit / 1e9:.3g} GB",
+            hint=Message(
+                "convert it to Parquet, or raise the limit with ", Parameter("max_memory")
+            ),
+        )
 
 
 def column_of(name: str, cells: list[Any], tokens: tuple[str, ...], source: str) -> Any:

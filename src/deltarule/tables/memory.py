@@ -7,14 +7,20 @@ import re
 from pathlib import Path
 from typing import Any
 
-from deltarule.errors import InputError
+from deltarule.errors import DataError, InputError, Message, Parameter
 from deltarule.records import real_number
 
-__all__ = ["memory_bytes", "memory_limit", "resident_bytes"]
+__all__ = ["check_unpacked", "memory_bytes", "memory_limit", "resident_bytes"]
 
 _UNITS = {"kb": 1e3, "mb": 1e6, "gb": 1e9, "tb": 1e12}
 _UNITS |= {f"{name[0]}ib": 1024.0**power for power, name in enumerate(_UNITS, start=1)}
 _SIZE = re.compile(r"\s*([0-9]*\.?[0-9]+)\s*([kmgt]i?b)\s*", re.IGNORECASE)
+# The bytes that any file may unpack to, however small it is.
+_UNPACKED_FREELY = 1 << 29
+# The most bytes of a table for one of its file, beyond that. Tables of real measurements and texts
+# unpack to 2 to 30 times their file, so one beyond this was made to fill the memory, or is nearly
+# constant; its reader can say so by ``max_memory``.
+_MOST_TIMES = 100
 
 
 def memory_bytes(memory: Any) -> int:
@@ -74,6 +80,42 @@ def memory_limit(max_memory: float | None) -> float:
         raise InputError(parameter="max_memory", given=max_memory, expected="GB, above 0")
     free = _free_memory() * 0.75 or float("inf")
     return free if max_memory is None else max_memory * 1e9
+
+
+def check_unpacked(name: str, n_bytes: float, packed: float, max_memory: float | None) -> None:
+    """Refuse what unpacks to far more than its file has, unless ``max_memory`` was given.
+
+    Parameters
+    ----------
+    name : str
+        The file, for the message.
+    n_bytes : float
+        What it unpacks to, as far as is known.
+    packed : float
+        The bytes of the file that this was read from.
+    max_memory : float, optional
+        In GB. Where it is given it is the only limit.
+
+    Raises
+    ------
+    DataError
+        If it unpacks to more than 0.54 GB, and more than 100 times its size.
+
+    Examples
+    --------
+    >>> check_unpacked("a.csv.gz", 2e9, 1e8, None)
+    >>> check_unpacked("a.csv.gz", 2e9, 1e6, None)
+    Traceback (most recent call last):
+    deltarule.errors.DataError: a.csv.gz unpacks to 2 GB or more, over 100 times its size; ...
+    """
+    if max_memory is None and n_bytes > max(_UNPACKED_FREELY, _MOST_TIMES * packed):
+        raise DataError(
+            f"{name} unpacks to {n_bytes / 1e9:.3g} GB or more, over {_MOST_TIMES} times its size",
+            expected=f"at most {_UNPACKED_FREELY / 1e9:.2g} GB, or {_MOST_TIMES} times its size",
+            hint=Message(
+                "if you trust it, allow as many GB as it takes with ", Parameter("max_memory")
+            ),
+        )
 
 
 def _free_memory() -> float:

@@ -11,16 +11,16 @@ import codecs
 import gzip
 import io
 import lzma
-import shutil
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from deltarule.errors import DataError, FileError, InputError, Message, Parameter
 from deltarule.files.scratch import scratch_folder, writing_scratch
+from deltarule.tables.memory import check_unpacked, memory_limit
 from deltarule.tables.pyarrow_module import load_pyarrow
 from deltarule.tables.table import join_items
 
@@ -29,11 +29,44 @@ __all__ = ["COMPRESSED", "data_suffix", "open_zstd", "plain_file"]
 COMPRESSED = (".gz", ".bz2", ".xz", ".zst", ".zip")
 """The endings of compressed files that are read."""
 
-_OPEN: dict[str, Any] = {
-    ".gz": gzip.open,
-    ".bz2": bz2.open,
-    ".xz": lzma.open,
-    ".zst": lambda path, _: open_zstd(path),
+
+def open_zstd(source: BinaryIO | bytes) -> Any:
+    """What a file compressed by Zstandard, or its bytes, hold, as a stream to read."""
+    arrow = load_pyarrow()
+    stream = arrow.py_buffer(source) if isinstance(source, bytes) else source
+    return arrow.input_stream(stream, compression="zstd")
+
+
+class _WithoutPadding:
+    """A packed file for reading, in which long runs of zero bytes are an error.
+
+    The decoders of gzip and xz skip zeros behind a stream one by one, which takes hours where a
+    file was extended to gigabytes of them.
+    """
+
+    _MOST = 1 << 22
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file, self._zeros = file, 0
+
+    def read(self, size: int = -1) -> bytes:
+        found = self._file.read(size)
+        rest = len(found.rstrip(b"\0"))
+        self._zeros = len(found) - rest + (0 if rest else self._zeros)
+        if self._zeros > self._MOST:
+            raise OSError(f"it has more than {self._MOST:,} zero bytes in a row")
+        return found
+
+
+def _without_padding(file: BinaryIO) -> Any:
+    return _WithoutPadding(file)
+
+
+_OPEN: dict[str, Callable[[BinaryIO], Any]] = {
+    ".gz": lambda file: gzip.GzipFile(fileobj=_without_padding(file), mode="rb"),
+    ".bz2": lambda file: bz2.BZ2File(_without_padding(file)),
+    ".xz": lambda file: lzma.LZMAFile(_without_padding(file)),  # noqa: SIM115  its user closes it
+    ".zst": open_zstd,
 }
 # RuntimeError is raised for a password, and its subclass NotImplementedError for a rare method.
 _UNPACKING_ERRORS = (
@@ -45,13 +78,6 @@ _UNPACKING_ERRORS = (
     RuntimeError,
 )
 _CHUNK = 1 << 20
-
-
-def open_zstd(source: Path | bytes) -> Any:
-    """What a file compressed by Zstandard, or its bytes, hold, as a stream to read."""
-    arrow = load_pyarrow()
-    stream = arrow.py_buffer(source) if isinstance(source, bytes) else str(source)
-    return arrow.input_stream(stream, compression="zstd")
 
 
 def data_suffix(path: Path) -> str:
@@ -73,7 +99,7 @@ def data_suffix(path: Path) -> str:
 
 @contextmanager
 def plain_file(
-    path: Path, encoding: str | None = None, max_bytes: float = float("inf")
+    path: Path, encoding: str | None = None, max_memory: float | None = None
 ) -> Iterator[Path]:
     """Yield the path of a plain file in UTF-8 with the content of a file.
 
@@ -86,8 +112,9 @@ def plain_file(
     encoding : str, optional
         Of a text file, by the names of Python's codecs. UTF-16 with its byte order mark is
         recognised.
-    max_bytes : float
-        What the file may unpack to.
+    max_memory : float, optional
+        What the file may unpack to, in GB; as for :func:`~deltarule.tables.memory.memory_limit`
+        unless given, and then no more than a hundred times its size.
 
     Raises
     ------
@@ -112,7 +139,7 @@ def plain_file(
         encoding = _codec_name(encoding)
     with ExitStack() as stack:
         if path.suffix.lower() in COMPRESSED:
-            path = _unpack(path, stack.enter_context(scratch_folder()), max_bytes)
+            path = _unpack(path, stack.enter_context(scratch_folder()), max_memory)
         if encoding is None and _has_utf16_mark(path):
             encoding = "utf-16"
         if encoding not in (None, "utf-8"):
@@ -166,20 +193,22 @@ def _damaged(path: Path, error: Exception) -> FileError:
     )
 
 
-def _unpack(path: Path, folder: Path, max_bytes: float) -> Path:
+def _unpack(path: Path, folder: Path, max_memory: float | None) -> Path:
     """Write what a compressed file holds to ``folder``, under the name it has inside."""
     suffix = path.suffix.lower()
     name = path.stem
+    max_bytes = memory_limit(max_memory)
     with ExitStack() as stack:
         try:
             source: BinaryIO
+            packed = stack.enter_context(path.open("rb"))
             if suffix == ".zip":
                 member = _only_member(path)
                 name = Path(member.filename).name
-                archive = stack.enter_context(zipfile.ZipFile(path))
+                archive = stack.enter_context(zipfile.ZipFile(packed))
                 source = stack.enter_context(archive.open(member))  # type: ignore[assignment]
             else:
-                source = stack.enter_context(_OPEN[suffix](path, "rb"))
+                source = stack.enter_context(_OPEN[suffix](packed))
             target = folder / name
             written = 0
             with writing_scratch():
@@ -188,6 +217,7 @@ def _unpack(path: Path, folder: Path, max_bytes: float) -> Path:
                 written += len(chunk)
                 if written > max_bytes:
                     raise _too_large(path, max_bytes)
+                check_unpacked(path.name, written, packed.tell(), max_memory)
                 with writing_scratch():
                     _write_all(file, chunk)
         except _UNPACKING_ERRORS as error:
@@ -219,7 +249,17 @@ def _transcode(path: Path, folder: Path, encoding: str) -> Path:
             writing_scratch(),
             target.open("w", encoding="utf-8", newline="") as file,
         ):
-            shutil.copyfileobj(source, file, _CHUNK)
+            line = 1
+            while chunk := source.read(_CHUNK):
+                at = chunk.find("\0")
+                if at >= 0:  # otherwise gigabytes of them are copied before they are refused
+                    line += chunk[:at].count("\n")
+                    raise DataError(
+                        f"{path.name}, line {line}: a NUL character; expected text",
+                        hint="the file is binary, damaged, or in another encoding",
+                    )
+                line += chunk.count("\n")
+                file.write(chunk)
     except UnicodeError as error:
         raise DataError(
             Message(f"{path.name} is not text in ", Parameter("encoding", encoding), f": {error}"),

@@ -20,7 +20,6 @@ from deltarule.tables.database import (
     check_parquet_memory,
     read_parquet,
     read_sql,
-    read_sqlite,
 )
 from deltarule.tables.file_format import FileFormat
 from deltarule.tables.json_file import read_json
@@ -29,6 +28,7 @@ from deltarule.tables.number_formats import stated_formats
 from deltarule.tables.number_text import NumberFormat
 from deltarule.tables.paths import JSON, SQLITE, TEXT, check_file, checked_source, find_files
 from deltarule.tables.plain_file import COMPRESSED, data_suffix, plain_file
+from deltarule.tables.sqlite_file import read_sqlite
 from deltarule.tables.standard_input import is_stdin, stdin_file
 from deltarule.tables.table import Cells, Table, join_items
 from deltarule.tables.text_column import TextColumn
@@ -147,7 +147,7 @@ def read_table(
     (array(['1.5', None], dtype=object), 'line 3')
     """
     tokens = missing_tokens(na)
-    limit = memory_limit(max_memory)
+    memory_limit(max_memory)  # a wrong one is refused before anything is read
     told = FileFormat.of(delimiter, encoding, skip, comment, names)
     known = dict(number_formats or {})
     keep_text = kept_as_text(decimal, thousands, known)
@@ -166,7 +166,7 @@ def read_table(
         return _with_formats(read_sql(None, sql, tokens, texts), decimal, thousands, known)
     text = checked_source(source)
     if is_stdin(text):
-        with stdin_file(limit) as path:
+        with stdin_file(memory_limit(max_memory)) as path:
             read = read_table(
                 path,
                 table=table,
@@ -216,10 +216,12 @@ def read_table(
         _refuse_for_other_kinds(paths[0].name, suffixes, told)
         tables = []
         for path in paths:
-            with plain_file(path, encoding, limit) as plain:
+            with plain_file(path, encoding, max_memory) as plain:
                 if plain != path:
                     check_parquet_memory([plain], max_memory)
-                tables.append(_read_file(plain, table, sql, tokens, told, keep_text, texts))
+                tables.append(
+                    _read_file(plain, table, sql, tokens, told, keep_text, texts, max_memory)
+                )
         read = tables[0] if len(tables) == 1 else concatenate_tables(tables, text)
     read = replace(read, notes=(*found.notes(), *read.notes), paths=paths)
     return _with_formats(read, decimal, thousands, known)
@@ -297,14 +299,15 @@ def _read_file(
     told: FileFormat,
     keep_text: Callable[[str], bool],
     texts: Collection[str],
+    max_memory: float | None,
 ) -> Table:
     suffix = path.suffix.lower()
     if suffix in SQLITE:
-        return read_sqlite(path, table, sql, tokens, texts)
+        return read_sqlite(path, table, sql, tokens, texts, max_memory)
     if suffix == ".parquet":
         return read_parquet(path, tokens, texts)
     if suffix in JSON:
-        return read_json(path, tokens, texts)
+        return read_json(path, tokens, texts, max_memory)
     return read_text(path, tokens, told, keep_text, texts)
 
 

@@ -52,14 +52,14 @@ def text_or_numbers(column: Any) -> Any:
 
 
 def join_items(items: Iterable[str], limit: int = _MAX_ITEMS) -> str:
-    """Items for a message, the first few of many.
+    """Items for a message, the first few of many, each with its first 300 characters.
 
     Examples
     --------
     >>> join_items(["a", "b", "c"], limit=2)
     'a, b and 1 more'
     """
-    items = list(items)
+    items = [each if len(each) <= 300 else f"{each[:300]}…" for each in items]
     text = ", ".join(items[:limit])
     return text if len(items) <= limit else f"{text} and {len(items) - limit} more"
 

@@ -30,7 +30,13 @@ from deltarule.tables.small_text_file import read_small
 from deltarule.tables.table import Cells, Table
 from deltarule.tables.text_column import TextColumn
 from deltarule.tables.text_dialect import COMMENTS
-from deltarule.tables.text_header import Header, csv_error_message, read_header, scan_file
+from deltarule.tables.text_header import (
+    LONGEST_LINE,
+    Header,
+    csv_error_message,
+    read_header,
+    scan_file,
+)
 
 __all__ = ["csv_records", "data_start", "find_quotes", "has_blank_lines", "read_text"]
 
@@ -70,7 +76,7 @@ def read_text(
     DataError
         If it is no well-formed table, with the line.
     """
-    n_lines = scan_file(path)
+    n_lines = scan_file(path, LONGEST_LINE)
     with normal_form(path, file_format or FileFormat()) as (plain, told):
         return _read_plain(plain, n_lines, tokens, told, keep_text, texts)
 

@@ -32,9 +32,11 @@ from deltarule.tables.text_dialect import (
     title_lines,
 )
 
-__all__ = ["Header", "csv_error_message", "free_name", "read_header", "scan_file"]
+__all__ = ["LONGEST_LINE", "Header", "csv_error_message", "free_name", "read_header", "scan_file"]
 
 _CHUNK = 1 << 22
+LONGEST_LINE = 1 << 26
+"""The most bytes of a line of a table: 20 000 fields of 3 000 characters."""
 # The lines at the top that the delimiter and the number of fields are found by.
 _LOOKED_AT = 60
 
@@ -79,8 +81,14 @@ class Header:
     notes: tuple[str, ...] = ()
 
 
-def scan_file(path: Path) -> int:
+def scan_file(path: Path, longest_line: float = float("inf")) -> int:
     """Check that a file is UTF-8 text and not empty, and count its lines.
+
+    Parameters
+    ----------
+    path : Path
+    longest_line : float
+        The most bytes of a line. A longer one could be looked at only as a whole, in memory.
 
     Returns
     -------
@@ -92,10 +100,10 @@ def scan_file(path: Path) -> int:
     FileError
         If it cannot be read.
     DataError
-        If it is empty, holds a NUL byte or is not UTF-8, with the line.
+        If it is empty, holds a NUL byte, is not UTF-8, or has a longer line, with the line.
     """
     decoder = codecs.getincrementaldecoder("utf-8")()
-    line, tail, blank = 1, b"", True
+    line, tail, blank, length = 1, b"", True, 0
     try:
         with path.open("rb") as file:
             while chunk := file.read(_CHUNK):
@@ -108,6 +116,10 @@ def scan_file(path: Path) -> int:
                         "text in UTF-8; the file is binary or damaged"
                     )
                 _decode(decoder, chunk, path.name, line)
+                first, last = _breaks(chunk)
+                if length + first > longest_line:
+                    raise _long_line_error(path.name, line, longest_line)
+                length = length + first if last < 0 else len(chunk) - last - 1
                 blank = blank and not chunk.strip(b"\xef\xbb\xbf \t\r\n")
                 line += _count_line_breaks(chunk)
                 tail = chunk[-1:]
@@ -119,6 +131,20 @@ def scan_file(path: Path) -> int:
             f"{path.name} is empty; expected a line of column names and at least one row below it"
         )
     return line - (tail in (b"\n", b"\r"))
+
+
+def _breaks(chunk: bytes) -> tuple[int, int]:
+    """The places of the first and the last line break; the length and -1 if there is none."""
+    found = [at for at in (chunk.find(b"\n"), chunk.find(b"\r")) if at >= 0]
+    return min(found, default=len(chunk)), max(chunk.rfind(b"\n"), chunk.rfind(b"\r"))
+
+
+def _long_line_error(name: str, line: int, most: float) -> DataError:
+    return DataError(
+        f"{name}, line {line} has more than {most / 1e6:.3g} MB",
+        expected="a table with a line for each row",
+        hint="the file is no such table, or its line breaks were lost; write it again",
+    )
 
 
 def _count_line_breaks(chunk: bytes) -> int:
