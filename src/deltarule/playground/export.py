@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -38,7 +39,12 @@ class ExportedFile(NamedTuple):
     data: bytes
 
 
-def export_file(kind: str, snapshot: Snapshot, source: ReadTable | None = None) -> ExportedFile:
+def export_file(
+    kind: str,
+    snapshot: Snapshot,
+    source: ReadTable | None = None,
+    check: Callable[[], None] = lambda: None,
+) -> ExportedFile:
     """The file of one kind for a run at the moment of its snapshot.
 
     Parameters
@@ -49,6 +55,8 @@ def export_file(kind: str, snapshot: Snapshot, source: ReadTable | None = None) 
     snapshot : Snapshot
     source : ReadTable, optional
         The table that the run trains on.
+    check : callable
+        Called between the parts of the work; raises an error to end it.
 
     Raises
     ------
@@ -67,15 +75,15 @@ def export_file(kind: str, snapshot: Snapshot, source: ReadTable | None = None) 
         text = run_script(snapshot, source)
         return ExportedFile(f"{name}.py", "text/x-python; charset=utf-8", text.encode())
     if kind == "model.zip":
-        return ExportedFile(f"{name}.model.zip", "application/zip", _zipped_model(snapshot))
+        return ExportedFile(f"{name}.model.zip", "application/zip", _zipped_model(snapshot, check))
     if kind == "explain.html":
         return ExportedFile(
-            f"{name}.html", "text/html; charset=utf-8", _explain_page(snapshot).encode()
+            f"{name}.html", "text/html; charset=utf-8", _explain_page(snapshot, check).encode()
         )
     raise UnknownName(f"there is no {kind!r} to be made; expected {', '.join(KINDS)}")
 
 
-def _zipped_model(snapshot: Snapshot) -> bytes:
+def _zipped_model(snapshot: Snapshot, check: Callable[[], None]) -> bytes:
     """The model folder, zipped; of a run on a table, one that ``deltarule predict`` reads."""
     data = snapshot.data
     settings = snapshot.settings.plain() | {"engine": snapshot.engine}
@@ -111,15 +119,20 @@ def _zipped_model(snapshot: Snapshot) -> bytes:
         buffer = io.BytesIO()
         with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
             for path in sorted(folder.iterdir()):
+                check()
                 info = zipfile.ZipInfo(f"{folder.name}/{path.name}", _DATE)
                 info.compress_type = zipfile.ZIP_DEFLATED
                 archive.writestr(info, path.read_bytes())
         return buffer.getvalue()
 
 
-def _explain_page(snapshot: Snapshot) -> str:
+def _explain_page(snapshot: Snapshot, check: Callable[[], None]) -> str:
     subject = subject_of_run(snapshot, "same", _PAGE_ROWS)
+    check()
     moment = PageState(subject.theta, step=snapshot.step, epoch=snapshot.epoch)
     title = f"{snapshot.settings.data}, after {snapshot.step} steps in the playground"
     payload = payload_of(subject, title=title, states=[moment], history=snapshot.history.logs)
-    return page_html(payload, formulas_script(subject.net))
+    check()
+    formulas = formulas_script(subject.net)
+    check()
+    return page_html(payload, formulas)

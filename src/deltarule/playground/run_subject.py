@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -95,10 +96,16 @@ def subject_of_run(
     )
 
 
-def run_payload(snapshot: Snapshot, rows: str = "step", row: int | None = None) -> dict[str, Any]:
+def run_payload(
+    snapshot: Snapshot,
+    rows: str = "step",
+    row: int | None = None,
+    check: Callable[[], None] = lambda: None,
+) -> dict[str, Any]:
     """The payload for the page's network drawing and derivations, and its formulas' JavaScript.
 
     ``rows`` and ``row`` are those of :func:`subject_of_run`; the page begins with ``row``.
+    ``check`` is called between the parts of the work, and raises an error to end it.
 
     Examples
     --------
@@ -108,9 +115,11 @@ def run_payload(snapshot: Snapshot, rows: str = "step", row: int | None = None) 
     ['edits', 'formulas', 'payload', 'step']
     """
     subject = subject_of_run(snapshot, rows, row=row)
+    check()
     moment = PageState(subject.theta, step=snapshot.step, epoch=snapshot.epoch)
     start = {} if row is None else {"sample": subject.names.rows.index(str(row))}
     payload = payload_of(subject, title=snapshot.settings.data, states=[moment], start=start)
+    check()
     if row is None:
         del payload["start"]["sample"]  # the page keeps the one it shows
     if len(payload["names"]["rows"]) == len(subject.X):

@@ -24,6 +24,7 @@ from deltarule.playground import export
 from deltarule.playground.access_control import HEADERS, AccessControl
 from deltarule.playground.client_messages import MOST_BYTES, parse_message
 from deltarule.playground.page import playground_html
+from deltarule.playground.request_work import ClientLeft, RequestWork
 from deltarule.playground.run_diagnosis import lens_of_run, rates_of_run
 from deltarule.playground.run_state import Snapshot
 from deltarule.playground.run_subject import ROWS, run_payload
@@ -60,6 +61,7 @@ class Playground:
         self.runner, self.token, self.port = runner, token, port
         self.boot = secrets.token_hex(8)
         self.clients: set[_Client] = set()
+        self.work = RequestWork()
         self.loop: asyncio.AbstractEventLoop | None = None
         runner.on_update = self._on_update
 
@@ -115,26 +117,36 @@ class Playground:
             return _plain_text(f"row is {short_repr(text)}; expected a whole number", 404)
         row = int(text) if text else None
         try:
-            snapshot = await self._command("snapshot")
-            payload = await run_in_threadpool(run_payload, snapshot, rows, row)
+            payload = await self.work.run(
+                request,
+                lambda: self._command("snapshot"),
+                lambda snapshot, check: run_payload(snapshot, rows, row, check),
+            )
         except DeltaruleError as error:
             return _plain_text(str(error), 409)
+        except ClientLeft:
+            return _LEFT
         return JSONResponse(payload, headers=HEADERS)
 
     async def lens(self, request: Request) -> Response:
         """Serve what the gradient lens finds in the current run."""
-        return await self._found(lens_of_run)
+        return await self._found(request, lens_of_run)
 
     async def rates(self, request: Request) -> Response:
         """Serve the losses that some learning rates reach from the start of the current run."""
-        return await self._found(rates_of_run)
+        return await self._found(request, rates_of_run)
 
-    async def _found(self, find: Callable[[Snapshot], dict[str, Any]]) -> Response:
-        # In a thread of its own: the training and the frames go on meanwhile.
+    async def _found(
+        self, request: Request, find: Callable[[Snapshot], dict[str, Any]]
+    ) -> Response:
         try:
-            found = await run_in_threadpool(find, await self._command("snapshot"))
+            found = await self.work.run(
+                request, lambda: self._command("snapshot"), lambda snapshot, check: find(snapshot)
+            )
         except DeltaruleError as error:
             return _plain_text(str(error), 409)
+        except ClientLeft:
+            return _LEFT
         return JSONResponse(found, headers=HEADERS)
 
     async def export(self, request: Request) -> Response:
@@ -143,10 +155,17 @@ class Playground:
         if kind not in export.KINDS:
             return _plain_text(f"there is no {kind!r}; expected {', '.join(export.KINDS)}", 404)
         try:
-            snapshot = await self._command("snapshot")
-            file = await run_in_threadpool(export.export_file, kind, snapshot, self.runner.source)
+            file = await self.work.run(
+                request,
+                lambda: self._command("snapshot"),
+                lambda snapshot, check: export.export_file(
+                    kind, snapshot, self.runner.source, check
+                ),
+            )
         except DeltaruleError as error:
             return _plain_text(str(error), 409)
+        except ClientLeft:
+            return _LEFT
         name = {"Content-Disposition": f'attachment; filename="{file.name}"'}
         return Response(file.data, media_type=file.media_type, headers={**HEADERS, **name})
 
@@ -219,6 +238,10 @@ class Playground:
 
 def _plain_text(text: str, status: int) -> Response:
     return Response(f"{text}\n", status, HEADERS, "text/plain; charset=utf-8")
+
+
+# Nobody gets it.
+_LEFT = _plain_text("the client has left", 499)
 
 
 def make_app(playground: Playground) -> Starlette:
