@@ -428,7 +428,7 @@ def test_many_rows_are_predicted_in_several_calls_and_ctrl_c_ends_between_two(th
     def counted(self, some, out):
         lengths.append(len(some))
         run(self, some, out)
-        if len(lengths) == limit:
+        if limit and len(lengths) >= limit:  # two threads may append before either looks
             raise KeyboardInterrupt
 
     monkeypatch.setattr(compiled.CompiledPredictor, "_run", counted)
