@@ -351,10 +351,12 @@ def test_without_duckdb(monkeypatch):
 
 
 def test_without_pyarrow(write, monkeypatch):
-    path = write("a,b\n1,2\n")
+    small = write("a,b\n1,2\n")
     monkeypatch.setitem(sys.modules, "pyarrow", None)
+    assert read_table(small)["b"].tolist() == ["2"]
+    large = write("a,b\n" + "1,2\n" * 40_000)
     with pytest.raises(MissingDependency, match="pip install pyarrow"):
-        read_table(path)
+        read_table(large)
 
 
 def test_a_parquet_file_is_refused_before_it_is_read_if_its_table_would_be_too_large(parquet):

@@ -8,11 +8,18 @@ and compiled code. θ is any flat vector; this package does not depend on networ
 :data:`MINIMIZERS` has the methods that evaluate the cost themselves, such as L-BFGS.
 """
 
-from deltarule.optimizers.averaging import average
-from deltarule.optimizers.clipping import clip_by_norm
-from deltarule.optimizers.lbfgs import MINIMIZERS, Minimizer, Minimum
-from deltarule.optimizers.rules import RULES, Rule, Slot, StepInfo
-from deltarule.optimizers.schedules import SCHEDULES, Schedule, TrainingPosition
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from deltarule.lazy_names import lazy_names
+
+if TYPE_CHECKING:
+    from deltarule.optimizers.averaging import average
+    from deltarule.optimizers.clipping import clip_by_norm
+    from deltarule.optimizers.lbfgs import MINIMIZERS, Minimizer, Minimum
+    from deltarule.optimizers.rules import RULES, Rule, Slot, StepInfo
+    from deltarule.optimizers.schedules import SCHEDULES, Schedule, TrainingPosition
 
 __all__ = [
     "MINIMIZERS",
@@ -28,3 +35,14 @@ __all__ = [
     "average",
     "clip_by_norm",
 ]
+
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "averaging": "average",
+        "clipping": "clip_by_norm",
+        "lbfgs": "MINIMIZERS Minimizer Minimum",
+        "rules": "RULES Rule Slot StepInfo",
+        "schedules": "SCHEDULES Schedule TrainingPosition",
+    },
+)

@@ -16,19 +16,12 @@ from deltarule.tables.cells import (
     missing_tokens,
 )
 from deltarule.tables.column_values import as_numbers, as_texts, has_exact_texts, is_missing
-from deltarule.tables.database import (
-    check_parquet_memory,
-    read_parquet,
-    read_sql,
-)
 from deltarule.tables.file_format import FileFormat
-from deltarule.tables.json_file import read_json
 from deltarule.tables.memory import memory_limit
 from deltarule.tables.number_formats import stated_formats
 from deltarule.tables.number_text import NumberFormat
 from deltarule.tables.paths import JSON, SQLITE, TEXT, check_file, checked_source, find_files
 from deltarule.tables.plain_file import COMPRESSED, data_suffix, plain_file
-from deltarule.tables.sqlite_file import read_sqlite
 from deltarule.tables.standard_input import is_stdin, stdin_file
 from deltarule.tables.table import Cells, Table, join_items
 from deltarule.tables.text_column import TextColumn
@@ -163,6 +156,8 @@ def read_table(
                     Parameter("sql", "SELECT * FROM 'a.parquet'"),
                 ),
             )
+        from deltarule.tables.database import read_sql
+
         return _with_formats(read_sql(None, sql, tokens, texts), decimal, thousands, known)
     text = checked_source(source)
     if is_stdin(text):
@@ -184,7 +179,7 @@ def read_table(
     paths = found.paths
     for path in paths:
         check_file(path)
-    check_parquet_memory(paths, max_memory)
+    _check_parquet_memory(paths, max_memory)
     suffixes = {data_suffix(path) for path in paths}
     in_sqlite = suffixes <= set(SQLITE)
     if table is not None and not in_sqlite:
@@ -211,6 +206,8 @@ def read_table(
                 hint="make the pattern narrower",
             )
         _refuse_with_sql(paths, told)
+        from deltarule.tables.database import read_sql
+
         read = read_sql(paths, sql, tokens, texts)
     else:
         _refuse_for_other_kinds(paths[0].name, suffixes, told)
@@ -218,7 +215,7 @@ def read_table(
         for path in paths:
             with plain_file(path, encoding, max_memory) as plain:
                 if plain != path:
-                    check_parquet_memory([plain], max_memory)
+                    _check_parquet_memory([plain], max_memory)
                 tables.append(
                     _read_file(plain, table, sql, tokens, told, keep_text, texts, max_memory)
                 )
@@ -291,6 +288,15 @@ def _refuse_with_sql(paths: Sequence[Path], told: FileFormat) -> None:
         )
 
 
+def _check_parquet_memory(paths: Iterable[Path], max_memory: float | None) -> None:
+    """Refuse Parquet files among these that would take too much memory."""
+    found = [path for path in paths if path.suffix.lower() == ".parquet"]
+    if found:
+        from deltarule.tables.database import check_parquet_memory
+
+        check_parquet_memory(found, max_memory)
+
+
 def _read_file(
     path: Path,
     table: str | None,
@@ -302,11 +308,18 @@ def _read_file(
     max_memory: float | None,
 ) -> Table:
     suffix = path.suffix.lower()
+    # The readers of other files than text are imported for these.
     if suffix in SQLITE:
+        from deltarule.tables.sqlite_file import read_sqlite
+
         return read_sqlite(path, table, sql, tokens, texts, max_memory)
     if suffix == ".parquet":
+        from deltarule.tables.database import read_parquet
+
         return read_parquet(path, tokens, texts)
     if suffix in JSON:
+        from deltarule.tables.json_file import read_json
+
         return read_json(path, tokens, texts, max_memory)
     return read_text(path, tokens, told, keep_text, texts)
 

@@ -27,7 +27,6 @@ from deltarule.tables.implausible_values import (
 from deltarule.tables.missing_cells import apply_missing_tokens
 from deltarule.tables.schema import Column, Schema
 from deltarule.tables.schema_arguments import check_table
-from deltarule.tables.schema_inference import read_weights
 from deltarule.tables.table import (
     Cells,
     Table,
@@ -218,7 +217,11 @@ another name there
             notes.append(target_range_note(clean, schema.target, far))
             rows, clean = rows[~far], clean.take(~far)
         target = _typed_target(schema, schema.target, clean)
-    weights = read_weights(clean, schema.weights) if need_weights and schema.weights else None
+    weights = None
+    if need_weights and schema.weights:
+        from deltarule.tables.schema_inference import read_weights
+
+        weights = read_weights(clean, schema.weights)
     columns = {column.name: _typed_column(column, clean, notes) for column in schema.columns}
     return TypedColumns(columns, rows, target, weights, tuple(notes))
 

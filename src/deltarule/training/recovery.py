@@ -11,12 +11,11 @@ import numpy as np
 
 from deltarule.errors import Diverged, InputError
 from deltarule.training.batches import chunks
-from deltarule.training.diagnosis.advice import Advice
-from deltarule.training.diagnosis.run_advice import recovered
 from deltarule.training.history import HistoryMark
 from deltarule.training.interrupt import Stop, StopReason
 
 if TYPE_CHECKING:
+    from deltarule.training.diagnosis.advice import Advice
     from deltarule.training.steps import StepRun
 
 __all__ = ["ON_DIVERGENCE", "RECOVERY", "OnDivergence", "Recovery", "checked_policy"]
@@ -130,6 +129,8 @@ class Recovery:
         """Return the finding that the run diverged; None if it did not."""
         if not any(self._last):
             return None
+        from deltarule.training.diagnosis.run_advice import recovered
+
         return recovered(self._last[:3], self.halvings, run.rate, self._last[3])
 
     def state(self) -> dict[str, np.ndarray]:
