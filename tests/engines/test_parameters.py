@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("numba")
 
-from deltarule import train_many
+from deltarule import train, train_many
 from deltarule.engines import Batch, EngineSettings, make_engine
 from deltarule.engines.compiled import (
     formula_kernels,
@@ -265,6 +265,42 @@ def test_predictors_and_many_networks_compile_once(compilations):
     before = compilations()
     for alpha in np.linspace(0.02, 0.9, 40).tolist():
         use(alpha)
+    assert compilations() == before
+
+
+def test_all_numbers_of_a_training_share_its_kernels(compilations):
+    rng = np.random.default_rng(0)
+    X, Y = rng.normal(size=(30, 3)), rng.integers(0, 2, size=30)
+
+    def use(value):
+        train(
+            Network(
+                [3, 4, 1],
+                activation={"name": "leaky_relu", "alpha": value},
+                output_activation="logistic",
+                loss={"name": "log_loss", "smoothing": value / 10},
+            ),
+            X,
+            Y,
+            epochs=2,
+            rule={"name": "nesterov", "momentum": value},
+            learning_rate=value,
+            schedule={"name": "exponential", "gamma": 1 - value / 10},
+            l2=value,
+            l1=value / 2,
+            dropout=value / 3,
+            clip_norm=value,
+            averaging=1 - value / 4,
+            batch_size=round(20 * value),
+            seed=round(100 * value),
+            engine="compiled",
+        )
+
+    use(0.1)
+    before = compilations()
+    assert before[0] > 0
+    for value in (0.2, 0.35, 0.7):
+        use(value)
     assert compilations() == before
 
 
