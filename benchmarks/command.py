@@ -31,8 +31,9 @@ def bench(
         one(
             "--against",
             metavar="NAMES",
-            help="The libraries to compare with: sklearn, torch, jax, numpy, and reference, which "
-            "is deltarule's own reference engine. If not given, the first four. What is not "
+            help="The libraries to compare with: sklearn, torch, jax, numpy; reference, which is "
+            "deltarule's own reference engine; and with products of bfloat16 bfloat16, which is "
+            "deltarule, torch_bfloat16, torch_all_bfloat16, jax_bfloat16. If not given, the first four. What is not "
             "installed is left out.",
             group="What",
         ),

@@ -9,6 +9,7 @@ where its class is made, in a process that imports no other.
 
 from __future__ import annotations
 
+import functools
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -38,6 +39,8 @@ class Peer(ABC):
 
     title: ClassVar[str]
     install: ClassVar[str]
+    # Whether matrix products have bfloat16 operands, so that losses agree in fewer digits.
+    bfloat16: ClassVar[bool] = False
     # Whether a call of train has a constant cost besides that of its epochs.
     sets_up: ClassVar[bool] = False
 
@@ -148,6 +151,16 @@ class Reference(Deltarule):
         super().__init__(config, threads, "reference")
 
 
+class DeltaruleBfloat16(Deltarule):
+    """deltarule with matrix products of bfloat16."""
+
+    title = "deltarule, bfloat16"
+    bfloat16 = True
+
+    def __init__(self, config: Config, threads: int, engine: str) -> None:
+        super().__init__(config, threads, "compiled_bfloat16")
+
+
 class ScikitLearn(_Estimator):
     """scikit-learn's MLPRegressor."""
 
@@ -211,10 +224,15 @@ class PyTorch(Peer):
 
     def _epochs(self, epochs: int, adam: Any) -> None:
         net, X, Y, n = self.net, self.tX, self.tY, self.config.batch_rows
+        rounded = functools.partial(
+            self.torch.autocast, "cpu", self.torch.bfloat16, enabled=self.bfloat16
+        )
         for _ in range(epochs):
             for i in self._batches():
                 adam.zero_grad(set_to_none=True)
-                loss = 0.5 * ((net(X[i : i + n]) - Y[i : i + n]) ** 2).sum(1).mean()
+                with rounded():
+                    a = net(X[i : i + n])
+                loss = 0.5 * ((a - Y[i : i + n]) ** 2).sum(1).mean()
                 loss.backward()
                 adam.step()
 
@@ -225,6 +243,31 @@ class PyTorch(Peer):
 
     def versions(self) -> dict[str, str]:
         return {"PyTorch": str(self.torch.__version__)}
+
+
+class PyTorchBfloat16(PyTorch):
+    """PyTorch with autocast to bfloat16: float32 parameters, products of bfloat16."""
+
+    title = "PyTorch, bfloat16"
+    bfloat16 = True
+
+
+class PyTorchPureBfloat16(PyTorch):
+    """PyTorch with parameters, activations and Adam's moments in bfloat16: nothing is float32."""
+
+    title = "PyTorch, all bfloat16"
+    bfloat16 = True
+
+    def _prepare(self) -> None:
+        super()._prepare()
+        self.net.to(self.torch.bfloat16)
+        self.tX, self.tY = (each.to(self.torch.bfloat16) for each in (self.tX, self.tY))
+
+    def parameters(self) -> Parameters:
+        return [
+            (layer.weight.detach().float().numpy().T, layer.bias.detach().float().numpy())
+            for layer in self.linear
+        ]
 
 
 class Jax(Peer):
@@ -248,10 +291,13 @@ class Jax(Peer):
     def _loss(self, parameters: Any, x: Any, y: Any) -> Any:
         hidden = self.jax.nn.relu if self.config.activation == "relu" else self.jax.numpy.tanh
         for number, (W, b) in enumerate(parameters, start=1):
-            x = x @ W + b
+            x = self._product(x, W) + b
             if number < len(parameters):
                 x = hidden(x)
         return 0.5 * ((x - y) ** 2).sum(1).mean()
+
+    def _product(self, x: Any, W: Any) -> Any:
+        return x @ W
 
     def _step(self, carry: Any, batch: Any) -> Any:
         jnp, each = self.jax.numpy, self.jax.tree.map
@@ -285,6 +331,18 @@ class Jax(Peer):
 
     def versions(self) -> dict[str, str]:
         return {"JAX": str(self.jax.__version__)}
+
+
+class JaxBfloat16(Jax):
+    """JAX with products of bfloat16 and float32 sums; its backward pass has the same."""
+
+    title = "JAX, bfloat16"
+    bfloat16 = True
+
+    def _product(self, x: Any, W: Any) -> Any:
+        jnp = self.jax.numpy
+        x, W = x.astype(jnp.bfloat16), W.astype(jnp.bfloat16)
+        return jnp.matmul(x, W, preferred_element_type=jnp.float32)
 
 
 def _adam(p: Any, g: Any, m: Any, v: Any, rate: Any, c2: Any) -> None:
@@ -348,5 +406,9 @@ PEERS: dict[str, type[Peer]] = {
     "jax": Jax,
     "numpy": PlainNumPy,
     "reference": Reference,
+    "bfloat16": DeltaruleBfloat16,
+    "torch_bfloat16": PyTorchBfloat16,
+    "torch_all_bfloat16": PyTorchPureBfloat16,
+    "jax_bfloat16": JaxBfloat16,
 }
 """The libraries, by the names that ``--against`` takes; deltarule is always measured."""

@@ -130,15 +130,19 @@ def output_rows(plan, layer_at, stride, first, count):
 
 
 @driver_function
-def round_weights(plan, theta):
-    """The words of W of every layer, if products are of words; then wait for the other workers."""
+def round_weights(plan, theta, backward_from):
+    """The words of W of every layer, if products are of words; then wait for the other workers.
+
+    δ will be taken down through the layers from number ``backward_from`` on.
+    """
     if plan[f.HAS_WORDS] == 0:
         return
     for layer in range(plan[f.LAYERS]):
         layer_at = f.HEADER + layer * f.FIELDS
         n_out = plan[layer_at + f.N_OUT]
         start, stop = _worker_range(plan, word_count(n_out))
-        weight_words(plan, layer_at, theta, 2 * start, min(2 * stop, n_out))
+        with_pairs = layer + 1 >= backward_from
+        weight_words(plan, layer_at, theta, 2 * start, min(2 * stop, n_out), with_pairs)
     barrier_wait(plan)
 
 
@@ -289,7 +293,7 @@ def _rows_gradient(plan, numbers, batch, positions, base, n, step):
 @driver_function
 def batch_gradient(plan, numbers, batch, positions, base, n, step):
     """The data term of the cost of a batch; plan[GRAD] holds its whole gradient after the call."""
-    round_weights(plan, plan[f.THETA])
+    round_weights(plan, plan[f.THETA], 2)
     parts = min(n // plan[f.BLOCK], plan[f.MAX_PARTS])
     if parts <= 1:
         return _rows_gradient(plan, numbers, batch, positions, base, n, step)

@@ -157,7 +157,7 @@ def run_cost(plan_at, workers, batch_at, averaged, costs_at):
     theta = plan[f.MEAN] if averaged else plan[f.THETA]
     rows = batch[f.N_ROWS]
     numbers[f.WEIGHT_DIVISOR] = 1.0
-    driver.round_weights(plan, theta)
+    driver.round_weights(plan, theta, plan[f.LAYERS] + 1)
     pieces = (rows + f.PREDICT_ROWS - 1) // f.PREDICT_ROWS
     for piece in range(plan[f.WORKER], pieces, plan[f.WORKERS]):
         start = piece * f.PREDICT_ROWS
@@ -188,7 +188,7 @@ def run_predict(plan_at, workers, x, rows, one, averaged, target):
         plan[layer_at + f.N_OUT] * plan[f.ITEM_SIZE],
     )
     numbers[f.WEIGHT_DIVISOR] = 1.0
-    driver.round_weights(plan, theta)
+    driver.round_weights(plan, theta, plan[f.LAYERS] + 1)
     pieces = (rows + f.PREDICT_ROWS - 1) // f.PREDICT_ROWS
     for piece in range(plan[f.WORKER], pieces, plan[f.WORKERS]):
         start = piece * f.PREDICT_ROWS

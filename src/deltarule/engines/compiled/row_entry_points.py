@@ -34,7 +34,7 @@ def run_gradient_rows(plan_at, workers, batch_at, target, bytes_of_row):
     theta, rows, size = plan[f.THETA], batch[f.N_ROWS], plan[f.ITEM_SIZE]
     n_in = plan[f.HEADER + f.N_IN]
     numbers[f.WEIGHT_DIVISOR] = 1.0
-    driver.round_weights(plan, theta)
+    driver.round_weights(plan, theta, 1)
     pieces = (rows + f.PREDICT_ROWS - 1) // f.PREDICT_ROWS
     for piece in range(plan[f.WORKER], pieces, plan[f.WORKERS]):
         if stop_requested(own):

@@ -42,13 +42,18 @@ def _vectors(plan, words):
 
 
 @driver_function
-def weight_words(plan, layer_at, theta, start, stop):
-    """The words of rows ``start`` … ``stop`` − 1 of W; ``start`` is even."""
+def weight_words(plan, layer_at, theta, start, stop, with_pairs):
+    """The words of rows ``start`` … ``stop`` − 1 of W; ``start`` is even.
+
+    Pairs of rows, which only the product that takes δ down reads, if ``with_pairs``.
+    """
     n_in, pair_stride = plan[layer_at + f.N_IN], plan[layer_at + f.W_PAIR_STRIDE]
     row_bytes, word_bytes = n_in * plan[f.ITEM_SIZE], plan[layer_at + f.W_WORD_STRIDE]
     source = theta + plan[layer_at + f.WEIGHT] + start * row_bytes
     words = plan[layer_at + f.W_WORDS] + start * word_bytes
     call(plan[f.ROW_WORDS], (source, row_bytes, words, word_bytes, stop - start, n_in))
+    if not with_pairs:
+        return
     pairs = plan[layer_at + f.W_PAIRS] + start // 2 * pair_stride
     call(plan[f.PAIR_WORDS], (source, row_bytes, pairs, pair_stride, stop - start, n_in))
 
