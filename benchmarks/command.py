@@ -32,8 +32,8 @@ def bench(
             "--against",
             metavar="NAMES",
             help="The libraries to compare with: sklearn, torch, jax, numpy; reference, which is "
-            "deltarule's own reference engine; and with products of bfloat16 bfloat16, which is "
-            "deltarule, torch_bfloat16, torch_all_bfloat16, jax_bfloat16. If not given, the first four. What is not "
+            "deltarule's own reference engine; with products of bfloat16: bfloat16, which is "
+            "deltarule, torch_bfloat16, jax_bfloat16. If not given, the first four. What is not "
             "installed is left out.",
             group="What",
         ),

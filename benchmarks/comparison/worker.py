@@ -7,7 +7,7 @@ output::
     {"do": "measure", "number": 0}   {"done": {"seconds": …}}, of one step of that job
 
 Jobs are numbered in the order in which they were prepared. Instead of ``done`` an answer holds
-``absent``, with the reason, if a library is not installed, or ``failed``, with the error. The
+``absent``, with the reason, if a library is not installed or cannot run here, or ``failed``, with the error. The
 process ends when its standard input does, so it does not outlive its parent process.
 """
 
@@ -26,7 +26,7 @@ from typing import Any, Protocol, TextIO
 
 from benchmarks.comparison.configs import PROBE_STEPS, Config, loss_of
 from benchmarks.comparison.peers import PEERS, Peer
-from deltarule.errors import InputError, MissingDependency
+from deltarule.errors import InputError, MissingCapability, MissingDependency
 
 __all__ = ["Job", "Training", "serve", "training"]
 
@@ -178,7 +178,7 @@ def _outcome(
         raise InputError(f"do is {request['do']!r}; expected 'prepare' or 'measure'")
     except ModuleNotFoundError as error:
         return {"absent": f"{error.name} is not installed"}
-    except MissingDependency as error:
+    except (MissingDependency, MissingCapability) as error:
         return {"absent": str(error)}
     except ImportError as error:
         # Installed but unusable, for example with a missing shared library.

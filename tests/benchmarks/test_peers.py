@@ -8,9 +8,15 @@ from benchmarks.comparison.configs import Config, loss_of
 from benchmarks.comparison.worker import MachineBusy, Training
 from tests.benchmarks.helpers import TANH, TINY
 
-from deltarule.errors import InputError, UnknownName, WorkerFailed
+from deltarule.errors import InputError, MissingCapability, UnknownName, WorkerFailed
 
-OPTIONAL = {"torch", "jax"}
+# The libraries that a peer needs, where they are optional.
+OPTIONAL = {
+    "torch": "torch",
+    "torch_bfloat16": "torch",
+    "jax": "jax",
+    "jax_bfloat16": "jax",
+}
 NAMES = [
     pytest.param(name, marks=pytest.mark.oracle) if name in OPTIONAL else name for name in PEERS
 ]
@@ -18,8 +24,11 @@ NAMES = [
 
 def trained(name, config, epochs=1):
     if name in OPTIONAL:
-        pytest.importorskip(name, reason=f"{name} is one of the peers")
-    peer = PEERS[name](config, 1, "auto")
+        pytest.importorskip(OPTIONAL[name], reason=f"{name} is one of the peers")
+    try:
+        peer = PEERS[name](config, 1, "auto")
+    except MissingCapability as reason:
+        pytest.skip(str(reason))
     with np.errstate(all="raise"):
         assert peer.train(epochs) > 0
     return peer
@@ -75,6 +84,14 @@ def test_another_training_is_found_out(monkeypatch, what, value):
     monkeypatch.setattr(peers, what, value)
     with pytest.raises(WorkerFailed, match="NumPy has the loss"):
         check_same_training({"deltarule": ours, "numpy": losses(config, "numpy")})
+
+
+def test_products_of_bfloat16_may_differ_in_more_digits_and_not_in_all():
+    check_same_training({"deltarule": (2.0, 1.0), "bfloat16": (2.0, 1.04)})
+    with pytest.raises(WorkerFailed, match="deltarule, bfloat16 has the loss"):
+        check_same_training({"deltarule": (2.0, 1.0), "bfloat16": (2.0, 1.06)})
+    with pytest.raises(WorkerFailed, match="NumPy has the loss"):
+        check_same_training({"deltarule": (2.0, 1.0), "numpy": (2.0, 1.04)})
 
 
 def test_a_loss_that_is_no_number_is_found_out():

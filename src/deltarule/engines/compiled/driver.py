@@ -36,8 +36,7 @@ from deltarule.engines.compiled.jit import (
 from deltarule.engines.compiled.words import (
     column_pairs,
     delta_words,
-    input_pairs,
-    input_row_pairs,
+    input_words,
     output_row_pairs,
     weight_words,
     word_count,
@@ -90,20 +89,23 @@ def _columns(plan, width):
 
 
 @driver_function
-def gather_rows(plan, source, source_stride, n_rows, with_y, y, y_stride):
-    """Copy the selected rows of X (and Y, if ``with_y``) to the workspace, as rows and columns."""
+def gather_rows(plan, source, source_stride, n_rows, with_y, y, y_stride, training):
+    """Copy the selected rows of X (and Y, if ``with_y``) to the workspace, as rows and columns.
+
+    Words are also made into pairs of rows if ``training``.
+    """
     vectors, stride = row_vectors(plan, n_rows)
     first, count = _worker_vectors(plan, vectors)
     before = first * plan[f.LANES]
     taken = min(count * plan[f.LANES], n_rows - before)
     chosen = plan[f.SELECTED] + 8 + 8 * before
     n_in = plan[f.HEADER + f.N_IN]
-    row = plan[f.X_ROW_STRIDE]
-    rows, columns = plan[f.X_ROWS] + before * row, plan[f.X_COLUMNS] + first * f.VECTOR_BYTES
-    call(plan[f.COPY_ROWS], (source, source_stride, chosen, taken, rows, row, n_in))
     if plan[f.HAS_WORDS] != 0:
-        input_pairs(plan, stride, first, count, taken)
+        input_words(plan, source, source_stride, stride, first, count, taken, training)
     else:
+        row = plan[f.X_ROW_STRIDE]
+        rows, columns = plan[f.X_ROWS] + before * row, plan[f.X_COLUMNS] + first * f.VECTOR_BYTES
+        call(plan[f.COPY_ROWS], (source, source_stride, chosen, taken, rows, row, n_in))
         call(plan[f.TRANSPOSE], (rows, row, columns, stride, count, _columns(plan, n_in)))
     if with_y:
         n_out = plan[f.HEADER + (plan[f.LAYERS] - 1) * f.FIELDS + f.N_OUT]
@@ -114,10 +116,10 @@ def gather_rows(plan, source, source_stride, n_rows, with_y, y, y_stride):
 
 
 @driver_function
-def gather_batch(plan, batch, n_rows):
+def gather_batch(plan, batch, n_rows, training):
     """Copy the selected rows of a batch, X and Y, to the workspace."""
     x, y = (batch[f.X], batch[f.X_STRIDE]), (batch[f.Y], batch[f.Y_STRIDE])
-    gather_rows(plan, x[0], x[1], n_rows, True, y[0], y[1])
+    gather_rows(plan, x[0], x[1], n_rows, True, y[0], y[1], training)
 
 
 @driver_function
@@ -257,11 +259,7 @@ def _block_gradient(plan, numbers, batch, positions, base, n, step, accumulate):
             call(plan[f.CLEAR], (plan[f.GRAD], plan[f.COUNT]))
             barrier_wait(plan)
         return 0.0
-    gather_batch(plan, batch, n_rows)
-    if plan[f.HAS_WORDS] != 0:
-        vectors, _ = row_vectors(plan, n_rows)
-        first, count = _worker_vectors(plan, vectors)
-        input_row_pairs(plan, first, count, n_rows)
+    gather_batch(plan, batch, n_rows, True)
     forward(plan, plan[f.THETA], n_rows, True, step)
     loss(plan, numbers, n_rows, True)
     backward(plan, plan[f.THETA], n_rows)

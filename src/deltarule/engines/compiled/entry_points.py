@@ -164,7 +164,7 @@ def run_cost(plan_at, workers, batch_at, averaged, costs_at):
         n = driver.select_rows(own, batch, 0, start, min(f.PREDICT_ROWS, rows - start))
         costs[piece] = 0.0
         if n > 0:
-            driver.gather_batch(own, batch, n)
+            driver.gather_batch(own, batch, n, False)
             driver.forward(own, theta, n, False, 0)
             driver.loss(own, numbers, n, False)
             costs[piece] = driver.total_loss(own, n)
@@ -196,7 +196,7 @@ def run_predict(plan_at, workers, x, rows, one, averaged, target):
         divisor = own[f.NUMBERS] + 8 * f.WEIGHT_DIVISOR
         selection = (0, 0, n, 0, one, 0, divisor, own[f.SELECTED], own[f.W_BUFFER])
         call(own[f.SELECT_ROWS], selection)  # all rows, with weight 1
-        driver.gather_rows(own, x + start * x_stride, x_stride, n, False, 0, 0)
+        driver.gather_rows(own, x + start * x_stride, x_stride, n, False, 0, 0, False)
         driver.forward(own, theta, n, False, 0)
         vectors, stride = driver.row_vectors(own, n)
         z, n_out = own[layer_at + f.OUT], own[layer_at + f.N_OUT]

@@ -43,7 +43,7 @@ def run_gradient_rows(plan_at, workers, batch_at, target, bytes_of_row):
         n = driver.select_rows(own, batch, 0, start, min(f.PREDICT_ROWS, rows - start))
         if n == 0:
             continue
-        driver.gather_batch(own, batch, n)
+        driver.gather_batch(own, batch, n, False)
         driver.forward(own, theta, n, True, batch[f.STEP])
         vectors, stride = driver.row_vectors(own, n)
         if own[f.HAS_WORDS] != 0:

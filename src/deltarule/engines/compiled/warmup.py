@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from deltarule.engines.base import EngineSettings
+from deltarule.engines.compiled.bfloat16_engine import CompiledBfloat16Engine
+from deltarule.engines.compiled.bfloat16_kernels import has_bfloat16
 from deltarule.engines.compiled.engine import CompiledEngine
 from deltarule.engines.compiled.entry_code import entry_functions
 from deltarule.engines.compiled.entry_table import ENTRY_POINTS
@@ -33,7 +35,8 @@ class WarmUp(NamedTuple):
 def warm_up(tell: Callable[[str], Any] = lambda what: None) -> WarmUp:
     """Compile the driver, and the kernels of every registered activation, loss and rule.
 
-    For both dtypes, each rule with and without an average, and each penalty. Code that is in the
+    For both dtypes, each rule with and without an average, and each penalty; and the products of
+    bfloat16 where the processor has them. Code that is in the
     cache already is only loaded. Other values of parameters (a Huber loss of another κ) use the
     same kernels.
 
@@ -63,6 +66,11 @@ def warm_up(tell: Callable[[str], Any] = lambda what: None) -> WarmUp:
             CompiledEngine().load(net, net.initial(0), EngineSettings(**settings))
             CompiledPredictor(net, net.initial(0), "compiled")
             count += 1
+    if has_bfloat16():
+        tell("products of bfloat16")
+        net = Network([2, 2, 1], dtype=np.float32)
+        CompiledBfloat16Engine().load(net, net.initial(0), EngineSettings())
+        count += 1
     _check_kept()
     return WarmUp(count, cache_folder(), time.perf_counter() - started)
 

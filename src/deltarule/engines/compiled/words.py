@@ -14,8 +14,7 @@ from deltarule.engines.compiled.jit import call, driver_function, odd_line_strid
 __all__ = [
     "column_pairs",
     "delta_words",
-    "input_pairs",
-    "input_row_pairs",
+    "input_words",
     "output_row_pairs",
     "weight_words",
     "word_count",
@@ -59,23 +58,28 @@ def weight_words(plan, layer_at, theta, start, stop, with_pairs):
 
 
 @driver_function
-def input_pairs(plan, stride, first, count, n_rows):
-    """The columns of X as pairs, for this worker's ``n_rows`` rows: the operand of layer 1."""
-    n_in, before = plan[f.HEADER + f.N_IN], first * plan[f.LANES]
-    rows, row = plan[f.X_ROWS] + before * plan[f.X_ROW_STRIDE], plan[f.X_ROW_STRIDE]
-    words, word_row = plan[f.X_WORDS] + before * plan[f.X_WORD_STRIDE], plan[f.X_WORD_STRIDE]
-    call(plan[f.ROW_WORDS], (rows, row, words, word_row, n_rows, n_in))
-    columns, blocks = plan[f.PAIRS] + first * f.VECTOR_BYTES, _vectors(plan, word_count(n_in))
-    call(plan[f.TRANSPOSE], (words, word_row, columns, stride, count, blocks))
+def input_words(plan, source, source_stride, stride, first, count, n_rows, training):
+    """The words of this worker's ``n_rows`` selected rows of X.
 
-
-@driver_function
-def input_row_pairs(plan, first, count, n_rows):
-    """The rows of X as pairs, for this worker's rows: the operand of dW of layer 1."""
-    before, row = first * plan[f.LANES], plan[f.X_ROW_STRIDE]
-    taken = min(count * plan[f.LANES], n_rows - before)
-    rows, pairs = plan[f.X_ROWS] + before * row, plan[f.X_ROW_PAIRS] + before // 2 * row
-    call(plan[f.PAIR_WORDS], (rows, row, pairs, row, taken, plan[f.HEADER + f.N_IN]))
+    The columns as pairs, the operand of layer 1, and if ``training`` the rows as pairs, that of
+    its dW. Two vectors of rows at a time are copied to the same place, which stays in the cache.
+    """
+    n_in, before, size = plan[f.HEADER + f.N_IN], first * plan[f.LANES], 2 * plan[f.LANES]
+    row, word_row = plan[f.X_ROW_STRIDE], plan[f.X_WORD_STRIDE]
+    rows, words = plan[f.X_ROWS] + before * row, plan[f.X_WORDS] + before * word_row
+    pairs, columns = plan[f.X_ROW_PAIRS] + before // 2 * row, plan[f.PAIRS] + first * f.VECTOR_BYTES
+    chosen, blocks = plan[f.SELECTED] + 8 + 8 * before, _vectors(plan, word_count(n_in))
+    start = 0
+    while start < n_rows:
+        taken, vectors = min(size, n_rows - start), min(2, count - start // plan[f.LANES])
+        places = chosen + 8 * start
+        call(plan[f.COPY_ROWS], (source, source_stride, places, taken, rows, row, n_in))
+        call(plan[f.ROW_WORDS], (rows, row, words, word_row, taken, n_in))
+        target = columns + start // plan[f.LANES] * f.VECTOR_BYTES
+        call(plan[f.TRANSPOSE], (words, word_row, target, stride, vectors, blocks))
+        if training:
+            call(plan[f.PAIR_WORDS], (rows, row, pairs + start // 2 * row, row, taken, n_in))
+        start += size
 
 
 @driver_function
