@@ -80,6 +80,15 @@ def bench(
     engine: Annotated[
         str, one("--engine", metavar="NAME", help="deltarule's engine; or auto.", group="How")
     ] = "auto",
+    processor_time: Annotated[
+        bool,
+        typer.Option(
+            "--processor-time",
+            help="Count the processor seconds of all threads, which other work on the machine "
+            "changes less than the time that passes.",
+            rich_help_panel="How",
+        ),
+    ] = False,
     json_file: Annotated[
         Path | None,
         one("--json", metavar="FILE", help="Write every time to a .json file.", group="Output"),
@@ -106,7 +115,12 @@ def bench(
         if file is not None:
             check_output_file(file, force, option, endings)
     if scaling:
-        given = [name for name, text in (("--against", against), ("--configs", configs)) if text]
+        others = (
+            ("--against", against),
+            ("--configs", configs),
+            ("--processor-time", processor_time),
+        )
+        given = [name for name, value in others if value]
         if given:
             raise InputError(
                 f"--scaling was given with {' and '.join(given)}; expected it alone, as it "
@@ -117,7 +131,12 @@ def bench(
         found = _compare(
             _names(_CONFIGS if configs is None else configs),
             None if against is None else _names(against),
-            {"threads": threads, "rounds": rounds, "engine": engine},
+            {
+                "threads": threads,
+                "rounds": rounds,
+                "engine": engine,
+                "clock": "processor" if processor_time else "wall",
+            },
             quiet,
         )
     _write(found, json_file, plot, force, quiet)

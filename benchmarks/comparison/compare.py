@@ -113,6 +113,8 @@ class Comparison:
     Parameters
     ----------
     threads, rounds : int
+    clock : {"wall", "processor"}
+        Whether times are of the wall clock or processor time of all threads.
     circumstances : dict
         See :func:`benchmarks.comparison.machine.circumstances`.
     versions : dict of name to dict of str
@@ -125,6 +127,7 @@ class Comparison:
     threads: int
     rounds: int
     circumstances: dict[str, Any]
+    clock: str = "wall"
     versions: dict[str, dict[str, str]] = dataclasses.field(default_factory=dict)
     not_run: dict[str, str] = dataclasses.field(default_factory=dict)
     results: list[Result] = dataclasses.field(default_factory=list)
@@ -136,6 +139,7 @@ class Comparison:
             "version": 1,
             "threads": self.threads,
             "rounds": self.rounds,
+            "clock": self.clock,
             **self.circumstances,
             "versions": self.versions,
             "not_run": self.not_run,
@@ -245,6 +249,7 @@ def compare(
     rounds: int = 7,
     engine: str = "auto",
     seconds: float = 0.25,
+    clock: str = "wall",
     show: Show = _silent,
 ) -> Comparison:
     """Time a training step of deltarule and of other libraries.
@@ -265,6 +270,8 @@ def compare(
         The engine of deltarule.
     seconds : float
         The approximate length of one measurement, which is at least an epoch.
+    clock : {"wall", "processor"}
+        The clock to measure by. Other work on the machine changes processor time less.
     show : callable
         Called with a description of each measurement before it begins.
 
@@ -293,7 +300,7 @@ def compare(
     check_threads(threads)
     check_rounds(rounds)
     engine_name(engine)  # raises for an unknown engine before anything is measured
-    comparison = Comparison(threads, rounds, circumstances())
+    comparison = Comparison(threads, rounds, circumstances(), clock)
     for config in configs:
         comparison.results.append(_one(config, names, comparison, engine, seconds, show))
     return comparison
@@ -314,6 +321,7 @@ def _one(
         "threads": comparison.threads,
         "engine": engine,
         "seconds": seconds,
+        "clock": comparison.clock,
     }
     facts: dict[str, dict[str, Any]] = {}
     measures = {}

@@ -19,7 +19,7 @@ import numpy as np
 
 from benchmarks.comparison.configs import BETA_1, BETA_2, EPSILON, LEARNING_RATE, Config
 
-__all__ = ["PEERS", "Parameters", "Peer"]
+__all__ = ["CLOCKS", "PEERS", "Parameters", "Peer"]
 
 Parameters = list[tuple[np.ndarray, np.ndarray]]
 """Weights (n_in, n_out) and biases of each layer."""
@@ -36,6 +36,9 @@ class Peer(ABC):
     engine : str
         deltarule's engine; the others have none.
     """
+
+    clock: ClassVar[str] = "wall"
+    """The clock of all peers of a process; see ``CLOCKS``."""
 
     title: ClassVar[str]
     install: ClassVar[str]
@@ -69,10 +72,15 @@ class Peer(ABC):
         return range(0, self.config.rows, self.config.batch_rows)
 
 
+CLOCKS = {"wall": time.perf_counter, "processor": time.process_time}
+"""The clocks by which peers may be timed, in seconds; the second counts those of all threads."""
+
+
 def _seconds(call: Callable[[], Any]) -> float:
-    started = time.perf_counter()
+    clock = CLOCKS[Peer.clock]
+    started = clock()
     call()
-    return time.perf_counter() - started
+    return clock() - started
 
 
 def _numpy() -> str:

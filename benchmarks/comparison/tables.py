@@ -24,7 +24,8 @@ def heading(found: Comparison | Scaling) -> str:
     lines = [
         ", ".join(f"{name} {number}" for name, number in libraries.items()),
         f"{machine}, Python {where['python']}; {where['date']}",
-        f"{_count(found.threads, 'thread')}, medians of {_count(found.rounds, 'round')}{load}",
+        f"{_count(found.threads, 'thread')}, medians of {_count(found.rounds, 'round')}{load}"
+        + (", in processor time" if getattr(found, "clock", "wall") == "processor" else ""),
     ]
     lines += [f"{PEERS[name].title}: not run, {why}" for name, why in not_run.items()]
     return "\n".join(lines)

@@ -7,8 +7,8 @@ output::
     {"do": "measure", "number": 0}   {"done": {"seconds": …}}, of one step of that job
 
 Jobs are numbered in the order in which they were prepared. Instead of ``done`` an answer holds
-``absent``, with the reason, if a library is not installed or cannot run here, or ``failed``, with the error. The
-process ends when its standard input does, so it does not outlive its parent process.
+``absent``, with the reason, if a library is not installed or cannot run here, or ``failed``, with
+the error. The process ends when its standard input does, so it does not outlive its parent process.
 """
 
 from __future__ import annotations
@@ -121,6 +121,8 @@ def training(name: str) -> Callable[[Mapping[str, Any]], Job]:
     """A function that makes a job for this library from the ``job`` of a ``prepare`` request."""
 
     def make(job: Mapping[str, Any]) -> Job:
+        Peer.clock = str(job.get("clock", "wall"))
+
         def peer(config: Config) -> Peer:
             return PEERS[name](config, int(job["threads"]), str(job["engine"]))
 

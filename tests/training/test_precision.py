@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 
-from deltarule import MLPClassifier, MLPRegressor, Model, TabularRegressor
+from deltarule import (
+    MLPClassifier,
+    MLPRegressor,
+    Model,
+    TabularClassifier,
+    TabularRegressor,
+)
 from deltarule.engines import ReferenceEngine, engine_of_precision, registry
 from deltarule.errors import InputError, MissingCapability
 from deltarule.maths import Network
@@ -129,7 +135,9 @@ def test_an_estimator_trains_a_float32_network_on_any_numbers(estimator, data):
     assert model.score(X, y) == pytest.approx(full.score(X, y), abs=0.1)
 
 
-@pytest.mark.parametrize("estimator", [MLPRegressor, MLPClassifier, TabularRegressor])
+@pytest.mark.parametrize(
+    "estimator", [MLPRegressor, MLPClassifier, TabularRegressor, TabularClassifier]
+)
 def test_an_estimator_refuses_another_precision(estimator, data):
     with pytest.raises(ValueError, match="precision"):
         estimator(precision="half").fit(data[0], data[1][:, 0] > 0)
@@ -144,7 +152,8 @@ def test_a_table_s_network_is_trained_with_it_and_its_model_says_so(data):
     assert model.settings["precision"] == "bfloat16"
 
 
-def test_a_portfolio_has_it_in_its_large_networks(data, monkeypatch):
+@pytest.mark.parametrize("estimator", [TabularRegressor, TabularClassifier])
+def test_a_portfolio_has_it_in_its_large_networks(estimator, data, monkeypatch):
     X = data[0]
     table = {"a": X[:, 0], "b": X[:, 1], "y": X[:, 0] * X[:, 1]}
     monkeypatch.setenv(registry.VARIABLE, "reference")
@@ -158,8 +167,9 @@ def test_a_portfolio_has_it_in_its_large_networks(data, monkeypatch):
     small = Configuration("small", "standard", layers=(4,), epochs=1)
     large = Configuration("large", "standard", layers=(70, 70), epochs=1)
     for precision in ("bfloat16", "full"):
-        model = TabularRegressor(configurations=[small, large], precision=precision)
-        model.fit({name: table[name] for name in "ab"}, table["y"])
+        model = clone(estimator(configurations=[small, large], precision=precision))
+        target = table["y"] if estimator is TabularRegressor else table["y"] > 0
+        model.fit({name: table[name] for name in "ab"}, target)
         assert (asked[4], asked[70]) == ("full", precision)
         assert np.isfinite(model.predict({"a": X[:3, 0], "b": X[:3, 1]})).all()
 

@@ -126,6 +126,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):  # type: ignore[misc]  # 
         n_jobs: int | None = None,
         verbose: bool = False,
         checkpoint: Any = None,
+        precision: str = "full",
     ) -> None:
         super().__init__(
             quality=quality,
@@ -139,6 +140,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):  # type: ignore[misc]  # 
             n_jobs=n_jobs,
             verbose=verbose,
             checkpoint=checkpoint,
+            precision=precision,
         )
         self.class_weight = class_weight
 
@@ -235,7 +237,7 @@ class TabularRegressor(RegressorMixin, BaseTabular):  # type: ignore[misc]  # as
     Parameters
     ----------
     quality, time_budget, validation, configurations, kinds, date_format, random_state, n_jobs, \
-verbose, checkpoint
+verbose, checkpoint, precision
         As in :class:`TabularClassifier`.
     loss : {"squared_error", "absolute_error", "huber", "quantile", "poisson"}, or Loss
         What networks are trained by, and chosen by. A prediction is then not a mean but a median
