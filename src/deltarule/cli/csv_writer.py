@@ -32,7 +32,7 @@ def safe_cell(cell: Any) -> Any:
 
 
 def csv_text(
-    names: Sequence[str],
+    names: Sequence[str] | None,
     rows: Iterable[Sequence[Any]],
     *,
     delimiter: str = ",",
@@ -40,6 +40,8 @@ def csv_text(
     terminal: bool = False,
 ) -> str:
     r"""Return a header and rows as CSV, quoted as in RFC 4180, with a line feed after each.
+
+    There is no header if ``names`` is None.
 
     With ``safe``, a ``'`` is put before cells that a spreadsheet would take for formulas. With
     ``terminal``, control characters, which a terminal would execute, are escaped.
@@ -62,7 +64,8 @@ def csv_text(
             ]
         return cells
 
-    writer.writerow(escaped(names))
+    if names is not None:
+        writer.writerow(escaped(names))
     writer.writerows(map(escaped, rows))
     return "".join(lines.parts)
 

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import functools
-import json
+import io
 import os
-import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from deltarule.cli.csv_writer import csv_text
+from deltarule.cli.prediction_writer import PredictionWriter
 from deltarule.cli.status import save_uninterrupted
 from deltarule.errors import FileError, InputError
 from deltarule.files import (
@@ -53,7 +50,7 @@ class SavedElsewhere(FileError):
         self.path = path
 
 
-FORMATS = (".csv", ".tsv", ".jsonl")
+FORMATS = (".csv", ".tsv", ".jsonl", ".parquet")
 
 
 def default_folder(data: str | None) -> Path:
@@ -143,28 +140,18 @@ def _check_writable(target: Path, option: str = "--out") -> None:
 def write_predictions(
     out: Path | None, columns: Mapping[str, Any], force: bool = False, *, safe_csv: bool = False
 ) -> None:
-    """Write columns as CSV, TSV or JSON lines; as CSV to standard output if ``out`` is None.
+    """Write columns as CSV, TSV, JSON lines or Parquet; as CSV to standard output without ``out``.
 
     On a terminal, control characters in labels are escaped; files and pipes get them unchanged.
     """
-    suffix = ".csv" if out is None else out.suffix.lower()
-    rows = zip(*map(_cells, columns.values()), strict=True)
-    if suffix == ".jsonl":
-        records = (dict(zip(columns, row, strict=True)) for row in rows)
-        text = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
-    else:
-        text = csv_text(
-            list(columns),
-            rows,
-            delimiter="\t" if suffix == ".tsv" else ",",
-            safe=safe_csv,
-            terminal=out is None and sys.stdout.isatty(),
-        )
     if out is None:
-        sys.stdout.write(text)
-        sys.stdout.flush()
+        writer = PredictionWriter(None, ".csv", safe_csv=safe_csv)
+        writer.write(columns)
         return
-    write_output(out, force, text.encode(), "the predictions in ")
+    buffer = io.BytesIO()
+    with PredictionWriter(buffer, out.suffix.lower(), safe_csv=safe_csv) as writer:
+        writer.write(columns)
+    write_output(out, force, buffer.getvalue(), "the predictions in ")
 
 
 def write_output(out: Path, force: bool, data: bytes, title: str = "") -> None:
@@ -216,14 +203,6 @@ def make_parent(out: Path) -> None:
         out.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise FileError(f"cannot make the folder of {str(out)!r}: {error.strerror}") from error
-
-
-def _cells(values: np.ndarray) -> list[Any]:
-    """Return Python values; a float32 becomes the float with the same shortest text."""
-    if values.dtype == np.float32:
-        return [float(str(value)) for value in values]
-    cells: list[Any] = values.tolist()
-    return cells
 
 
 def check_data(data: str | None, sql: str | None) -> None:

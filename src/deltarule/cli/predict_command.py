@@ -35,7 +35,7 @@ def predict(
             "--out",
             "-o",
             metavar="FILE",
-            help="A .csv, .tsv or .jsonl file; standard output, as CSV, if not given.",
+            help="A .csv, .tsv, .jsonl or .parquet file; standard output, as CSV, if not given.",
             group="Output",
         ),
     ] = None,
@@ -77,7 +77,8 @@ def predict(
 
     The table needs the columns the model was trained on, by name and in any order; it
     needs no target. The columns of identifiers that the model was trained with are written
-    before the predictions; --id names others instead.
+    before the predictions; --id names others instead. Large files are read in chunks, in constant
+    memory.
     """
     from deltarule.cli.run_predict import predict_table
 

@@ -15,6 +15,7 @@ from deltarule.cli.output_paths import (
     write_output,
     write_predictions,
 )
+from deltarule.cli.predict_large import PredictedColumns, is_large, predict_large
 from deltarule.errors import FileError, InputError, Message, Parameter
 from deltarule.files import has_bundle, is_single_file_name
 from deltarule.tables import Table, apply_schema, read_table
@@ -78,9 +79,11 @@ def predict_table(
     check_data(data, sql)
     if out is not None:
         check_output_file(out, force, "--out", FORMATS)
-    if safe_csv and (as_json if out is None else out.suffix.lower() == ".jsonl"):
+    suffix = (".jsonl" if as_json else ".csv") if out is None else out.suffix.lower()
+    if safe_csv and suffix in (".jsonl", ".parquet"):
+        what = "JSON" if suffix == ".jsonl" else "Parquet"
         raise InputError(
-            Message(Parameter("safe_csv"), " was given for JSON"),
+            Message(Parameter("safe_csv"), f" was given for {what}"),
             parameter="safe_csv",
             expected="CSV or TSV, which spreadsheets open",
             hint=Message("leave it out, or name a .csv file with ", Parameter("out")),
@@ -102,20 +105,30 @@ def predict_table(
             expected="a model of classes",
             hint=Message("leave ", Parameter("proba"), " out"),
         )
+    if data is not None and not (as_json and out is None) and is_large(data, sql, reading or {}):
+        rows, notes = predict_large(
+            model,
+            data,
+            out,
+            table=table,
+            reading=reading or {},
+            ids=ids,
+            outputs=PredictedColumns(model, proba, ends),
+            force=force,
+            quiet=quiet or as_json,
+            safe_csv=safe_csv,
+        )
+        _report_predictions(rows, notes, out, as_json=as_json, quiet=quiet)
+        return
     with output.live(quiet or as_json) as show:
         show(f"reading {data or 'the SQL result'}")
         read = read_rows(model, data, table, sql, reading, possible_ids(model.schema, ids))
         read, id_columns = take_ids(model.schema, read, ids)
-        names = ["prediction", *(f"probability_{label}" for label in model.classes if proba)]
-        names += [] if ends is None else ["lower", "upper"]
-        check_output_names(id_columns, names)
+        outputs = PredictedColumns(model, proba, ends)
+        check_output_names(id_columns, outputs.names)
         typed = apply_schema(model.schema, read, need_target=False)
         show("predicting")
-        outputs = model.outputs(typed)
-        more = list(outputs.T) if proba else []
-        if ends is not None:
-            more += list(model.quantiles(typed, outputs, ends).T)
-        predicted = dict(zip(names, [model.labels(outputs), *more], strict=True))
+        predicted = outputs.of(typed)
         columns: dict[str, Any] = id_columns | predicted
         far = beyond_training(model.schema, typed)
         notes = [output.spelled(note) for note in (*typed.notes, *model.notes(typed), *far)]
@@ -124,19 +137,26 @@ def predict_table(
             write_predictions(out, columns, force, safe_csv=safe_csv)
     if out is None and not as_json:  # after the status line is removed
         write_predictions(None, columns, safe_csv=safe_csv)
-    if as_json:
+    if as_json and out is None:
         report: dict[str, Any] = {"rows": len(typed), "notes": notes}
-        if out is not None:
-            report["out"] = str(out)
-        else:
-            report |= {name: values.tolist() for name, values in predicted.items()}
-            if id_columns:
-                report["ids"] = {name: values.tolist() for name, values in id_columns.items()}
+        report |= {name: values.tolist() for name, values in predicted.items()}
+        if id_columns:
+            report["ids"] = {name: values.tolist() for name, values in id_columns.items()}
         output.json_object(report)
+        return
+    _report_predictions(len(typed), notes, out, as_json=as_json, quiet=quiet)
+
+
+def _report_predictions(
+    rows: int, notes: Sequence[str], out: Path | None, *, as_json: bool, quiet: bool
+) -> None:
+    """Say how many predictions were written, and the notes on them."""
+    if as_json:
+        output.json_object({"rows": rows, "notes": list(notes), "out": str(out)})
     elif not quiet:
         output.notes(notes)
         if out is not None:
-            output.say(f"Wrote {len(typed):,} predictions to {out}.")
+            output.say(f"Wrote {rows:,} predictions to {out}.")
 
 
 def evaluate_table(

@@ -8,7 +8,13 @@ Everything that the library saves is written by this package, so that a reader s
 or the new: see :mod:`deltarule.files.filesystem` and :mod:`deltarule.files.locking`.
 """
 
-from deltarule.files.atomic_file import is_stream, read_json, write_bytes, write_json
+from deltarule.files.atomic_file import (
+    is_stream,
+    open_replacing,
+    read_json,
+    write_bytes,
+    write_json,
+)
 from deltarule.files.bundle_reading import has_bundle, read_bundle, read_document
 from deltarule.files.bundles import Bundle, Part, write_bundle
 from deltarule.files.consistency import consistent_read
@@ -31,6 +37,7 @@ __all__ = [
     "is_bundle",
     "is_single_file_name",
     "is_stream",
+    "open_replacing",
     "read_bundle",
     "read_document",
     "read_json",

@@ -7,9 +7,9 @@ import contextlib
 import json
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 
@@ -29,6 +29,7 @@ __all__ = [
     "MOST_JSON",
     "is_stream",
     "json_bytes",
+    "open_replacing",
     "parse_content",
     "parse_json",
     "read_json",
@@ -81,6 +82,21 @@ def write_bytes(
     ...     target.read_bytes()
     b'done'
     """
+    with open_replacing(path, overwrite=overwrite, check=check) as file:
+        file.write(data)
+
+
+@contextlib.contextmanager
+def open_replacing(
+    path: str | os.PathLike[str],
+    *,
+    overwrite: bool = True,
+    check: Callable[[Path], object] | None = None,
+) -> Iterator[BinaryIO]:
+    """Yield a file to write to, which has the name ``path`` once the block ends without an error.
+
+    Parameters and errors are those of :func:`write_bytes`.
+    """
     given = Path(path)
     with translate_os_errors("write", given):
         mode = _mode(given)
@@ -88,7 +104,8 @@ def write_bytes(
             raise already_exists(given)
         if is_stream(given):
             # A device or a pipe is written to: replaced, it would be lost to other processes.
-            given.write_bytes(data)
+            with given.open("wb") as file:
+                yield file
             return
         target = resolve_links(given)
         temporary = temporary_name(target)
@@ -96,7 +113,7 @@ def write_bytes(
         try:
             with create_locked(temporary, lambda: os.open(temporary, flags, 0o666)) as number:
                 with os.fdopen(number, "wb", closefd=False) as file:
-                    file.write(data)
+                    yield file
                     file.flush()
                     if mode is not None:
                         temporary.chmod(stat.S_IMODE(mode))

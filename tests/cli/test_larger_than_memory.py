@@ -1,0 +1,165 @@
+"""fit --memory, and predict on files that are read in chunks."""
+
+import json
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from deltarule.cli import predict_large
+from deltarule.tabular import TableModel
+
+N = 2600
+
+
+def rows(n=N):
+    rng = np.random.default_rng(0)
+    a, b = rng.integers(0, 7, n), rng.normal(size=n).round(3)
+    return {
+        "id": [f"{i:05d}" for i in range(n)],
+        "a": a.tolist(),
+        "b": [None if i % 50 == 3 else float(v) for i, v in enumerate(b)],
+        "k": np.array(["p", "q"], dtype=object)[a % 2].tolist(),
+        "y": (a * 2 + b).round(3).tolist(),
+    }
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("large")
+    data = rows()
+    pq.write_table(pa.table(data), folder / "t.parquet", row_group_size=900)
+    lines = [",".join("" if v is None else str(v) for v in row) for row in zip(*data.values())]  # noqa: B905
+    (folder / "t.csv").write_text("\n".join([",".join(data), *lines]) + "\n")
+    with (folder / "t.jsonl").open("w") as file:
+        for row in zip(*data.values(), strict=True):
+            file.write(json.dumps(dict(zip(data, row, strict=True))) + "\n")
+    return folder
+
+
+@pytest.fixture
+def inside(files, tmp_path, monkeypatch):
+    """A folder of the test's own, with the files in it."""
+    for path in files.iterdir():
+        (tmp_path / path.name).symlink_to(path)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+FIT = ("--target", "y", "--epochs", "2", "--layers", "4", "--id", "id")
+
+
+def test_a_fit_in_little_memory_saves_a_model_and_tells_what_it_did(inside, deltarule):
+    found = deltarule("fit", "t.csv", *FIT, "--memory", "1GB", "--store", "rows", "--json")
+    assert found.status == 0, found.err
+    report = found.json
+    assert sum(report["rows"].values()) == N
+    assert report["network"][1:] == [4, 1]
+    assert report["ids"] == ["id"]
+    assert (inside / "rows" / "store.json").exists()
+    model = TableModel.load(inside / "t.model")
+    assert np.isfinite(model.predict(rows())).all()
+    again = deltarule("fit", "t.csv", *FIT, "--memory", "1GB", "--store", "rows", "-o", "u.model")
+    assert again.status == 0, again.err
+    assert "By squared error" in again.out
+    other = TableModel.load(inside / "u.model")
+    np.testing.assert_array_equal(other.model.theta, model.model.theta)
+
+
+def test_rejected_rows_have_a_file(inside, deltarule):
+    text = (inside / "t.csv").read_text()
+    (inside / "bad.csv").write_text(text + "1,2\n")
+    found = deltarule("fit", "bad.csv", *FIT, "--memory", "1GB")
+    assert found.status == 0, found.err
+    assert "1 row was rejected: bad.csv, line 2602" in found.err
+    lines = (inside / "bad.model.rejects.csv").read_text().splitlines()
+    assert lines[1].startswith("bad.csv,line 2602,")
+
+
+@pytest.mark.parametrize(
+    ("more", "word"),
+    [
+        (["--sql", "SELECT * FROM data"], "--sql"),
+        (["--max-memory", "1"], "--max-memory"),
+        (["--record"], "--record"),
+        (["--quality", "fast"], "--quality"),
+    ],
+)
+def test_options_that_need_the_table_in_memory_are_refused(inside, deltarule, more, word):
+    found = deltarule("fit", "t.csv", *FIT[:2], "--memory", "1GB", *more)
+    assert found.status == 2
+    assert word in found.err
+    assert "--memory" in found.err
+    assert not (inside / "t.model").exists()
+
+
+@pytest.fixture
+def model(inside, deltarule):
+    assert deltarule("fit", "t.csv", *FIT, "--quiet").status == 0
+    return inside / "t.model"
+
+
+def content(path):
+    """The rows of a file of predictions."""
+    if path.suffix == ".parquet":
+        table = pq.read_table(path)
+        return list(zip(*(column.to_pylist() for column in table.columns), strict=True))
+    if path.suffix == ".jsonl":
+        return [tuple(json.loads(line).values()) for line in path.read_text().splitlines()]
+    lines = path.read_text().splitlines()[1:]
+    return [(i, float(v)) for i, v in (line.split("," if path.suffix == ".csv" else "\t")
+                                       for line in lines)]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+def test_predictions_in_chunks_are_those_of_the_whole(inside, model, deltarule, monkeypatch, kind):
+    assert deltarule("predict", model, f"t.{kind}", "-o", "whole.csv").status == 0
+    whole = content(inside / "whole.csv")
+    assert [each[0] for each in whole] == rows()["id"]
+    monkeypatch.setattr(predict_large, "LARGE_BYTES", 0)
+    for suffix in ("csv", "tsv", "jsonl", "parquet"):
+        found = deltarule("predict", model, f"t.{kind}", "-o", f"part.{suffix}")
+        assert found.status == 0, found.err
+        assert "Wrote 2,600 predictions" in found.out
+        assert content(inside / f"part.{suffix}") == whole
+    found = deltarule("predict", model, f"t.{kind}", "--quiet")
+    assert found.out == (inside / "whole.csv").read_text()
+    found = deltarule("predict", model, f"t.{kind}", "--json", "-o", "j.csv")
+    assert found.json["rows"] == N
+
+
+def test_a_small_table_gives_a_parquet_file_too(inside, model, deltarule):
+    found = deltarule("predict", model, "t.parquet", "-o", "p.parquet")
+    assert found.status == 0, found.err
+    assert pq.read_table(inside / "p.parquet").column_names == ["id", "prediction"]
+    assert len(content(inside / "p.parquet")) == N
+    refused = deltarule("predict", model, "t.parquet", "-o", "q.parquet", "--safe-csv")
+    assert refused.status == 2
+    assert "was given for Parquet" in refused.err
+
+
+def test_a_row_that_cannot_be_read_is_an_error_and_no_file_is_left(
+    inside, model, deltarule, monkeypatch
+):
+    monkeypatch.setattr(predict_large, "LARGE_BYTES", 0)
+    (inside / "bad.csv").write_text((inside / "t.csv").read_text() + "1,2\n")
+    found = deltarule("predict", model, "bad.csv", "-o", "p.csv")
+    assert found.status == 3
+    assert "line 2602 (2 fields; expected 5)" in found.err
+    assert not [path.name for path in inside.iterdir() if path.name.startswith((".p", "p."))]
+    # A file that is there is replaced at the end only.
+    (inside / "p.csv").write_text("mine")
+    found = deltarule("predict", model, "bad.csv", "-o", "p.csv", "--force")
+    assert found.status == 3
+    assert (inside / "p.csv").read_text() == "mine"
+
+
+def test_notes_of_chunks_are_collected(inside, model, deltarule, monkeypatch):
+    monkeypatch.setattr(predict_large, "LARGE_BYTES", 0)
+    text = (inside / "t.csv").read_text().splitlines()
+    text[2000] = "x,3,99999,p,1"
+    (inside / "far.csv").write_text("\n".join(text) + "\n")
+    found = deltarule("predict", model, "far.csv", "-o", "p.csv")
+    assert found.status == 0, found.err
+    assert "row 2000" in found.err
