@@ -7,6 +7,7 @@ cannot be read is rejected, and does not end the stream.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import sqlite3
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -168,11 +169,11 @@ def _parquet(path: Path, options: ChunkOptions) -> Iterator[Table]:
 
 
 def _text(path: Path, options: ChunkOptions, rejects: Rejects) -> Iterator[Table]:
-    scan_file(path)
+    stat = path.stat()
+    _check_text(path, stat.st_size, stat.st_mtime_ns)
     with normal_form(path, options.told) as (plain, told):
-        header = read_header(plain, told)
-        quotes = "unusual" if header.quote != '"' else find_quotes(plain, header.delimiter)
-        exact_lines = quotes == "none" and not has_blank_lines(plain)
+        stat = plain.stat()
+        header, quotes, exact_lines = _layout(plain, told, stat.st_size, stat.st_mtime_ns)
         reader = _csv_chunks if quotes == "unusual" else _arrow_chunks
         for lines, word, arrays in reader(plain, header, options, rejects, exact_lines):
             columns = {}
@@ -197,6 +198,22 @@ def _text(path: Path, options: ChunkOptions, rejects: Rejects) -> Iterator[Table
                 unnamed=tuple(name for name in header.unnamed if name in columns),
                 parsed=frozenset(n for n, c in columns.items() if not isinstance(c, TextColumn)),
             )
+
+
+# A table is read several times, and each of these reads a file from its beginning to its end.
+
+
+@functools.lru_cache(maxsize=256)
+def _check_text(path: Path, size: int, changed: int) -> None:
+    scan_file(path)
+
+
+@functools.lru_cache(maxsize=256)
+def _layout(path: Path, told: FileFormat, size: int, changed: int) -> tuple[Header, str, bool]:
+    """The header, what quotes there are, and whether each line below the header is a row."""
+    header = read_header(path, told)
+    quotes = "unusual" if header.quote != '"' else find_quotes(path, header.delimiter)
+    return header, quotes, quotes == "none" and not has_blank_lines(path)
 
 
 def _arrow_chunks(

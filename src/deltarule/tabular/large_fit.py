@@ -13,6 +13,7 @@ import dataclasses
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.errors import DataError, InputError, Message, Parameter
+from deltarule.errors import DataError, FileError, InputError, Message, Parameter
 from deltarule.files import checked_path
 from deltarule.maths import Network
 from deltarule.optimizers import RULES
@@ -108,7 +109,7 @@ class MemoryPlan:
     @property
     def window_bytes(self) -> int:
         """The bytes of the rows that are read, and shuffled, together; twice that is taken."""
-        return min(self.free // 8, _MOST_WINDOW)
+        return min(self.free // 12, _MOST_WINDOW)
 
     def sample_rows(self, n_columns: int) -> int:
         """The number of rows of the sample: with all that is made from it, half of the memory."""
@@ -150,7 +151,7 @@ def fit_large_table(
         The largest resident memory of this process: ``"2GB"``, or a number of GB.
     store : path, optional
         A folder for the packed rows, which is kept, and used again for the same files and
-        settings; a killed fit goes on there. A temporary folder beside it otherwise.
+        settings; a killed fit goes on there. A temporary one in the current folder otherwise.
     rejects : path, optional
         A CSV file for rows that cannot be read.
     reading : mapping, optional
@@ -189,7 +190,8 @@ def fit_large_table(
     say = progress or (lambda phase: None)
     with Rejects(rejects) as rejected:
         say("reading a sample")
-        fit = _LargeFit(source, target, settings, plan, rejected, reading or {}, columns or {}, say)
+        given = (source, target, settings, plan, rejected, reading or {}, columns or {})
+        fit = _LargeFit(*given, _Progress(say, stop))
         say("encoding")
         fit.fit_encoders()
         with _store_folder(store) as folder:
@@ -274,14 +276,14 @@ class _LargeFit:
         rejects: Rejects,
         reading: Mapping[str, Any],
         columns: Mapping[str, Any],
-        say: Callable[[str], Any],
+        progress: _Progress,
     ) -> None:
         # A cross-validation would train on the sample alone.
         self.settings = dataclasses.replace(settings, folds=0)
-        self._rejects, self._say = rejects, say
+        self._rejects, self._progress = rejects, progress
         stream = TableStream(source, rejects=rejects, **reading)
         found = RowSample(plan.sample_rows(len(stream.names)), target)
-        for chunk in _said(stream, say, "reading a sample"):
+        for chunk in progress.chunks(stream, "reading a sample"):
             found.add(chunk.table, chunk.numbers)
         self.n_rows = found.n_rows
         table, numbers, sampled = found.table()
@@ -293,7 +295,9 @@ class _LargeFit:
             *([self.schema.weights] if self.schema.weights else []),
         }
         self._stream = TableStream(source, rejects=rejects, columns=needed, **reading)
-        typed = typed_chunk(self.schema, table.take(sampled), rejects)
+        self._identity = self._stream.identity()
+        # What does not fit the schema is rejected where it is read again, with its line.
+        typed = typed_chunk(self.schema, table.take(sampled), Rejects())
         del table
         if typed is None or len(typed) < _FEWEST_ROWS:
             count = 0 if typed is None else len(typed)
@@ -327,7 +331,7 @@ class _LargeFit:
 
     def _typed(self, first: int, what: str) -> Iterator[tuple[TypedColumns | None, np.ndarray]]:
         """The chunks of the table as the schema says, each with the parts of its rows."""
-        for chunk in _said(self._stream, self._say, what, self.n_rows, first):
+        for chunk in self._progress.chunks(self._stream, what, self.n_rows, first):
             typed = typed_chunk(self.schema, chunk.table, self._rejects)
             rows = np.empty(0, np.int64) if typed is None else typed.rows
             yield typed, self._parts_of(chunk.numbers[rows])
@@ -354,7 +358,7 @@ class _LargeFit:
         """What stands for the files and everything that the packed rows are made by."""
         settings = self.settings
         made_by = [
-            _FORMAT, self._stream.identity(), self.schema.to_dict(), self.encoder.to_dict(),
+            _FORMAT, self._identity, self.schema.to_dict(), self.encoder.to_dict(),
             self.target.to_dict(), settings.test, settings.valid, settings.seed,
             self.net.widths, str(self.net.loss),
         ]  # fmt: skip
@@ -369,14 +373,36 @@ class _LargeFit:
             folder, self._digest(), *sizes, weighted=weighted, parts=("train", "valid")
         ) as writer:
             if not writer.is_complete:
+                self._check_disk(folder)
                 for typed, part in self._typed(writer.chunks, "packing"):
                     rows = {}
                     for index, (name, _) in enumerate(self._shares):
                         if typed is not None and name in names:
                             rows[name] = self._arrays(typed.take(part == index))
                     writer.append(rows)
+                if self._stream.identity() != self._identity:
+                    raise DataError(
+                        f"{self._stream.source} was changed while it was read",
+                        expected="files that stay as they are until their rows are packed",
+                        hint="fit again",
+                    )
                 writer.finish()
         return open_store(folder)
+
+    def _check_disk(self, folder: Path) -> None:
+        """Refuse a disk on which the packed rows have no room."""
+        rows = self.counts.get("train", 0) + self.counts.get("valid", 0)
+        needed = rows * 4 * (self.net.n_inputs + self.net.n_outputs + 1)
+        written = sum(path.stat().st_size for path in folder.iterdir())
+        free = shutil.disk_usage(folder).free
+        if needed - written > free:
+            raise FileError(
+                f"the packed rows take {needed / 1e9:.3g} GB, and {str(folder)!r} is on a disk "
+                f"with {free / 1e9:.3g} GB free",
+                parameter="store",
+                expected="a folder on a disk with more room",
+                hint="name another",
+            )
 
     def _arrays(self, typed: TypedColumns) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
         """X, Y and the weights of rows, as they are trained on."""
@@ -418,14 +444,22 @@ class _LargeFit:
         ]
 
 
-def _said(
-    stream: TableStream, say: Callable[[str], Any], what: str, total: int = 0, first: int = 0
-) -> Iterator[Chunk]:
-    """The chunks of a stream, read ahead; says at intervals how many rows were read."""
-    last = time.monotonic()
-    for chunk in read_ahead(stream.chunks(first)):
-        yield chunk
-        if time.monotonic() - last > 1:
-            last = time.monotonic()
-            done = chunk.first + len(chunk.table)
-            say(f"{what}: {done:,} rows" + (f" of {total:,}" if total else ""))
+class _Progress:
+    """Says at intervals how many rows were read, and ends the reading once the flag is raised."""
+
+    def __init__(self, say: Callable[[str], Any], stop: StopFlag | None) -> None:
+        self._say, self._stop = say, stop
+
+    def chunks(
+        self, stream: TableStream, what: str, total: int = 0, first: int = 0
+    ) -> Iterator[Chunk]:
+        """The chunks of a stream, read ahead."""
+        last = time.monotonic()
+        for chunk in read_ahead(stream.chunks(first)):
+            if self._stop:
+                raise KeyboardInterrupt  # there is nothing to keep
+            yield chunk
+            if time.monotonic() - last > 1:
+                last = time.monotonic()
+                done = chunk.first + len(chunk.table)
+                self._say(f"{what}: {done:,} rows" + (f" of {total:,}" if total else ""))
