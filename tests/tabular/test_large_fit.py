@@ -28,7 +28,8 @@ from deltarule.tables.rejects import Rejects
 from deltarule.tables.row_sample import parts_of_rows, row_hashes
 from deltarule.tables.typed_chunks import typed_chunk
 from deltarule.tabular import TableModel, TableSettings, fit_table
-from deltarule.tabular.large_fit import MemoryPlan, fit_large_table
+from deltarule.tabular.large_fit import fit_large_table
+from deltarule.tabular.memory_plan import MemoryPlan
 from deltarule.tabular.network_targets import network_targets, table_network
 from deltarule.training import Patience, StopFlag, train
 from deltarule.training.packed_batches import packed_order

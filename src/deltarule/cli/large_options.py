@@ -6,7 +6,7 @@ from pathlib import Path
 
 from deltarule.errors import InputError, Message, Parameter
 from deltarule.tables.memory import memory_bytes
-from deltarule.tabular.large_fit import refuse_with_memory
+from deltarule.tabular.memory_plan import refuse_with_memory
 
 __all__ = ["check_large"]
 

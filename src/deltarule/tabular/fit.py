@@ -19,7 +19,8 @@ from deltarule.tables import (
     table_from_frame,
 )
 from deltarule.tables.unicode_checks import check_unicode
-from deltarule.tabular.large_fit import fit_large_table, refuse_with_memory
+from deltarule.tabular.large_fit import fit_large_table
+from deltarule.tabular.memory_plan import refuse_with_memory
 from deltarule.tabular.model import TableModel
 from deltarule.tabular.network_fit import encode_parts, train_network
 from deltarule.tabular.network_model import NetworkModel

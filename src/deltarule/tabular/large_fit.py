@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.errors import DataError, FileError, InputError, Message, Parameter
+from deltarule.errors import DataError, FileError, InputError, Message
 from deltarule.files import checked_path
 from deltarule.maths import Network
 from deltarule.optimizers import RULES
@@ -42,6 +42,7 @@ from deltarule.tables.row_sample import RowSample, parts_of_rows, quantile_error
 from deltarule.tables.table_statistics import TableStatistics
 from deltarule.tables.table_stream import Chunk, TableStream
 from deltarule.tables.typed_chunks import typed_chunk
+from deltarule.tabular.memory_plan import MemoryPlan
 from deltarule.tabular.network_fit import EncodedParts, level_limits, train_arguments
 from deltarule.tabular.network_model import NetworkModel
 from deltarule.tabular.network_report import NetworkRun, scored_network
@@ -51,69 +52,10 @@ from deltarule.tabular.splitting import check_parts, target_values
 from deltarule.training import Checkpoint, EpochEvent, Patience, StopFlag, StopReason, train
 from deltarule.training.threads import blas_threads_for
 
-__all__ = ["MemoryPlan", "fit_large_table", "refuse_with_memory"]
+__all__ = ["fit_large_table"]
 
-# What libraries that are imported later, and buffers of files, take beside what is planned.
-_RESERVE = 180_000_000
-_LEAST = 40_000_000
-_FEWEST_ROWS, _MOST_SAMPLED = 10, 200_000
-_MOST_WINDOW = 1 << 27
+_FEWEST_ROWS = 10
 _FORMAT = 1
-
-
-@dataclasses.dataclass(frozen=True)
-class MemoryPlan:
-    """How a limit on memory is divided.
-
-    Parameters
-    ----------
-    limit : int
-        Bytes of resident memory of this process.
-    resident : int
-        What it has already.
-
-    Raises
-    ------
-    InputError
-        If nothing would be left for rows.
-
-    Examples
-    --------
-    >>> plan = MemoryPlan(2_000_000_000, 100_000_000)
-    >>> plan.window_bytes, plan.sample_rows(100)
-    (134217728, 107500)
-    """
-
-    limit: int
-    resident: int
-
-    def __post_init__(self) -> None:
-        if self.free < _LEAST:
-            least = self.resident + _RESERVE + _LEAST
-            raise InputError(
-                Message(
-                    Parameter("memory"),
-                    f" is {self.limit / 1e6:.0f} MB, of which the program itself takes "
-                    f"{(self.resident + _RESERVE) / 1e6:.0f}",
-                ),
-                parameter="memory",
-                given=self.limit,
-                expected=f"at least {-(-least // 1_000_000)} MB",
-            )
-
-    @property
-    def free(self) -> int:
-        """The bytes for rows, those of the sample and of two windows of the store."""
-        return self.limit - self.resident - _RESERVE
-
-    @property
-    def window_bytes(self) -> int:
-        """The bytes of the rows that are read, and shuffled, together; twice that is taken."""
-        return min(self.free // 12, _MOST_WINDOW)
-
-    def sample_rows(self, n_columns: int) -> int:
-        """The number of rows of the sample: with all that is made from it, half of the memory."""
-        return min(max(self.free // (160 * n_columns), 1000), _MOST_SAMPLED)
 
 
 def fit_large_table(
@@ -229,25 +171,6 @@ def fit_large_table(
         model=model,
         encoder=fit.encoder,
     )
-
-
-def refuse_with_memory(given: Mapping[str, Any]) -> None:
-    """Refuse settings of a portfolio, and a recording, for a table larger than memory.
-
-    Raises
-    ------
-    InputError
-        If a value is not None.
-    """
-    for name, value in given.items():
-        if value is not None:
-            raise InputError(
-                Message(Parameter(name, value), " was given with ", Parameter("memory")),
-                parameter=name,
-                given=value,
-                expected="a single network without a recording, for a table larger than memory",
-                hint="leave it out, or take a sample of the rows that fits into memory",
-            )
 
 
 @contextlib.contextmanager
