@@ -139,7 +139,7 @@ def fit_large_table(
         with _store_folder(store) as folder:
             parts = fit.packed(folder)
             for rows in parts.values():
-                rows.window_bytes = plan.window_bytes
+                rows.window_bytes = fit.plan.window_bytes
             say("training")
             valid = parts["valid"] if parts["valid"].n_rows else None
             batch = settings.batch_rows(parts["train"].n_rows)
@@ -205,7 +205,8 @@ class _LargeFit:
         self.settings = dataclasses.replace(settings, folds=0)
         self._rejects, self._progress = rejects, progress
         stream = TableStream(source, rejects=rejects, **reading)
-        found = RowSample(plan.sample_rows(len(stream.names)), target)
+        self.plan = dataclasses.replace(plan, n_columns=len(stream.names))
+        found = RowSample(self.plan.sample_rows, target)
         for chunk in progress.chunks(stream, "reading a sample"):
             found.add(chunk.table, chunk.numbers)
         self.n_rows = found.n_rows

@@ -10,8 +10,13 @@ from deltarule.errors import InputError, Message, Parameter
 
 __all__ = ["MemoryPlan", "refuse_with_memory"]
 
-# What libraries that are imported later, and buffers of files, take beside what is planned.
-_RESERVE = 180_000_000
+# What the program takes with its libraries, many of which are imported later, and buffers of files.
+_PROGRAM = 300_000_000
+# Memory beyond this that the process has already is left to it, in steps of this size: the plan,
+# on which samples and the order of rows depend, must be the same in each run of a command.
+_EXPECTED, _STEP = 260_000_000, 250_000_000
+# What decoding a column of a Parquet file takes: a dictionary and a page.
+_COLUMN = 1_500_000
 _LEAST = 40_000_000
 _MOST_SAMPLED = 200_000
 _MOST_WINDOW = 1 << 27
@@ -27,6 +32,8 @@ class MemoryPlan:
         Bytes of resident memory of this process.
     resident : int
         What it has already.
+    n_columns : int
+        The number of columns of the table, once it is known.
 
     Raises
     ------
@@ -35,22 +42,25 @@ class MemoryPlan:
 
     Examples
     --------
-    >>> plan = MemoryPlan(2_000_000_000, 100_000_000)
-    >>> plan.window_bytes, plan.sample_rows(100)
-    (134217728, 107500)
+    >>> plan = MemoryPlan(2_000_000_000, 100_000_000, n_columns=100)
+    >>> plan.window_bytes, plan.sample_rows
+    (129166666, 96875)
+    >>> MemoryPlan(2_000_000_000, 60_000_000, n_columns=100).free == plan.free
+    True
     """
 
     limit: int
     resident: int
+    n_columns: int = 0
 
     def __post_init__(self) -> None:
         if self.free < _LEAST:
-            least = self.resident + _RESERVE + _LEAST
+            least = self.limit - self.free + _LEAST
             raise InputError(
                 Message(
                     Parameter("memory"),
                     f" is {self.limit / 1e6:.0f} MB, of which the program itself takes "
-                    f"{(self.resident + _RESERVE) / 1e6:.0f}",
+                    f"{(self.limit - self.free) / 1e6:.0f}",
                 ),
                 parameter="memory",
                 given=self.limit,
@@ -60,16 +70,19 @@ class MemoryPlan:
     @property
     def free(self) -> int:
         """The bytes for rows, those of the sample and of two windows of the store."""
-        return self.limit - self.resident - _RESERVE
+        more = max(self.resident - _EXPECTED, 0)
+        program = _PROGRAM + _COLUMN * self.n_columns + -(-more // _STEP) * _STEP
+        return self.limit - program
 
     @property
     def window_bytes(self) -> int:
         """The bytes of the rows that are read, and shuffled, together; twice that is taken."""
         return min(self.free // 12, _MOST_WINDOW)
 
-    def sample_rows(self, n_columns: int) -> int:
+    @property
+    def sample_rows(self) -> int:
         """The number of rows of the sample: with all that is made from it, half of the memory."""
-        return min(max(self.free // (160 * n_columns), 1000), _MOST_SAMPLED)
+        return min(max(self.free // (160 * self.n_columns), 1000), _MOST_SAMPLED)
 
 
 def refuse_with_memory(given: Mapping[str, Any]) -> None:
