@@ -56,7 +56,8 @@ def test_the_leaderboard_the_scores_and_the_verdict_are_printed(fitted):
 def test_one_json_object_has_all_of_it(place, deltarule):
     Path("more.csv").write_text(MORE)
     found = deltarule(*FIT, "--json", "--quality", "fast", "--time-budget", "60").json
-    assert found["settings"] == {"test": 0.2, "seed": 0, "quality": "fast", "time_budget": 60.0}
+    settings = {"test": 0.2, "seed": 0, "quality": "fast", "time_budget": 60.0}
+    assert found["settings"] == {**settings, "precision": "full"}
     assert {each["configuration"] for each in found["leaderboard"]} == {c.name for c in FEW}
     assert found["rows"] == {"test": 40, "train": 160}
     assert set(found["scores"]) == {"test", "out_of_fold"}

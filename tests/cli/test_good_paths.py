@@ -336,7 +336,18 @@ def test_every_option_of_training_reaches_it(place, deltarule):
         *("--l1", "0.25", "--loss", "absolute_error"),
         *("--learning-rate", "0.01", "--schedule", "cosine", "--batch-size", "16"),
         *("--patience", "3", "--clip-norm", "1", "--averaging", "none", "--epochs", "4"),
-        *("--engine", "reference", "--test", "0.25", "--valid", "0", "--seed", "7"),
+        *(
+            "--engine",
+            "reference",
+            "--precision",
+            "bfloat16",
+            "--test",
+            "0.25",
+            "--valid",
+            "0",
+            "--seed",
+            "7",
+        ),
         *("--folds", "4", "--min-level-rows", "2", "--max-levels", "50"),
         *("--task", "regression", "--on-divergence", "restore_best"),
     )
@@ -363,6 +374,7 @@ def test_every_option_of_training_reaches_it(place, deltarule):
         "max_levels": 50,
         "seed": 7,
         "engine": "reference",
+        "precision": "bfloat16",
     }
     assert outcome.json["rows"] == {"train": 45, "test": 15}
     assert outcome.json["network"] == [4, 6, 3, 1]
