@@ -217,6 +217,7 @@ for kind, target in ((dr.TabularRegressor, TY), (dr.TabularClassifier, TL)):
             },
             "verbose": {"text": "no", "none": None, "nan": np.nan, "list": [1]},
             "checkpoint": {"number": 3, "list": ["a"], "bool": True},
+            "on_divergence": {"number": 3, "none": None, "unknown": "ignore", "list": ["raise"]},
         },
     )
     entry(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sys
+import warnings
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import pairwise
 from typing import Any
@@ -11,7 +13,7 @@ import numpy as np
 from sklearn.utils import check_random_state, shuffle
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
-from deltarule.errors import DeltaruleError, InputError, WrongType
+from deltarule.errors import DeltaruleError, InputError, TrainingWarning, WrongType
 from deltarule.maths import Network
 from deltarule.maths.arrays import is_frame, is_sparse
 from deltarule.training import EpochEvent
@@ -23,12 +25,14 @@ __all__ = [
     "generator_of",
     "initial_theta",
     "print_epoch",
+    "print_progress",
     "refuse_other_kinds",
     "row_source",
     "scikit_learn_checks",
     "validate_numbers",
     "validate_rows",
     "validated_weights",
+    "warn_of_notes",
 ]
 
 # NumPy's letters of texts, bytes, dates, durations and records.
@@ -213,3 +217,14 @@ def print_epoch(event: EpochEvent) -> None:
     print(f"Iteration {log.epoch}, loss = {log.objective:.8f}")
     if log.score is not None:
         print(f"Validation score: {log.score:f}")
+
+
+def print_progress(text: str) -> None:
+    """Print what is trained, in one call, since threads of training call this."""
+    sys.stderr.write(f"training {text}\n")
+
+
+def warn_of_notes(notes: Iterable[str]) -> None:
+    """Warn of what became of networks that diverged."""
+    for note in notes:
+        warnings.warn(note, TrainingWarning, stacklevel=4)

@@ -81,6 +81,9 @@ class TabularClassifier(ClassifierMixin, BaseTabular):  # type: ignore[misc]  # 
     precision : {"full", "bfloat16"}
         Of the matrix products in training, as for :func:`deltarule.train`, of the larger networks;
         ``"bfloat16"`` needs a processor with AVX512-BF16. Predictions have full precision.
+    on_divergence : {"halve_learning_rate", "restore_best", "raise"}
+        How a network that diverged is trained again, with a ``TrainingWarning``; or an error. If it
+        diverges again, its configuration is left out, which the warning says.
 
     Attributes
     ----------
@@ -127,6 +130,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):  # type: ignore[misc]  # 
         verbose: bool = False,
         checkpoint: Any = None,
         precision: str = "full",
+        on_divergence: str = "halve_learning_rate",
     ) -> None:
         super().__init__(
             quality=quality,
@@ -141,6 +145,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):  # type: ignore[misc]  # 
             verbose=verbose,
             checkpoint=checkpoint,
             precision=precision,
+            on_divergence=on_divergence,
         )
         self.class_weight = class_weight
 
@@ -237,7 +242,7 @@ class TabularRegressor(RegressorMixin, BaseTabular):  # type: ignore[misc]  # as
     Parameters
     ----------
     quality, time_budget, validation, configurations, kinds, date_format, random_state, n_jobs, \
-verbose, checkpoint, precision
+verbose, checkpoint, precision, on_divergence
         As in :class:`TabularClassifier`.
     loss : {"squared_error", "absolute_error", "huber", "quantile", "poisson"}, or Loss
         What networks are trained by, and chosen by. A prediction is then not a mean but a median

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import numbers
-import sys
 import time
 import warnings
 from collections.abc import Mapping, Sequence
@@ -19,8 +18,10 @@ from deltarule.errors import InputError
 from deltarule.estimators.sklearn_helpers import (
     check_repeatable,
     generator_of,
+    print_progress,
     scikit_learn_checks,
     validated_weights,
+    warn_of_notes,
 )
 from deltarule.estimators.tabular_plots import TabularPlots
 from deltarule.estimators.validation_folds import validation_splits
@@ -70,6 +71,7 @@ class BaseTabular(TabularPlots, Exportable, BaseEstimator):  # type: ignore[misc
         verbose: bool = False,
         checkpoint: Any = None,
         precision: str = "full",
+        on_divergence: str = "halve_learning_rate",
     ) -> None:
         self.quality = quality
         self.time_budget = time_budget
@@ -83,6 +85,7 @@ class BaseTabular(TabularPlots, Exportable, BaseEstimator):  # type: ignore[misc
         self.verbose = verbose
         self.checkpoint = checkpoint
         self.precision = precision
+        self.on_divergence = on_divergence
 
     def _fit(
         self, X: Any, y: NDArray[Any], n_classes: int, sample_weight: Any, groups: Any
@@ -132,10 +135,12 @@ class BaseTabular(TabularPlots, Exportable, BaseEstimator):  # type: ignore[misc
             quality=self.quality,
             time_budget=budget if n_classes else time_for_portfolio(budget),
             configurations=self.configurations,
-            progress=_print_progress if verbose else None,
+            progress=print_progress if verbose else None,
             checkpoint=self.checkpoint,
+            on_divergence=self.on_divergence,
             **of_both,
         )
+        warn_of_notes(self.portfolio_.notes)
         if not n_classes:
             self.intervals_: Intervals = fit_intervals(
                 typed,
@@ -441,8 +446,3 @@ def _threads(n_jobs: int | None) -> int | None:
 def is_whole(value: Any) -> bool:
     """Return whether a value is a whole number, and no truth value."""
     return isinstance(value, numbers.Integral) and not isinstance(value, bool)
-
-
-def _print_progress(text: str) -> None:
-    # In one call, since threads of training call this.
-    sys.stderr.write(f"training {text}\n")

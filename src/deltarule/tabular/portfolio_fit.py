@@ -136,6 +136,7 @@ def fit_portfolio_model(
         of_scores = bootstrap_intervals(target.task, truth[known], oof, weights, settings.seed)
     if stopped:
         notes.append(f"{stopped}: the portfolio has the networks that were trained until then")
+    notes += portfolio.notes
     networks = [each for member in portfolio.used for each in member.models]
     model.report.update(
         {

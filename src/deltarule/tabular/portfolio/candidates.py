@@ -22,6 +22,7 @@ from deltarule.training.checkpoint import CheckpointSlot
 from deltarule.training.checkpoint_pool import CheckpointPool
 from deltarule.training.interrupt import StopFlag
 from deltarule.training.job_backend import SentTrainings, chosen_backend
+from deltarule.training.recovery import OnDivergence
 from deltarule.training.threads import completed_tasks, one_blas_thread, run_in_worker_thread
 
 __all__ = ["Candidate", "Progress", "deadline_of", "raised_at", "train_candidates"]
@@ -50,8 +51,12 @@ class Candidate:
         Of the matrix products in training, if the network is large.
     models : dict of int to Model
         By the number of the fold that the network was not trained on.
+    on_divergence : {"raise", "restore_best", "halve_learning_rate"}
+        How a network that diverged is trained again; with ``"raise"`` it is an error.
     diverged : bool
-        Whether one of its networks diverged.
+        Whether one of its networks diverged when it was trained again too.
+    divergences : dict of int to int
+        The epoch of each network that diverged at first, by fold.
     seconds : float
         Of training, added over its networks.
     outputs : dict of int to array
@@ -66,7 +71,9 @@ class Candidate:
     training_rows: Sequence[NDArray[np.int64]] | None = None
     precision: str = "full"
     models: dict[int, Model] = dataclasses.field(default_factory=dict)
+    on_divergence: OnDivergence = "halve_learning_rate"
     diverged: bool = False
+    divergences: dict[int, int | None] = dataclasses.field(default_factory=dict)
     seconds: float = 0.0
     outputs: dict[int, NDArray[np.float64]] = dataclasses.field(default_factory=dict)
 
@@ -109,10 +116,16 @@ class Candidate:
         held_out: NDArray[np.int64],
         w: NDArray[np.float64],
         slot: CheckpointSlot | None = None,
+        on_divergence: OnDivergence = "raise",
     ) -> TrainingResult:
         """Train a network without the rows of a fold; it keeps its best epoch on them.
 
         A network whose final state the slot holds is read from it.
+
+        Raises
+        ------
+        Diverged
+            If it diverged, and again if it was to be trained again.
         """
         X, Y = self.X, self.Y
         if self.training_rows is not None:
@@ -137,9 +150,32 @@ class Candidate:
             schedule="cosine",
             rule="adam",
             precision=self.precision if self.net.n_multiply_adds >= _LARGE else "full",
-            guard="off",  # a configuration that learns little gets little weight
+            # A configuration that learns little gets little weight, and a divergence is noted once.
+            guard="off" if on_divergence == "raise" else "quiet",
+            on_divergence=on_divergence,
             checkpoint=slot,
         )
+
+    def note(self) -> str:
+        """Return what became of networks that diverged, as a sentence; empty if none did."""
+        if not self.divergences:
+            return ""
+        name, count = self.configuration.name, len(self.divergences)
+        epoch = self.divergences[min(self.divergences)]
+        when = "" if epoch is None else f" (the first in epoch {epoch})"
+        if self.diverged:
+            return (
+                f"the configuration {name!r} has no part in the portfolio: {count} of its networks "
+                f"diverged{when}, with a smaller learning rate too; columns with values out of all "
+                "proportion, or a smaller learning_rate in configurations, may be why"
+            )
+        what = (
+            "went back to its best epoch, and ended there"
+            if self.on_divergence == "restore_best"
+            else "was trained again with a smaller learning rate"
+        )
+        one = "1 network" if count == 1 else f"each of {count} networks"
+        return f"{one} of the configuration {name!r} diverged{when}, and {what}"
 
     def key(self, fold: int) -> str:
         """Return the key of a fold's network in a checkpoint."""
@@ -215,9 +251,9 @@ def train_candidates(
     """Train every candidate on the folds of these numbers, as many networks at a time as threads.
 
     The result does not depend on the number of threads. A candidate with a network that diverged
-    is marked so. If the flag is raised, networks keep their best epoch so far, and
-    those without one are left out. Unless ``threads`` is given, a backend of joblib that has
-    processes of its own trains them; there they end at the deadline, a time of
+    and could not be trained again is marked so. If the flag is raised, networks keep their best
+    epoch so far, and those without one are left out. Unless ``threads`` is given, a backend of
+    joblib that has processes of its own trains them; there they end at the deadline, a time of
     :func:`time.perf_counter`.
     """
     tasks = [(candidate, fold) for candidate in candidates for fold in numbers]
@@ -228,14 +264,37 @@ def train_candidates(
             progress.begin(candidate.configuration.name)
         return candidate, fold
 
-    def slot(index: int) -> CheckpointSlot | None:
-        candidate, fold = tasks[index]
-        return None if pool is None else pool.slot(candidate.key(fold))
+    def train(candidate: Candidate, fold: int, policy: OnDivergence, key: str) -> TrainingResult:
+        slot = None if pool is None else pool.slot(key)
+        with run_in_worker_thread(flag):
+            return candidate.train_fold(fold, folds[fold], w, slot, policy)
+
+    def train_again(candidate: Candidate, fold: int, epoch: int | None) -> TrainingResult:
+        candidate.divergences[fold] = epoch
+        key = f"{candidate.key(fold)}-again"
+        return train(candidate, fold, candidate.on_divergence, key)
 
     def train_one(index: int) -> TrainingResult:
+        # The states to go back to cost time, which networks that do not diverge need not spend.
         candidate, fold = begin(index)
-        with run_in_worker_thread(flag):
-            return candidate.train_fold(fold, folds[fold], w, slot(index))
+        try:
+            return train(candidate, fold, "raise", candidate.key(fold))
+        except Diverged as error:
+            if candidate.on_divergence == "raise":
+                raise
+            epoch = error.epoch  # the error holds the arrays of its frames
+        return train_again(candidate, fold, epoch)
+
+    def result_of(index: int, outcome: Any) -> TrainingResult:
+        candidate, fold = tasks[index]
+        try:
+            result: TrainingResult = outcome.result()
+            return result
+        except Diverged as error:
+            if candidate.on_divergence == "raise" or fold in candidate.divergences:
+                raise
+            epoch = error.epoch
+        return train_again(candidate, fold, epoch)  # of a network in another process
 
     if not tasks or flag:
         return
@@ -259,8 +318,10 @@ def train_candidates(
         for index, future in completed:
             candidate, fold = tasks[index]
             try:
-                result = future.result()
+                result = result_of(index, future)
             except Diverged:
+                if candidate.on_divergence == "raise":
+                    raise
                 candidate.diverged = True
                 continue
             candidate.seconds += result.seconds

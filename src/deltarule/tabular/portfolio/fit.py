@@ -36,6 +36,7 @@ from deltarule.training import Checkpoint, StopFlag
 from deltarule.training.checkpoint import as_checkpoint
 from deltarule.training.checkpoint_pool import CheckpointPool
 from deltarule.training.interrupt import interruptible
+from deltarule.training.recovery import checked_policy
 from deltarule.training.run_description import data_digest
 
 __all__ = ["StoppedTooEarly", "fit_portfolio"]
@@ -65,6 +66,7 @@ def fit_portfolio(
     progress: Callable[[str], Any] | None = None,
     stop: StopFlag | None = None,
     checkpoint: str | os.PathLike[str] | Checkpoint | None = None,
+    on_divergence: str = "halve_learning_rate",
 ) -> Portfolio:
     """Train configurations on folds, and choose their weights by out-of-fold loss.
 
@@ -119,6 +121,9 @@ def fit_portfolio(
         A folder in which trained networks are saved, and the states of those that are in training
         for long. The same call goes on from there, and gives the portfolio of an uninterrupted one.
         A time budget includes the time up to the last write.
+    on_divergence : {"halve_learning_rate", "restore_best", "raise"}
+        How a network that diverged is trained again, as in :func:`deltarule.train`; or an error.
+        The notes of the portfolio say so. A configuration whose network diverges again is left out.
 
     Returns
     -------
@@ -128,6 +133,8 @@ def fit_portfolio(
     ------
     DataError
         If every network diverged.
+    Diverged
+        If a network diverged, with ``on_divergence="raise"``.
     MissingCapability
         If this processor has no matrix products of the precision.
     InputError
@@ -138,6 +145,7 @@ def fit_portfolio(
     StoppedTooEarly
         If ``stop`` was raised, or Ctrl-C pressed, before a first configuration had networks.
     """
+    policy = checked_policy(on_divergence)
     engine = engine_of_precision("auto", precision)
     deadline = deadline_of(time_budget, started)
     plan = make_plan(
@@ -163,6 +171,7 @@ def fit_portfolio(
             *_network_and_data(inputs, target, y, each, by),
             first_seed=(seed * len(plan.configurations) + k) * len(folds),
             training_rows=training_rows,
+            on_divergence=policy,
             precision=precision,
         )
         for k, each in enumerate(plan.configurations)
@@ -207,7 +216,11 @@ def fit_portfolio(
         raise StoppedTooEarly
     portfolio = found.portfolio(inputs.encoders)
     left_out = out_of_fold(first, [each for each in candidates if each not in found.trained])
-    return dataclasses.replace(portfolio, left_out=left_out.members([0.0] * len(left_out.trained)))
+    return dataclasses.replace(
+        portfolio,
+        left_out=left_out.members([0.0] * len(left_out.trained)),
+        notes=tuple(filter(None, (each.note() for each in candidates))),
+    )
 
 
 def _description(

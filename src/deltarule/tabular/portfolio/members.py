@@ -70,6 +70,8 @@ class Portfolio:
     left_out : tuple of Member
         Those that were trained on the first folds alone, and scored on them; they have no part in
         the predictions. None if the portfolio was read from a file.
+    notes : tuple of str
+        What became of networks that diverged, a sentence for each configuration.
     """
 
     target: TargetScale
@@ -79,6 +81,7 @@ class Portfolio:
     oof: NDArray[np.float64]
     folds: tuple[NDArray[np.int64], ...] = ()
     left_out: tuple[Member, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def used(self) -> tuple[Member, ...]:
