@@ -200,6 +200,22 @@ def test_names_are_text_and_a_file_can_be_dropped(watched):
     assert page.evaluate("DR.page.payload.names.inputs") == [hostile]
 
 
+def test_a_file_that_would_fill_the_memory_is_not_read(watched):
+    page = watched.page
+    page.evaluate(
+        """() => {
+          const dataTransfer = new DataTransfer();
+          dataTransfer.items.add(new File([new Uint8Array(50_000_001)], "large.csv"));
+          File.prototype.arrayBuffer = () => { throw new Error("it was read"); };
+          const made = { dataTransfer, bubbles: true, cancelable: true };
+          document.body.dispatchEvent(new DragEvent("drop", made));
+        }"""
+    )
+    reason = page.locator("#own [role=status]").inner_text()
+    page.evaluate("() => { delete File.prototype.arrayBuffer; }")
+    assert reason == '"large.csv" has 51 MB; expected at most 50 MB: take fewer rows'
+
+
 def test_it_is_accessible(watched):
     page = watched.page
     take(page, "houses.csv", GOOD)

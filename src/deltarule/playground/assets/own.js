@@ -4,6 +4,8 @@
 
 const ownModule = (function () {
   const { el } = DR.dom;
+  /** The largest file that is read: some hundred thousand rows. */
+  const MOST_BYTES = 50e6;
   /** @type {(run: { own?: Static.Own | null, table: Live.Run["table"] }) => void} */
   let shown = () => {};
 
@@ -51,6 +53,13 @@ const ownModule = (function () {
     async function take(files) {
       if (files.length > 1) return refuse(`${files.length} files were given; expected one CSV file`);
       const [file] = files;
+      // Read as a whole, a file of gigabytes would end the page.
+      if (file.size > MOST_BYTES) {
+        const size = `${Math.ceil(file.size / 1e6)} MB`;
+        return refuse(
+          `${JSON.stringify(file.name)} has ${size}; expected at most ${MOST_BYTES / 1e6} MB: take fewer rows`,
+        );
+      }
       refuse("");
       try {
         const text = new TextDecoder("utf-8").decode(await file.arrayBuffer());
