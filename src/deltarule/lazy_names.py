@@ -13,8 +13,10 @@ from typing import Any
 __all__ = ["lazy_names"]
 
 
-def lazy_names(package: str, modules: Mapping[str, str]) -> Callable[[str], Any]:
-    """Return the ``__getattr__`` of a package.
+def lazy_names(
+    package: str, modules: Mapping[str, str]
+) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """Return ``__getattr__`` and ``__dir__`` of a package.
 
     Parameters
     ----------
@@ -26,9 +28,9 @@ def lazy_names(package: str, modules: Mapping[str, str]) -> Callable[[str], Any]
 
     Examples
     --------
-    >>> get = lazy_names("deltarule.tables", {"table": "Table"})
-    >>> get("Table").__module__
-    'deltarule.tables.table'
+    >>> get, names = lazy_names("deltarule.tables", {"table": "Table"})
+    >>> get("Table").__module__, "Table" in names()
+    ('deltarule.tables.table', True)
     """
     homes = {name: module for module, names in modules.items() for name in names.split()}
 
@@ -39,4 +41,7 @@ def lazy_names(package: str, modules: Mapping[str, str]) -> Callable[[str], Any]
         setattr(sys.modules[package], name, value)
         return value
 
-    return get
+    def names() -> list[str]:
+        return sorted({*vars(sys.modules[package]), *homes})
+
+    return get, names

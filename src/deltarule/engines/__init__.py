@@ -52,7 +52,7 @@ __all__ = [
     "unregister_engine",
 ]
 
-__getattr__ = lazy_names(
+__getattr__, __dir__ = lazy_names(
     __name__,
     {
         "base": "Batch Engine EngineGroup EngineSettings Epoch",

@@ -64,7 +64,7 @@ __all__ = [
     "symbolic_loss",
 ]
 
-__getattr__ = lazy_names(
+__getattr__, __dir__ = lazy_names(
     __name__,
     {
         "activations": "ACTIVATIONS Activation register_activation",

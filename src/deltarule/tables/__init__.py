@@ -56,7 +56,7 @@ __all__ = [
     "table_from_frame",
 ]
 
-__getattr__ = lazy_names(
+__getattr__, __dir__ = lazy_names(
     __name__,
     {
         "packed_writer": "StoreWriter",

@@ -32,7 +32,7 @@ __all__ = [
     "replay_table",
 ]
 
-__getattr__ = lazy_names(
+__getattr__, __dir__ = lazy_names(
     __name__,
     {
         "network_model": "NetworkModel",

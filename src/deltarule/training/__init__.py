@@ -63,7 +63,7 @@ __all__ = [
     "train_many",
 ]
 
-__getattr__ = lazy_names(
+__getattr__, __dir__ = lazy_names(
     __name__,
     {
         "batches": "Batches RowSource epoch_order split_rows",

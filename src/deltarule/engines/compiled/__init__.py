@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CompiledEngine"]
 
-__getattr__ = lazy_names(
+__getattr__, __dir__ = lazy_names(
     __name__,
     {
         "engine": "CompiledEngine",

@@ -25,7 +25,7 @@ __all__ = [
     "make_plan",
 ]
 
-__getattr__ = lazy_names(
+__getattr__, __dir__ = lazy_names(
     __name__,
     {
         "configurations": "Configuration default_configurations",
