@@ -368,11 +368,12 @@ fitting.score_outputs = score
 def test_ctrl_c_in_the_training_of_intervals_leaves_one_scale(place):
     during = PORTFOLIO + (
         """
-import deltarule.tabular.intervals as intervals
-def fit(*arguments, whole=intervals.fit_portfolio, **options):
+import deltarule.tabular.portfolio_fit  # which has the function; intervals import it when needed
+from deltarule.tabular.portfolio import fit as fitting
+def fit(*arguments, whole=fitting.fit_portfolio, **options):
     press()
     return whole(*arguments, **options)
-intervals.fit_portfolio = fit
+fitting.fit_portfolio = fit
 """
     )
     found, _, err = outcome(begun(during, *MANY))
