@@ -10,6 +10,7 @@ from deltarule import (
     Model,
     TabularClassifier,
     TabularRegressor,
+    explain,
 )
 from deltarule.engines import ReferenceEngine, engine_of_precision, registry
 from deltarule.errors import InputError, MissingCapability
@@ -17,7 +18,7 @@ from deltarule.maths import Network
 from deltarule.settings import TrainingSettings, settings_of
 from deltarule.tabular import TableSettings, fit_table
 from deltarule.tabular.portfolio import Configuration, candidates
-from deltarule.training import find_learning_rate, train, train_many
+from deltarule.training import Recorder, find_learning_rate, replay, train, train_many
 
 REFERENCE = {"engine": "reference", "precision": "bfloat16"}
 
@@ -107,6 +108,21 @@ def test_training_and_prediction_use_the_products(data):
     search = {"steps": 3, "lowest": 1e-4, "highest": 1e-2}
     found = [find_learning_rate(NET, X, Y, **each, **search).losses for each in (REFERENCE, {})]
     assert not np.array_equal(*found)
+
+
+def test_a_recorded_run_is_replayed_with_its_products_and_explained_by_their_eps(data):
+    X, Y = data
+    recorder = Recorder()
+    result = train(NET, X, Y, epochs=2, batch_size=16, callbacks=[recorder], **REFERENCE)
+    recording = recorder.recording()
+    assert recording.engine == "reference_bfloat16"
+    step = replay(recording, X, Y, 5)
+    assert step.engine == "reference_bfloat16"
+    assert np.array_equal(replay(recording, X, Y, 8).after["theta"], result.theta)
+    found = explain(NET, X, Y, theta=result.theta, engine="reference_bfloat16").agreement
+    assert found.passed
+    assert 0.01 < found.blocks[found.worst] < 16
+    assert "within the 64 times" in str(found)
 
 
 @needs_processor

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from deltarule.engines.base import Engine
 from deltarule.engines.registry import engine_name, named_explicitly
 from deltarule.errors import InputError, Message, MissingCapability, Parameter
+from deltarule.maths.bfloat16 import BFLOAT16_EPS
 from deltarule.settings import checked
 
-__all__ = ["engine_of_precision"]
+__all__ = ["engine_of_precision", "eps_of_products"]
 
 # The engine that computes with products of bfloat16 in the place of another one.
 _WITH_BFLOAT16 = {
@@ -74,3 +77,16 @@ def engine_of_precision(
             hint=Message("or leave out ", Parameter("precision")),
         )
     return _WITH_BFLOAT16[name]
+
+
+def eps_of_products(engine: str | None, dtype: str | None) -> float:
+    """The eps of the products of an engine of this name, which need not be one that runs here.
+
+    Examples
+    --------
+    >>> eps_of_products("compiled_bfloat16", "float32"), eps_of_products("compiled", None)
+    (0.0078125, 2.220446049250313e-16)
+    """
+    if engine in _WITH_BFLOAT16.values():
+        return BFLOAT16_EPS
+    return float(np.finfo(np.dtype(dtype or "float64")).eps)

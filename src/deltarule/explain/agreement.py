@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.engines.gradient_scale import LARGEST_TOLERANCE, block_scales
+from deltarule.engines.precision import eps_of_products
 from deltarule.explain.number_format import number_text
 from deltarule.explain.subject import Subject
 
@@ -78,7 +79,7 @@ def agreement_of(subject: Subject) -> Agreement | None:
     ours, theirs = subject.trace.grad, subject.engine_grad
     if theirs is None:
         return None
-    eps = float(np.finfo(np.dtype(subject.dtype or "float64")).eps)
+    eps = eps_of_products(subject.engine, subject.dtype)
     scales = block_scales(subject.net, subject.trace)
     blocks, differences = {}, {}
     for block in subject.net.blocks:
