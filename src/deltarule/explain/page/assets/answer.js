@@ -11,6 +11,9 @@
 
 const answerModule = (function () {
   const MOST_LEVELS = 6; // other levels of a category that are tried
+  // Multiplications for the predictions with other cells, and columns that are tried in any case.
+  const WORK = 3e7,
+    LEAST_COLUMNS = 8;
 
   /**
    * From an output to the table's unit: the output, and the factor and the summand.
@@ -80,18 +83,23 @@ const answerModule = (function () {
 
   /**
    * What would be predicted with other cells, the column of the largest change first; none where an input
-   * is made of several columns.
+   * is made of several columns. Of very many columns, or in a large network, those with the largest
+   * parts are tried.
    *
-   * @param {Page.Store} store @param {Page.Predicted} found @returns {Page.CellChange[]}
+   * @param {Page.Store} store @param {Page.Predicted} found @param {Page.ColumnPart[]} parts
+   * @returns {Page.CellChange[]}
    */
-  function changesOf(store, found) {
+  function changesOf(store, found, parts) {
     const { answer, columns } = store.payload;
     const tried = answer?.tried;
     if (!tried) return [];
     const { shape, values } = DR.data.array(tried.inputs);
     const x = Float64Array.from(store.x());
     const { output, scale, shift } = found.unit;
+    const most = Math.max(LEAST_COLUMNS, Math.floor(WORK / (MOST_LEVELS * store.net.p)));
+    const names = new Set(parts.slice(0, most).map(({ name }) => name));
     const list = columns.flatMap(({ name, cells, inputs, kind }, c) => {
+      if (!names.has(name)) return [];
       const cell = cells[store.state.sample];
       const others = tried.cells[c]
         .map((other, m) => ({ other, m }))

@@ -112,27 +112,16 @@ const answerCardModule = (function () {
     const found = predict(store);
     const scale = found.isNumber ? 1 : 100;
     const made = part("What made it so", unitWords(store, found), opened.made);
-    const changes = changesOf(store, found);
-    const changed = changes.length
-      ? part("Had one cell been another", "", opened.changed, ...others(changes, found.value, scale))
-      : null;
     const after = el("div", { class: "answer-after" }, ...next(store, []));
     const what = store.changed
       ? el("p", { class: "limit", text: "It is of the network as “what if” has changed it." })
       : null;
     place.replaceChildren(
-      ...[
-        what,
-        ofPortfolio(store),
-        ...headline(store, found),
-        made,
-        changed,
-        errorWords(store, found),
-        after,
-      ].filter((each) => each !== null),
+      ...[what, ofPortfolio(store), ...headline(store, found), made, errorWords(store, found), after].filter(
+        (each) => each !== null,
+      ),
     );
     made.addEventListener("toggle", () => (opened.made = made.open));
-    changed?.addEventListener("toggle", () => (opened.changed = changed.open));
     DR.dom.put(place, "aria-busy", true);
     return DR.attributeLater(
       store,
@@ -153,6 +142,17 @@ const answerCardModule = (function () {
               `change, and a model that predicts the same may have other parts.${short}`,
           }),
         );
+        const changes = changesOf(store, found, parts);
+        if (changes.length) {
+          const changed = part(
+            "Had one cell been another",
+            "",
+            opened.changed,
+            ...others(changes, found.value, scale),
+          );
+          changed.addEventListener("toggle", () => (opened.changed = changed.open));
+          made.after(changed);
+        }
         after.replaceChildren(...next(store, parts));
         DR.dom.put(place, "aria-busy", null);
       },
