@@ -1,6 +1,7 @@
 """``deltarule explain MODEL DATA --row R``: what a model says about one row."""
 
 import dataclasses
+import json
 import math
 import re
 import shlex
@@ -297,3 +298,16 @@ def test_a_number_far_from_training_is_noted(place, deltarule):
         outcome = deltarule(*command)
         assert outcome.status == 0
         assert "column 'b': 1 cell is far outside the range of training" in outcome.err
+
+
+def test_the_page_of_a_portfolio_has_its_answer_on_the_row(place, deltarule):
+    answer = answered(deltarule, "many.model", "numbers.csv", "--json").json["answer"]
+    answered(deltarule, "many.model", "numbers.csv", "--html", "page.html")
+    text = Path("page.html").read_text(encoding="utf-8")
+    payload = json.loads(re.search(r'id="payload">(.*?)</script>', text)[1])
+    found = payload["answer"]
+    assert found["whole"] == {"sample": ROW - 1, **answer}
+    predicted = TableModel.load("many.model").predict(table_of("numbers"))
+    assert found["portfolio"]["predicted"] == pytest.approx(predicted.tolist(), rel=1e-6)
+    assert found["portfolio"]["networks"] == answer["networks"]
+    assert found["cells"][ROW - 1] == answer["actual"]
