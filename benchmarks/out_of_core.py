@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import random
 import shutil
 import subprocess
@@ -81,15 +82,22 @@ def run(command: list[str], phases: dict[str, float] | None = None) -> float:
                     peak = max(peak, int(line.split()[1]))
         if phases is not None and not before:
             now = time.perf_counter() - started
-            if "packing" not in phases and header.exists():
-                phases["packing"] = now
-            if "training" not in phases and header.exists() and "complete" in header.read_text():
-                phases["training"] = now
+            began = {"packing": header.exists()}
+            began["training"] = began["packing"] and "complete" in header.read_text()
+            for name in (each for each, has in began.items() if has and each not in phases):
+                with contextlib.suppress(OSError):
+                    phases[name], phases[f"{name} cpu"] = now, _processor_seconds(process.pid)
         time.sleep(0.005)
     _, error = process.communicate()
     if process.returncode:
         raise SystemExit(error.decode())
     return peak / 1000
+
+
+def _processor_seconds(pid: int) -> float:
+    """The processor time of a process, all its threads together."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def rates(store: Path, most_rows: int, repeats: int) -> Iterator[tuple[str, float, float]]:
@@ -107,14 +115,14 @@ def rates(store: Path, most_rows: int, repeats: int) -> Iterator[tuple[str, floa
         rows.read_block(index, X[part], Y[part], None)
     net = Network([rows.n_inputs, 128, 64, 1], activation="relu", dtype=np.float32)
     options = {"batch_size": 256, "epochs": 3, "guard": "off", "averaging": 0.99}
-    for _ in range(repeats):
+    for repeat in range(repeats + 1):
         for name, given in (("store", (rows,)), ("memory", (X, Y))):
             started = time.process_time()
             result = train(net, *given, **options)
             busy = time.process_time() - started
-            # The first epoch of a process has a compilation in it.
             seconds = min(log.seconds for log in result.history.logs)
-            yield name, count / seconds, 3 * count / busy
+            if repeat:  # the first time, kernels are loaded
+                yield name, count / seconds, 3 * count / busy
 
 
 def main() -> None:
@@ -143,8 +151,10 @@ def main() -> None:
     peak = run(command_of(arguments, folder, "whole"), phases)
     seconds = time.perf_counter() - started
     packing = phases["training"] - phases["packing"]
+    busy = phases["training cpu"] - phases["packing cpu"]
     print(f"sample and statistics {phases['packing']:.1f} s, packing {packing:.1f} s ", end="")
-    print(f"({decoded / packing:.0f} MB/s), in all {seconds:.1f} s; peak {peak:.0f} MB resident")
+    print(f"({decoded / packing:.0f} MB/s; {decoded / busy:.0f} MB a processor second), ", end="")
+    print(f"in all {seconds:.1f} s; peak {peak:.0f} MB resident")
     found: dict[str, list[tuple[float, float]]] = {}
     for name, *rate in rates(
         folder / "whole.rows", int(arguments.in_memory_rows), arguments.repeats
