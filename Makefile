@@ -23,6 +23,9 @@ QUICK := tests/house/test_imports.py tests/house/test_layers.py \
   tests/cli/test_good_paths.py::test_breast_cancer_beats_the_constant
 QUICK_NAMES := not central_difference or tanh
 
+# Where it is set, each of the many processes of the tests would compile every module that it imports.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo playground quick test lint doctest docs notebook latex arm bench oracles jax cluster setup clean

@@ -5,6 +5,7 @@ import warnings
 
 import numpy as np
 import pytest
+from joblib import parallel_config
 
 from deltarule import TabularRegressor, train
 from deltarule.errors import DataError, Diverged, InputError, TrainingWarning
@@ -104,6 +105,10 @@ def test_a_rate_that_really_diverges_is_halved():
     model = TabularRegressor(configurations=[GOOD, wild], random_state=0)
     (note,) = notes_of(model)
     assert "'wild'" in note
+    with parallel_config("loky", n_jobs=2):
+        sent = TabularRegressor(configurations=[GOOD, wild], random_state=0)
+        assert notes_of(sent) == [note]
+    np.testing.assert_array_equal(sent.predict(X), model.predict(X))
 
 
 def test_it_stands_in_the_notes_of_a_table(diverging, monkeypatch):

@@ -264,7 +264,9 @@ def train_candidates(
             progress.begin(candidate.configuration.name)
         return candidate, fold
 
-    def train(candidate: Candidate, fold: int, policy: OnDivergence, key: str) -> TrainingResult:
+    def train_here(
+        candidate: Candidate, fold: int, policy: OnDivergence, key: str
+    ) -> TrainingResult:
         slot = None if pool is None else pool.slot(key)
         with run_in_worker_thread(flag):
             return candidate.train_fold(fold, folds[fold], w, slot, policy)
@@ -272,13 +274,13 @@ def train_candidates(
     def train_again(candidate: Candidate, fold: int, epoch: int | None) -> TrainingResult:
         candidate.divergences[fold] = epoch
         key = f"{candidate.key(fold)}-again"
-        return train(candidate, fold, candidate.on_divergence, key)
+        return train_here(candidate, fold, candidate.on_divergence, key)
 
     def train_one(index: int) -> TrainingResult:
         # The states to go back to cost time, which networks that do not diverge need not spend.
         candidate, fold = begin(index)
         try:
-            return train(candidate, fold, "raise", candidate.key(fold))
+            return train_here(candidate, fold, "raise", candidate.key(fold))
         except Diverged as error:
             if candidate.on_divergence == "raise":
                 raise
