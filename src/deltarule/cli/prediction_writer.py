@@ -10,6 +10,7 @@ from typing import Any, BinaryIO, Self
 import numpy as np
 
 from deltarule.cli.csv_writer import csv_text
+from deltarule.tables.parquet_writer import ParquetWriter
 
 __all__ = ["PredictionWriter"]
 
@@ -40,7 +41,10 @@ class PredictionWriter:
     def __init__(self, file: BinaryIO | None, suffix: str, *, safe_csv: bool = False) -> None:
         self._file, self._suffix, self._safe = file, suffix, safe_csv
         self._started = False
-        self._parquet: Any = None
+        self._parquet: ParquetWriter | None = None
+        if suffix == ".parquet":
+            assert file is not None
+            self._parquet = ParquetWriter(file)
 
     def __enter__(self) -> Self:
         return self
@@ -51,8 +55,8 @@ class PredictionWriter:
 
     def write(self, columns: Mapping[str, Any]) -> None:
         """Write some rows: for each column an array of floats, or of texts and None."""
-        if self._suffix == ".parquet":
-            self._write_parquet(columns)
+        if self._parquet is not None:
+            self._parquet.write(columns)
         else:
             self._write_text(columns)
         self._started = True
@@ -75,21 +79,6 @@ class PredictionWriter:
             sys.stdout.flush()
         else:
             self._file.write(text.encode())
-
-    def _write_parquet(self, columns: Mapping[str, Any]) -> None:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        arrays = {
-            name: pa.array(values.tolist(), pa.string())
-            if values.dtype == object
-            else pa.array(values)
-            for name, values in columns.items()
-        }
-        table = pa.table(arrays)
-        if self._parquet is None:
-            self._parquet = pq.ParquetWriter(self._file, table.schema)
-        self._parquet.write_table(table)
 
 
 def _cells(values: np.ndarray) -> list[Any]:

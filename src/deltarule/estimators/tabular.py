@@ -227,8 +227,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):  # type: ignore[misc]  # 
         X : frame, mapping or array
             With the columns of training.
         """
-        outputs = self._outputs(X)
-        labels: NDArray[Any] = self.classes_[outputs.argmax(axis=1)]
+        labels: NDArray[Any] = self.classes_[self._outputs(X).argmax(axis=1)]
         return labels
 
 
