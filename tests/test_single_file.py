@@ -179,3 +179,19 @@ def test_one_that_unpacks_to_more_than_it_may(tmp_path):
     repacked(path, lambda e: [*e[:1], ("a.json", bomb)], zipfile.ZIP_DEFLATED)
     with pytest.raises(ModelFileError, match="unpack to more than 64 MiB"):
         read(path)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_a_wrong_crc_is_refused_as_other_programs_refuse_it(tmp_path, method):
+    path, again = tmp_path / "m.deltarule", tmp_path / "again.deltarule"
+    write(path)
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(again, "w", method) as new:
+        for name in old.namelist():
+            new.writestr(name, old.read(name))
+        crc = new.getinfo("a.json").CRC.to_bytes(4, "little")
+    assert read(again)[0] == {"a.json": 1}
+    data = again.read_bytes()
+    assert data.count(crc) == 2  # before the entry, and in the directory
+    again.write_bytes(data.replace(crc, bytes(4)))
+    with pytest.raises(ModelFileError, match=r"a\.json.*CRC-32 is [0-9a-f]{8}.*says 00000000"):
+        read(again)

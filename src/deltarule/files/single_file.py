@@ -16,7 +16,7 @@ import stat
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from deltarule.errors import InputError, ModelFileError
@@ -133,6 +133,8 @@ class SingleFile:
         entry, start = self.entries[name]
         self.file.seek(start)
         if entry.method == _STORED:
+            _check_crc(path, entry, self._parts_of(entry.size))
+            self.file.seek(start)
             yield StoredFile(path, entry.size, self.file)
             return
         inflate = zlib.decompressobj(-zlib.MAX_WBITS)
@@ -142,7 +144,30 @@ class SingleFile:
             raise ModelFileError(f"{path!r} is damaged: {error}; restore it") from error
         if len(data) != entry.size or not inflate.eof or inflate.unused_data:
             raise ModelFileError(f"{path!r} is not of the size that the archive says; restore it")
+        _check_crc(path, entry, [data])
         yield StoredFile(path, entry.size, io.BytesIO(data))
+
+    def _parts_of(self, size: int) -> Iterator[bytes]:
+        """Yield so many bytes of the file, some at a time."""
+        while size > 0 and (part := self.file.read(min(size, 1 << 20))):
+            yield part
+            size -= len(part)
+
+
+def _check_crc(path: str, entry: _Entry, parts: Iterable[bytes]) -> None:
+    """Refuse data whose CRC-32 is not the archive's: other programs refuse the archive then.
+
+    That they are the data that were saved is known by the SHA-256 of the manifest.
+    """
+    crc = 0
+    for part in parts:
+        crc = zlib.crc32(part, crc)
+    if crc != entry.crc:
+        raise ModelFileError(
+            f"{path!r} is damaged: its CRC-32 is {crc:08x}, and the archive says {entry.crc:08x}",
+            expected="an archive as it was saved",
+            hint="restore it",
+        )
 
 
 @contextlib.contextmanager
