@@ -48,7 +48,7 @@ from deltarule.engines import registry
 registry.importlib = SimpleNamespace(import_module=block, util=registry.importlib.util)
 """
 SCORING = """
-import deltarule.tabular.fit as tabular
+import deltarule.tabular.network_report as tabular
 from deltarule.training.steps import StepRun
 def steps(self, *arguments, whole=StepRun._steps):
     if len(self.history):

@@ -70,14 +70,13 @@ class TabularClassifier(ClassifierMixin, BaseTabular):  # type: ignore[misc]  # 
     random_state : int, RandomState or None
         The seed of folds and networks.
     n_jobs : int, optional
-        How many networks are trained at the same time: as many as cores if not given or −1. The
-        result is the same.
+        How many networks are trained at a time: as many as cores if not given or −1, to the same
+        result.
     verbose : bool
-        Whether to print the name of each configuration when its training begins, and the best
-        out-of-fold loss so far.
+        Whether to print each configuration when its training begins, and the best loss so far.
     checkpoint : path or deltarule.training.Checkpoint, optional
-        A folder in which ``fit`` saves its networks every 30 seconds. The same call goes on from
-        there, to the same bits; ``random_state`` must be an integer.
+        A folder for the networks of ``fit``, from which the same call goes on, to the same bits;
+        ``random_state`` must be an integer.
     precision : {"full", "bfloat16"}
         Of the matrix products in training, as for :func:`deltarule.train`, of the larger networks;
         ``"bfloat16"`` needs a processor with AVX512-BF16. Predictions have full precision.
@@ -227,7 +226,8 @@ class TabularClassifier(ClassifierMixin, BaseTabular):  # type: ignore[misc]  # 
         X : frame, mapping or array
             With the columns of training.
         """
-        labels: NDArray[Any] = self.classes_[self._outputs(X).argmax(axis=1)]
+        outputs = self._outputs(X)  # refuses an estimator that is not fitted
+        labels: NDArray[Any] = self.classes_[outputs.argmax(axis=1)]
         return labels
 
 
