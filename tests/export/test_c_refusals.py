@@ -24,7 +24,7 @@ def free_text():
     first = model.encoder.column_encoders[0]
     size = len(first.features())
     text = FreeTextEncoder("size", ("re",), np.ones(1), np.ones((1, size)), np.zeros(size), False)
-    model.encoder._set_encoders([text, *model.encoder.column_encoders[1:]])
+    model.encoder.set_encoders([text, *model.encoder.column_encoders[1:]])
     return model
 
 

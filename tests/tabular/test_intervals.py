@@ -78,7 +78,7 @@ def test_a_weight_of_2_is_the_row_twice():
 
 
 def test_one_scale_where_no_network_can_be_trained(monkeypatch):
-    wild = Configuration("linear", "standard", learning_rate=1e30, epochs=5)
+    wild = Configuration("linear", "standard", learning_rate=1e300, epochs=5)
     monkeypatch.setattr("deltarule.tabular.intervals._CONFIGURATIONS", (wild,))
     X, y, _ = _noisy(100)
     model = TabularRegressor(configurations=SMALL).fit(X, y)

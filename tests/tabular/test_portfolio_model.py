@@ -122,7 +122,8 @@ def test_quality_and_time_budget_are_passed_on_and_kept(few):
     assert few[0][2]["quality"] == "fast"
     # A tenth is for the scale of residuals.
     assert few[0][2]["time_budget"] == 54.0
-    assert model.settings == {"test": 0.2, "seed": 0, "quality": "fast", "time_budget": 60.0}
+    settings = {"test": 0.2, "seed": 0, "quality": "fast", "time_budget": 60.0}
+    assert model.settings == {**settings, "precision": "full"}
 
 
 def test_a_stop_ends_the_training_of_a_portfolio():
