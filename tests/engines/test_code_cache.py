@@ -237,13 +237,13 @@ def test_after_any_damage_the_results_are_right_and_the_cache_is_repaired(tmp_pa
     folder = tmp_path / "kernels"
     right, _ = ran(folder)
     whole = {path: path.read_bytes() for path in sorted(folder.iterdir())}
-    assert {path.suffix for path in whole} == {".o", ".driver"}
+    assert {path.suffix for path in whole} == {".kernels", ".driver"}
     monkeypatch.setenv(kernel_cache.VARIABLE, str(folder))
     # Two kinds of damage at a time, of a driver and two objects each: to compile takes ten seconds.
     for kinds in (("bit", "cut"), ("zeros", "older"), ("swapped", "empty")):
         shuffled = chance.sample(sorted(whole), len(whole))
         drivers = [path for path in shuffled if path.suffix == ".driver"]
-        objects = [path for path in shuffled if path.suffix == ".o"]
+        objects = [path for path in shuffled if path.suffix == ".kernels"]
         for number, kind in enumerate(kinds):
             chosen = [drivers[number], *objects[2 * number : 2 * number + 2]]
             assert len(chosen) == 3
