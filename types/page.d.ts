@@ -352,6 +352,8 @@ declare namespace Page {
       networks: number;
       predicted: JsonNumber[];
       probabilities: number[] | null;
+      /** The probability of the class that the table has; null of a number. */
+      of_table: number[] | null;
     } | null;
     /** What that portfolio says about one row. */
     whole: {
@@ -360,14 +362,22 @@ declare namespace Page {
       value: JsonNumber;
       start: JsonNumber;
       columns: { name: string; cell: Cell; part: JsonNumber }[];
+      changes: {
+        name: string;
+        cell: Cell;
+        values: { cell: Cell; value: JsonNumber; predicted?: string }[];
+      }[];
     } | null;
   }
 
   /** A prediction: `value` is the number, or the probability of the predicted class number `of`. */
-  interface Predicted {
-    isNumber: boolean;
+  interface Predicted extends Said {
     of: number;
     unit: { output: number; scale: number; shift: number };
+  }
+  /** What a model says: the number, or a class and its probability; beside the table's cell. */
+  interface Said {
+    isNumber: boolean;
     value: number;
     predicted: number | string;
     actual: number | string;
@@ -380,7 +390,8 @@ declare namespace Page {
   interface CellChange {
     name: string;
     cell: Cell;
-    values: { cell: Cell; value: number }[];
+    /** With a cell what is predicted, and of classes the class. */
+    values: { cell: Cell; value: number; predicted?: string | undefined }[];
   }
 
   // -- the lens ---------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """The answer on a row of a table, as the page shows it, has the numbers of Python's answer."""
 
+import dataclasses
 import functools
 
 import numpy as np
@@ -13,6 +14,7 @@ from tests.tabular.small_portfolio import train_few_configurations
 from deltarule import explain
 from deltarule.explain.page import payload_of, write_page
 from deltarule.explain.row_answer import model_answer, row_answer
+from deltarule.explain.training_parts import PART_WORDS, training_parts
 from deltarule.maths import forward
 from deltarule.tables import apply_schema, infer_schema, read_table
 from deltarule.tabular import TableSettings, fit_table
@@ -235,23 +237,85 @@ def test_it_is_accessible_and_fits_a_phone(opened, folder, scheme):
     assert violations(page) == []
 
 
-def test_a_portfolio_is_answered_for_as_a_whole(opened, folder, monkeypatch):
+def test_a_portfolio_is_answered_for_first(opened, folder, monkeypatch):
     train_few_configurations(monkeypatch)
-    model, typed = fitted(folder, "price", one=False)
+    model, typed = fitted(folder, "sort", one=False)
     answer = model_answer(model, typed, 4)
     e = explain(model.network(), typed)
     page = opened(e, "whole", portfolio=model, answer=answer, start={"sample": 4})
     got = read(page)
-    assert got["portfolio"][0] == pytest.approx(answer.value, rel=1e-5)
-    page.locator("[data-portfolio] summary").click()
+    assert got["portfolio value"][0] == pytest.approx(answer.value, rel=1e-5)
+    assert page.locator(".answer-label").first.inner_text() == answer.predicted
+    assert page.locator("#answer h3").first.inner_text() == "sort of row 5"
+    # The parts and the other cells of the portfolio are open, and come before the network's own.
+    first, second, own = (page.locator("#answer details").nth(k) for k in range(3))
+    assert first.get_attribute("data-portfolio") is not None
+    assert first.evaluate("(each) => each.open")
+    assert second.evaluate("(each) => each.open")
+    assert not own.evaluate("(each) => each.open")
     numbers = page.evaluate(READ, "[data-portfolio]")
     for column in answer.columns:
-        assert float(numbers[f"part {column.name}"][0]) == pytest.approx(column.part)
-    assert float(numbers["total"][0]) == pytest.approx(answer.value)
-    assert float(got["predicted"][0]) == pytest.approx(row_answer(e, 4).predicted, rel=1e-5)
-    page.evaluate("DR.page.set({ sample: 5 })")
-    assert read(page)["portfolio"][0] == pytest.approx(float(model.outputs(typed)[5]), rel=1e-5)
-    assert page.locator("[data-portfolio]").count() == 0
+        assert float(numbers[f"part {column.name}"][0]) == pytest.approx(100 * column.part)
+    assert float(numbers["total"][0]) == pytest.approx(100 * answer.value)
+    numbers = page.evaluate(READ, "[data-portfolio] + details")
+    for change in answer.changes:
+        for cell, value in change.values:
+            assert float(numbers[f"with {change.name}={cell}"][0]) == pytest.approx(100 * value)
+    alone = page.locator("#answer h3").nth(1).inner_text()
+    assert "network of the drawing alone" in alone
+    assert got["value"][0] == pytest.approx(row_answer(e, 4).value, rel=1e-5)
+    outputs = model.outputs(typed)
+    parts = training_parts(model, typed)
+    for sample in (parts.index("test"), parts.index("train")):
+        page.evaluate("(sample) => DR.page.set({ sample })", sample)
+        now = read(page)
+        assert now["portfolio value"][0] == pytest.approx(outputs[sample].max(), rel=1e-5)
+        assert PART_WORDS[parts[sample]] in page.inner_text("#answer")
+        wrong = now.get("portfolio actual-probability")
+        k = model.classes.index(str(typed.target[sample]))
+        assert (wrong is None) == (outputs[sample].argmax() == k)
+        assert wrong is None or wrong[0] == pytest.approx(outputs[sample, k], rel=1e-5)
+        assert page.locator("[data-portfolio]").count() == (sample == 4)
+    assert violations(page) == []
+
+
+def test_a_number_of_the_table_has_its_digits(opened, folder):
+    model, typed = fitted(folder, "price")
+    exact = dataclasses.replace(typed, target=typed.target.copy())
+    exact.target[2] = 27762.39
+    e = explain(model, exact)
+    page = opened(e, "digits", start={"sample": 2})
+    assert read(page)["actual"] == (27762.39, "27762.39")
+    text = row_answer(e, 2).text()
+    assert "the table has 27762.39" in " ".join(text.split())
+
+
+def test_it_says_which_cells_would_have_changed_the_class(opened, folder):
+    model, typed = fitted(folder, "ok")
+    e = explain(model, typed)
+    page = opened(e, "ok")
+    answers = {i: row_answer(e, i, model=model, typed=typed) for i in range(ROWS)}
+
+    def least(sample):
+        return min(value for change in answers[sample].changes for _, value in change.values)
+
+    seen = set()
+    ordered = sorted(answers, key=least)
+    for sample in (*ordered[:2], *ordered[-2:]):
+        answer = answers[sample]
+        page.evaluate("(sample) => DR.page.set({ sample })", sample)
+        read(page)
+        # By the probability itself: the predicted class has more than a half.
+        turned = sum(value < 0.5 for change in answer.changes for _, value in change.values)
+        tried = sum(len(change.values) for change in answer.changes)
+        seen.add(turned > 0)
+        assert page.locator(".answer-try.turns").count() == turned
+        for words in (page.inner_text("[data-decision]"), " ".join(answer.text().split())):
+            assert f"Of {tried} other cells tried, one at a time," in words
+            assert ("none would have changed" in words) == (turned == 0)
+            assert ("these would have changed" in words) == (turned > 0)
+        assert answer.text().count(" → ") == turned
+    assert seen == {True, False}
 
 
 def test_without_a_table_there_is_no_answer(show):

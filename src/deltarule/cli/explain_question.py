@@ -58,5 +58,7 @@ class Explained:
     """What the model says about the row, where that is wanted and already known."""
     portfolio: PortfolioModel | None = None
     """The portfolio that the network is of, if it is of one."""
+    page_title: str = ""
+    """The title without the row, for a page where others can be chosen; "" if it names none."""
     part: str | None = None
     """The part of the training that the row was in; None if that is said elsewhere."""

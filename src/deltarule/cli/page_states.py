@@ -123,6 +123,6 @@ def write_page_of(
         image=image,
         portfolio=explained.portfolio,
         answer=explained.answer,
-        title=explained.title,
+        title=explained.page_title or explained.title,
         progress=show,
     )

@@ -184,8 +184,9 @@ def _explain_row_of_step(
     if place.part == "train" and place.number in batch.rows:
         sample = int(np.flatnonzero(batch.rows == place.number)[0])
         facts |= {"row": row, "part": "train", "in_batch": True}
-        title += f"; {label} is one of them"
-        return Explained(explain(step), sample, title, facts, step.notes, step, recording, recorded)
+        named = f"{title}; {label} is one of them"
+        given = (named, facts, step.notes, step, recording, recorded)
+        return Explained(explain(step), sample, *given, page_title=title)
     if not place.part:
         raise DataError(
             f"{label} has no target, and was left out of the training; expected a row with a known "
@@ -284,8 +285,16 @@ def _explain_model(question: Question, show: Any) -> Explained:
     if len(typed) < n_rows:
         explanation = Explanation(dataclasses.replace(explanation.subject, part_of=n_rows))
     given = (f"{what}{label}{when}", facts, tuple(notes), None, recording, recorded)
-    whole_model = stored if isinstance(stored, PortfolioModel) else None
-    return Explained(explanation, sample, *given, answer=answer, part=part, portfolio=whole_model)
+    on_page = what if single is not None else f"the portfolio; the drawing is of {what},"
+    return Explained(
+        explanation,
+        sample,
+        *given,
+        answer=answer,
+        part=part,
+        portfolio=stored if isinstance(stored, PortfolioModel) else None,
+        page_title=f"{on_page} on {of_rows} rows{when}",
+    )
 
 
 def _widest(model: TableModel) -> int:

@@ -42,11 +42,15 @@ class CellChange:
     values : tuple of (float or str, float)
         Other cells, and what is then predicted: the number, or the probability of the class that
         is predicted for the row as it is.
+    predicted : tuple of str
+        The class that is predicted with each of them, that of the largest probability; none where a
+        number is predicted.
     """
 
     name: str
     cell: Any
     values: tuple[tuple[Any, float], ...]
+    predicted: tuple[str, ...] = ()
 
     def largest(self, value: float) -> float:
         """The largest difference from the prediction for the row as it is."""
@@ -89,6 +93,7 @@ def cell_changes(
         at += len(others)
     outputs = model.outputs(dataclasses.replace(rows, columns=columns))
     values = (outputs if k is None else outputs[:, k]).astype(np.float64)
+    classes = [] if k is None else [str(model.classes[c]) for c in outputs.argmax(axis=1)]
     found, at = [], 0
     value = model.outputs(typed.take([sample]))
     own = float(value[0] if k is None else value[0, k])
@@ -96,7 +101,8 @@ def cell_changes(
         kind = model.schema[name].kind
         pairs = zip(others, values[at : at + len(others)], strict=True)
         cells = tuple((table_cell(other, kind), float(each)) for other, each in pairs)
-        found.append(CellChange(name, table_cell(typed.columns[name][sample], kind), cells))
+        then = tuple(classes[at : at + len(others)])
+        found.append(CellChange(name, table_cell(typed.columns[name][sample], kind), cells, then))
         at += len(others)
     return tuple(sorted(found, key=lambda change: -change.largest(own)))
 
@@ -157,6 +163,8 @@ def _others(column: Column, cells: Any, sample: int | None) -> list[Any]:
         return []
     else:
         tried = np.linspace(column.minimum, column.maximum, len(_SHARES))
+        # Such numbers stand in no table, and are written whole.
+        tried = np.array([float(f"{each:.6g}") for each in tried])
         if float(column.minimum).is_integer() and float(column.maximum).is_integer():
             tried = np.unique(np.round(tried))
     return [float(each) for each in tried if sample is None or each != values[sample]]

@@ -129,7 +129,8 @@ class RowAnswer:
                 "cell": _plain(each.cell),
                 "values": [
                     {"cell": _plain(cell), "value": json_number(value)}
-                    for cell, value in each.values
+                    | ({"predicted": each.predicted[i]} if each.predicted else {})
+                    for i, (cell, value) in enumerate(each.values)
                 ],
             }
             for each in self.changes

@@ -11,9 +11,10 @@ from deltarule.errors import printable
 from deltarule.explain.number_format import short
 
 if TYPE_CHECKING:
+    from deltarule.explain.cell_changes import CellChange
     from deltarule.explain.row_answer import RowAnswer
 
-__all__ = ["LISTED", "START", "aligned_numbers", "cell_text", "row_text"]
+__all__ = ["LISTED", "START", "aligned_numbers", "as_read", "cell_text", "row_text"]
 
 LISTED = 8
 """Columns that a text lists, unless told; the others are added up in one line."""
@@ -30,7 +31,7 @@ def row_text(answer: RowAnswer, *, terms: int | None = None, digits: int | None 
     listed = LISTED if terms is None else terms
     digits = _DIGITS if digits is None else max(digits, 2)
     blocks = [_prediction(answer, digits), _parts(answer, listed, digits)]
-    blocks += [_changes(answer, listed, digits), _loss(answer, digits)]
+    blocks += [_changes(answer, listed, digits), _decision(answer, listed), _loss(answer, digits)]
     return "\n\n".join("\n".join(block) for block in blocks if block)
 
 
@@ -77,7 +78,7 @@ def _prediction(answer: RowAnswer, digits: int) -> list[str]:
     line = f"{who} as {_label(answer.predicted, probability, digits)}"
     if answer.actual is None:
         return [*lines, f"{line}; the table has no {name} for it to be compared with."]
-    table = short(answer.actual, digits) if answer.is_number else repr(answer.actual)
+    table = as_read(answer.actual) if answer.is_number else repr(answer.actual)
     line += f"; the table has {table}, "
     if not answer.is_number:
         right = answer.predicted == answer.actual
@@ -138,7 +139,10 @@ def _changes(answer: RowAnswer, listed: int, digits: int) -> list[str]:
     ]
     wide = min(max(len(printable(change.name)) for change in shown), _MOST_CHARACTERS)
     for change in shown:
-        tried = [f"{cell_text(cell)}: {next(texts)}{unit}" for cell, _ in change.values]
+        tried = [
+            f"{cell_text(cell)}: {next(texts)}{unit}{_other_class(answer, change, i)}"
+            for i, (cell, _) in enumerate(change.values)
+        ]
         head = f"  {_cut(printable(change.name)).ljust(wide)}  "
         text = "   ".join([f"now {cell_text(change.cell)};", *(_unbroken(each) for each in tried)])
         more = " " * len(head)
@@ -147,6 +151,38 @@ def _changes(answer: RowAnswer, listed: int, digits: int) -> list[str]:
         )
         lines += [line.replace("\u00a0", " ") for line in wrapped]
     return lines
+
+
+def _other_class(answer: RowAnswer, change: CellChange, i: int) -> str:
+    """Return the class that another cell makes the prediction, if that is another class."""
+    if not change.predicted or change.predicted[i] == answer.predicted:
+        return ""
+    return f" → {_cut(printable(change.predicted[i]))}"
+
+
+def _decision(answer: RowAnswer, listed: int) -> list[str]:
+    """Which of the cells that were tried would have changed the predicted class."""
+    tried = sum(len(change.predicted) for change in answer.changes)
+    if not tried:
+        return []
+    found = []
+    for change in answer.changes:
+        cells = [
+            cell_text(cell)
+            for (cell, _), then in zip(change.values, change.predicted, strict=True)
+            if then != answer.predicted
+        ]
+        if cells:
+            found.append(f"{printable(change.name)}: {', '.join(cells)}")
+    rule = (
+        "The class of the largest probability is predicted; of two classes, that is above 50 %. "
+        f"Of {tried} other cells tried, one at a time, "
+    )
+    if not found:
+        return textwrap.wrap(f"{rule}none would have changed the decision.", _WIDTH)
+    more = f"; and some of {len(found) - listed} more columns" if len(found) > listed else ""
+    said = f"{rule}these would have changed the decision: {'; '.join(found[:listed])}{more}."
+    return textwrap.wrap(said, _WIDTH, break_on_hyphens=False)
 
 
 def _loss(answer: RowAnswer, digits: int) -> list[str]:
@@ -199,6 +235,17 @@ def _label(value: Any, probability: float | None, digits: int) -> str:
     return f"{printable(repr(value))}, with a probability of {short(100 * probability)} %"
 
 
+def as_read(value: float) -> str:
+    """Write a number of a table with all digits that it has there.
+
+    Examples
+    --------
+    >>> as_read(27762.39), as_read(-2.0), as_read(0.1)
+    ('27762.39', '−2', '0.1')
+    """
+    return repr(float(value)).removesuffix(".0").replace("-", "−")
+
+
 def cell_text(cell: Any) -> str:
     """Write a cell; a long one is cut.
 
@@ -209,7 +256,7 @@ def cell_text(cell: Any) -> str:
     """
     if cell is None:
         return "missing"
-    return _cut(short(cell, 6) if isinstance(cell, float) else printable(str(cell)))
+    return _cut(as_read(cell) if isinstance(cell, float) else printable(str(cell)))
 
 
 def _cut(text: str) -> str:

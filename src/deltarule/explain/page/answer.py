@@ -79,8 +79,10 @@ def table_answer(
     if table is None:
         return found
     typed = table.typed
-    if table.model.trained_on(typed):
-        parts = training_parts(table.model, typed)
+    # A network of a portfolio does not know the rows; the portfolio does.
+    owner = table.model if portfolio is None else portfolio
+    if owner.trained_on(typed):
+        parts = training_parts(owner, typed)
         found["parts"] = [parts[i] for i in rows]
         found["part_words"] = {part: PART_WORDS[part] for part in sorted(set(found["parts"]))}
     if table.model.encoder.of_all is None:
@@ -88,23 +90,30 @@ def table_answer(
         if inputs.size <= _MOST_NUMBERS:
             found["tried"] = {"cells": [list(each) for each in cells], "inputs": packed(inputs)}
     if portfolio is not None:
-        found["portfolio"] = _of_portfolio(portfolio, typed.take(list(rows)))
+        found["portfolio"] = _of_portfolio(portfolio, typed.take(list(rows)), found["cells"])
         if answer is not None and sample is not None and answer.networks > 1:
             found["whole"] = {"sample": list(rows).index(sample), **answer.to_dict()}
     return found
 
 
-def _of_portfolio(portfolio: PortfolioModel, typed: Any) -> dict[str, Any]:
-    """What all networks of a portfolio together predict for some rows."""
+def _of_portfolio(portfolio: PortfolioModel, typed: Any, cells: Sequence[Any]) -> dict[str, Any]:
+    """What all networks of a portfolio together predict for some rows, whose targets are given."""
     outputs = portfolio.outputs(typed)
     networks = sum(len(member.models) for member in portfolio.members())
     if not portfolio.classes:
-        return {"networks": networks, "predicted": outputs.tolist(), "probabilities": None}
+        return {
+            "networks": networks,
+            "predicted": outputs.tolist(),
+            "probabilities": None,
+            "of_table": None,
+        }
+    own = [list(map(str, portfolio.classes)).index(cell) for cell in cells]
     best = outputs.argmax(axis=1)
     return {
         "networks": networks,
         "predicted": [str(portfolio.classes[k]) for k in best],
         "probabilities": outputs.max(axis=1).tolist(),
+        "of_table": outputs[np.arange(len(outputs)), own].tolist(),
     }
 
 

@@ -54,6 +54,8 @@ def short(x: float, digits: int = 3) -> str:
     ('1.23 × 10^−5', '1230', '0.25', '∞', '—')
     >>> short(1234.56789, 6), short(-2.0)
     ('1234.57', '−2')
+    >>> short(27762.39, 6), short(1200.0, 2)
+    ('27762.4', '1200')
     """
     if math.isnan(x):
         return "—"
@@ -63,4 +65,7 @@ def short(x: float, digits: int = 3) -> str:
     if not 1e-3 <= abs(x) < 1e6:
         mantissa, _, exponent = f"{rounded:.{digits - 1}e}".partition("e")
         return box_text(Shown(mantissa.removeprefix("-"), str(int(exponent)), x < 0))
-    return f"{rounded:.12f}".rstrip("0").rstrip(".").replace("-", "−")
+    # More decimals than that would print how float64 stores the rounded number.
+    decimals = max(digits - 1 - math.floor(math.log10(abs(rounded))), 0)
+    text = f"{rounded:.{decimals}f}"
+    return (text.rstrip("0").rstrip(".") if decimals else text).replace("-", "−")

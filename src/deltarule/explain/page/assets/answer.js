@@ -109,7 +109,9 @@ const answerModule = (function () {
       const own = inputs.map((k) => x[k]);
       const found = others.map(({ other, m }) => {
         for (const k of inputs) x[k] = values[m * shape[1] + k];
-        return { cell: other, value: scale * outputsOf(store, x)[output] + shift };
+        const a = outputsOf(store, x);
+        const predicted = answer.scale === null ? answer.classes[classOf(a)] : undefined;
+        return { cell: other, value: scale * a[output] + shift, predicted };
       });
       inputs.forEach((k, at) => {
         x[k] = own[at];
@@ -143,9 +145,12 @@ const answerModule = (function () {
   /** A number with six significant digits, and no more than it has. @param {number} x */
   const short = (x) => String(Number(x.toPrecision(6))).replaceAll("-", DR.text.MINUS);
 
+  /** A number of the table, with all digits that it has there. @param {number} x */
+  const asRead = (x) => String(x).replaceAll("-", DR.text.MINUS);
+
   /** A text of `aligned` with its sign. @param {string} text */
   const signed = (text) => (text.startsWith(DR.text.MINUS) || !/[1-9]/.test(text) ? text : `+${text}`);
 
-  return { unitOf, predict, probabilityOf, partsOf, changesOf, aligned, signed, short };
+  return { unitOf, predict, probabilityOf, partsOf, changesOf, aligned, signed, short, asRead };
 })();
 DR.answer = answerModule;

@@ -5,10 +5,12 @@
 
 const answerCardModule = (function () {
   const { el } = DR.dom;
-  const { predict, partsOf, changesOf, short } = DR.answer;
-  const { SHEET, number, labelled, percent, headline, unitWords, bars, others, errorWords } = DR.answerParts;
+  const { predict, probabilityOf, partsOf, changesOf } = DR.answer;
+  const { SHEET, titleOf, headline, unitWords, bars, others, errorWords } = DR.answerParts;
   const FEW = 20; // one row in so many has "one of the largest" losses
   const root = document.documentElement;
+  /** Which folds are open. @typedef {{ made: boolean, changed: boolean }} Opened */
+
   /** What to look at first and next. @param {Page.Store} store @param {Page.ColumnPart[]} parts */
   function next(store, parts) {
     const { answer, reference, columns } = store.payload;
@@ -21,7 +23,7 @@ const answerCardModule = (function () {
     if (parts.slice(0, 3).some(({ cell }) => cell === null))
       hints.push("A cell that matters is missing, and another value stands in for it.");
     const part = answer?.parts && answer.part_words[answer.parts[i]];
-    if (part) hints.push(part);
+    if (part && !answer.portfolio) hints.push(part);
     /** @param {string} text @param {() => unknown} onclick */
     const button = (text, onclick) => el("button", { type: "button", class: "link", text, onclick });
     const column = parts.length ? columns.find(({ name }) => name === parts[0].name) : undefined;
@@ -48,51 +50,6 @@ const answerCardModule = (function () {
     ];
   }
 
-  /** What the whole portfolio says, where the network is one of many. @param {Page.Store} store */
-  function ofPortfolio(store) {
-    const answer = /** @type {Page.TableAnswer} */ (store.payload.answer);
-    const { portfolio, whole } = answer;
-    if (!portfolio) return null;
-    const i = store.state.sample;
-    const predicted = portfolio.predicted[i];
-    const share = portfolio.probabilities?.[i];
-    const says =
-      typeof predicted === "number"
-        ? number("portfolio", predicted, short(predicted))
-        : el(
-            "span",
-            {},
-            labelled(predicted),
-            " ",
-            number("portfolio", share ?? 0, percent(share ?? 0), " %"),
-          );
-    const box = el(
-      "div",
-      { class: "limit answer-portfolio" },
-      el(
-        "p",
-        {},
-        `The portfolio of ${portfolio.networks} networks predicts `,
-        says,
-        ". The network in the drawing is one of them; below is what it alone says.",
-      ),
-    );
-    if (whole && whole.sample === i) {
-      const scale = typeof whole.predicted === "number" ? 1 : 100;
-      const parts = whole.columns.map(({ name, cell, part }) => ({ name, cell, part: Number(part) }));
-      const unit = unitWords(store, { isNumber: scale === 1, predicted: whole.predicted });
-      box.append(
-        el(
-          "details",
-          { "data-portfolio": "" },
-          el("summary", { text: `What made the portfolio predict this, ${unit}` }),
-          bars(parts, Number(whole.start), Number(whole.value), scale),
-        ),
-      );
-    }
-    return box;
-  }
-
   /** @param {string} title @param {string} note @param {boolean} open @param {Page.Child[]} children */
   const part = (title, note, open, ...children) =>
     el(
@@ -103,25 +60,96 @@ const answerCardModule = (function () {
     );
 
   /**
+   * What the whole portfolio says, where the network is one of many; that of a number or a class. Its
+   * parts and its predictions with other cells are Python's, of one row.
+   *
+   * @param {Page.Store} store @param {Opened} opened
+   */
+  function ofPortfolio(store, opened) {
+    const { portfolio, whole, cells, parts, part_words } = /** @type {Page.TableAnswer} */ (
+      store.payload.answer
+    );
+    if (!portfolio) return [];
+    const i = store.state.sample;
+    const predicted = portfolio.predicted[i];
+    const isNumber = portfolio.probabilities === null;
+    const value = Number(portfolio.probabilities ? portfolio.probabilities[i] : predicted);
+    const actual = isNumber ? Number(cells[i]) : String(cells[i]);
+    const said = { isNumber, value, predicted, actual };
+    /** @type {HTMLElement[]} */
+    const elements = headline(titleOf(store), said, portfolio.of_table?.[i] ?? null, "portfolio ");
+    elements.push(
+      el("p", {
+        class: "note",
+        text: `This is the model’s answer: ${portfolio.networks} networks together.`,
+      }),
+    );
+    if (parts) elements.push(el("p", { class: "note", text: part_words[parts[i]] }));
+    if (whole && whole.sample === i) {
+      const columns = whole.columns.map(({ name, cell, part }) => ({ name, cell, part: Number(part) }));
+      const made = part("What made it so", unitWords(store, said), opened.made);
+      made.append(bars(columns, Number(whole.start), Number(whole.value), isNumber ? 1 : 100));
+      DR.dom.put(made, "data-portfolio", "");
+      made.addEventListener("toggle", () => (opened.made = made.open));
+      elements.push(made);
+      const changes = whole.changes.map(({ name, cell, values }) => ({
+        name,
+        cell,
+        values: values.map((each) => ({ ...each, value: Number(each.value) })),
+      }));
+      if (changes.length) elements.push(changedPart(changes, said, opened));
+    } else {
+      const row = DR.dom.apart(store.payload.names.rows[i]);
+      const own = whole ? ` This page has it of row ${store.payload.names.rows[whole.sample]}.` : "";
+      const text = `What made the portfolio predict this is in the page that “deltarule explain MODEL DATA --row ${row} --html PAGE” writes.${own}`;
+      elements.push(el("p", { class: "note", text }));
+    }
+    return elements;
+  }
+
+  /** Predictions with other cells, in a fold. @param {Page.CellChange[]} changes @param {Page.Said} said @param {Opened} opened */
+  function changedPart(changes, said, opened) {
+    const changed = part("Had one cell been another", "", opened.changed, ...others(changes, said));
+    changed.addEventListener("toggle", () => (opened.changed = changed.open));
+    return changed;
+  }
+
+  /**
    * Fills the card for the row that is shown; the parts of the columns follow, computed a few
    * milliseconds at a time. Returns a function that cancels that.
    *
-   * @param {HTMLElement} place @param {Page.Store} store @param {Record<string, boolean>} opened
+   * @param {HTMLElement} place @param {Page.Store} store @param {Opened} opened
+   * @param {Opened} alone of the network's own part, where it is one of a portfolio
    */
-  function fill(place, store, opened) {
+  function fill(place, store, opened, alone) {
+    const portfolio = store.payload.answer?.portfolio;
     const found = predict(store);
+    const share = found.isNumber ? null : probabilityOf(store, found.actual);
+    const ours = portfolio ? alone : opened;
     const scale = found.isNumber ? 1 : 100;
-    const made = part("What made it so", unitWords(store, found), opened.made);
+    const busy = el("p", { class: "note", text: "computing …" });
+    const made = part("What made it so", unitWords(store, found), ours.made, busy);
     const after = el("div", { class: "answer-after" }, ...next(store, []));
     const what = store.changed
       ? el("p", { class: "limit", text: "It is of the network as “what if” has changed it." })
       : null;
     place.replaceChildren(
-      ...[what, ofPortfolio(store), ...headline(store, found), made, errorWords(store, found), after].filter(
-        (each) => each !== null,
-      ),
+      ...[
+        ...ofPortfolio(store, opened),
+        what,
+        ...headline(
+          portfolio
+            ? `What the network of the drawing alone says, one of ${portfolio.networks}`
+            : titleOf(store),
+          found,
+          share,
+        ),
+        made,
+        errorWords(store, found),
+        after,
+      ].filter((each) => each !== null),
     );
-    made.addEventListener("toggle", () => (opened.made = made.open));
+    made.addEventListener("toggle", () => (ours.made = made.open));
     DR.dom.put(place, "aria-busy", true);
     return DR.attributeLater(
       store,
@@ -133,7 +161,7 @@ const answerCardModule = (function () {
           result.method === "gradient"
             ? " The network is too large to integrate here: the parts are gradient × input."
             : "";
-        made.append(
+        busy.replaceWith(
           bars(parts, start, found.value, scale),
           el("p", {
             class: "note",
@@ -143,16 +171,7 @@ const answerCardModule = (function () {
           }),
         );
         const changes = changesOf(store, found, parts);
-        if (changes.length) {
-          const changed = part(
-            "Had one cell been another",
-            "",
-            opened.changed,
-            ...others(changes, found.value, scale),
-          );
-          changed.addEventListener("toggle", () => (opened.changed = changed.open));
-          made.after(changed);
-        }
+        if (changes.length) made.after(changedPart(changes, found, ours));
         after.replaceChildren(...next(store, parts));
         DR.dom.put(place, "aria-busy", null);
       },
@@ -172,6 +191,7 @@ const answerCardModule = (function () {
     const drawing = /** @type {HTMLElement} */ (document.querySelector(".place-drawing"));
     const title = panel.querySelector("h2")?.textContent ?? "";
     const opened = { made: true, changed: !SHEET.matches };
+    const alone = { made: false, changed: false };
     /** @param {Page.View} state */
     const wanted = (state) => (state.selected || state.mode === "mean" ? "derivation" : "answer");
     let last = /** @type {Page.Selection} */ ({ kind: "cost" });
@@ -196,14 +216,14 @@ const answerCardModule = (function () {
       cancel();
       if (!isSeen()) return;
       stale = false;
-      cancel = fill(place, store.seen(), opened);
+      cancel = fill(place, store.seen(), opened, alone);
     }
     const settle = () => {
       root.dataset.shown = wanted(store.state);
       tabs.show(root.dataset.shown);
       panel
         .querySelector("h2")
-        ?.replaceChildren(root.dataset.shown === "answer" && !SHEET.matches ? "The answer" : title);
+        ?.replaceChildren(root.dataset.shown === "answer" && !SHEET.matches ? "Beside the drawing" : title);
       if (stale && isSeen()) render();
     };
     const arrange = () => {

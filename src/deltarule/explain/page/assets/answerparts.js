@@ -5,7 +5,7 @@
 
 const answerPartsModule = (function () {
   const { el } = DR.dom;
-  const { probabilityOf, aligned, signed, short } = DR.answer;
+  const { aligned, signed, short, asRead } = DR.answer;
   const LISTED = { wide: 8, narrow: 5 }; // columns
   /** As in dock.css. */
   const SHEET = matchMedia("(max-width: 899px)");
@@ -28,7 +28,7 @@ const answerPartsModule = (function () {
   /** @param {Page.Cell | undefined} cell */
   function cellText(cell) {
     if (cell === null || cell === undefined) return "missing";
-    return typeof cell === "number" ? short(cell) : DR.dom.apart(String(cell));
+    return typeof cell === "number" ? asRead(cell) : DR.dom.apart(String(cell));
   }
 
   /** @param {string} label @param {Page.Child[]} children */
@@ -40,42 +40,52 @@ const answerPartsModule = (function () {
   /** @param {number} share */
   const percent = (share) => aligned([100 * share], 3)[0];
 
-  /** The prediction, the table's cell, and how they compare. @param {Page.Store} store @param {Page.Predicted} found */
-  function headline(store, found) {
-    const { predicted, actual, value, isNumber } = found;
-    const answer = /** @type {Page.TableAnswer} */ (store.payload.answer);
-    const title = `${DR.dom.apart(answer.target)} of row ${DR.dom.apart(store.payload.names.rows[store.state.sample])}`;
+  /** What is predicted of which row. @param {Page.Store} store */
+  function titleOf(store) {
+    const { answer, names } = store.payload;
+    const { target } = /** @type {Page.TableAnswer} */ (answer);
+    return `${DR.dom.apart(target)} of row ${DR.dom.apart(names.rows[store.state.sample])}`;
+  }
+
+  /**
+   * The prediction, the table's cell, and how they compare.
+   *
+   * @param {string} title @param {Page.Said} said
+   * @param {number | null} share the probability of the table's class, where that is known
+   * @param {string} [who] before the names of the numbers
+   */
+  function headline(title, said, share, who = "") {
+    const { predicted, actual, value, isNumber } = said;
     const head = el("h3", { class: "answer-title", text: title });
     if (isNumber) {
       const gap = value - Number(actual);
-      const [own, table, size] = [value, Number(actual), Math.abs(gap)].map(short);
       const verdict = gap
-        ? [number("gap", Math.abs(gap), size), ` too ${gap > 0 ? "high" : "low"}`]
+        ? [number(`${who}gap`, Math.abs(gap), short(Math.abs(gap))), ` too ${gap > 0 ? "high" : "low"}`]
         : ["equal"];
       return [
         head,
         el(
           "dl",
           { class: "answer-facts" },
-          fact("predicted", number("predicted", value, own)),
-          fact("in the table", number("actual", Number(actual), table)),
+          fact("predicted", number(`${who}predicted`, value, short(value))),
+          fact("in the table", number(`${who}actual`, Number(actual), asRead(Number(actual)))),
           fact("so it is", ...verdict),
         ),
       ];
     }
     const right = predicted === actual;
-    const share = right ? null : probabilityOf(store, actual);
+    const other = right ? null : share;
     return [
       head,
       el(
         "dl",
         { class: "answer-facts" },
-        fact("predicted", labelled(predicted), " ", number("value", value, percent(value), " %")),
+        fact("predicted", labelled(predicted), " ", number(`${who}value`, value, percent(value), " %")),
         fact(
           "in the table",
           labelled(actual),
-          share === null ? "" : " ",
-          share === null ? "" : number("actual-probability", share, percent(share), " %"),
+          other === null ? "" : " ",
+          other === null ? "" : number(`${who}actual-probability`, other, percent(other), " %"),
         ),
         fact(
           "so it is",
@@ -153,12 +163,36 @@ const answerPartsModule = (function () {
     );
   }
 
+  /** Which of the cells that were tried would have changed the class. @param {Page.CellChange[]} changes @param {Page.Said["predicted"]} predicted */
+  function decision(changes, predicted) {
+    const tried = changes.flatMap(({ name, values }) => values.map((each) => ({ name, ...each })));
+    if (!tried.some((each) => each.predicted !== undefined)) return null;
+    const turned = changes.flatMap(({ name, values }) => {
+      const cells = values.filter((each) => each.predicted !== predicted).map(({ cell }) => cellText(cell));
+      return cells.length ? [`${DR.dom.apart(name)}: ${cells.join(", ")}`] : [];
+    });
+    const rest = turned.length - listed();
+    const more = rest > 0 ? `; and some of ${rest} more columns` : "";
+    return el(
+      "p",
+      { class: "note", "data-decision": "" },
+      "The class of the largest probability is predicted; of two classes, that is above 50 %. ",
+      `Of ${tried.length} other cells tried, one at a time, `,
+      el("strong", {
+        text: turned.length
+          ? `these would have changed the decision: ${turned.slice(0, listed()).join("; ")}${more}.`
+          : "none would have changed the decision.",
+      }),
+    );
+  }
+
   /**
    * What the prediction would be with other cells.
    *
-   * @param {Page.CellChange[]} changes @param {number} value @param {number} scale
+   * @param {Page.CellChange[]} changes @param {Page.Said} said
    */
-  function others(changes, value, scale) {
+  function others(changes, { value, predicted, isNumber }) {
+    const scale = isNumber ? 1 : 100;
     const shown = changes.slice(0, listed());
     const values = shown.flatMap((change) => change.values.map((each) => scale * each.value));
     const [now, ...texts] = aligned([scale * value, ...values], 4);
@@ -177,18 +211,21 @@ const answerPartsModule = (function () {
         el(
           "dd",
           {},
-          ...tried.map(({ cell: other, value: then }) =>
-            el(
+          ...tried.map(({ cell: other, value: then, predicted: label }) => {
+            const turns = label !== undefined && label !== predicted;
+            return el(
               "span",
-              { class: "answer-try" },
+              { class: turns ? "answer-try turns" : "answer-try" },
               `${cellText(other)} → `,
               number(`with ${name}=${other}`, scale * then, texts[at++], unit),
-            ),
-          ),
+              turns ? `, so ${DR.dom.apart(DR.dom.cut(label, 24))}` : "",
+            );
+          }),
         ),
       ),
     );
     return [
+      decision(changes, predicted),
       el(
         "p",
         { class: "note" },
@@ -222,7 +259,7 @@ const answerPartsModule = (function () {
     return el(
       "p",
       { class: "answer-loss" },
-      `Its loss (${store.net.loss_words}) is `,
+      `Its loss (${store.net.loss_words}${found.isNumber ? ", of the network’s scaled target" : ""}) is `,
       number("loss", loss, own),
       "; the mean over the rows is ",
       number("mean_loss", store.mean().cost, mean),
@@ -238,6 +275,6 @@ const answerPartsModule = (function () {
     );
   }
 
-  return { SHEET, number, labelled, percent, headline, unitWords, bars, others, errorWords };
+  return { SHEET, titleOf, headline, unitWords, bars, others, errorWords };
 })();
 DR.answerParts = answerPartsModule;
