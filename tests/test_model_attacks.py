@@ -8,6 +8,7 @@ import resource
 import struct
 import sys
 import time
+import zipfile
 
 import numpy as np
 import pytest
@@ -258,3 +259,36 @@ def test_what_a_file_says_is_shown_and_nothing_is_made(monkeypatch):
         assert part in text
     with pytest.raises(FileError, match="is not a folder that exists"):
         inspect_model("nowhere")
+
+
+def test_a_changed_report_is_noticed_and_the_fingerprint_is_of_the_manifest(tmp_path):
+    net = Network([2, 3, 1])
+    folder = tmp_path / "m"
+    save_model(folder, Model(net, net.initial(0)), extras={"report.html": b"<p>good</p>"})
+    manifest = hashlib.sha256((folder / "manifest.json").read_bytes()).hexdigest()
+    before = inspect_model(folder)
+    assert before.extras == {"report.html": "as written"}
+    assert before.fingerprint == manifest
+    text = str(before)
+    assert manifest in text
+    assert "as written: report.html" in text
+    assert "a checksum is not a signature" in text.lower()
+    assert "warning" not in text
+    (folder / "report.html").write_bytes(b"<p>best</p>")
+    changed = inspect_model(folder)
+    assert changed.extras == {"report.html": "changed"}
+    assert changed.fingerprint == manifest
+    assert "warning: report.html is changed" in str(changed)
+    assert load_model(folder).net.widths == (2, 3, 1)
+    (folder / "report.html").unlink()
+    (folder / "report.html").symlink_to(tmp_path / "elsewhere")
+    assert inspect_model(folder).extras == {"report.html": "changed"}
+    (folder / "report.html").unlink()
+    assert inspect_model(folder).extras == {"report.html": "missing"}
+    file = tmp_path / "m.deltarule"
+    save_model(file, Model(net, net.initial(0)))
+    with zipfile.ZipFile(file) as archive:
+        inner = hashlib.sha256(archive.read("manifest.json")).hexdigest()
+    assert inspect_model(file).fingerprint == inner
+    save_model(file, Model(net, net.initial(1)), overwrite=True)
+    assert inspect_model(file).fingerprint != inner

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -56,6 +57,8 @@ def test_the_leaderboard_the_scores_and_the_verdict_are_printed(fitted):
 def test_one_json_object_has_all_of_it(place, deltarule):
     Path("more.csv").write_text(MORE)
     found = deltarule(*FIT, "--json", "--quality", "fast", "--time-budget", "60").json
+    manifest = Path("p", "manifest.json").read_bytes()
+    assert found["model_fingerprint"] == hashlib.sha256(manifest).hexdigest()
     settings = {"test": 0.2, "seed": 0, "quality": "fast", "time_budget": 60.0}
     assert found["settings"] == {**settings, "precision": "full"}
     assert {each["configuration"] for each in found["leaderboard"]} == {c.name for c in FEW}

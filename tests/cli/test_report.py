@@ -1,5 +1,6 @@
 """The report that fit writes to the model's folder, and evaluate to a file."""
 
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,9 @@ def test_fit_writes_a_report_with_its_options_as_they_are_typed(place, deltarule
     outcome = deltarule("fit", "numbers.csv", "-t", "y", "--out", "m", *FAST)
     assert outcome.status == 0
     assert outcome.out.endswith("Saved in m: the model, history.json, report.html, loss.svg.\n")
+    fingerprint = hashlib.sha256(Path("m/manifest.json").read_bytes()).hexdigest()
+    assert f"sha256 {fingerprint}\n" in outcome.out
+    assert deltarule("inspect", "m", "--json").json["fingerprint"] == fingerprint
     page = Path("m/report.html").read_text(encoding="utf-8")
     assert "Predicting y" in page
     assert "deltarule predict m NEW.csv" in page

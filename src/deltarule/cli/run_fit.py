@@ -24,6 +24,7 @@ from deltarule.tabular.large_fit import fit_large_table
 from deltarule.tabular.plots import loss_name
 from deltarule.tabular.portfolio import StoppedTooEarly
 from deltarule.training import Checkpoint, EpochEvent, StopFlag, StopReason
+from deltarule.training.inspection import model_fingerprint
 
 __all__ = ["Request", "fit_and_save", "fit_report"]
 
@@ -317,6 +318,8 @@ def _report(model: TableModel, folder: Path, with_page: bool) -> None:
     output.say(f"\n{output.scores(rows)}\n")
     for line in _verdict_lines(report, what):
         output.say(line)
+    if fingerprint := model_fingerprint(folder):
+        output.say(f"Fingerprint, which 'deltarule inspect' shows again: sha256 {fingerprint}")
     output.say(f"Saved in {folder}: the model{files}.")
     notes = report["notes"]
     output.notes(notes[:_MOST_NOTES])
@@ -385,6 +388,7 @@ def fit_report(model: TableModel, folder: Path) -> None:
     output.json_object(
         {
             "model": str(folder),
+            "model_fingerprint": model_fingerprint(folder),
             "target": None if schema.target is None else schema.target.name,
             "task_reason": schema.task_reason,
             "classes": list(schema.classes),

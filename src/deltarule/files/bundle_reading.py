@@ -37,6 +37,7 @@ __all__ = [
     "read_document",
     "read_manifest",
     "read_outline",
+    "read_seal",
 ]
 
 Check = Callable[[Mapping[str, Any], Mapping[str, ArraySpec]], None]
@@ -128,6 +129,43 @@ def read_outline(
             return manifest, documents, specs
 
     return consistent_read(path, read)
+
+
+def read_seal(folder: str | os.PathLike[str], kind: str) -> tuple[str, dict[str, str]]:
+    """Read what identifies a bundle, and whether its further files are as they were written.
+
+    Returns
+    -------
+    fingerprint : str
+        The SHA-256 of the manifest, which has the checksums of all other files.
+    extras : dict of file name to str
+        ``"as written"``, ``"changed"`` or ``"missing"``: files that :func:`read_bundle` does not
+        return, such as pictures, and does not check in a folder.
+    """
+    path = Path(folder)
+
+    def read() -> tuple[str, dict[str, str]]:
+        with open_bundle(path, kind) as files:
+            with files.open(MANIFEST) as file:
+                file.read_all(_MOST_MANIFEST)
+                fingerprint = file.sha256()
+            checksums = read_manifest(files, kind, None).get("extras", {})
+            return fingerprint, {
+                name: _state(files, name, checksum) for name, checksum in checksums.items()
+            }
+
+    return consistent_read(path, read)
+
+
+def _state(files: BundleFiles, name: str, checksum: str) -> str:
+    if not files.has(name):
+        return "missing"
+    try:
+        with files.open(name) as file:
+            file.skip(file.size)
+            return "as written" if file.sha256() == checksum else "changed"
+    except ModelFileError:  # a link, a pipe or a device
+        return "changed"
 
 
 @contextlib.contextmanager

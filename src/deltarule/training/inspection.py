@@ -10,14 +10,16 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from deltarule.errors import InputError, printable
-from deltarule.files.bundle_reading import read_outline
+from deltarule._version import __version__
+from deltarule.errors import FileError, InputError, printable
+from deltarule.files import consistent_read
+from deltarule.files.bundle_reading import read_outline, read_seal
 from deltarule.files.dataclass_fields import entry, field_value
 from deltarule.files.reading_errors import reading_content
 from deltarule.training.model import KIND, PORTFOLIO_VERSION
 from deltarule.training.recording_reading import is_recorded
 
-__all__ = ["ModelSummary", "inspect_model"]
+__all__ = ["ModelSummary", "inspect_model", "model_fingerprint"]
 
 _MOST_SHOWN = 12
 _Object = Mapping[str, Any]
@@ -52,6 +54,12 @@ class ModelSummary:
     report : mapping of str to JSON value
         The numbers of rows and the scores, as they were saved.
     settings : mapping of str to JSON value
+    fingerprint : str
+        The SHA-256 of ``manifest.json``, which has the checksums of all other files: models with
+        the same fingerprint are the same, byte for byte.
+    extras : mapping of str to str
+        Files that were saved with the model and are no part of it, such as its report:
+        ``"as written"``, ``"changed"`` or ``"missing"``.
     """
 
     path: str
@@ -69,6 +77,8 @@ class ModelSummary:
     classes: tuple[str, ...] = ()
     report: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    fingerprint: str = ""
+    extras: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as an object that JSON can hold."""
@@ -80,6 +90,11 @@ class ModelSummary:
         recorded = ", with a recording of its training" if self.recorded else ""
         lines = [
             f"{printable(self.path)}: {form}, format {self.version}{recorded}",
+            *(
+                f"warning: {printable(name)} is {state}: it is not what was saved with the model"
+                for name, state in self.extras.items()
+                if state != "as written"
+            ),
             f"{self.parameters:,} parameters in {self.array_bytes:,} bytes of arrays{history}",
             *_some("networks", self.networks),
         ]
@@ -93,6 +108,12 @@ class ModelSummary:
         changed = ", ".join(f"{name} {value!r}" for name, value in self.settings.items())
         lines += [f"settings: {printable(changed)}"] if changed else []
         lines += [f"sha256 {digest[:16]}…  {name}" for name, digest in self.files.items()]
+        lines += [f"{state}: {printable(name)}" for name, state in self.extras.items()]
+        lines += [
+            f"fingerprint, of manifest.json: sha256 {self.fingerprint}",
+            f"Checked by deltarule {__version__}. A checksum is not a signature: who can change a",
+            "file can change its checksum too. Compare the fingerprint with one noted elsewhere.",
+        ]
         return "\n".join(lines)
 
 
@@ -134,7 +155,10 @@ def inspect_model(folder: str | os.PathLike[str]) -> ModelSummary:
     (('2-3-1, relu, identity, squared_error, float64',), 13)
     """
     with reading_content(folder, "model"):
-        manifest, documents, specs = read_outline(folder, KIND, PORTFOLIO_VERSION)
+        (manifest, documents, specs), (fingerprint, extras) = consistent_read(
+            Path(folder),
+            lambda: (read_outline(folder, KIND, PORTFOLIO_VERSION), read_seal(folder, KIND)),
+        )
         data = entry(documents, "model.json", Mapping[str, Any])
         extra = entry(data, "extra", Mapping[str, Any])
         of_table = _of_table(extra) if "schema" in extra else {}
@@ -150,8 +174,21 @@ def inspect_model(folder: str | os.PathLike[str]) -> ModelSummary:
             array_bytes=sum(spec.stop - spec.start for spec in specs.values()),
             epochs=len(field_value("history.json", list, documents.get("history.json", []))),
             recorded=is_recorded(Path(folder)),
+            fingerprint=fingerprint,
+            extras=extras,
             **of_table,
         )
+
+
+def model_fingerprint(folder: str | os.PathLike[str]) -> str:
+    """Return the SHA-256 of a model's manifest, as :func:`inspect_model` shows it.
+
+    It is ``""`` if the model cannot be read.
+    """
+    try:
+        return read_seal(folder, KIND)[0]
+    except FileError:
+        return ""
 
 
 def _is_block(name: str) -> bool:
