@@ -1,11 +1,15 @@
 """Errors by group: each number computed here in another way, and planted groups are found."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from scipy import stats
 from tests.explain.report.tables import trained
 
 from deltarule.explain.report import report_html
+from deltarule.explain.report.findings import find
+from deltarule.explain.report.headline import headline
 from deltarule.tables import Schema, TextColumn, TypedColumns
 from deltarule.tables.schema import Column
 from deltarule.tabular.diagnostics import ScoredRows, group_errors
@@ -128,3 +132,87 @@ def test_the_page_says_which_group_is_worse_and_which_columns_are_not_used():
     found = group_errors(model.scored_rows(table))
     said = "Clearly worse, beyond chance" if found.worse else "clearly worse than the others"
     assert said in page
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_each_kind_of_mistake_is_counted_and_a_planted_one_is_found(weighted):
+    rng = np.random.default_rng(4)
+    town = rng.choice(["a", "b", "c"], 600)
+    truth = (rng.random(600) < 0.7).astype(int)  # class "0" is the rarer one
+    # At a, most rows of class 1 are predicted as 0; at c, most of class 0 as 1.
+    wrong = rng.random(600) < np.select(
+        [(town == "a") & (truth == 1), (town == "c") & (truth == 0)], [0.9, 0.8], 0.1
+    )
+    predicted = np.where(wrong, 1 - truth, truth)
+    w = rng.integers(0, 3, 600).astype(float) if weighted else None
+    found = group_errors(rows_of(truth, np.eye(2)[predicted], {"town": texts(town)}, w))
+    weights = np.ones(600) if w is None else w
+    assert found.label == "0"
+
+    def counted(rows, what):
+        used = rows & (weights > 0)
+        return used.sum(), (used & what).sum(), np.average(what[used], weights=weights[used])
+
+    everywhere = np.ones(600, bool)
+    groups = {group.level: group for group in found.groups}
+    for level, group in (*groups.items(), (None, found)):
+        inside = everywhere if level is None else town == level
+        kinds = group.kinds
+        for each, rows, what in (
+            (kinds.predicted, inside, predicted == 0),
+            (kinds.missed, inside & (truth == 0), predicted != 0),
+            (kinds.false, inside & (truth == 1), predicted == 0),
+        ):
+            assert (each.rows, each.count, each.share) == pytest.approx(counted(rows, what))
+    others = counted((town != "a") & (truth == 1), predicted == 0)[2]
+    assert groups["a"].kinds.false.others == pytest.approx(others)
+    assert {level for level, group in groups.items() if group.kinds.false.worse} == {"a"}
+    assert {level for level, group in groups.items() if group.kinds.missed.worse} == {"c"}
+    assert found.kinds.predicted.others is None
+
+
+def test_kinds_of_mistakes_need_two_classes():
+    town = {"town": texts(["a", "b"] * 20)}
+    same = group_errors(rows_of(np.ones(40, dtype=int), np.eye(2)[[0, 1] * 20], town))
+    numbers = group_errors(rows_of(np.arange(40.0), np.zeros(40), town))
+    for found in (same, numbers):
+        assert found.label is None
+        assert found.kinds is None
+        assert all(group.kinds is None for group in found.groups)
+
+
+@pytest.mark.parametrize("task", ["two", "three"])
+def test_the_page_has_the_kinds_of_mistakes_with_counts(task):
+    table, model = trained(task)
+    page = report_html(model, table)
+    found = group_errors(model.scored_rows(table))
+    assert "Which mistakes, in which group" in page
+    section = page[page.index('id="h-groups"') : page.index('id="h-columns"')]
+    for each in (found.kinds.predicted, found.kinds.missed, found.kinds.false):
+        assert f"<small>{each.count:,} of {each.rows:,}</small>" in section
+    assert "</td>mid" not in section  # names of classes are text
+
+
+def test_a_headline_by_log_loss_says_so_where_the_accuracy_disagrees():
+    table, model = trained("two")
+    found = find(model, table)
+    better, worse, level = ({"verdict": each} for each in ("better", "worse", "no different"))
+
+    def titled(own, against_constant, against_linear):
+        report = dict(model.report)
+        for name, verdict in (("constant", against_constant), ("linear", against_linear)):
+            report[f"against_{name}"] = {**report["against_constant"], **verdict}
+        scores = {key: {**values} for key, values in found.scores.items()}
+        scores["portfolio"]["accuracy"] = own
+        scores["constant"]["accuracy"], scores["linear"]["accuracy"] = 0.5, 0.7
+        changed = dataclasses.replace(model, report=report)
+        page = headline(dataclasses.replace(found, model=changed, scores=scores))
+        return page[page.index("<h2") : page.index("</div></div>")]
+
+    assert "by log loss</h2>" not in titled(0.8, better, better)
+    for said in (titled(0.7, better, better), titled(0.75, better, worse)):
+        assert "by log loss</h2>" in said
+        assert "By accuracy it is not so" in said
+        assert ">70.0 %</span> of the linear model" in said
+        assert "of the constant" not in said
+    assert ">50.0 %</span> of the constant" in titled(0.4, better, level)

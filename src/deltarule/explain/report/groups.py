@@ -4,12 +4,23 @@ from __future__ import annotations
 
 from deltarule.explain.report.bars import BarRow, bar_rows
 from deltarule.explain.report.findings import Findings
-from deltarule.explain.report.markup import count, day, interval, name, number, percent, plain
-from deltarule.tabular.diagnostics import ErrorGroup
+from deltarule.explain.report.markup import (
+    count,
+    day,
+    interval,
+    name,
+    number,
+    percent,
+    plain,
+    table,
+)
+from deltarule.tabular.diagnostics import ErrorGroup, ErrorShare, KindsOfError
 
 __all__ = ["group_words", "groups_section", "worst_group"]
 
 _WORST = 8
+# Groups whose kinds of errors are listed at first; the others are in a fold.
+_MOST_LISTED = 12
 
 
 def groups_section(found: Findings) -> str:
@@ -40,8 +51,76 @@ def groups_section(found: Findings) -> str:
         f'<div class="importance">{bar_rows(rows, head)}</div>'
         f'<p class="note">{_how(found)}</p>'
         "<details><summary>All groups, column by column</summary>"
-        f"{_every(found)}</details>"
+        f"{_every(found)}</details>{_kinds(found)}"
     )
+
+
+def _kinds(found: Findings) -> str:
+    """Return which mistakes are made in which group, for the rarest class; "" of numbers."""
+    groups = found.groups
+    if groups.label is None or groups.kinds is None:
+        return ""
+    label = f"<b>{name(groups.label)}</b>"
+    others = "another class"
+    if len(found.rows.classes) == 2:
+        others = next(f"<b>{name(str(c))}</b>" for c in found.rows.classes if c != groups.label)
+    said = (
+        f"Of {label}, the rarest class of these rows. Predicted: how many of the rows are "
+        f"predicted to be {label}. Missed: of the rows that are {label}, those predicted "
+        f"otherwise. False: of the rows that are {others}, those predicted to be {label}. "
+        "Heavier: clearly more than for the other rows."
+    )
+    worst = []
+    for kind, of, then in (("missed", label, "otherwise"), ("false", others, f"as {label}")):
+        shares = [(getattr(group.kinds, kind), group) for group in groups.groups]
+        worse = sorted((pair for pair in shares if pair[0].worse), key=lambda pair: -pair[0].share)
+        worst += [
+            f"with <b>{name(group_words(found, group))}</b>, {_of_rows(each)} of those that are "
+            f"{of} are predicted {then}, of the other rows {percent(each.others)}"
+            for each, group in worse[:2]
+        ]
+    clear = "In no group is a kind of mistake clearly more frequent than for the other rows."
+    if worst:
+        clear = f"Clearly more often than for other rows, beyond chance: {'; '.join(worst)}."
+    listed = [(group, group.kinds) for group in groups.groups if group.kinds is not None]
+    listed.sort(key=lambda pair: _excess(pair[1]), reverse=True)
+    lines = [[name(group_words(found, group), 48), *_cells(kinds)] for group, kinds in listed]
+    head, caption = ("group", "predicted", "missed", "false"), "Kinds of mistakes by group"
+    every = ["all rows", *_cells(groups.kinds)]
+    rest = ""
+    if len(lines) > _MOST_LISTED:
+        rest = (
+            f"<details><summary>{count(len(lines) - _MOST_LISTED, 'more group')}</summary>"
+            f"{table(head, lines[_MOST_LISTED:], f'{caption}, more', 'tnnn')}</details>"
+        )
+    return (
+        f'<h3 class="sub">Which mistakes, in which group</h3><p>{clear}</p>'
+        f'<p class="note">{said}</p>'
+        f"{table(head, [every, *lines[:_MOST_LISTED]], caption, 'tnnn')}{rest}"
+    )
+
+
+def _excess(kinds: KindsOfError) -> tuple[bool, float]:
+    """Return whether a kind of mistake is more frequent beyond chance, and by how much at most."""
+    both = (kinds.missed, kinds.false)
+    more = [
+        each.share - each.others
+        for each in both
+        if each.share is not None and each.others is not None
+    ]
+    return any(each.worse for each in both), max(more, default=0.0)
+
+
+def _cells(kinds: KindsOfError) -> list[str]:
+    cells = [(each, _of_rows(each)) for each in (kinds.predicted, kinds.missed, kinds.false)]
+    return [f"<b>{cell}</b>" if each.worse else cell for each, cell in cells]
+
+
+def _of_rows(each: ErrorShare) -> str:
+    """Return a share with the rows that it is of."""
+    if not each.rows:
+        return "–"
+    return f"{percent(each.share)} <small>{each.count:,} of {each.rows:,}</small>"
 
 
 def group_words(found: Findings, group: ErrorGroup) -> str:

@@ -105,7 +105,36 @@ def _verdict(found: Findings) -> tuple[str, str, list[str]]:
         f"{_gain(each)} than the {name_}"
         for each, name_ in ((constant, "constant"), (linear, "linear model"))
     )
-    return status, title, [f"Mean {constant['measure']} on {where}: {compared}."]
+    lines = [f"Mean {constant['measure']} on {where}: {compared}."]
+    if against := _accuracy_says_otherwise(found, constant, linear):
+        title += f", by {constant['measure']}"
+        lines.append(against)
+    return status, title, lines
+
+
+def _accuracy_says_otherwise(
+    found: Findings, constant: Mapping[str, Any], linear: Mapping[str, Any]
+) -> str:
+    """Return a line on baselines that the accuracy compares in the other way; "" without one."""
+    own = found.scores[found.what].get("accuracy")
+    if own is None:
+        return ""
+    said = []
+    for verdict, key, words in (
+        (constant, "constant", "constant"),
+        (linear, "linear", "linear model"),
+    ):
+        other = found.scores.get(key, {}).get("accuracy")
+        better, worse = verdict["verdict"] == "better", verdict["verdict"] == "worse"
+        if other is not None and ((better and own <= other) or (worse and own >= other)):
+            said.append(f"{percent(other)} of the {words}")
+    if not said:
+        return ""
+    return (
+        f"By accuracy it is not so: {percent(own)} of the rows are predicted right, by this "
+        f"model, against {' and '.join(said)}. Log loss judges the probabilities, accuracy only "
+        "which class has the largest."
+    )
 
 
 def _gain(found: Mapping[str, Any]) -> str:

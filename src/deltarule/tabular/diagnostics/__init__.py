@@ -5,7 +5,13 @@ with matplotlib, and ``deltarule.explain.report`` in a page.
 """
 
 from deltarule.tabular.diagnostics.classes import Calibration, Confusion, calibration, confusion
-from deltarule.tabular.diagnostics.groups import ErrorGroup, GroupErrors, group_errors
+from deltarule.tabular.diagnostics.groups import (
+    ErrorGroup,
+    ErrorShare,
+    GroupErrors,
+    KindsOfError,
+    group_errors,
+)
 from deltarule.tabular.diagnostics.importance import Importance, permutation_importance
 from deltarule.tabular.diagnostics.numbers import Residuals, residuals
 from deltarule.tabular.diagnostics.partial_dependence import PartialDependence, partial_dependence
@@ -21,8 +27,10 @@ __all__ = [
     "Calibration",
     "Confusion",
     "ErrorGroup",
+    "ErrorShare",
     "GroupErrors",
     "Importance",
+    "KindsOfError",
     "LearningCurve",
     "PartialDependence",
     "Residuals",

@@ -16,13 +16,56 @@ from deltarule.tabular.diagnostics.rows import ScoredRows
 from deltarule.tabular.scores import power_of_two
 from deltarule.tabular.verdict import effective_number
 
-__all__ = ["ErrorGroup", "GroupErrors", "group_errors"]
+__all__ = ["ErrorGroup", "ErrorShare", "GroupErrors", "KindsOfError", "group_errors"]
 
 # The most levels of a category with a group of their own, and the parts of a number's range.
 _MOST_LEVELS, _PARTS = 8, 4
 # Fewer rows than this say nothing about their group.
 _LEAST_ROWS = 10
 _MOST_COLUMNS, _MOST_ROWS = 200, 50_000
+
+
+@dataclasses.dataclass(frozen=True)
+class ErrorShare:
+    """How many of some rows of a group something is true of, such as a kind of error.
+
+    Attributes
+    ----------
+    rows, count : int
+        The rows that are looked at, and those of them of which it is true. Those of weight 0 do not
+        count.
+    share : float or None
+        The share, weighted; None without rows.
+    others : float or None
+        The same of the rows that are not of the group; None without such rows.
+    worse : bool
+        Whether it is more than that of the others, beyond chance; as of a group.
+    """
+
+    rows: int
+    count: int
+    share: float | None
+    others: float | None
+    worse: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class KindsOfError:
+    """How often one class is predicted, and how often wrongly.
+
+    Attributes
+    ----------
+    predicted : ErrorShare
+        Of all rows, those that are predicted to be of the class.
+    missed : ErrorShare
+        Of the rows that are of the class, those that are predicted otherwise.
+    false : ErrorShare
+        Of the rows that are not, those that are predicted to be of the class.
+    """
+
+    predicted: ErrorShare
+    missed: ErrorShare
+    false: ErrorShare
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,6 +95,8 @@ class ErrorGroup:
     worse : bool
         Whether the error is above that of the other rows beyond chance: also by an interval so wide
         that all groups together hold with a probability of 95 %.
+    kinds : KindsOfError or None
+        Of classes: of the rarest one.
     """
 
     column: str
@@ -66,6 +111,7 @@ class ErrorGroup:
     bias: float | None
     others: float
     worse: bool
+    kinds: KindsOfError | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,6 +128,11 @@ class GroupErrors:
         The number of groups of less than ten rows, which are left out.
     rows, of_rows : int
         The number of rows that were used, drawn with a fixed seed, and that there are.
+    label : str or None
+        The rarest class of the rows, which the kinds of errors are of; None of numbers, or where
+        all rows are of one class.
+    kinds : KindsOfError or None
+        Of that class, over all rows.
     """
 
     error: float
@@ -89,6 +140,8 @@ class GroupErrors:
     small: int
     rows: int
     of_rows: int
+    label: str | None = None
+    kinds: KindsOfError | None = None
 
     @property
     def worse(self) -> tuple[ErrorGroup, ...]:
@@ -144,6 +197,18 @@ def group_errors(rows: ScoredRows) -> GroupErrors:
         _group(what, mask, gaps / unit, weights, of_classes, 0.05 / len(large), unit)
         for what, mask in large
     ]
+    label = kinds = None
+    k = _rarest(truth, weights) if of_classes else None
+    if k is not None:
+        label = str(rows.classes[k])
+        true, predicted = truth == k, outputs.argmax(axis=1) == k
+        everywhere = np.ones(len(truth), dtype=np.bool_)
+        kinds = _kinds_of_error(everywhere, true, predicted, weights, 1.0)
+        alpha = 0.05 / (3 * max(len(large), 1))  # three shares of each group
+        found = [
+            dataclasses.replace(group, kinds=_kinds_of_error(mask, true, predicted, weights, alpha))
+            for group, (_, mask) in zip(found, large, strict=True)
+        ]
     order = sorted(found, key=lambda group: (not group.worse, -group.error, -group.rows))
     return GroupErrors(
         float(np.average(np.abs(gaps / unit), weights=weights)) * unit,
@@ -151,7 +216,49 @@ def group_errors(rows: ScoredRows) -> GroupErrors:
         len(masks) - len(large),
         len(index),
         len(rows),
+        label,
+        kinds,
     )
+
+
+def _rarest(truth: NDArray[Any], weights: NDArray[np.float64]) -> int | None:
+    """Return the number of the class of the least weight that there is; None if there is one."""
+    present, index = np.unique(truth[weights > 0], return_inverse=True)
+    if len(present) < 2:
+        return None
+    return int(present[np.bincount(index, weights=weights[weights > 0]).argmin()])
+
+
+def _kinds_of_error(
+    mask: NDArray[np.bool_],
+    true: NDArray[np.bool_],
+    predicted: NDArray[np.bool_],
+    weights: NDArray[np.float64],
+    alpha: float,
+) -> KindsOfError:
+    """Return how often a class is predicted in a group, is missed, and is predicted falsely."""
+    return KindsOfError(
+        _share(mask, predicted, weights, alpha),
+        _share(mask, ~predicted, np.where(true, weights, 0.0), alpha),
+        _share(mask, predicted, np.where(true, 0.0, weights), alpha),
+    )
+
+
+def _share(
+    mask: NDArray[np.bool_], what: NDArray[np.bool_], weights: NDArray[np.float64], alpha: float
+) -> ErrorShare:
+    """Return of how many rows of a group, of those with weight, something is true."""
+    own, rest = mask & (weights > 0), ~mask & (weights > 0)
+    n, count = int(own.sum()), int((own & what).sum())
+    share = float(np.average(what[own], weights=weights[own])) if n else None
+    others = float(np.average(what[rest], weights=weights[rest])) if rest.any() else None
+    worse = False
+    if share is not None and others is not None and n >= _LEAST_ROWS:
+        values = what.astype(np.float64)
+        below = share - _interval(values[own], weights[own], alpha, True)[1]
+        above = _interval(values[rest], weights[rest], alpha, True)[2] - others
+        worse = bool(share - others > np.hypot(below, above))
+    return ErrorShare(n, count, share, others, worse)
 
 
 def _parts_of(
