@@ -302,9 +302,14 @@ def test_a_number_far_from_training_is_noted(place, deltarule):
 
 def test_the_page_of_a_portfolio_has_its_answer_on_the_row(place, deltarule):
     answer = answered(deltarule, "many.model", "numbers.csv", "--json").json["answer"]
-    answered(deltarule, "many.model", "numbers.csv", "--html", "page.html")
+    printed = answered(deltarule, "many.model", "numbers.csv", "--html", "page.html")
+    assert printed.out.startswith(f"many.model: the portfolio, row {ROW} (line {ROW + 1}) of ")
+    assert "derivations are of network 1 of" in printed.err + printed.out
     text = Path("page.html").read_text(encoding="utf-8")
     payload = json.loads(re.search(r'id="payload">(.*?)</script>', text)[1])
+    # Other rows can be chosen there, so the title names none.
+    assert payload["title"].startswith("the portfolio; the drawing is of network 1 of ")
+    assert f"row {ROW}" not in payload["title"]
     found = payload["answer"]
     assert found["whole"] == {"sample": ROW - 1, **answer}
     predicted = TableModel.load("many.model").predict(table_of("numbers"))

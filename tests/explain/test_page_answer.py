@@ -285,6 +285,15 @@ def test_a_number_of_the_table_has_its_digits(opened, folder):
     exact.target[2] = 27762.39
     e = explain(model, exact)
     page = opened(e, "digits", start={"sample": 2})
+    read(page)
+    words = page.evaluate(
+        "(DR.page.set({ sample: 3 }), document.querySelector('#answer').innerText)"
+    )
+    assert "computing …" in words
+    page.evaluate("DR.page.set({ sample: 2 })")
+    read(page)
+    assert "computing" not in page.inner_text("#answer")
+    assert "scaled target" in page.inner_text(".answer-loss")
     assert read(page)["actual"] == (27762.39, "27762.39")
     text = row_answer(e, 2).text()
     assert "the table has 27762.39" in " ".join(text.split())

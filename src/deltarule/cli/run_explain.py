@@ -284,7 +284,11 @@ def _explain_model(question: Question, show: Any) -> Explained:
             answer = row_answer(explanation, sample, model=model, typed=typed, whole=whole)
     if len(typed) < n_rows:
         explanation = Explanation(dataclasses.replace(explanation.subject, part_of=n_rows))
-    given = (f"{what}{label}{when}", facts, tuple(notes), None, recording, recorded)
+    whose = what
+    if answer is not None and answer.networks > 1:
+        whose = "the portfolio"
+        notes.append(f"the page and the derivations are of {what}")
+    given = (f"{whose}{label}{when}", facts, tuple(notes), None, recording, recorded)
     on_page = what if single is not None else f"the portfolio; the drawing is of {what},"
     return Explained(
         explanation,

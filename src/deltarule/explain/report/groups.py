@@ -120,7 +120,7 @@ def _of_rows(each: ErrorShare) -> str:
     """Return a share with the rows that it is of."""
     if not each.rows:
         return "–"
-    return f"{percent(each.share)} <small>{each.count:,} of {each.rows:,}</small>"
+    return f"<span>{percent(each.share)} <small>{each.count:,} of {each.rows:,}</small></span>"
 
 
 def group_words(found: Findings, group: ErrorGroup) -> str:

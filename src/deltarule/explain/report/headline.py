@@ -22,6 +22,7 @@ from deltarule.explain.report.markup import (
     plain,
     text,
 )
+from deltarule.explain.row_text import as_read
 
 __all__ = ["SCORES", "headline", "importance_words", "part_words", "score_text"]
 
@@ -240,8 +241,8 @@ def next_steps(found: Findings) -> list[str]:
     if found.residuals is not None:
         worst = int(np.argmax(np.abs(found.residuals.residuals)))
         row = int(found.rows.typed.rows[worst]) + 1
-        true_value = number(float(found.residuals.truth[worst]))
-        value = number(float(found.residuals.predicted[worst]))
+        true_value = as_read(float(found.residuals.truth[worst]))
+        value = number(float(found.residuals.predicted[worst]), 6)
         steps.append(
             f"Look at the row it is most wrong about: row {row:,} of the table, predicted {value}, "
             f"true {true_value}."
