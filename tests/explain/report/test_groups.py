@@ -5,10 +5,11 @@ import dataclasses
 import numpy as np
 import pytest
 from scipy import stats
-from tests.explain.report.tables import trained
+from tests.explain.report.tables import NAMES, trained
 
 from deltarule.explain.report import report_html
 from deltarule.explain.report.findings import find
+from deltarule.explain.report.groups import group_words
 from deltarule.explain.report.headline import headline
 from deltarule.tables import Schema, TextColumn, TypedColumns
 from deltarule.tables.schema import Column
@@ -191,6 +192,21 @@ def test_the_page_has_the_kinds_of_mistakes_with_counts(task):
     for each in (found.kinds.predicted, found.kinds.missed, found.kinds.false):
         assert f"<small>{each.count:,} of {each.rows:,}</small>" in section
     assert "</td>mid" not in section  # names of classes are text
+
+
+def test_a_range_is_named_by_the_cells_of_the_table():
+    table, model = trained("two")
+    found = find(model, table)
+
+    def words(low, high):
+        group = dataclasses.replace(
+            found.groups.groups[0], column=NAMES[1], kind="range", low_cell=low, high_cell=high
+        )
+        return group_words(found, group).removeprefix(NAMES[1])
+
+    assert words(24484.0, 100107.5) == ": 24,484 to 100,107.5"
+    assert words(3.0, 3.0) == " = 3"
+    assert words(0.12345678, 0.12345679) == ": 0.12345678 to 0.12345679"
 
 
 def test_a_headline_by_log_loss_says_so_where_the_accuracy_disagrees():

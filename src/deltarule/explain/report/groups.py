@@ -14,6 +14,7 @@ from deltarule.explain.report.markup import (
     plain,
     table,
 )
+from deltarule.explain.row_text import as_read
 from deltarule.tabular.diagnostics import ErrorGroup, ErrorShare, KindsOfError
 
 __all__ = ["group_words", "groups_section", "worst_group"]
@@ -133,12 +134,25 @@ def group_words(found: Findings, group: ErrorGroup) -> str:
     if group.kind == "missing":
         return f"{column} is missing"
     is_date = found.rows.schema[column].kind == "date"
-    low, high = (
-        day(each) if is_date else plain(each, 4)
-        for each in (group.low_cell, group.high_cell)
-        if each is not None
-    )
+    cells = [each for each in (group.low_cell, group.high_cell) if each is not None]
+    low, high = (day(each) if is_date else _cell(each) for each in cells)
+    if cells[0] != cells[1] and low == high and not is_date:
+        low, high = map(as_read, cells)
     return f"{column} = {low}" if low == high else f"{column}: {low} to {high}"
+
+
+def _cell(value: float) -> str:
+    """Return a number of the table with the digits that it has there, or four if it has many.
+
+    Examples
+    --------
+    >>> _cell(24484.0), _cell(27762.39), _cell(-0.5), _cell(1 / 3)
+    ('24,484', '27,762.39', '−0.5', '0.3333')
+    """
+    has_few = len(as_read(abs(value)).replace(".", "").strip("0")) <= 7
+    if has_few and (value == 0 or 1e-4 <= abs(value) < 1e9):
+        return f"{value + 0.0:,}".removesuffix(".0").replace("-", "−")
+    return plain(value, 4)
 
 
 def worst_group(found: Findings) -> str:
