@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
-import importlib.util
+import importlib.machinery
 import json
 import os
 import sys
@@ -120,7 +120,7 @@ def file_name(module: str) -> str:
 
 def _numba_version() -> str:
     """What tells Numba's versions apart: the file in which it keeps its version, if it has one."""
-    numba = importlib.util.find_spec("numba")
+    numba = importlib.machinery.PathFinder.find_spec("numba")  # also where its import is blocked
     if numba is not None and numba.origin is not None:
         with contextlib.suppress(OSError):
             return Path(numba.origin).with_name("_version.py").read_text(encoding="utf-8")
