@@ -286,6 +286,21 @@ def test_the_same_network_at_another_theta_keeps_its_elements(show):
     assert page.evaluate("window.before === document.querySelector('[data-edge=\"1,0,0\"]')")
 
 
+def test_another_activation_of_the_same_layers_is_named_in_the_drawing(show):
+    page = show("article").page
+    heading = "[...document.querySelectorAll('.heading')].map((e) => e.textContent).join(' ')"
+    assert "logistic" in page.evaluate(heading)
+    page.evaluate(
+        """() => {
+          const { net } = DR.page.payload;
+          const words = net.words.map((each) => each && 'GELU');
+          DR.page.replace({ ...DR.page.payload, net: { ...net, words } });
+        }"""
+    )
+    assert "layer 1GELU" in page.evaluate(heading)
+    assert "logistic" not in page.evaluate(heading)
+
+
 def test_theme_size_and_help(show):
     page = show("article").page
     paper = "getComputedStyle(document.body).backgroundColor"

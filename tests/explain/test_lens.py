@@ -265,6 +265,31 @@ def test_planted_dead_nodes_are_found_by_number():
     assert "relu" in advice.why
 
 
+def flat_output(loss, nodes=1):
+    """A network with a relu layer whose logistic outputs are 1 to the last digit in every row."""
+    net = Network([4, 3, nodes], "relu", "logistic", loss)
+    theta = net.initial(0)
+    net.unpack(theta)[1][2][:] = 800
+    return lens(net, X, np.zeros((N, nodes)), theta=theta)
+
+
+def test_an_output_whose_loss_does_without_its_slope_is_not_called_dead():
+    found = flat_output("log_loss")
+    assert found.values("dead")[1] == 1
+    assert found.marks(2) == ()
+
+
+def test_a_flat_output_is_named_with_its_own_activation():
+    (advice,) = [each for each in flat_output("squared_error").advice if each.kind == "dead"]
+    assert advice.seen.startswith("The one node of layer 2 is dead:")
+    assert "logistic is flat" in advice.why
+    assert "relu" not in advice.text()
+    assert "stay at 0" not in advice.text()
+    assert "log_loss with logistic" in advice.what
+    (advice,) = [e for e in flat_output("squared_error", 2).advice if e.kind == "dead"]
+    assert advice.seen.startswith("All 2 nodes of layer 2 are dead:")
+
+
 def test_a_node_that_is_active_in_one_row_is_alive():
     net = Network([1, 1, 1], "relu")
     theta = net.pack(W=[[[1.0]], [[1.0]]])

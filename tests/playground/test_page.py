@@ -218,6 +218,17 @@ def test_changed_settings_start_a_new_run(watched):
     holds(page, "DR.page.net.widths.join() === '64,5,10'")
 
 
+def test_the_drawing_names_the_activation_that_was_chosen(watched):
+    page = watched.page
+    for name, words in [("relu", "ReLU"), ("gelu", "GELU"), ("tanh", "tanh")]:
+        page.locator("#activation").select_option(name)
+        holds(
+            page,
+            "[...document.querySelectorAll('#drawing .heading')].some("
+            f"(each) => each.textContent === 'layer 1{words}')",
+        )
+
+
 def test_invalid_settings_are_reported_on_the_page(watched):
     page = watched.page
     page.locator("#rate").fill("0")

@@ -344,6 +344,34 @@ def test_advice_follows_the_gap_between_training_rows_and_others():
     assert "30 rare levels" in found
 
 
+def test_a_finding_on_training_comes_before_a_larger_network_or_other_columns():
+    """Wider layers do not help a network whose learning rate is too high."""
+    found = ["dead", "learning rate too high"]
+    for given in (
+        verdicts("better", "worse", "better", 0.9, 0.9),
+        verdicts("no different", "no different", "no different", 1.0, 0.97),
+    ):
+        (text,) = advice(given, QUICK, ended_at_last_epoch=True, merged_levels=3, findings=found)
+        assert "(dead, learning rate too high): follow that one first" in text
+        for other in ("wider", "learning_rate", "other columns", "rare levels"):
+            assert other not in text
+    (text,) = advice(verdicts("better", "worse", "better", 0.6, 0.1), QUICK, findings=found)
+    assert "overfits" in text
+
+
+def test_a_report_has_one_cause_for_a_rate_that_is_far_too_high():
+    settings = TableSettings(
+        layers=(8, 8), epochs=90, learning_rate=3.0, schedule="constant", averaging=None,
+        patience=1000, seed=1,
+    )  # fmt: skip
+    report = fitted(straight(), settings).report
+    serious = [each["kind"] for each in report["findings"] if each["serious"]]
+    assert serious
+    (text,) = report["advice"]
+    assert f"({', '.join(serious)})" in text
+    assert "wider layers" not in text
+
+
 def test_no_advice_for_a_network_that_is_better_or_unknown():
     assert advice(verdicts("better", "better", "better", 0.6, 0.1), QUICK) == []
     assert advice(verdicts("better", "no different", "better", 0.6, 0.1), QUICK) == []

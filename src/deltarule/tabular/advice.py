@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from deltarule.errors import Message, Parameter
 from deltarule.tabular.settings import TableSettings
 from deltarule.tabular.verdicts import Verdicts
@@ -20,12 +22,14 @@ def advice(
     *,
     ended_at_last_epoch: bool = False,
     merged_levels: int = 0,
+    findings: Sequence[str] = (),
 ) -> list[str]:
     """Return what to try, from the gap between the losses on training rows and on others.
 
     There is no advice for a network that is better than the constant and not worse than the
     linear baseline. ``merged_levels`` is the number of rare levels of categories that share an
-    input of the network.
+    input of the network. ``findings`` are the kinds of the serious findings on its training, such
+    as ``"dead"``: they may be why it has learned little, and are then to be followed first.
     """
     constant, linear = verdicts.constant, verdicts.linear
     other_loss, training_loss = verdicts.held_out_loss, verdicts.training_loss
@@ -39,6 +43,10 @@ def advice(
         f"its loss, as a share of that of a constant, is {training_loss:.2f} on the training rows "
         f"and {other_loss:.2f} on rows it has not seen"
     )
+    if findings and not overfitted:
+        text = f"the network underfits: {figures}; a finding on its training may be why "
+        text += f"({', '.join(findings)}): follow that one first, and train again"
+        return [text]
     linear_finds = verdicts.linear_against_constant
     if linear.verdict != "worse" and constant.verdict != "better":
         no_signal = linear_finds is None or linear_finds.verdict != "better"

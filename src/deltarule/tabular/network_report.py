@@ -144,6 +144,7 @@ def scored_network(
             settings,
             ended_at_last_epoch=_ended_at_last_epoch(result),
             merged_levels=encoded.encoder.n_merged_levels,
+            findings=[each.kind for each in result.findings if each.serious],
         ),
         "data_notes": list(typed.notes),
         "fingerprint": cells_checksum(typed),

@@ -102,14 +102,13 @@ const diagnosisModule = (function () {
       );
     }
     if (judges) {
-      const dead = layers.filter((each) => each.dead >= thresholds.dead);
+      // A fused loss computes δ from z, without the slope of the output.
+      const withSlope = layers.filter((each) => !(each.layer === net.L && net.fused));
+      const dead = withSlope.filter((each) => each.dead >= thresholds.dead);
       find("dead", dead, Math.max(0, ...dead.map((each) => each.dead)) >= thresholds.many_dead);
       find(
         "saturated",
-        // A fused loss computes δ from z, without the slope of the output.
-        layers.filter(
-          (each) => each.saturated >= thresholds.saturated && !(each.layer === net.L && net.fused),
-        ),
+        withSlope.filter((each) => each.saturated >= thresholds.saturated),
         true,
       );
     }

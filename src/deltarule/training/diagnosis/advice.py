@@ -293,46 +293,76 @@ def _exploding(net: Network, layers: Sequence[LayerMeasures]) -> Advice | None:
     )
 
 
+def _nodes(share: float, layer: LayerMeasures) -> str:
+    """A share of a layer's nodes as the subject of a sentence, with its verb."""
+    nodes, all_of_them = round(share * layer.nodes), layer.nodes
+    if all_of_them == 1:
+        return f"The one node of layer {layer.layer} is"
+    if nodes == all_of_them:
+        return f"All {nodes} nodes of layer {layer.layer} are"
+    verb = "is" if nodes == 1 else "are"
+    return f"{nodes} of the {all_of_them} nodes of layer {layer.layer} {verb}"
+
+
+def _without_slope(net: Network, layer: LayerMeasures) -> bool:
+    """Whether this is the output of a fused loss, whose δ is computed from z without the slope."""
+    return layer.layer == net.n_layers and net.output_activation.name in dict(net.loss.fused)
+
+
+# What helps an output that is flat while its loss needs the slope.
+_LOSS_OF_LOGISTIC = (
+    "Take the loss that goes with this output (log_loss with logistic, cross_entropy with "
+    "softmax): its δ does not carry the slope."
+)
+
+
 def _dead(net: Network, layers: Sequence[LayerMeasures], rows: int, of: int) -> Advice | None:
-    bad = [e for e in layers if e.dead >= THRESHOLDS["dead"]]
+    bad = [e for e in layers if e.dead >= THRESHOLDS["dead"] and not _without_slope(net, e)]
     if not bad:
         return None
     worst = max(bad, key=lambda each: each.dead)
-    name, _ = _activation(net, bad)
-    nodes = round(worst.dead * worst.nodes)
+    name, record = _activation(net, [worst])
+    _, off = largest_slope(record)
+    output = worst.layer == net.n_layers
+    why = "No gradient passes through them, so "
+    if off:
+        why += f"with {name} they stay at 0 on these rows. "
+        why += "The cause is a step that was too large, or a very negative bias."
+    else:
+        why += "training does not change them on these rows. "
+        why += f"The cause is a |z| so large that {name} is flat to the last digit."
+    what = "Lower the learning rate or warm it up, start again from net.initial(seed), or "
+    if not output:
+        what += "choose leaky_relu, elu or gelu. If they do no harm, the layer can be narrower."
+    elif name == "logistic":
+        what = _LOSS_OF_LOGISTIC
+    else:
+        what += "choose another activation of the output."
     return Advice(
         "dead",
         _numbers(bad),
         worst.dead >= THRESHOLDS["many_dead"],
-        f"{nodes} of the {worst.nodes} nodes of layer {worst.layer} are dead: g′(z) is 0 in "
+        f"{_nodes(worst.dead, worst)} dead: g′(z) is 0 in "
         + (f"all {rows} rows" if rows == of else f"all of {rows} rows looked at, of {of}")
         + _all_marked(bad),
-        f"No gradient passes through them, so with {name} they stay at 0 on these rows. "
-        "The cause is a step that was too large, or a very negative bias.",
-        "Lower the learning rate or warm it up, start again from net.initial(seed), or choose "
-        "leaky_relu, elu or gelu. If they do no harm, the layer can be narrower.",
+        why,
+        what,
     )
 
 
 def _saturated(net: Network, layers: Sequence[LayerMeasures], rows: int, of: int) -> Advice | None:
     bad = [
-        e
-        for e in layers
-        if e.saturated >= THRESHOLDS["saturated"]
-        # A fused loss computes δ from z, without the slope of the output.
-        and not (e.layer == len(layers) and net.output_activation.name in dict(net.loss.fused))
+        e for e in layers if e.saturated >= THRESHOLDS["saturated"] and not _without_slope(net, e)
     ]
     if not bad:
         return None
     worst = max(bad, key=lambda each: each.saturated)
     name, record = _activation(net, [worst])
-    nodes = round(worst.saturated * worst.nodes)
     largest, _ = largest_slope(record)
     looked_at = "the rows" if rows == of else f"the {rows} rows looked at, of {of},"
     output = worst.layer == net.n_layers
     what = (
-        "Take the loss that goes with this output (log_loss with logistic, cross_entropy with "
-        "softmax): its δ does not carry the slope."
+        _LOSS_OF_LOGISTIC
         if output and name == "logistic"
         else "Standardise the inputs, draw smaller weights (net.initial(seed)), lower the learning "
         "rate, or add a penalty (l2)."
@@ -341,7 +371,7 @@ def _saturated(net: Network, layers: Sequence[LayerMeasures], rows: int, of: int
         "saturated",
         _numbers(bad),
         True,
-        f"{nodes} of the {worst.nodes} nodes of layer {worst.layer} are saturated: in at least "
+        f"{_nodes(worst.saturated, worst)} saturated: in at least "
         f"{MOSTLY:.0%} of {looked_at} |g′(z)| is below {FLAT:.0%} of "
         f"{_short(largest)}, the largest slope of {name}" + _all_marked(bad),
         f"|z| is large, where {name} is flat: z sums {net.widths[worst.layer - 1]} terms, and "

@@ -191,7 +191,9 @@ const drawingModule = (function () {
     /** @param {Page.View} state @param {Page.Changed} changed */
     function update(state, changed) {
       const focused = root.contains(document.activeElement);
-      const shape = JSON.stringify(store.net.widths) + store.net.bias + JSON.stringify(store.payload.names);
+      const { widths, bias, words } = store.net;
+      // What is built once and not painted again: the elements, and the names beside them.
+      const shape = JSON.stringify([widths, bias, words, store.payload.names]);
       const other = shape !== view.shape;
       const moved = changed.has("sample") || changed.has("state");
       const fresh = other || (moved && !changed.has("payload")) || !DR.plan.has(view.nodes, state.selected);

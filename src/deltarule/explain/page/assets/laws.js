@@ -40,12 +40,28 @@ const lawsModule = (function () {
     return button;
   }
 
-  /** A text with tooltips for the numbers in it. @param {string} text @returns {Page.Child[]} */
-  const within = (text) =>
-    text
-      .split(NUMBERS)
-      .filter((piece) => piece !== "")
-      .map(number);
+  /**
+   * A text with tooltips for the numbers in it. What follows a number up to the next space, and the
+   * word that says where it is, stay in its line: "F13, below".
+   *
+   * @param {string} text @returns {Page.Child[]}
+   */
+  function within(text) {
+    const pieces = text.split(NUMBERS);
+    /** @type {Page.Child[]} */
+    const drawn = [];
+    // The numbers have the odd places.
+    for (let i = 0; i < pieces.length; ++i) {
+      if (i % 2 === 0) {
+        if (pieces[i]) drawn.push(pieces[i]);
+        continue;
+      }
+      const [joined] = /^(?:, below\b)?[^\s\w]*/.exec(pieces[i + 1]) ?? [""];
+      pieces[i + 1] = pieces[i + 1].slice(joined.length);
+      drawn.push(joined ? el("span", { class: "law-words" }, number(pieces[i]), joined) : number(pieces[i]));
+    }
+    return drawn;
+  }
 
   return {
     within,

@@ -205,9 +205,33 @@ const mathsModule = (function () {
     return drawn;
   }
 
+  const BREAKS = new Set(["=", "·", "+", DR.text.MINUS]);
+
   /**
-   * Formulas one below the other. Wide ones scroll, and take the focus so that a keyboard can. A line
-   * of several parts, each a list of pieces, breaks between them before it has to scroll.
+   * Pieces as maths side by side, one for each operator with what follows it, so that a line of
+   * numbers that is wider than its place breaks before an operator.
+   *
+   * @param {Page.Piece[]} pieces @param {number} at the place of this part in its line
+   */
+  function breakable(pieces, at) {
+    /** @type {Page.Piece[][]} */
+    const runs = [[]];
+    pieces.forEach((piece, i) => {
+      const breaks = i > 0 && typeof piece === "string" && BREAKS.has(piece);
+      // "C = Σ a" breaks within the sum only: what an "=" begins stays with the left side.
+      if (breaks && !(piece === "=" && runs.length === 1))
+        runs.push([element("mo", { form: "infix" }, piece)]);
+      else runs[runs.length - 1].push(piece);
+    });
+    const drawn = runs.map((run) => math(run, { block: false }));
+    if (at > 0) drawn[0].classList.add("part");
+    return drawn;
+  }
+
+  /**
+   * Formulas one below the other. A line breaks before its operators, and between its parts where it
+   * has several, each a list of pieces. One that is wider even so scrolls, and takes the focus so
+   * that a keyboard can.
    *
    * @param {Page.Line[]} lines
    */
@@ -220,15 +244,10 @@ const mathsModule = (function () {
         role: "group",
         "aria-label": "Formula; arrow keys go from symbol to symbol",
       },
-      ...lines.map((pieces) =>
-        Array.isArray(pieces[0])
-          ? DR.dom.el(
-              "div",
-              { class: "formula-parts" },
-              ...pieces.map((part) => math(/** @type {Page.Piece[]} */ (part), { block: false })),
-            )
-          : math(/** @type {Page.Piece[]} */ (pieces)),
-      ),
+      ...lines.map((line) => {
+        const parts = /** @type {Page.Piece[][]} */ (Array.isArray(line[0]) ? line : [line]);
+        return DR.dom.el("div", { class: "formula-parts" }, ...parts.flatMap(breakable));
+      }),
     );
     if (numbersShown()) label(drawn);
     return drawn;
@@ -377,6 +396,7 @@ const mathsModule = (function () {
     fenced,
     sum,
     indices,
+    number,
     symbol,
     figure,
     label,

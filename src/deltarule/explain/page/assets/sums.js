@@ -18,7 +18,13 @@ const sumsModule = (function () {
     const [dot, times] = pairs ? [",", ", "] : ["·", " × "];
     const factors = term.factors();
     const symbols = factors.flatMap((factor, at) => (at ? [dot, M.symbol(factor)] : [M.symbol(factor)]));
-    const numbers = factors.flatMap((factor, at) => (at ? [times, M.value(factor)] : [M.value(factor)]));
+    /** A negative factor after another one is in brackets. @param {Page.Symbol} factor @param {number} at */
+    const inNumbers = (factor, at) => {
+      const value = M.value(factor);
+      const bracketed = at > 0 && !pairs && value.textContent.startsWith(DR.text.MINUS);
+      return bracketed ? el("span", { class: "bracketed" }, "(", value, ")") : value;
+    };
+    const numbers = factors.flatMap((factor, at) => [...(at ? [times] : []), inNumbers(factor, at)]);
     const size = scale > 0 ? Math.min(1, Math.abs(term.value) / scale) : 0;
     return el(
       "li",
@@ -37,6 +43,37 @@ const sumsModule = (function () {
       ),
       el("span", { class: "result", text: DR.number(term.value) }),
     );
+  }
+
+  /**
+   * The terms of a sum in one formula of numbers: all in their order, or the largest of many and
+   * what the others add together.
+   *
+   * @param {Page.Term[]} terms @param {Page.Symbol} total @param {number} [others] what is added to the terms
+   */
+  function inNumbers(terms, total, others = 0) {
+    const there = terms.filter((term) => term.value !== 0);
+    const sizes = there.map((term) => Math.abs(term.value)).sort((a, b) => b - a);
+    const least = there.length > SHOWN ? sizes[SHOWN - 1] : 0;
+    const shown = there.filter((term) => Math.abs(term.value) >= least).slice(0, SHOWN);
+    const rest = there.filter((term) => !shown.includes(term));
+    /** @type {Page.Piece[]} */
+    const pieces = ["="];
+    /** @param {number} value @param {string} [words] */
+    const add = (value, words = "") => {
+      const first = pieces.length === 1;
+      if (!first) pieces.push(value < 0 ? DR.text.MINUS : "+");
+      pieces.push(M.number(first ? value : Math.abs(value)));
+      if (words) pieces.push(M.words(words));
+    };
+    for (const term of shown) add(term.value);
+    if (rest.length) {
+      const sum = rest.reduce((all, term) => all + term.value, 0);
+      add(sum, `\u00a0(${DR.text.count(rest.length)} more)`);
+    }
+    if (others) add(others, "\u00a0(other rows)");
+    if (pieces.length < 4) return null; // a sum of one term
+    return el("div", { class: "sum-numbers" }, M.formula([pieces, ["=", M.figure(total)]]));
   }
 
   /**
@@ -124,7 +161,8 @@ const sumsModule = (function () {
           ),
         );
       }
-      box.replaceChildren(lines);
+      const numbers = total && inNumbers(terms, total, others?.value);
+      box.replaceChildren(...(numbers ? [numbers] : []), lines);
       if (rest.length) {
         const next = Math.min(MORE, rest.length);
         box.append(
