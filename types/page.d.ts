@@ -27,6 +27,7 @@ interface DeltaruleScripts {
   panel: typeof panelModule;
   dock: typeof dockModule;
   goto: typeof gotoModule;
+  place: typeof placeModule;
   check: typeof checkModule;
   plan: typeof planModule;
   layout: typeof layoutModule;

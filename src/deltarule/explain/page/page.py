@@ -49,10 +49,13 @@ SCRIPTS = (
     "flow.js", "drawing.js", "sweep.js", "heat.js", "plots.js", "curve.js", "dials.js",
     "whatif.js", "attributions.js", "lenscharts.js", "lens.js", "shell.js",
 )  # fmt: skip
-# The answer on a row of a table and the guided tour, which only the explain page has.
+# The answer on a row of a table, the guided tour and the address of what is shown, which only the
+# explain page has.
 ANSWER_SCRIPTS = ("answer.js", "answerparts.js", "answercard.js")
 ANSWER_STYLE = "answer.css"
-TOUR_SCRIPTS = ("tourparts.js", "tourquestion.js", "tourchapters.js", "tourtraining.js", "tour.js")
+TOUR_SCRIPTS = (
+    "place.js", "tourparts.js", "tourquestion.js", "tourchapters.js", "tourtraining.js", "tour.js",
+)  # fmt: skip
 TOUR_STYLE = "tour.css"
 LAST = "main.js"
 # The controls of text size, theme and help, at the top of the explain page and the playground.

@@ -30,6 +30,10 @@ const curveModule = (function () {
     /** @param {number} n */
     function sampleField(n) {
       const { rows } = store.payload.names;
+      /** @param {number} i */
+      const isNamed = (i) => rows[i] !== undefined && rows[i] !== String(i);
+      // Rows with names of their own, as those of a table, are chosen by these.
+      const named = n <= LISTED && Array.from({ length: n }, (_, i) => i).some(isNamed);
       /** @type {HTMLSelectElement | HTMLInputElement} */
       const pick =
         n <= LISTED
@@ -39,7 +43,7 @@ const curveModule = (function () {
               ...Array.from({ length: n }, (_, i) =>
                 el("option", {
                   value: i,
-                  text: rows[i] === undefined || rows[i] === String(i) ? `${i}` : `${i}: ${rows[i]}`,
+                  text: rows[i] ?? `${i}`,
                 }),
               ),
             )
@@ -58,8 +62,8 @@ const curveModule = (function () {
       return el(
         "div",
         { class: "field" },
-        el("label", { for: "sample", text: "Sample" }),
-        ...stepper("sample", n, pick, "sample"),
+        el("label", { for: "sample", text: named ? "Row" : "Sample" }),
+        ...stepper("sample", n, pick, named ? "row" : "sample"),
         thumbnails,
       );
     }

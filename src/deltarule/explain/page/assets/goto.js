@@ -151,6 +151,6 @@ const gotoModule = (function () {
     store.subscribe((_, changed) => changed.has("payload") && suggest());
   }
 
-  return { mount };
+  return { read, mount };
 })();
 DR.goto = gotoModule;

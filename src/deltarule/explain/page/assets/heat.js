@@ -57,7 +57,7 @@ const heatModule = (function () {
       // The symbol a_j^l belongs to the sample that is shown; numbers of other samples have none.
       symbol: (i, j) => {
         const [key, text] = active ? symbols.a(l, j) : symbols.delta(l, j);
-        return [i === store.state.sample ? key : null, `${text} of sample ${i}`];
+        return [i === store.state.sample ? key : null, `${text} of ${DR.panel.rowName(store, i)}`];
       },
       what: (i, j) => ({ sample: i, selected: { kind: "node", layer: l, j } }),
       mark: (s) => (s.kind === "node" && s.layer === l ? [store.state.sample, s.j] : null),

@@ -88,6 +88,7 @@
       ["The loss curve", () => DR.curve.mount(at("curve"), store)],
       ["The heat maps", () => DR.heat.mount(at("heat"), store)],
       ["The gradient lens", () => DR.lens.mount(at("lens"), payload.lens, store)],
+      ["What the address names", () => DR.place.mount(store)],
       ["The guided tour", () => DR.tour.mount(at("tour"), store)],
     ];
     for (const [name, mount] of parts) {

@@ -27,10 +27,14 @@ const panelModule = (function () {
     return named ? `${DR.dom.apart(own)} (${place})` : place;
   }
 
-  /** @param {Page.Store} store @param {number} i */
+  /**
+   * A row by its name in the data, where it has one, and by its place, which is the index of C.
+   *
+   * @param {Page.Store} store @param {number} i
+   */
   const rowName = (store, i) => {
     const name = store.payload.names.rows[i];
-    return name === String(i) ? `sample ${i}` : `sample ${i}, row ${DR.dom.apart(name)}`;
+    return name === String(i) ? `sample ${i}` : `row ${DR.dom.apart(name)}, sample ${i}`;
   };
 
   /**

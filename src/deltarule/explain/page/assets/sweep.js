@@ -177,9 +177,8 @@ const sweepModule = (function () {
       { direction, layer, node } = step;
     const { sample } = store.state,
       C = symbols.loss(sample);
-    const rowName = store.payload.names.rows[sample] ?? sample;
     if (direction === "forward" && layer === 0)
-      return [`The inputs of sample ${rowName} are given: a${layerNumber(0)} = x.`];
+      return [`The inputs of ${DR.panel.rowName(store, sample)} are given: a${layerNumber(0)} = x.`];
     if (direction === "forward" && layer > L) {
       const { loss } = store.payload.mathml;
       const sum =

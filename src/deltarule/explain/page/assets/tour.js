@@ -1,7 +1,7 @@
 // @ts-check
 // The guided tour: seven chapters on the article's example, or on the network of the page. It has a
 // drawing and a store of its own, so the rest of the page is afterwards as it was. A chapter has an
-// address: #tour-3, and #tour-3-own for the network of the page.
+// address: #tour-3, and #tour-3-own for the network of the page, #tour-3-own-6 on its row 6.
 "use strict";
 
 const tourModule = (function () {
@@ -21,23 +21,27 @@ const tourModule = (function () {
     ["Many steps", "Many steps", DR.tourTraining.steps],
   ];
 
-  /** @param {Page.TourKind} kind @param {number} chapter from 0 @param {number} [row] of the page's own */
-  const address = (kind, chapter, row = 0) =>
-    `#tour-${chapter + 1}${kind === "example" ? "" : row ? `-own-${row}` : "-own"}`;
+  /**
+   * The address of a chapter; `row` is the name of a row of the page's own.
+   *
+   * @param {Page.TourKind} kind @param {number} chapter from 0 @param {string} row
+   */
+  const address = (kind, chapter, row) =>
+    `#tour-${chapter + 1}${kind === "example" ? "" : row ? `-own-${encodeURIComponent(row)}` : "-own"}`;
 
   /**
    * The chapter that an address names, and the row where it names one; or null.
    *
-   * @param {string} hash @returns {{ kind: Page.TourKind, chapter: number, row: number | null } | null}
+   * @param {string} hash @returns {{ kind: Page.TourKind, chapter: number, row: string | null } | null}
    */
   function named(hash) {
-    const found = /^#tour(?:-(\d+))?(-own(?:-(\d+))?)?$/.exec(hash);
+    const found = /^#tour(?:-(\d+))?(-own(?:-(.+))?)?$/.exec(hash);
     if (!found) return null;
     const chapter = Math.min(Math.max(Number(found[1] ?? 1), 1), CHAPTERS.length) - 1;
     return {
       kind: found[2] ? "own" : "example",
       chapter,
-      row: found[3] === undefined ? null : Number(found[3]),
+      row: found[3] === undefined ? null : DR.place.decoded(found[3]),
     };
   }
 
@@ -81,7 +85,8 @@ const tourModule = (function () {
     /** The address of the page before the tour, and where it was scrolled to. */
     let before = { hash: "", scroll: 0 };
     /** @param {Page.TourKind} kind @param {number} i */
-    const linkTo = (kind, i) => address(kind, i, page.state.sample);
+    const linkTo = (kind, i) =>
+      address(kind, i, page.state.sample ? DR.place.nameOf(page, page.state.sample) : "");
 
     const drawing = el("div", { class: "card tour-drawing" });
     const text = el("div", { class: "tour-chapter" });
@@ -284,8 +289,8 @@ const tourModule = (function () {
     }
 
     function leave() {
-      history.pushState(null, "", location.pathname + location.search);
       close();
+      history.pushState(null, "", location.pathname + location.search + DR.place.written(page));
     }
     function close() {
       if (!isOpen()) return;
@@ -300,7 +305,10 @@ const tourModule = (function () {
     function go() {
       const to = named(location.hash);
       if (!to) return close();
-      if (to.kind === "own") page.set({ sample: Math.min(to.row ?? tellingRow(page), page.rows.n - 1) });
+      if (to.kind === "own") {
+        const row = to.row === null ? null : DR.place.rowOf(page, to.row);
+        page.set({ sample: row ?? tellingRow(page) });
+      }
       open(to.kind, to.chapter);
     }
     window.addEventListener("hashchange", go); // a link, and the browser's own buttons

@@ -99,7 +99,7 @@ const tourChaptersModule = (function () {
       body: [
         say`${capital(many(widths[0], "number"))} ${widths[0] === 1 ? "goes" : "go"} in on the left: ${list(widths[0], (k) => num(s.a(0, k)))}. ${widths[L] === 1 ? "One comes" : `${capital(count(widths[L]))} come`} out on the right: ${list(widths[L], (j) => num(s.a(L, j)))}.`,
         say`The drawing has nodes and lines. A node holds one number. A line is a weight: it multiplies what passes along it. Orange lines are positive weights, dashed blue ones negative, and wide ones large.`,
-        say`The numbers are one row of the data, called a sample. The data also say what ${widths[L] === 1 ? "the output" : "each output"} should be: ${list(widths[L], (j) => num(s.y(j)))}. This is its target, written y; the output itself is written a. The loss C is one number for how far ${widths[L] === 1 ? "the output is from its target" : "the outputs are from their targets"}:`,
+        say`The numbers are one row of the data, called a sample; here it is ${DR.panel.rowName(store, s.i)}. The data also say what ${widths[L] === 1 ? "the output" : "each output"} should be: ${list(widths[L], (j) => num(s.y(j)))}. This is its target, written y; the output itself is written a. The loss C is one number for how far ${widths[L] === 1 ? "the output is from its target" : "the outputs are from their targets"}:`,
         sections.loss(at),
         say`A small loss is good. To train the network means to change its weights so that the loss gets smaller. The next chapters find out which way each weight has to go.`,
       ],
