@@ -240,6 +240,19 @@ def test_invalid_settings_are_reported_on_the_page(watched):
     page.wait_for_selector("[data-cause=order]", state="detached")
 
 
+def test_reset_keeps_the_rate_that_was_typed_during_the_run(watched):
+    page = watched.page
+    button(page, "Step").click()
+    until_step(page, "=== 1")
+    page.locator("#rate").fill("0.5")
+    page.locator("#rate").press("Enter")
+    holds(page, "location.hash.includes('learning_rate=0.5')")
+    button(page, "Reset").click()
+    until_step(page, "=== 0")
+    assert page.locator("#rate").input_value() == "0.5"
+    assert "learning_rate=0.5" in page.evaluate("location.hash")
+
+
 @pytest.mark.parametrize(
     ("field", "refused", "message"),
     [

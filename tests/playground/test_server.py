@@ -302,6 +302,23 @@ def test_a_new_learning_rate_keeps_the_run(server, client):
     client.do("rate", learning_rate=0.01)
 
 
+@pytest.mark.parametrize("begin", ["reset", "setup"])
+def test_the_next_run_begins_with_the_rate_that_was_set_last(server, client, begin):
+    client.do("setup", settings={"learning_rate": 0.01})
+    client.do("step")
+    client.do("rate", learning_rate=0.25)
+    client.do("step")
+    client.until(lambda: client.header["step"] == 2)
+    client.do(begin, **({"settings": {"seed": 3}} if begin == "setup" else {}))
+    client.settle()
+    assert client.header["step"] == 0
+    assert client.run["settings"]["learning_rate"] == client.header["learning_rate"] == 0.25
+    snapshot = server.runner.submit("snapshot").result(30)
+    assert snapshot.settings.learning_rate == 0.25
+    assert [each.learning_rate for each in snapshot.changes] == [0.25]
+    client.do("setup", settings={"learning_rate": 0.01})
+
+
 # -- several browsers -----------------------------------------------------------------------
 
 

@@ -163,6 +163,19 @@ def test_a_run_is_the_reference_engines(page, settings):
         assert theirs["payload"]["mathml"][name] == served["mathml"][name]
 
 
+@pytest.mark.parametrize("begin", ["reset", "setup"])
+def test_the_next_run_begins_with_the_rate_that_was_set_last(page, begin):
+    page.evaluate("(settings) => begun(settings)", settings_of(learning_rate=0.01).plain())
+    page.evaluate("asked('step', {})")
+    page.evaluate("asked('rate', { learning_rate: 0.25 })")
+    page.evaluate("asked('step', {})")
+    page.evaluate(f"asked('{begin}', {{ settings: {{ seed: 3 }} }})")
+    described = page.evaluate("sent.filter((m) => m.type === 'run').at(-1)")
+    header = page.evaluate("frame().header")
+    assert header["step"] == 0
+    assert described["settings"]["learning_rate"] == header["learning_rate"] == 0.25
+
+
 # For each activation: whether a block of rows has the bits of its rows one by one, and how far a
 # draft is off, in units of the layer's largest value; at points far out too.
 PASSES = """

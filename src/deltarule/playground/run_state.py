@@ -61,6 +61,11 @@ class RunState:
     scores: dict[str, float | None] = dataclasses.field(default_factory=dict)
     scores_time: float = -math.inf
 
+    @property
+    def last_settings(self) -> RunSettings:
+        """The settings with the learning rate that was set last: those of the next run."""
+        return dataclasses.replace(self.settings, learning_rate=self.run.rate)
+
     def change_rate(self, rate: float) -> None:
         """Use another learning rate from the next step on."""
         self.run.change_rate(rate)

@@ -252,13 +252,13 @@ class Runner:
         self._epoch_goal = len(self._current.run.history) + 1
 
     def _do_reset(self) -> None:
-        self._install(self._current.settings)
+        self._install(self._current.last_settings)
 
     def _do_setup(self, settings: Any) -> None:
         if not isinstance(settings, dict):
             raise InputError(parameter="settings", given=settings, expected="an object")
         names = () if self.source is None else self.source.schema.names
-        self._install(checked_settings(settings, self._current.settings, names))
+        self._install(checked_settings(settings, self._current.last_settings, names))
 
     def _do_rate(self, learning_rate: Any) -> None:
         rate = settings_of(RunSettings)["learning_rate"].check("learning_rate", learning_rate)

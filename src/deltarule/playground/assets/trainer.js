@@ -73,6 +73,9 @@ const trainerModule = (function () {
      */
     const firstLosses = (run, data) => [run.lossOf(data.trained), data.held ? run.lossOf(data.held) : NaN];
 
+    /** The settings with the learning rate that was set last: those of the next run. */
+    const lastSettings = () => ({ ...state.settings, learning_rate: state.run.rate });
+
     /** A new run; the old one stays if the settings cannot be used. @param {Live.Settings} given */
     function install(given) {
       const before = state;
@@ -113,7 +116,7 @@ const trainerModule = (function () {
         type: "run",
         version: ++version,
         steps_per_second: speed,
-        settings: { ...settings, learning_rate: run.rate },
+        settings: lastSettings(),
         choices: {
           ...choices,
           data: table ? [...choices.data, "table"] : choices.data,
@@ -269,8 +272,8 @@ const trainerModule = (function () {
         orders.play({});
         goal = state.run.log.count + 1;
       },
-      reset: () => install(state.settings),
-      setup: ({ settings }) => install(checked(settings, state.settings, table)),
+      reset: () => install(lastSettings()),
+      setup: ({ settings }) => install(checked(settings, lastSettings(), table)),
       rate({ learning_rate: rate }) {
         inRange("learning_rate", rate, DR.catalogue.choices.ranges.learning_rate, false);
         state.run.rate = rate;
@@ -314,7 +317,7 @@ const trainerModule = (function () {
         const before = table;
         try {
           table = DR.table.aimed(table, name);
-          install({ ...state.settings, data: "table", columns: [], loss: "" });
+          install({ ...lastSettings(), data: "table", columns: [], loss: "" });
         } catch (error) {
           table = before;
           throw error;
