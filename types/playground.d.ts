@@ -79,6 +79,8 @@ declare namespace Live {
     /** `row` is the number of the point's row in the data. */
     points: { x: number[]; y: number[]; value: number[]; held: (boolean | number)[]; row: number[] };
     net: { widths: number[]; parameters: number; output: string };
+    /** The loss of the best answer that is the same for every row; null where it is not finite. */
+    guess: number | null;
     engine: string;
   }
 
@@ -179,6 +181,11 @@ declare namespace Live {
       seen?: string;
       why?: string;
       what?: string;
+      /** Whether it is of the playground, and not of the gradient lens. */
+      own?: boolean;
+      /** Of a penalty: its share of the cost, and the size of the weights by that at the start. */
+      share?: number;
+      size?: number;
     }[];
   }
 

@@ -87,6 +87,7 @@ declare namespace Static {
     >;
     laws: Record<string, Page.Law>;
     diagnosis: {
+      own: Record<"share" | "shrunk" | "poor" | "linear", number>;
       thresholds: Record<string, number>;
       /** The largest slope of each activation, null without one, and whether a flat slope means "off". */
       slopes: Record<string, [largest: number | null, off: boolean]>;
@@ -197,6 +198,7 @@ declare namespace Static {
     plane: Plane;
     /** The losses before the first step: trained on, held out. */
     first: [number, number];
+    guess: number | null;
   }
 
   // -- messages -----------------------------------------------------------------------------

@@ -9,17 +9,18 @@ from tests.browser import Watched, browser
 from tests.playground.helpers import served
 
 from deltarule.playground import RunSettings, run_diagnosis, write_static_playground
-from deltarule.playground.run_diagnosis import PLAIN, lens_of_run, rates_of_run
+from deltarule.playground.run_diagnosis import PLAIN, lens_of_run, plain_words, rates_of_run
 from deltarule.playground.run_state import make_run_state
 from deltarule.playground.settings import STARTS
 from deltarule.playground.static_page import engine_script
 
-LENS = """({ settings, theta, rows }) => {
+LENS = """({ settings, theta, rows, steps }) => {
   DR.catalogue.first = { ...DR.catalogue.first, ...settings };
   DR.catalogue.diagnosis.rows = rows;
   const sent = [];
   const trainer = DR.trainer.trainer((m) => sent.push(m), () => {});
-  theta.forEach((value, entry) => trainer.receive({ type: "weight", id: 2, entry, value }));
+  for (let i = 0; i < steps; ++i) trainer.receive({ type: "step", id: 3 });
+  theta?.forEach((value, entry) => trainer.receive({ type: "weight", id: 2, entry, value }));
   trainer.receive({ type: "lens", id: 1 });
   return sent.find((m) => m.id === 1).result;
 }"""
@@ -97,7 +98,7 @@ def test_the_lens_of_the_static_page_finds_what_pythons_finds(engine, kind):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(run_diagnosis, "MOST_ROWS", rows)
             ours = lens_of_run(dataclasses.replace(snapshot, theta=theta))
-        given = {"settings": settings.plain(), "theta": theta.tolist(), "rows": rows}
+        given = {"settings": settings.plain(), "theta": theta.tolist(), "rows": rows, "steps": 0}
         theirs = engine.evaluate(LENS, given)
         assert (theirs["rows"], theirs["of"]) == (ours["rows"], ours["of"])
         kept = ("kind", "layers", "serious")
@@ -110,6 +111,90 @@ def test_the_lens_of_the_static_page_finds_what_pythons_finds(engine, kind):
             assert kind in [each["kind"] for each in ours["findings"]]
         if kind == "none":
             assert ours["findings"] == []
+
+
+def both(engine, settings, steps, theta=None):
+    """The findings of Python and of the static page after some steps of the same run."""
+    state = make_run_state(settings)
+    for _ in range(steps):
+        state.run.advance(1)
+    snapshot = state.snapshot()
+    if theta is not None:
+        snapshot = dataclasses.replace(snapshot, theta=theta(snapshot))
+    ours = lens_of_run(snapshot)["findings"]
+    given = None if theta is None else snapshot.theta.astype(float).tolist()
+    told = {"settings": settings.plain(), "theta": given, "rows": 1000, "steps": steps}
+    theirs = engine.evaluate(LENS, told)["findings"]
+    assert [each["kind"] for each in theirs] == [each["kind"] for each in ours]
+    return ours, theirs
+
+
+@pytest.mark.parametrize(
+    ("changes", "steps"),
+    [
+        ({"l2": 10_000.0}, 0),
+        ({"l2": 10_000.0}, 60),
+        ({"l2": 300.0, "learning_rate": 0.03, "activation": "gelu"}, 150),
+        ({"l1": 300.0, "activation": "tanh"}, 150),
+    ],
+)
+def test_a_penalty_that_outweighs_the_loss_is_named_and_no_activation_blamed(
+    engine, changes, steps
+):
+    settings = settings_of(data="moons", rows=100, **changes)
+    for found in both(engine, settings, steps):
+        assert found[0]["kind"] == "penalty"
+        assert "vanishing" not in [each["kind"] for each in found]
+        assert found[0]["share"] >= 0.5 or found[0]["size"] < 0.2
+    ours, theirs = both(engine, settings, steps)
+    assert theirs[0]["share"] == pytest.approx(ours[0]["share"], rel=0.05, abs=1e-6)
+    assert theirs[0]["size"] == pytest.approx(ours[0]["size"], rel=0.05, abs=1e-6)
+
+
+def test_a_small_penalty_of_a_run_that_learns_is_not_named(engine):
+    settings = settings_of(data="moons", rows=100, l2=0.1)
+    for found in both(engine, settings, 200):
+        assert "penalty" not in [each["kind"] for each in found]
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"data": "circles", "activation": "identity"}, True),
+        ({"data": "xor", "layers": ()}, True),
+        ({"data": "circles", "activation": "tanh"}, False),
+        ({"data": "plane", "activation": "identity"}, False),  # this one is a plane
+    ],
+)
+def test_a_network_without_bends_is_named_where_it_has_to_bend(engine, changes, named):
+    settings = settings_of(rows=100, **{"learning_rate": 0.1, **changes})
+    for found in both(engine, settings, 60):
+        assert ("linear" in [each["kind"] for each in found]) is named
+
+
+def test_a_dead_layer_comes_first_and_its_consequence_is_not_told_beside_it(engine):
+    settings = settings_of(data="moons", rows=100, activation="relu", layers=(6, 6, 4))
+
+    def dead(snapshot):
+        theta = snapshot.theta.copy()
+        block = snapshot.net.block("b2")
+        theta[block.start : block.stop] = -90.0
+        return theta
+
+    for found in both(engine, settings, 0, dead):
+        assert found[0]["kind"] == "dead"
+        assert "vanishing" not in [each["kind"] for each in found]
+
+
+def test_no_activation_is_recommended_that_is_chosen_already():
+    names = {"relu": "ReLU", "gelu": "GELU", "tanh": "tanh", "leaky_relu": "leaky ReLU"}
+    for kind in ("vanishing", "dead"):
+        _, todo, activations, instead = plain_words()[kind]
+        for name, written in names.items():
+            shown = instead if name in activations else todo
+            assert written not in shown.replace(
+                "leaky ReLU", "" if name == "relu" else "leaky ReLU"
+            )
 
 
 @pytest.mark.parametrize(("data", "rule"), [("moons", "adam"), ("plane", "sgd")])
@@ -127,6 +212,26 @@ def test_the_rates_of_the_static_page_are_pythons(engine, data, rule, monkeypatc
     assert len(stable) == 5
     for k in stable:
         assert theirs["losses"][k] == pytest.approx(ours["losses"][k], rel=2e-3)
+
+
+def test_the_search_says_where_no_rate_helps_and_leaves_it(context, tmp_path):
+    path = write_static_playground(tmp_path / "playground.html")
+    tab = Watched(context, width=390, height=844)
+    page = tab.page
+    page.goto(f"{path.as_uri()}#data=circles&rows=60&activation=identity&learning_rate=0.125")
+    page.wait_for_selector("#drawing [data-node]")
+    page.get_by_role("button", name="Epoch").click()
+    page.get_by_role("button", name="Look into the layers").click()
+    page.wait_for_selector("[data-finding=linear]")
+    assert "straight line" in page.inner_text("[data-finding=linear]")
+    assert "gradient lens" not in page.inner_text("[data-finding=linear]")
+    page.evaluate("document.getElementById('fold').open = true")
+    page.click("#tune button")
+    page.wait_for_selector(".tune-chart", timeout=60_000)
+    assert "No learning rate helps" in page.inner_text("#tune")
+    assert page.input_value("#rate") == "0.125"
+    assert tab.errors == []
+    page.close()
 
 
 def test_a_rule_without_a_rate_is_refused_with_its_reason(engine):
@@ -217,7 +322,22 @@ def test_what_is_wrong_is_said_in_plain_words(context, tmp_path):
         ([0, 1, 1], {"step": 0, "epoch": 0}, "press Play", False),
         ([0, 1, 1, 8, 2.0, 2.0], {"step": 80, "epoch": 8}, "has risen, from 1.000 to 2.000", True),
         ([0, 1, 1, 8, 0.95, 1.0], {"step": 80, "epoch": 8}, "has hardly fallen", True),
-        ([0, 1, 1, 2, 0.95, 1.0], {"step": 20, "epoch": 2}, "a few more epochs will tell", False),
+        ([0, 1, 1, 2, 0.95, 1.0], {"step": 20, "epoch": 2}, "A few more epochs will tell", False),
+        ([0, 0.77, 1, 8, 0.62, 1.0], {"step": 80, "epoch": 8}, "It learns little: ", True),
+        (
+            [0, 0.77, 1, 8, 0.62, 1.0],
+            {"step": 80, "epoch": 8},
+            "for all rows would have 0.69",
+            True,
+        ),
+        (
+            [0, 0.77, 1, 8, 0.62, 1.0],
+            {"step": 80, "epoch": 8, "linear": True},
+            "straight line",
+            True,
+        ),
+        ([0, 1, 1, 8, 0.3, 1.0], {"step": 80, "epoch": 8, "linear": True}, "straight line", False),
+        ([0, 1, 1, 8, 0.69, 1.0], {"step": 80, "epoch": 8, "penalised": True}, "penalty", True),
         ([0, 1, 1, 8, 0.2, 0.3], {"step": 80, "epoch": 8}, "It learns", False),
         ([0, 1, 1, 4, 0.3, 0.3, 8, 0.1, 0.6], {"step": 80, "epoch": 8}, "by heart", False),
         ([0, 1, 1], {"step": 3, "epoch": 0, "phase": "diverged"}, "broken off", True),
@@ -227,9 +347,10 @@ def test_the_verdict_on_the_losses(context, tmp_path, curve, header, words, stuc
     page = context.new_page()
     path = write_static_playground(tmp_path / "playground.html")
     page.goto(path.as_uri())
-    given = {"phase": "paused", "learning_rate": 0.1, **header}
+    given = {"phase": "paused", "learning_rate": 0.1, "guess": 0.693, **header}
     found = page.evaluate(
-        "([curve, header]) => DR.advice.verdict(Float32Array.from(curve), header)", [curve, given]
+        "([curve, given]) => DR.advice.verdict(Float32Array.from(curve), given, given)",
+        [curve, given],
     )
     page.close()
     assert words in found["text"]

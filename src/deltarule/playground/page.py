@@ -14,7 +14,7 @@ from deltarule.explain.page.page import (
     style_text,
 )
 from deltarule.playground.derived_script import derived_script
-from deltarule.playground.run_diagnosis import PLAIN
+from deltarule.playground.run_diagnosis import plain_words
 from deltarule.playground.thumbnails import thumbnails
 
 __all__ = ["assembled_page", "own_asset", "playground_html"]
@@ -79,7 +79,9 @@ def assembled_page(boot: str, scripts: Sequence[str], foot: str) -> str:
     >>> "<p>here</p>" in assembled_page("a1", [], "here")
     True
     """
-    config = data_element("config", {"boot": boot, "thumbnails": thumbnails(), "plain": PLAIN})
+    config = data_element(
+        "config", {"boot": boot, "thumbnails": thumbnails(), "plain": plain_words()}
+    )
     parts = {
         "/*CSS*/": "\n".join([style_text(), *map(own_asset, STYLES)]),
         "<!--TOOLS-->": asset(TOOLS),

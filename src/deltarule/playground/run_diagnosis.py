@@ -12,14 +12,25 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.maths import ACTIVATIONS
+from deltarule.explain.subject import Subject
+from deltarule.maths import ACTIVATIONS, cost
+from deltarule.maths.namespace import numpy_namespace
+from deltarule.maths.penalties import penalty_terms
 from deltarule.playground.run_state import Snapshot
 from deltarule.playground.run_subject import subject_of_run
 from deltarule.training import find_learning_rate
 from deltarule.training.diagnosis.advice import THRESHOLDS, advise
 from deltarule.training.diagnosis.measures import FLAT, MOSTLY, largest_slope, measure_rows
 
-__all__ = ["PLAIN", "RATES", "lens_of_run", "limits", "rates_of_run", "search_steps"]
+__all__ = [
+    "PLAIN",
+    "RATES",
+    "lens_of_run",
+    "limits",
+    "plain_words",
+    "rates_of_run",
+    "search_steps",
+]
 
 MOST_ROWS = 1000
 """Rows that the layers are measured on."""
@@ -42,6 +53,23 @@ PLAIN: dict[str, tuple[str, str]] = {
         "The layers near the inputs hardly learn: the error fades on its way back to them.",
         "Choose another activation, such as ReLU, GELU or tanh, or fewer layers.",
     ),
+    "penalty": (
+        (
+            "The penalty outweighs the loss: it draws the weights to 0, so that the answer is "
+            "the same for all rows."
+        ),
+        "Choose a much smaller L2 or L1 penalty, or 0, and press Reset.",
+    ),
+    "linear": (
+        (
+            "No layer bends what it computes, so that the network can only weigh its inputs: "
+            "between two classes it draws a straight line, and for a quantity a plane."
+        ),
+        (
+            "Choose an activation that bends, such as tanh or GELU, with at least one hidden "
+            "layer, or add derived inputs."
+        ),
+    ),
     "exploding": (
         "The error grows on its way back, and the layers near the inputs change far too much.",
         "Choose a lower learning rate, and press Reset.",
@@ -63,6 +91,39 @@ PLAIN: dict[str, tuple[str, str]] = {
 }
 """Each finding in plain words, and what to do on the page."""
 
+_STEEP = tuple(
+    name for name in ACTIVATIONS.names() if not largest_slope(ACTIVATIONS.get(name))[0] < 1
+)
+ALREADY: dict[str, tuple[tuple[str, ...], str]] = {
+    "vanishing": (
+        _STEEP,
+        "Press Reset to begin with other weights, choose another seed, or take fewer layers.",
+    ),
+    "dead": (("leaky_relu", "gelu"), "Choose a lower learning rate and press Reset."),
+}
+"""What to do where the hidden layers have one of these activations already."""
+
+OWN: dict[str, float] = {"share": 0.5, "shrunk": 0.2, "poor": 0.5, "linear": 0.2}
+"""Limits of the findings that only the playground has.
+
+A penalty outweighs the loss that is above ``poor`` times that of a constant guess: where it is the
+``share`` of the cost or more, or the RMS of the weights is below ``shrunk`` times that at the
+start. A network without bends is named where the loss stays above ``linear`` times that of the
+guess.
+"""
+
+
+def plain_words() -> dict[str, tuple[str, str, tuple[str, ...], str]]:
+    """Each finding in plain words, what to do, and what instead with some activations.
+
+    Examples
+    --------
+    >>> seen, todo, activations, instead = plain_words()["vanishing"]
+    >>> "gelu" in activations, "logistic" in activations
+    (True, False)
+    """
+    return {kind: (*words, *ALREADY.get(kind, ((), ""))) for kind, words in PLAIN.items()}
+
 
 def limits() -> dict[str, Any]:
     """What the static page measures by: thresholds, words, and each activation's largest slope.
@@ -78,6 +139,7 @@ def limits() -> dict[str, Any]:
         slopes[name] = [largest if np.isfinite(largest) else None, off]
     return {
         "thresholds": dict(THRESHOLDS) | {"flat": FLAT, "mostly": MOSTLY},
+        "own": OWN,
         "slopes": slopes,
         "rows": MOST_ROWS,
         "rates": RATES | {"steps": _STEPS, "least": _LEAST_STEPS, "work": _MOST_WORK},
@@ -91,7 +153,8 @@ def lens_of_run(snapshot: Snapshot) -> dict[str, Any]:
     -------
     dict
         ``rows`` that were measured, ``of`` all training rows, and ``findings``: the advice of
-        :mod:`deltarule.training.diagnosis`, as dictionaries.
+        :mod:`deltarule.training.diagnosis`, as dictionaries, and those of :data:`OWN`, without
+        layers.
 
     Examples
     --------
@@ -107,7 +170,51 @@ def lens_of_run(snapshot: Snapshot) -> dict[str, Any]:
     rows, of = len(subject.X), len(snapshot.data.trained)
     penalised = snapshot.settings.l2 > 0 or snapshot.settings.l1 > 0
     advice = advise(subject.net, measured, measured, rows, of, penalised=penalised)
-    return {"rows": rows, "of": of, "findings": [dataclasses.asdict(each) for each in advice]}
+    findings = [dataclasses.asdict(each) for each in advice]
+    if "not finite" not in [each["kind"] for each in findings]:
+        findings = _arranged(findings, _own_findings(snapshot, subject))
+    return {"rows": rows, "of": of, "findings": findings}
+
+
+def _own_findings(snapshot: Snapshot, subject: Subject) -> list[dict[str, Any]]:
+    """A penalty that outweighs the loss, and a network without bends that has to bend."""
+    net, guess, settings = subject.net, snapshot.guess, snapshot.settings
+    loss = cost(net, subject.theta, subject.X, subject.Y)
+    found: list[dict[str, Any]] = []
+    if guess is None:
+        return found
+    strengths = {"l2": settings.l2, "l1": settings.l1}
+    xp, total = numpy_namespace(net.dtype), snapshot.total_weight
+    penalty = float(penalty_terms(xp, strengths, subject.theta, net.is_weight, total)[0])
+    share = penalty / (penalty + loss) if penalty else 0.0
+    start = snapshot.net.initial(settings.seed).astype(np.float64)
+    size = float(
+        np.linalg.norm(subject.theta[net.is_weight]) / np.linalg.norm(start[net.is_weight])
+    )
+    if (share >= OWN["share"] or (any(strengths.values()) and size < OWN["shrunk"])) and (
+        loss > OWN["poor"] * guess
+    ):
+        found.append(_own("penalty", share=share, size=size))
+    straight = all(name == "identity" for name in [settings.activation] * len(settings.layers))
+    if straight and snapshot.step and loss > OWN["linear"] * guess:
+        found.append(_own("linear"))
+    return found
+
+
+def _own(kind: str, **numbers: float) -> dict[str, Any]:
+    return {"kind": kind, "layers": (), "serious": True, "own": True, **numbers}
+
+
+def _arranged(findings: list[dict[str, Any]], own: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Causes first, and without what only follows from them: an error that fades."""
+    dead = [each for each in findings if each["kind"] == "dead" and each["serious"]]
+    others = [each for each in findings if each not in dead]
+    if any(each["kind"] == "penalty" for each in own):
+        others = [each for each in others if each["kind"] != "vanishing"]
+    # Below a layer with dead nodes little or no δ arrives, whatever the activation.
+    top = max((layer for each in dead for layer in each["layers"]), default=0)
+    others = [each for each in others if each["kind"] != "vanishing" or max(each["layers"]) > top]
+    return [*dead, *own, *others]
 
 
 def search_steps(n_multiply_adds: int, batch_rows: int) -> int:

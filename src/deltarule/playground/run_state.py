@@ -9,6 +9,7 @@ import numpy as np
 
 from deltarule.engines import Batch
 from deltarule.maths import Network
+from deltarule.playground.constant_guess import constant_guess
 from deltarule.playground.data import Data, builtin_data
 from deltarule.playground.decision_surface import Plane, plane_for, suggested_axes
 from deltarule.playground.interactive_run import (
@@ -43,6 +44,7 @@ class Snapshot:
     engine: str
     state: dict[str, np.ndarray]  # the result of engine.state()
     next_batch: Batch
+    guess: float | None  # the loss of the best answer that is the same for every row
     total_weight: float  # the sum of the row weights, by which penalties are divided
     diverged: bool  # whether the next step was tried and failed
 
@@ -57,6 +59,7 @@ class RunState:
     run: InteractiveRun
     plane: Plane
     initial_losses: tuple[float, float | None]  # training and held-out, before the first step
+    guess: float | None  # the loss of the best answer that is the same for every row
     # The scores that were computed last, and when.
     scores: dict[str, float | None] = dataclasses.field(default_factory=dict)
     scores_time: float = -math.inf
@@ -97,6 +100,7 @@ class RunState:
             engine=run.engine.name,
             state=run.engine.state(),
             next_batch=run.next_batch(),
+            guess=self.guess,
             total_weight=run.engine.settings.total_weight,
             diverged=diverged,
         )
@@ -159,4 +163,5 @@ def make_run_state(
             plane = plane_for(data, plane.x, plane.y, plane.hold)
     else:
         plane = plane_for(data, *suggested_axes(data), "mean")
-    return RunState(settings, data, net, run, plane, run.current_losses())
+    guess = constant_guess(net, data.targets(net)[data.trained])
+    return RunState(settings, data, net, run, plane, run.current_losses(), guess)

@@ -100,6 +100,7 @@ def describe_run(state: RunState, source: ReadTable | None) -> dict[str, Any]:
             "ranges": list(plane.ranges),
             "fixed": [float(value) for value in plane.fixed],
         },
+        "guess": state.guess,
         "points": plane_points(data, plane),
         "net": {
             "widths": list(net.widths),

@@ -8,16 +8,31 @@ const adviceModule = (function () {
   const APART = 500; // milliseconds between two sentences on the losses
   const RISEN = 1.05,
     HARDLY = 0.9, // of the loss at the start
-    AGAIN = 1.15; // of the smallest held-out loss
+    AGAIN = 1.15, // of the smallest held-out loss
+    LITTLE = 0.8, // of the loss of a constant guess
+    BENT = 0.2; // of that, too: above it, a network without bends may need some
   const FEW_EPOCHS = 5;
+
+  /**
+   * What the losses of a run are judged by.
+   *
+   * @typedef {{ guess: number | null, linear: boolean, penalised: boolean }} Judged
+   * @param {Live.Run} run @returns {Judged}
+   */
+  const judgedBy = ({ guess, settings: { layers, activation, l1, l2 } }) => ({
+    guess,
+    linear: !layers.length || activation === "identity",
+    penalised: l1 > 0 || l2 > 0,
+  });
 
   /**
    * A sentence or two on the losses, and whether they call for another learning rate.
    *
    * @param {Float32Array} curve epoch, loss, held-out loss by turns @param {Live.Header} header
+   * @param {Judged} judged
    * @returns {{ text: string, stuck: boolean }}
    */
-  function verdict(curve, { step, epoch, phase, learning_rate }) {
+  function verdict(curve, { step, epoch, phase, learning_rate }, { guess, linear, penalised }) {
     const n = curve.length / 3;
     const first = curve[1],
       last = curve[3 * n - 2];
@@ -35,12 +50,35 @@ const adviceModule = (function () {
         text: `The loss has risen, from ${from} to ${to}: the learning rate of ${learning_rate} is probably too high.`,
         stuck: true,
       };
-    if (last > HARDLY * first) {
-      const early = epoch < FEW_EPOCHS;
-      const text = `The loss has hardly fallen, from ${from} to ${to} in ${taken}${early ? "; a few more epochs will tell" : ""}.`;
-      return { text, stuck: !early };
+    const early = epoch < FEW_EPOCHS;
+    const constant = guess ?? Infinity;
+    const little = last > LITTLE * constant;
+    const causes = early
+      ? ["A few more epochs will tell."]
+      : [
+          penalised && little ? "Look into the layers: they show whether the penalty is too large." : "",
+          linear && last > BENT * constant
+            ? "No layer bends what it computes: the network can only draw a straight line."
+            : "",
+        ];
+    /** @param {string} text */
+    const withCauses = (text) => [text, ...causes.filter(Boolean)].join(" ");
+    if (last > HARDLY * first)
+      return {
+        text: withCauses(`The loss has hardly fallen, from ${from} to ${to} in ${taken}.`),
+        stuck: !early,
+      };
+    if (little) {
+      const same = DR.dom.brief(constant);
+      return {
+        text: withCauses(
+          `It learns little: the loss has fallen from ${from} to ${to} in ${taken}, and one answer for all rows would have ${same}.`,
+        ),
+        stuck: !early,
+      };
     }
-    const text = `It learns: the loss has fallen from ${from} to ${to} in ${taken}.`;
+    const learned = `It learns: the loss has fallen from ${from} to ${to} in ${taken}.`;
+    const text = early ? learned : withCauses(learned);
     let least = Infinity,
       at = 0;
     for (let i = 0; i < n; ++i) if (curve[3 * i + 2] < least) [least, at] = [curve[3 * i + 2], curve[3 * i]];
@@ -54,15 +92,22 @@ const adviceModule = (function () {
     };
   }
 
-  /** @param {number[]} layers */
+  /** @param {number} part */
+  const percent = (part) =>
+    part > 0 && part < 0.001 ? "less than 0.1 %" : `${Number((100 * part).toPrecision(2))} %`;
+
+  /** @param {number[]} layers none for all of the network */
   const named = (layers) =>
-    layers.length === 1
-      ? `Layer ${layers[0]}`
-      : `Layers ${layers.slice(0, -1).join(", ")} and ${layers[layers.length - 1]}`;
+    !layers.length
+      ? "The network"
+      : layers.length === 1
+        ? `Layer ${layers[0]}`
+        : `Layers ${layers.slice(0, -1).join(", ")} and ${layers[layers.length - 1]}`;
 
   /**
    * @param {HTMLElement} element @param {() => Live.Wire} wireOf
-   * @param {Record<string, [seen: string, todo: string]>} plain findings in plain words
+   * @param {Record<string, [seen: string, todo: string, activations: string[], instead: string]>} plain
+   * findings in plain words, what to do, and what instead with one of these activations
    * @param {() => unknown} tune finds a learning rate
    */
   function mount(element, wireOf, plain, tune) {
@@ -77,23 +122,36 @@ const adviceModule = (function () {
     });
     let told = 0;
     let key = "";
+    /** @type {Live.Run | null} */
+    let run = null;
+
+    /** The numbers of a penalty that outweighs the loss. @param {number} share @param {number} size */
+    const weighed = (share, size) =>
+      share >= 0.5
+        ? `It is ${percent(share)} of the cost now.`
+        : `The weights are ${percent(size)} of their size at the start; the penalty itself is then ${percent(share)} of the cost.`;
 
     /** @param {Live.Lensed["findings"][number]} found */
-    function item({ kind, layers, serious, seen, why, what }) {
-      const [plainly, todo] = plain[kind] ?? [seen ?? kind, what ?? ""];
+    function item({ kind, layers, serious, seen, why, what, own, share, size }) {
+      const [plainly, usual, activations, instead] = plain[kind] ?? [seen ?? kind, what ?? "", [], ""];
+      const { activation } = /** @type {Live.Run} */ (run).settings;
+      const todo = activations.includes(activation) ? instead : usual;
       return el(
         "li",
         { class: serious ? "serious" : null, "data-finding": kind, "data-layers": layers.join(",") },
         el("p", {}, el("strong", { text: `${named(layers)}: ` }), plainly),
+        share === undefined || size === undefined ? null : el("p", { text: weighed(share, size) }),
         el("p", { text: todo }),
-        seen
-          ? el(
-              "details",
-              {},
-              el("summary", { text: `In numbers (${kind})` }),
-              ...[seen, why, what].map((text) => (text ? el("p", { class: "note", text }) : null)),
-            )
-          : el("p", { class: "note", text: `The gradient lens calls this “${kind}”.` }),
+        own
+          ? null
+          : seen
+            ? el(
+                "details",
+                {},
+                el("summary", { text: `In numbers (${kind})` }),
+                ...[seen, why, what].map((text) => (text ? el("p", { class: "note", text }) : null)),
+              )
+            : el("p", { class: "note", text: `The gradient lens calls this “${kind}”.` }),
       );
     }
 
@@ -127,12 +185,15 @@ const adviceModule = (function () {
         const now = performance.now();
         if (header.phase === "playing" && now - told < APART) return;
         told = now;
-        const { text, stuck } = verdict(arrays.curve, header);
+        if (!run) return;
+        const { text, stuck } = verdict(arrays.curve, header, judgedBy(run));
         if (words.textContent !== text) words.textContent = text;
         rate.hidden = !stuck;
       },
-      /** Another run: what was found of the one before is gone. @param {Live.Run} run */
-      run({ settings, net, rows }) {
+      /** Another run: what was found of the one before is gone. @param {Live.Run} given */
+      run(given) {
+        run = given;
+        const { settings, net, rows } = given;
         // Another learning rate leaves the weights as they are.
         const next = JSON.stringify([{ ...settings, learning_rate: 0 }, net, rows]);
         if (next !== key) place.replaceChildren();

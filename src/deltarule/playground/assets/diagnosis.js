@@ -66,6 +66,81 @@ const diagnosisModule = (function () {
   }
 
   /**
+   * The loss of the best answer that is the same for every row: constant_guess.py.
+   *
+   * @param {Page.Network} net @param {Page.DecodedArray} Y @returns {number | null}
+   */
+  function constantGuess(net, { shape: [rows, width], values }) {
+    const mean = new Float64Array(width);
+    for (let i = 0; i < values.length; ++i) mean[i % width] += values[i] / rows;
+    const middle = new Float64Array(width);
+    if (width > 1) middle[mean.indexOf(Math.max(...mean))] = 1;
+    else {
+      const sorted = Float64Array.from(values).sort();
+      middle[0] = (sorted[(rows - 1) >> 1] + sorted[rows >> 1]) / 2;
+    }
+    const found = [mean, middle].map((outputs) => {
+      let sum = 0;
+      for (let i = 0; i < rows; ++i) {
+        const terms = net.formulas.from_output(outputs, values.subarray(i * width, (i + 1) * width))[0];
+        for (let j = 0; j < width; ++j) sum += terms[j] / rows;
+      }
+      return sum;
+    });
+    const finite = found.filter(Number.isFinite);
+    return finite.length ? Math.min(...finite) : null;
+  }
+
+  /** @typedef {Live.Lensed["findings"]} Findings */
+
+  /**
+   * A penalty that outweighs the loss, and a network without bends that has to bend.
+   *
+   * @param {Static.State} state @param {number[]} rows @returns {Findings}
+   */
+  function ownFindings({ run, data, settings, design, guess }, rows) {
+    const limits = DR.catalogue.diagnosis.own;
+    if (guess === null) return [];
+    const { net, theta, updater } = run;
+    const loss = run.lossOf(rows);
+    const penalty = updater.penalise(new Float64Array(net.p));
+    const share = penalty ? penalty / (penalty + loss) : 0;
+    /** @param {Float64Array} at */
+    const norm = (at) => {
+      let sum = 0;
+      for (const { kind, start, stop } of net.blocks)
+        if (kind === "W") for (let i = start; i < stop; ++i) sum += at[i] * at[i];
+      return Math.sqrt(sum);
+    };
+    const size = norm(theta) / norm(DR.run.start(data, settings, design).theta);
+    const penalised = settings.l2 > 0 || settings.l1 > 0;
+    const mark = { layers: [], serious: true, own: true };
+    /** @type {Findings} */
+    const found = [];
+    if ((share >= limits.share || (penalised && size < limits.shrunk)) && loss > limits.poor * guess)
+      found.push({ kind: "penalty", ...mark, share, size });
+    const straight = settings.activation === "identity" || !settings.layers.length;
+    if (straight && run.step && loss > limits.linear * guess) found.push({ kind: "linear", ...mark });
+    return found;
+  }
+
+  /**
+   * Causes first, and without what only follows from them: an error that fades.
+   *
+   * @param {Findings} findings @param {Findings} own @returns {Findings}
+   */
+  function arranged(findings, own) {
+    const dead = findings.filter(({ kind, serious }) => kind === "dead" && serious);
+    const top = Math.max(0, ...dead.flatMap(({ layers }) => layers));
+    const weighed = own.some(({ kind }) => kind === "penalty");
+    const others = findings.filter(
+      (each) =>
+        !dead.includes(each) && !(each.kind === "vanishing" && (weighed || Math.max(...each.layers) <= top)),
+    );
+    return [...dead, ...own, ...others];
+  }
+
+  /**
    * What the gradient lens finds, the serious first.
    *
    * @param {Static.State} state @returns {Live.Lensed}
@@ -115,7 +190,10 @@ const diagnosisModule = (function () {
     return {
       rows: rows.length,
       of,
-      findings: [...findings.filter(({ serious }) => serious), ...findings.filter(({ serious }) => !serious)],
+      findings: arranged(
+        [...findings.filter(({ serious }) => serious), ...findings.filter(({ serious }) => !serious)],
+        ownFindings(state, rows),
+      ),
     };
   }
 
@@ -162,6 +240,6 @@ const diagnosisModule = (function () {
     return { rates: tried, losses, suggestion: tried[best], start: first.lossOf(rows), steps };
   }
 
-  return { lens, rates };
+  return { lens, rates, constantGuess };
 })();
 DR.diagnosis = diagnosisModule;

@@ -94,7 +94,17 @@ const trainerModule = (function () {
       const [x, y] = axes ? [axes.x, axes.y] : DR.plane.suggested(data);
       const plane = same && axes ? axes : DR.plane.through(data, x, y, axes?.hold ?? "mean");
       const first = firstLosses(run, data);
-      state = { settings, data, run, design, table, plane: /** @type {Static.Plane} */ (plane), first };
+      const guess = DR.diagnosis.constantGuess(run.net, DR.run.taken(run.Y, data.trained));
+      state = {
+        settings,
+        data,
+        run,
+        design,
+        table,
+        plane: /** @type {Static.Plane} */ (plane),
+        first,
+        guess,
+      };
       [phase, message, perSlice, goal, scoresTime, edits] = ["paused", "", 1, null, -Infinity, 0];
       describe();
     }
@@ -135,6 +145,7 @@ const trainerModule = (function () {
         axes: data.axes,
         target: { ...target, low: inUnit(low), high: inUnit(high) },
         plane: { x: plane.x, y: plane.y, hold: plane.hold, ranges: plane.ranges, fixed: [...plane.fixed] },
+        guess: state.guess,
         points: DR.plane.points(data, plane),
         net: {
           widths: design.widths,

@@ -11,6 +11,7 @@ const tuneModule = (function () {
     RIGHT = 8,
     TOP = 8,
     BOTTOM = 24;
+  const HELPS = 0.95; // of the loss at the start and of that of a constant guess
   const ROOM = 0.5; // above the loss at the start, of what is gained below it; higher losses are cut
 
   /** A rate in a few characters. @param {number} rate */
@@ -60,6 +61,8 @@ const tuneModule = (function () {
   function mount(element, wireOf, order) {
     const place = el("div", { class: "tune-found", "aria-live": "polite" });
     let usable = true;
+    /** @type {number | null} */
+    let guess = null;
     const button = el("button", {
       type: "button",
       class: "button",
@@ -73,11 +76,17 @@ const tuneModule = (function () {
       try {
         const found = await wireOf().rates();
         const { rates, losses, suggestion, start, steps } = found;
-        const refused = await order("rate", { learning_rate: Number(short(suggestion)) });
         const best = losses[rates.indexOf(suggestion)] ?? NaN;
-        const text =
-          `After ${steps} steps from the start the loss is smallest, ${DR.dom.brief(best)}, with ${short(suggestion)}` +
-          `${refused ? "." : ", which is now set; press Reset to begin with it."} Before training it is ${DR.dom.brief(start)} (dashed).`;
+        const helps = best < HELPS * Math.min(start, guess ?? Infinity);
+        const refused = helps && (await order("rate", { learning_rate: Number(short(suggestion)) }));
+        const least = `${DR.dom.brief(best)}, with ${short(suggestion)}`;
+        const before = `Before training it is ${DR.dom.brief(start)} (dashed)`;
+        const text = helps
+          ? `After ${steps} steps from the start the loss is smallest, ${least}` +
+            `${refused ? "." : ", which is now set; press Reset to begin with it."} ${before}.`
+          : `No learning rate helps within ${steps} steps from the start: the smallest loss is ${least}. ${before}` +
+            `${guess === null ? "" : `, and one answer for all rows would have ${DR.dom.brief(guess)}`}. ` +
+            "The rate stays as it was; look into the layers for another cause.";
         place.replaceChildren(
           chart(found),
           el("p", { class: "note", text }),
@@ -129,7 +138,8 @@ const tuneModule = (function () {
     return {
       find,
       /** @param {Live.Run} run */
-      run({ settings, choices }) {
+      run({ settings, choices, guess: constant }) {
+        guess = constant;
         usable = !choices.without_rate.includes(settings.rule);
         button.disabled = !usable;
         button.title = usable ? "" : `${settings.rule} uses no learning rate`;
