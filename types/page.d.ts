@@ -78,6 +78,7 @@ interface DeltaruleScripts {
   axes: typeof axesModule;
   surface: typeof surfaceModule;
   losses: typeof lossesModule;
+  fields: typeof fieldsModule;
   choosers: typeof choosersModule;
   controls: typeof controlsModule;
   weights: typeof weightsModule;

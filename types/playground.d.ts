@@ -97,6 +97,8 @@ declare namespace Live {
     epoch: number;
     /** Steps taken in the epoch that is not over. */
     done: number;
+    /** Whether the losses below are those of weights that were set by hand since the last epoch. */
+    by_hand: boolean;
     loss: number | null;
     held_loss: number | null;
     learning_rate: number;

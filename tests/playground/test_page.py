@@ -513,6 +513,66 @@ def test_a_weight_is_set_by_typing_a_number_on_its_line(watched, server):
     assert len(server.runner.submit("snapshot").result(30).edits) == 1
 
 
+@pytest.mark.parametrize(("typed", "value"), [("-5,5", -5.5), ("\u22120,25", -0.25), ("1e-1", 0.1)])
+def test_a_weight_is_typed_with_a_comma(watched, typed, value):
+    page = watched.page
+    page.locator('[data-edge="2,1,3"]').dispatch_event("click")
+    page.wait_for_selector(".weight-card:not([hidden])")
+    page.locator("#weight").click()
+    page.keyboard.type(typed)
+    page.keyboard.press("Enter")
+    weight = "DR.page.theta()[DR.page.entry({kind: 'edge', layer: 2, j: 1, k: 3})]"
+    holds(page, f"Math.abs({weight} - {value}) < 1e-6")
+    page.get_by_label("Change the sign of the weight").click()
+    holds(page, f"Math.abs({weight} + {value}) < 1e-6")
+
+
+def test_a_weight_that_is_no_number_is_refused_and_stays(watched, server):
+    page = watched.page
+    page.locator('[data-edge="2,1,3"]').dispatch_event("click")
+    page.wait_for_selector(".weight-card:not([hidden])")
+    page.locator("#weight").click()
+    page.keyboard.type("5,5,5")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("[data-cause=order]")
+    assert "5,5,5" in page.locator("[data-cause=order]").inner_text()
+    assert server.runner.submit("snapshot").result(30).edits == ()
+
+
+def test_a_setting_is_typed_with_a_comma_and_moved_by_the_arrow_keys(watched):
+    page = watched.page
+    page.locator("#rate").click()
+    page.keyboard.press("Control+a")
+    page.keyboard.type("0,03")
+    page.keyboard.press("Enter")
+    holds(page, "location.hash.includes('learning_rate=0.03')")
+    for key, value in (("ArrowUp", "0.04"), ("ArrowDown", "0.03")):
+        page.locator("#rate").press(key)
+        holds(page, f"document.getElementById('rate').value === '{value}'")
+        holds(page, f"location.hash.includes('learning_rate={value}')")
+
+
+def test_the_losses_after_a_weight_was_set_by_hand_are_those_of_the_weights(watched, server):
+    page = watched.page
+    button(page, "Epoch").click()
+    until_step(page, "> 0")
+    holds(page, "document.body.dataset.phase === 'paused'")
+    settle(page)
+    before = page.locator("[data-where=loss]").inner_text()
+    assert "by hand" not in page.locator("#losses").inner_text()
+    server.runner.submit("weight", entry=0, value=40.0).result(30)
+    holds(page, "document.querySelector('[data-verdict]').innerText.includes('by hand')")
+    state = server.runner._state
+    loss, _ = state.run.current_losses()
+    shown = page.locator("[data-loss-now]").inner_text()
+    assert float(shown) == pytest.approx(loss, abs=1e-5)
+    assert "weights set by hand" in page.locator("#losses").inner_text()
+    assert page.locator("[data-where=loss]").inner_text() != before
+    button(page, "Epoch").click()
+    holds(page, "!document.querySelector('[data-verdict]').innerText.includes('by hand')")
+    assert "by hand" not in page.locator("#losses").inner_text()
+
+
 def test_a_weight_is_moved_by_the_buttons_of_its_card(watched, server):
     page = watched.page
     key = "{kind: 'edge', layer: 2, j: 1, k: 3}"

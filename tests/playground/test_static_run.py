@@ -176,6 +176,23 @@ def test_the_next_run_begins_with_the_rate_that_was_set_last(page, begin):
     assert described["settings"]["learning_rate"] == header["learning_rate"] == 0.25
 
 
+def test_the_losses_after_a_weight_was_set_by_hand_are_pythons(page):
+    settings = settings_of(data="moons", rows=80)
+    state = make_run_state(settings)
+    page.evaluate("(settings) => begun(settings)", settings.plain())
+    for _ in range(5):
+        state.run.advance(1)
+        page.evaluate("asked('step', {})")
+    assert page.evaluate("frame().header.by_hand") is False
+    assert state.by_hand(moving=False) is None
+    state.set_parameter(2, -3.0)
+    page.evaluate("asked('weight', { entry: 2, value: -3 })")
+    header = page.evaluate("frame().header")
+    assert header["by_hand"] is True
+    loss, held = state.by_hand(moving=False)
+    assert (header["loss"], header["held_loss"]) == pytest.approx((loss, held), rel=1e-4)
+
+
 # For each activation: whether a block of rows has the bits of its rows one by one, and how far a
 # draft is off, in units of the layer's largest value; at points far out too.
 PASSES = """

@@ -29,6 +29,7 @@ SCRIPTS = (
     "axes.js",
     "surface.js",
     "losses.js",
+    "fields.js",
     "choosers.js",
     "controls.js",
     "weights.js",

@@ -63,6 +63,9 @@ class RunState:
     # The scores that were computed last, and when.
     scores: dict[str, float | None] = dataclasses.field(default_factory=dict)
     scores_time: float = -math.inf
+    # The losses after a weight was set by hand in an epoch, and how many were complete then.
+    hand_losses: tuple[float, float | None] | None = None
+    hand_epoch: int = -1
 
     @property
     def last_settings(self) -> RunSettings:
@@ -80,6 +83,20 @@ class RunState:
         self.run.set_parameter(index, value)
         if self.run.step == 0:
             self.initial_losses = self.run.current_losses()
+        else:
+            self.hand_losses, self.hand_epoch = None, len(self.run.history)
+
+    def by_hand(self, moving: bool) -> tuple[float, float | None] | None:
+        """The losses of the present weights where one was set by hand since the last full epoch.
+
+        The curve has none of them before the next epoch is complete. During training they are
+        those after the weight was set; in a pause they are computed anew.
+        """
+        if self.hand_epoch != len(self.run.history):
+            return None
+        if self.hand_losses is None or not moving:
+            self.hand_losses = self.run.current_losses()
+        return self.hand_losses
 
     def snapshot(self, diverged: bool = False) -> Snapshot:
         """A copy of the current state."""

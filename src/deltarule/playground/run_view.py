@@ -143,14 +143,17 @@ def encode_frame(state: RunState, header: Mapping[str, Any], moving: bool) -> by
         arrays["curve"] = curve = state.curve()
         if not moving or state.net.n_parameters <= _MOST_PARAMETERS:
             arrays["theta"] = np.array(run.engine.theta, dtype=np.float32)
+        hand = state.by_hand(moving)
+        loss, held = (float(curve[-2]), float(curve[-1])) if hand is None else hand
         progress = {
             "side": side,
             "edits": run.n_edits,
             "step": run.step,
             "epoch": len(run.history),
             "done": run.done,
-            "loss": _finite_or_none(float(curve[-2])),
-            "held_loss": _finite_or_none(float(curve[-1])),
+            "by_hand": hand is not None,
+            "loss": _finite_or_none(loss),
+            "held_loss": None if held is None else _finite_or_none(held),
             "learning_rate": run.rate,
             **_scores(state, moving),
         }

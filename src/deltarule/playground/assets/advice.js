@@ -32,7 +32,11 @@ const adviceModule = (function () {
    * @param {Judged} judged
    * @returns {{ text: string, stuck: boolean }}
    */
-  function verdict(curve, { step, epoch, phase, learning_rate }, { guess, linear, penalised }) {
+  function verdict(
+    curve,
+    { step, epoch, phase, learning_rate, by_hand, loss },
+    { guess, linear, penalised },
+  ) {
     const n = curve.length / 3;
     const first = curve[1],
       last = curve[3 * n - 2];
@@ -44,6 +48,11 @@ const adviceModule = (function () {
         stuck: true,
       };
     if (!step) return { text: "It has not taken a step yet: press Play.", stuck: false };
+    if (by_hand) {
+      const now = loss === null ? "not finite" : DR.dom.brief(loss);
+      const before = epoch ? ` After epoch ${DR.text.count(epoch)} it was ${to}.` : "";
+      return { text: `Weights were set by hand: the loss is now ${now}.${before}`, stuck: false };
+    }
     if (!epoch) return { text: "The first epoch is not over yet.", stuck: false };
     if (last > RISEN * first)
       return {

@@ -4,6 +4,7 @@
 
 const controlsModule = (function () {
   const { el, iconButton } = DR.dom;
+  const { select, number, inputOf, read } = DR.fields;
   /** @type {Record<string, string>} */
   const NAMES = {
     xor: "XOR",
@@ -26,12 +27,6 @@ const controlsModule = (function () {
   /** @param {string} name */
   const words = (name) => name.replaceAll("_", " ");
 
-  /**
-   * The number in a field; NaN if it is empty or holds no number.
-   *
-   * @param {HTMLInputElement} input
-   */
-  const read = (input) => (input.value === "" ? NaN : Number(input.value));
   /** @param {unknown} value @returns {boolean} */
   const hollow = (value) =>
     Number.isNaN(value) || (value instanceof Object && Object.values(value).some(hollow));
@@ -42,50 +37,6 @@ const controlsModule = (function () {
     const label = control.getAttribute("aria-label");
     return label ? `[aria-label="${CSS.escape(label)}"]` : "";
   }
-
-  /**
-   * A labelled control below its label.
-   *
-   * @param {string} id @param {string} label @param {HTMLElement} control @param {string} [wide]
-   */
-  function field(id, label, control, wide = "") {
-    control.id = id;
-    return el("div", { class: `control ${wide}` }, el("label", { for: id, text: label }), control);
-  }
-
-  /**
-   * @param {string} id
-   * @param {string} label
-   * @param {[value: string | number, text: string][]} options
-   * @param {string | number} chosen
-   * @param {(value: string) => unknown} onchange
-   */
-  function select(id, label, options, chosen, onchange) {
-    /** @type {HTMLSelectElement} */
-    const list = el(
-      "select",
-      { onchange: () => onchange(list.value) },
-      ...options.map(([value, text]) => el("option", { value, text })),
-    );
-    list.value = String(chosen);
-    return field(id, label, list, "wide"); // the names are long, and none is cut
-  }
-
-  /**
-   * @param {string} id
-   * @param {string} label
-   * @param {number} value
-   * @param {Page.Attributes} limits
-   * @param {(value: number) => unknown} onchange
-   */
-  function number(id, label, value, limits, onchange) {
-    /** @type {HTMLInputElement} */
-    const input = el("input", { type: "number", ...limits, value, onchange: () => onchange(read(input)) });
-    return field(id, label, input);
-  }
-
-  /** @param {Element} labelled a control below its label */
-  const inputOf = (labelled) => /** @type {HTMLInputElement} */ (labelled.querySelector("input"));
 
   /** @typedef {HTMLInputElement | HTMLSelectElement | HTMLButtonElement} Control */
   const CONTROLS = "input, select, button";

@@ -57,7 +57,14 @@
     [["G"], "lines by weight or by gradient"],
     [["M"], "one sample, or the mean over all rows that are shown"],
     [["?"], "this help"],
+  ];
+  /** @type {[keys: string[], words: string][]} */
+  const TOUCHES = [
     [["touch"], "tap a node, a line or a point; drag the upper edge of the derivation to raise or lower it"],
+    [
+      ["touch"],
+      "tap a line: the card beside it has its weight; − and + change it, or tap the number and type another",
+    ],
   ];
 
   const ABOUT =
@@ -109,10 +116,16 @@
 
   /** The numbers that say how far the run is. */
   function whereabouts() {
-    const names = { epoch: "epoch", step: "step", score: "right", held: "held out" };
+    const names = { epoch: "epoch", step: "step", loss: "loss", score: "right", held: "held out" };
     /** @param {string} key */
     const value = (key) => el("dd", { "data-where": key });
-    const values = { epoch: value("epoch"), step: value("step"), score: value("score"), held: value("held") };
+    const values = {
+      epoch: value("epoch"),
+      step: value("step"),
+      loss: value("loss"),
+      score: value("score"),
+      held: value("held"),
+    };
     const keys = /** @type {(keyof typeof names)[]} */ (Object.keys(names));
     const title = el("dt", { text: names.score, "data-name": "score" });
     at("where").replaceChildren(
@@ -142,6 +155,7 @@
           ? `${header.epoch} + ${header.done}/${run.steps_per_epoch}`
           : String(header.epoch);
         values.step.textContent = String(header.step);
+        values.loss.textContent = header.loss === null ? "–" : DR.dom.brief(header.loss);
         values.score.textContent = share(header.score, classes);
         values.held.textContent = share(header.held_score, classes);
       },
@@ -303,7 +317,11 @@
       plane.lift,
       complain,
     );
-    const dialog = shell.help(ABOUT, KEYS);
+    const dialog = shell.help(
+      ABOUT,
+      // What a finger does comes first where there is one.
+      matchMedia("(pointer: coarse)").matches ? [...TOUCHES, ...KEYS] : [...KEYS, ...TOUCHES],
+    );
     shell.keys(
       { ...shell.storeKeys(() => network.store), ...buttons.keys, "?": () => dialog.showModal() },
       dialog,

@@ -57,7 +57,10 @@ const trainerModule = (function () {
       frameCost = 0,
       scoresTime = -Infinity,
       waiting = false,
-      outdated = true;
+      outdated = true,
+      handEpoch = -1; // the complete epochs when a weight was set by hand
+    /** @type {[number, number] | null} The losses after that. */
+    let handLosses = null;
     /** @type {number | null} */
     let goal = null;
     /** @type {{ score: number | null, held_score: number | null }} */
@@ -67,11 +70,11 @@ const trainerModule = (function () {
     const finite = (value) => (Number.isFinite(value) ? value : null);
 
     /**
-     * The losses of the rows that are trained on and of those held out, before a step.
+     * The losses of the rows that are trained on and of those held out, at the present weights.
      *
      * @param {Static.State["run"]} run @param {Static.Data} data @returns {[number, number]}
      */
-    const firstLosses = (run, data) => [run.lossOf(data.trained), data.held ? run.lossOf(data.held) : NaN];
+    const losses = (run, data) => [run.lossOf(data.trained), data.held ? run.lossOf(data.held) : NaN];
 
     /** The settings with the learning rate that was set last: those of the next run. */
     const lastSettings = () => ({ ...state.settings, learning_rate: state.run.rate });
@@ -93,7 +96,7 @@ const trainerModule = (function () {
       const axes = before && shown(before.data.axes) === shown(data.axes) ? before.plane : null;
       const [x, y] = axes ? [axes.x, axes.y] : DR.plane.suggested(data);
       const plane = same && axes ? axes : DR.plane.through(data, x, y, axes?.hold ?? "mean");
-      const first = firstLosses(run, data);
+      const first = losses(run, data);
       const guess = DR.diagnosis.constantGuess(run.net, DR.run.taken(run.Y, data.trained));
       state = {
         settings,
@@ -106,6 +109,7 @@ const trainerModule = (function () {
         guess,
       };
       [phase, message, perSlice, goal, scoresTime, edits] = ["paused", "", 1, null, -Infinity, 0];
+      handEpoch = -1;
       describe();
     }
 
@@ -168,6 +172,9 @@ const trainerModule = (function () {
         scoresTime = started;
       }
       const curve = Float32Array.from([0, ...state.first, ...run.log.logs.flat()]);
+      const byHand = handEpoch === run.log.count;
+      if (byHand && (!handLosses || !moving)) handLosses = losses(run, data);
+      const [loss, heldLoss] = byHand && handLosses ? handLosses : curve.slice(-2);
       const n = run.net.widths[run.net.L],
         side = sideFor(run.net, moving);
       const outputs = DR.plane.outputs(data, plane, side, moving ? DR.draft(run.net) : run.net, run.theta);
@@ -184,8 +191,9 @@ const trainerModule = (function () {
         step: run.step,
         epoch: run.log.count,
         done: run.done,
-        loss: finite(curve[curve.length - 2]),
-        held_loss: finite(curve[curve.length - 1]),
+        by_hand: byHand,
+        loss: finite(loss),
+        held_loss: finite(heldLoss),
         learning_rate: run.rate,
         ...scores,
         arrays: {},
@@ -343,7 +351,8 @@ const trainerModule = (function () {
           throw new Refused(`${MOST_EDITS} weights were set by hand; reset the run first`);
         theta[entry] = value;
         [edits, outdated] = [edits + 1, true];
-        if (state.run.step === 0) state.first = firstLosses(state.run, state.data);
+        if (state.run.step === 0) state.first = losses(state.run, state.data);
+        else [handEpoch, handLosses] = [state.run.log.count, null];
       },
       lens: () => DR.diagnosis.lens(state),
       rates: () => DR.diagnosis.rates(state),

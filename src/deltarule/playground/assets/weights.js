@@ -6,6 +6,7 @@
 
 const weightsModule = (function () {
   const { el, clamp } = DR.dom;
+  const { read } = DR.text;
   const LATER = 350; // milliseconds in which a pointer can reach the card
   const DIGITS = 5; // significant ones, in the field
   const DIGIT = /^[-+.\d]$/;
@@ -46,8 +47,10 @@ const weightsModule = (function () {
     const name = el("span", { class: "weight-name" });
     /** @type {HTMLInputElement} */
     const input = el("input", {
-      type: "number",
-      step: "any",
+      type: "text",
+      inputmode: "decimal",
+      autocomplete: "off",
+      spellcheck: "false",
       id: "weight",
       "aria-describedby": "weight-note",
     });
@@ -62,6 +65,18 @@ const weightsModule = (function () {
       DR.dom.iconButton(name, name === "plus" ? "Make the weight larger" : "Make the weight smaller", () =>
         nudge(way),
       );
+    // The decimal keypads of some phones have no minus.
+    const sign = el("button", {
+      type: "button",
+      class: "tool",
+      "aria-label": "Change the sign of the weight",
+      title: "Change the sign of the weight",
+      text: "±",
+      onclick: () => {
+        input.value = written(-(read(input.value) || 0) || 0);
+        send();
+      },
+    });
     const card = el(
       "div",
       { class: "weight-card", hidden: true },
@@ -69,6 +84,7 @@ const weightsModule = (function () {
       stepper("minus", -1),
       input,
       stepper("plus", 1),
+      sign,
       note,
     );
     place.after(card);
@@ -149,14 +165,16 @@ const weightsModule = (function () {
     async function send() {
       const shown = store();
       if (!what || !shown) return;
-      const value = input.value === "" ? NaN : Number(input.value);
-      const refused = Number.isFinite(value) ? "" : "expected a number as the weight";
+      const value = read(input.value);
+      const refused = Number.isFinite(value)
+        ? ""
+        : `the weight is “${input.value}”; expected a number, such as −0.25 or −0,25`;
       await order("weight", { entry: shown.entry(what), value }, refused);
     }
 
     /** Moves the weight by a step, to a multiple of it. @param {number} way −1 or 1 */
     function nudge(way) {
-      const value = Number(input.value) || 0;
+      const value = read(input.value) || 0;
       const step = stepOf(value);
       const next =
         (way < 0 ? Math.ceil(value / step - 1e-6) - 1 : Math.floor(value / step + 1e-6) + 1) * step;
@@ -190,12 +208,15 @@ const weightsModule = (function () {
     input.addEventListener("keydown", (event) => {
       event.stopPropagation(); // no shortcuts of the page
       if (event.key === "Enter") send().then(leave);
-      else if (event.key === "Escape") {
+      else if (event.key === "ArrowUp" || event.key === "ArrowDown") {
+        event.preventDefault();
+        nudge(event.key === "ArrowUp" ? 1 : -1);
+      } else if (event.key === "Escape") {
         input.value = "";
         leave();
       }
     });
-    // The arrows of the field, and its arrow keys.
+    // A finger that taps elsewhere sets what was typed, too.
     input.addEventListener("change", () => input.value !== "" && send());
     input.addEventListener("blur", () => requestAnimationFrame(follow));
     new ResizeObserver(() => !card.hidden && requestAnimationFrame(put)).observe(place);

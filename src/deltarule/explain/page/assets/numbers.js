@@ -97,6 +97,23 @@ const numbersModule = (function () {
     return sign + mantissa + (exponent === null ? "" : ` × 10${sup(exponent)}`);
   };
   const number = Object.assign(text, { parts });
+  /**
+   * A number as a reader types it: −0.25, .5, 0,25, 1/8, 2e-3; NaN for anything else.
+   *
+   * @param {string} text
+   */
+  function read(text) {
+    const plain = text
+      .replace(/\s/g, "")
+      .replace(/[\u2212\u2013]/g, "-")
+      .replace(",", ".");
+    const parts = plain.split("/");
+    if (parts.length > 2 || !parts.every((part) => /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(part)))
+      return Number.NaN;
+    const [above, below = 1] = parts.map(Number);
+    return above / below;
+  }
+
   /** A whole number with thousands kept apart. @param {number} n */
   const count = (n) => String(n).replace(/\B(?=(\d{3})+$)/g, "\u202f");
 
@@ -131,7 +148,7 @@ const numbersModule = (function () {
   /** @param {number | ""} i */
   const below = (i) => (i === "" ? "" : sub(i));
 
-  return { number, text: { MINUS, sup, sub, layer, count, symbols } };
+  return { number, text: { MINUS, sup, sub, layer, count, read, symbols } };
 })();
 DR.number = numbersModule.number;
 DR.text = numbersModule.text;

@@ -6,24 +6,8 @@
 const tourQuestionModule = (function () {
   const { el } = DR.dom;
   const { short } = DR.tourParts;
+  const { read } = DR.text;
   const NEAR = 0.06; // relative: an answer as near as this has been rounded too much
-
-  /**
-   * A number as a reader types it: −0.25, .5, 0,25, 1/8, 2e-3; NaN for anything else.
-   *
-   * @param {string} text
-   */
-  function read(text) {
-    const plain = text
-      .replace(/\s/g, "")
-      .replace(/[\u2212\u2013]/g, "-")
-      .replace(",", ".");
-    const parts = plain.split("/");
-    if (parts.length > 2 || !parts.every((part) => /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(part)))
-      return Number.NaN;
-    const [above, below = 1] = parts.map(Number);
-    return above / below;
-  }
 
   /**
    * Whether a number agrees with the answer to two digits, rounding on the way to it included.
