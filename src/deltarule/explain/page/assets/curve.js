@@ -293,7 +293,7 @@ const curveModule = (function () {
       const mean = store.mean();
       const words =
         states.length > 1
-          ? `Dots are the ${states.length} recorded states; click the curve to go to the nearest. `
+          ? `Dots are the ${states.length} recorded states; click or tap the curve to go to the nearest. `
           : "";
       element
         .querySelector("[data-curve]")

@@ -10,7 +10,7 @@ const expressionsModule = (function () {
   const S = DR.text.symbols;
 
   /** @param {string} letter @param {Page.Index} l @param {Page.Index[]} below */
-  const upper = (letter, l, ...below) => M.subsup(M.mi(letter), M.indices(...below), M.mn(l));
+  const upper = (letter, l, ...below) => M.subsup(M.mi(letter), M.indices(...below), M.layer(l));
   /** a_j^l; in layer 0 the input x_j. @param {Page.Index} l @param {Page.Index} j */
   const activation = (l, j) => (l === 0 ? M.sub(M.mi("x"), M.indices(j)) : upper("a", l, j));
   /** @param {Page.Index} i */

@@ -40,6 +40,11 @@ const mathsModule = (function () {
     const bracket = (/** @type {string} */ text) => element("mo", tall ? {} : { stretchy: "false" }, text);
     return row(bracket("("), inside, bracket(")"));
   }
+  /** The number of a layer, in parentheses, since it is no exponent. @param {string | number} l */
+  const layer = (l) => {
+    const bracket = (/** @type {string} */ text) => element("mo", { stretchy: "false" }, text);
+    return row(bracket("("), mn(l), bracket(")"));
+  };
   /** @param {string} index */
   const sum = (index) => element("munder", { class: "sum" }, mo("∑"), mi(index));
 
@@ -156,7 +161,7 @@ const mathsModule = (function () {
       const whole = around?.localName === "msub" && around.firstElementChild === leaf ? around : leaf;
       const own = whole === leaf ? "j" : (whole.lastElementChild?.textContent ?? "j");
       const below = own === "j" ? indices(j) : mi(own);
-      const named = letter === "y" ? sub(mi("y"), below) : subsup(mi(letter), below, mn(l));
+      const named = letter === "y" ? sub(mi("y"), below) : subsup(mi(letter), below, layer(l));
       const isBase = whole.parentElement?.localName === "msup" && !whole.previousElementSibling;
       whole.replaceWith(isBase ? fenced(named) : named);
     }
@@ -393,6 +398,7 @@ const mathsModule = (function () {
     sub,
     sup,
     subsup,
+    layer,
     fenced,
     sum,
     indices,

@@ -233,7 +233,7 @@ const planeViewModule = (function () {
     function read() {
       const plane = DR.planes.of(store);
       if (!plane || !place) {
-        out.textContent = `${classWords(store, node)}Click a point to choose its row.`;
+        out.textContent = `${classWords(store, node)}Click or tap a point to choose its row.`;
         return;
       }
       const { net } = store;
