@@ -316,6 +316,25 @@ def test_what_is_wrong_is_said_in_plain_words(context, tmp_path):
         page.close()
 
 
+@pytest.mark.parametrize("finger", [True, False])
+def test_help_begins_with_what_a_finger_does_where_there_is_one(context, tmp_path, finger):
+    path = write_static_playground(tmp_path / "playground.html")
+    phone = context.browser.new_context(
+        viewport={"width": 390, "height": 844}, has_touch=finger, is_mobile=finger
+    )
+    page = phone.new_page()
+    page.goto(path.as_uri())
+    page.wait_for_selector("#drawing [data-node]")
+    page.evaluate("document.getElementById('help').showModal()")
+    text = page.inner_text("#help")
+    assert "tap a line" in text
+    assert (text.index("tap a node") < text.index("play or pause")) is finger
+    assert "click" not in text.lower()
+    boxes = [box.bounding_box()["y"] for box in page.locator("#where > div").all()]
+    phone.close()
+    assert boxes[-1] == boxes[0]  # in one line below the buttons
+
+
 @pytest.mark.parametrize(
     ("curve", "header", "words", "stuck"),
     [
