@@ -68,10 +68,11 @@ bundles.create_locked = atomic_file.create_locked = create
 """
 WRITING_TO_A_PIPE = """
 import pathlib
-def write(self, data, whole=pathlib.Path.write_bytes):
-    print("blocked", flush=True)
-    return whole(self, data)
-pathlib.Path.write_bytes = write
+def opened(self, mode="r", *more, whole=pathlib.Path.open, **options):
+    if mode == "wb" and self.is_fifo():
+        print("blocked", flush=True)
+    return whole(self, mode, *more, **options)
+pathlib.Path.open = opened
 """
 IMPORTING = """
 class Finder:
