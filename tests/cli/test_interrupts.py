@@ -218,7 +218,7 @@ RECURSIVE = (
 @pytest.mark.parametrize(("module", "data", "sql"), [
     ("duckdb_connection", (), ENDLESS),
     ("duckdb_connection", ("numbers.csv",), ENDLESS),
-    ("database", ("t.db",), RECURSIVE),
+    ("sqlite_file", ("t.db",), RECURSIVE),
 ])  # fmt: skip
 def test_a_query_without_an_end_ends(place, module, data, sql):
     with sqlite3.connect("t.db") as connection:
