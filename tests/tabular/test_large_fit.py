@@ -36,7 +36,7 @@ from deltarule.training.packed_batches import packed_order
 
 N = 3000
 SETTINGS = {"layers": (8,), "epochs": 3, "batch_size": 64, "engine": "reference"}
-MEMORY = "2GB"
+MEMORY = "8GB"  # of the process that runs the tests, which has taken some of it before
 
 
 def columns(task="regression", n=N, seed=0):
