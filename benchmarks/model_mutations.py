@@ -26,6 +26,7 @@ from safetensors.numpy import save as save_arrays
 
 from deltarule.errors import DeltaruleError, ModelFileError
 from deltarule.files.bundle_reading import manifest_digest
+from deltarule.maths import LOSSES
 from deltarule.tabular import TableModel
 from deltarule.training import inspect_model, load_model, load_recording, save_model
 
@@ -414,7 +415,9 @@ def _difference(given: Any, saved: Any, where: str) -> str:
     same = given == saved or (given != given and saved != saved)
     if same and (numbers or type(given) is type(saved)):
         return ""
-    # A formula without parameters may be written as its name or as an object.
+    # A formula may be written as its name, or as an object with all of its parameters.
     if isinstance(given, dict) and given == {"name": saved}:
+        return ""
+    if isinstance(given, str) and saved in (each.spec() for each in LOSSES if each.name == given):
         return ""
     return f"{where} is {str(given)[:80]!r} in the file, and {str(saved)[:80]!r} in the model"

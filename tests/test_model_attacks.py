@@ -163,6 +163,10 @@ def test_the_arrays_of_another_network_are_not_read(tmp_path):
     refused(folder, "W1 is float64 of shape .*; expected float64 of shape")
 
 
+def huge_value(formula):
+    formula["expression"], formula["values"][0] = "another", 10**400
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -174,6 +178,7 @@ def test_the_arrays_of_another_network_are_not_read(tmp_path):
         (lambda d: d["network"].update(activation="tanh"), "activation is 'tanh'; expected a list"),
         (lambda d: d["network"].update(dtype=">f8"), "dtype is '>f8'"),
         (lambda d: d["network"].update(loss={"which": 1}), "unknown loss ''"),
+        (lambda d: huge_value(d["formulas"][0]), "where it gave inf"),
         (lambda d: d.update(more=1), "'more' is no field of it"),
         (lambda d: [d], "model.json is .*; expected an object"),
     ],

@@ -304,7 +304,7 @@ def _difference(now: Fingerprint, then: Fingerprint) -> str:
     if len(ours) == len(theirs):
         for x, y in zip(ours, theirs, strict=True):
             if not _close(x, y):
-                shown = [f"{v:.9g}" if isinstance(v, float | int) else v for v in (x, y)]
+                shown = [f"{_real(v):.9g}" if isinstance(v, float | int) else v for v in (x, y)]
                 return f"it gives {shown[0]} where it gave {shown[1]}"
         if not (now["own"] or then["own"]) or expressions == (None, None):
             return ""
@@ -314,4 +314,15 @@ def _difference(now: Fingerprint, then: Fingerprint) -> str:
 def _close(x: Any, y: Any) -> bool:
     if not (isinstance(x, float | int) and isinstance(y, float | int)):
         return bool(x == y)
+    x, y = _real(x), _real(y)
+    if math.isinf(x) or math.isinf(y):  # any number is near infinity by the measure below
+        return x == y
     return abs(x - y) <= _ABSOLUTE + _RELATIVE * max(abs(x), abs(y))
+
+
+def _real(number: float) -> float:
+    """The number as a float; infinity for an integer of a file that is beyond all floats."""
+    try:
+        return float(number)
+    except OverflowError:
+        return float("inf")
