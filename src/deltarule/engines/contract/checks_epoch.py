@@ -8,6 +8,7 @@ import numpy as np
 
 from deltarule.engines.base import Engine, Epoch
 from deltarule.engines.contract.cases import Case, small_case
+from deltarule.engines.contract.checks_update import EVERYTHING
 from deltarule.engines.contract.harness import Findings, Subject
 
 __all__ = ["check_epoch"]
@@ -15,16 +16,7 @@ __all__ = ["check_epoch"]
 # Of two steps, each later one multiplies the rounding errors of those before it.
 _STEPS_TOLERANCE = 2.0**6
 
-_SETTINGS: dict[str, Any] = {
-    "rule": "adam",
-    "l2": 3.0,
-    "l1": 1.0,
-    "total_weight": 22.0,
-    "clip_norm": 0.05,
-    "averaging": 0.6,
-    "dropout": 0.2,
-    "seed": 3,
-}
+_SETTINGS: dict[str, Any] = {"rule": "adam", **EVERYTHING, "seed": 3}
 
 
 def _epochs(case: Case) -> list[tuple[str, Epoch]]:
