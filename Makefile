@@ -12,6 +12,9 @@ EDITABLE := $(INSTALL) --no-build-isolation --editable
 # Tests run in parallel, so the BLAS of each stays on one thread.
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 
+# The tests of no lane of their own.
+NO_LANE := not oracle and not jax and not cluster and not latex and not arm
+
 # What `make quick` runs: the layers, the mathematics, the rules, the engines and one fit of a table.
 # Whole files or single tests, together at most about 70 seconds of processor time. The gradient of
 # every activation with every loss takes longer than that: tanh stands for them.
@@ -48,12 +51,11 @@ playground: $(STAMPS)/playground ## a page on this machine where a network train
 quick: lint $(STAMPS)/test ## lint, types, and the tests of mathematics and engines: under a minute
 	$(BIN)/deltarule warmup --quiet
 	$(ONE_THREAD) $(BIN)/python -m pytest -q -n $(WORKERS) \
-	  -m "not oracle and not jax and not cluster and not latex and not arm and not slow" -k "$(QUICK_NAMES)" $(QUICK)
+	  -m "$(NO_LANE) and not slow" -k "$(QUICK_NAMES)" $(QUICK)
 
 test: $(STAMPS)/test ## set up and run the whole suite
 	$(BIN)/deltarule warmup --quiet
-	$(ONE_THREAD) $(BIN)/python -m pytest -n $(WORKERS) \
-	  -m "not oracle and not jax and not cluster and not latex and not arm"
+	$(ONE_THREAD) $(BIN)/python -m pytest -n $(WORKERS) -m "$(NO_LANE)"
 
 lint: $(STAMPS)/lint ## ruff and mypy; tsc and Biome for the scripts of the pages
 	$(BIN)/ruff check .

@@ -12,6 +12,7 @@ import dataclasses
 import sys
 import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import Future
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ from deltarule.training.job_sharing import NOT_SENDABLE, Shared, prepared
 from deltarule.training.run import TrainingResult
 from deltarule.training.threads import flag_of_this_thread, one_blas_thread, run_in_worker_thread
 
-__all__ = ["JobBackend", "Outcome", "SentTrainings", "chosen_backend"]
+__all__ = ["JobBackend", "SentTrainings", "chosen_backend"]
 
 # How often in a row trainings are sent again before one of them ends.
 _TRIALS = 3
@@ -87,7 +88,7 @@ class JobBackend:
         argument: Callable[[int], Any],
         total: int,
         flag: StopFlag,
-    ) -> Iterator[tuple[int, Outcome]]:
+    ) -> Generator[tuple[int, Future[Any]], None, None]:
         """Run ``task(shared, argument(k))`` for k below ``total``; yield each, with k, as it ends.
 
         ``task`` is a function of a module, and ``shared`` is sent to each worker once. If a worker
@@ -109,19 +110,22 @@ class JobBackend:
             If tasks cannot be sent, or workers are lost again and again.
         """
         data = Shared(shared)
+
+        def calls(numbers: Sequence[int]) -> Iterator[Any]:
+            for index in numbers:
+                if flag:
+                    return
+                yield _run, (task, data, index, argument(index)), {}
+
         remaining = list(range(total))
         trials = 0
         while remaining and not flag:
-            sent: Iterator[Any] = (
-                (_run, (task, data, index, argument(index)), {})
-                for index in _until(flag, list(remaining))
-            )
             try:
-                with contextlib.closing(self._results(sent)) as results:
-                    for index, outcome in results:
+                with contextlib.closing(self._results(calls(list(remaining)))) as results:
+                    for index, value, error in results:
                         remaining.remove(index)
                         trials = 0
-                        yield index, outcome
+                        yield index, _ended(value, error)
                 return
             except NOT_SENDABLE as error:
                 raise self._failed(error, "cannot send the networks", "what can be sent") from error
@@ -146,7 +150,7 @@ class JobBackend:
             f"expected {expected}; outside of joblib's context they are trained in this process"
         )
 
-    def _results(self, sent: Iterator[Any]) -> Generator[tuple[int, Outcome], None, None]:
+    def _results(self, sent: Iterator[Any]) -> Generator[tuple[int, Any, Any], None, None]:
         """Send calls; yield what each returns, as far as possible when it is there."""
         from joblib import Parallel
 
@@ -170,41 +174,25 @@ class JobBackend:
             raise failure
 
 
-@dataclasses.dataclass(frozen=True)
-class Outcome:
-    """What a task returned, or the error that it raised."""
-
-    value: Any = None
-    error: Exception | None = None
-
-    def result(self) -> Any:
-        """Return the value, or raise the error, as a future does."""
-        if self.error is not None:
-            raise self.error
-        return self.value
-
-    def exception(self) -> Exception | None:
-        """Return the error, if there was one."""
-        return self.error
-
-
-def _until(flag: StopFlag, numbers: Sequence[int]) -> Iterator[int]:
-    """Yield the numbers until the flag is raised."""
-    for index in numbers:
-        if flag:
-            return
-        yield index
+def _ended(value: Any, error: Exception | None) -> Future[Any]:
+    """Return a future that has ended, as a task on a thread has one."""
+    future: Future[Any] = Future()
+    if error is None:
+        future.set_result(value)
+    else:
+        future.set_exception(error)
+    return future
 
 
 def _run(
     task: Callable[[Any, Any], Any], shared: Shared, index: int, argument: Any
-) -> tuple[int, Outcome]:
-    """Run a task in a worker, on one core."""
+) -> tuple[int, Any, Exception | None]:
+    """Run a task in a worker, on one core; return its number, its value and its error."""
     try:
         with run_in_worker_thread(StopFlag()), core_in_use(), one_blas_thread():
-            return index, Outcome(task(shared.value(), argument))
+            return index, task(shared.value(), argument), None
     except Exception as error:  # noqa: BLE001  raised where the call was made
-        return index, Outcome(error=error)
+        return index, None, error
 
 
 # -- trainings --------------------------------------------------------------------------------
@@ -236,16 +224,18 @@ class SentTrainings:
         train_here: Callable[[int], TrainingResult],
         flag: StopFlag,
         pool: CheckpointPool | None = None,
-    ) -> Iterator[tuple[int, Outcome]]:
+    ) -> Generator[tuple[int, Future[Any]], None, None]:
         """Train all, one for each key; yield each as it ends, with its number.
 
         What the pool has under a key is not sent. Neither is what has not begun when the flag is
         raised. Both are the results of ``train_here``, which then takes no step.
         """
-        here = [k for k, key in enumerate(keys) if pool is not None and pool.trained(key)]
-        for index in here:
-            yield index, _outcome(train_here, index)
-        elsewhere = [k for k in range(len(keys)) if k not in here]
+        elsewhere = []
+        for index, key in enumerate(keys):
+            if pool is not None and pool.trained(key):
+                yield index, _made_here(train_here, index)
+            else:
+                elsewhere.append(index)
 
         def argument(place: int) -> tuple[Any, _SentSlot | None]:
             index = elsewhere[place]
@@ -254,18 +244,18 @@ class SentTrainings:
 
         waiting = set(elsewhere)
         shared = self.task, self.shared
-        for place, outcome in backend.completed(_train, shared, argument, len(elsewhere), flag):
+        for place, ended in backend.completed(_train, shared, argument, len(elsewhere), flag):
             index = elsewhere[place]
             waiting.remove(index)
-            if outcome.error is None:
-                result, slot = outcome.value
+            if ended.exception() is None:
+                result, slot = ended.result()
                 if pool is not None and slot.final is not None:
                     pool.add(keys[index], *slot.final)
-                yield index, Outcome(result)
+                yield index, _ended(result, None)
             else:
-                yield index, outcome
+                yield index, ended
         for index in sorted(waiting):
-            yield index, _outcome(train_here, index)
+            yield index, _made_here(train_here, index)
 
 
 def _train(shared: tuple[Any, Any], argument: tuple[Any, Any]) -> tuple[TrainingResult, Any]:
@@ -274,11 +264,11 @@ def _train(shared: tuple[Any, Any], argument: tuple[Any, Any]) -> tuple[Training
     return task(data, own, slot), slot
 
 
-def _outcome(train_here: Callable[[int], TrainingResult], index: int) -> Outcome:
+def _made_here(train_here: Callable[[int], TrainingResult], index: int) -> Future[Any]:
     try:
-        return Outcome(train_here(index))
+        return _ended(train_here(index), None)
     except Exception as error:  # noqa: BLE001  raised where the call was made
-        return Outcome(error=error)
+        return _ended(None, error)
 
 
 class _SentSlot(CheckpointSlot):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future
 from typing import Any, Literal, cast, overload
 
@@ -34,7 +34,7 @@ from deltarule.training.checkpoint import Checkpoint, CheckpointSlot, as_checkpo
 from deltarule.training.checkpoint_pool import CheckpointPool
 from deltarule.training.diagnosis.guard import GuardMode, quiet_mode, warn_of_many
 from deltarule.training.interrupt import StopFlag, interruptible
-from deltarule.training.job_backend import Outcome, SentTrainings, chosen_backend
+from deltarule.training.job_backend import SentTrainings, chosen_backend
 from deltarule.training.loop import train
 from deltarule.training.progress_bar import Bar
 from deltarule.training.run import EpochEvent, RunCallback, TrainingResult
@@ -273,7 +273,7 @@ def train_many(
         if checkpoint is not None:
             saved = as_checkpoint(checkpoint)
             pool = stack.enter_context(CheckpointPool(saved, {"networks": total}))
-        completed: Any
+        completed: Generator[tuple[int, Future[TrainingResult]], None, None]
         if backend is None:
             completed = completed_tasks(train_one, total, workers, flag, show_waiting)
         else:
@@ -360,13 +360,12 @@ def _naming_network(index: int, total: int) -> Iterator[None]:
 
 
 def _outcome(
-    future: Future[TrainingResult] | Outcome, index: int, per_run: list[dict[str, Any]]
+    future: Future[TrainingResult], index: int, per_run: list[dict[str, Any]]
 ) -> TrainingResult | Diverged:
     """Return the result of a network, or its Diverged; raise any other error."""
     error = future.exception()
     if error is None:
-        result: TrainingResult = future.result()
-        return result
+        return future.result()
     values = per_run[index]
     where = f"network {index} of 0 … {len(per_run) - 1} (seed {values['seed']}"
     where += f", learning_rate {values['learning_rate']:g})"

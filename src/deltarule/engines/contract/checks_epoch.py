@@ -47,6 +47,12 @@ def _steps(engine: Engine, epoch: Epoch, first: int) -> np.ndarray:
     )
 
 
+def _moved(engine: Engine, costs: np.ndarray) -> dict[str, np.ndarray]:
+    """Copies of what the steps have changed, and their costs."""
+    mean = np.array(engine.averaged_theta)
+    return {"theta": engine.theta.copy(), "mean": mean, "costs": costs}
+
+
 def check_epoch(subject: Subject) -> Findings:
     """An epoch is its steps one by one, also from a later step on, and with rows taken before."""
     case = small_case(subject.dtype)
@@ -55,15 +61,11 @@ def check_epoch(subject: Subject) -> Findings:
         for first in sorted({0, epoch.steps - 1}):
             for loaded in (False, True):
                 engine = subject.load(case, **_SETTINGS)
-                costs = _steps(engine, epoch, first)
-                expected = {"theta": engine.theta.copy(), "mean": np.array(engine.averaged_theta)}
-                expected["costs"] = costs
+                expected = _moved(engine, _steps(engine, epoch, first))
                 engine = subject.load(case, **_SETTINGS)
                 if loaded:
                     engine.load_data(epoch.X, epoch.Y, epoch.w)
-                parts = list(engine.epoch(epoch, first))
-                found = {"theta": engine.theta, "mean": np.array(engine.averaged_theta)}
-                found["costs"] = np.concatenate(parts) if parts else np.zeros(0)
+                found = _moved(engine, np.concatenate([[], *engine.epoch(epoch, first)]))
                 where = f"{label}, from step {first}{', loaded before' if loaded else ''}"
                 for name, value in expected.items():
                     allowed = 0.0 if exactly else _STEPS_TOLERANCE * subject.tolerance

@@ -6,7 +6,8 @@ import contextlib
 import dataclasses
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future
 from typing import Any
 
 import numpy as np
@@ -287,11 +288,10 @@ def train_candidates(
             epoch = error.epoch  # the error holds the arrays of its frames
         return train_again(candidate, fold, epoch)
 
-    def result_of(index: int, outcome: Any) -> TrainingResult:
+    def result_of(index: int, future: Future[TrainingResult]) -> TrainingResult:
         candidate, fold = tasks[index]
         try:
-            result: TrainingResult = outcome.result()
-            return result
+            return future.result()
         except Diverged as error:
             if candidate.on_divergence == "raise" or fold in candidate.divergences:
                 raise
@@ -301,7 +301,7 @@ def train_candidates(
     if not tasks or flag:
         return
     backend = chosen_backend() if threads is None else None
-    completed: Any
+    completed: Generator[tuple[int, Future[TrainingResult]], None, None]
     if backend is None:
         completed = completed_tasks(train_one, len(tasks), threads or usable_threads(), flag)
     else:
