@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import scipy.linalg.blas
 from sklearn.exceptions import ConvergenceWarning
 
 from deltarule import (
@@ -204,6 +205,19 @@ def watched_threads() -> Iterator[list[int]]:
         watcher.join()
 
 
+def start_blas() -> None:
+    """Let the BLAS of NumPy and of SciPy start their threads in this process, and fall asleep.
+
+    A forked process has none of its parent's threads. OpenBLAS starts its own with the first
+    product, and they busy-wait for about a tenth of a second, as long as one of these fits takes.
+    """
+    square = np.ones((256, 256))
+    scipy.linalg.blas.dgemm(1.0, square, square @ square)
+    until = time.monotonic() + 5.0
+    while computing_threads() and time.monotonic() < until:
+        time.sleep(0.01)
+
+
 def fit_job(kind: str) -> Fitted:
     """Fit an estimator of one kind, and return a digest of what it predicts."""
     X, y = data()
@@ -231,7 +245,7 @@ def fits_by(backend: str, kinds: list[str], jobs: int) -> list[Fitted]:
         parallel = Parallel(n_jobs=jobs, backend=backend.split()[1], batch_size=1)
         found: list[Fitted] = parallel(delayed(fit_job)(kind) for kind in kinds)
         return found
-    with multiprocessing.get_context(backend).Pool(jobs) as pool:
+    with multiprocessing.get_context(backend).Pool(jobs, start_blas) as pool:
         return pool.map(fit_job, kinds, chunksize=1)
 
 
