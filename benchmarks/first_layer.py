@@ -32,7 +32,7 @@ from unittest import mock
 
 import numpy as np
 
-from benchmarks.products import ours
+from benchmarks.products import measured, ours
 from deltarule.tables import infer_schema, read_table
 from deltarule.tabular import TableSettings
 from deltarule.tabular.portfolio import fit
@@ -83,16 +83,9 @@ def product_seconds(n_in: int, n_out: int, rows: int, rounds: int) -> tuple[floa
     """Processor seconds of the forward product and of dW."""
     functions = ours(n_in, n_out, rows, np.random.default_rng(0))
     times = max(int(2e8 / (2.0 * n_in * n_out * rows)), 1)
-    found = []
-    for name in ("forward", "weights"):
-        runs = []
-        for _ in range(rounds + 1):
-            started = time.process_time()
-            for _ in range(times):
-                functions[name]()
-            runs.append((time.process_time() - started) / times)
-        found.append(statistics.median(runs[1:]))
-    return found[0], found[1]
+    asked = [functions[name] for name in ("forward", "weights")]
+    forward, weights = measured(asked, times, rounds, time.process_time)
+    return forward, weights
 
 
 def main() -> None:

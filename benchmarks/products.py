@@ -41,88 +41,21 @@ PRODUCTS = ("forward", "forward_add", "backward", "backward_first", "backward_ad
             "weights")  # fmt: skip
 
 
-def kernels():
-    """The products by name, as functions of eleven integers."""
-    library = compiled_library(
-        ("fixed", "float32"), lambda module: write_fixed_kernels(module, "float32")
-    )
+def kernels(library):
+    """The products of a library by name, as functions of eleven integers."""
     kind = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_int64] * 11)
     return {name: kind(library[name]) for name in PRODUCTS}
 
 
-def ours(n_in, n_out, rows, random):
-    """{product: function}, with the blocks of ``dense.py``."""
-    kernel, cut = kernels(), cache_block.py_func
-    stride = line_stride(rows, LANES) * 64
-    by_rows = line_stride(n_in, LANES) * 64
-
-    def array(n_bytes):
-        values = aligned(n_bytes // SIZE, np.float32)
-        values[:] = random.standard_normal(len(values))
-        return values
-
-    W, bias, dW = (array(n) for n in (n_in * n_out * SIZE, n_out * SIZE, n_in * n_out * SIZE))
-    A, partial = array(n_in * stride), array(n_in * stride)
-    Z, delta, A_rows, room = (
-        array(n) for n in (n_out * stride, n_out * stride, rows * by_rows, 64 * n_out)
-    )
-    w, b, g, a, p, z, d, r, place = map(
-        address_of, (W, bias, dW, A, partial, Z, delta, A_rows, room)
-    )
-    kept = (W, bias, dW, A, partial, Z, delta, A_rows, room)
-    vectors = -(-rows // LANES)
-
-    def forward():
-        length, name, k = cut(n_in, vectors * 64), "forward", 0
-        while k < n_in:
-            m = min(length, n_in - k)
-            kernel[name](z, stride, w + k * SIZE, n_in * SIZE, a + k * stride, stride, m, b, n_out,
-                         vectors * LANES, 0)  # fmt: skip
-            name, k = "forward_add", k + m
-        return kept
-
-    def backward():
-        length, j = cut(n_out, vectors * 64), 0
-        packs = place if vectors >= 4 and n_in * SIZE >= 1024 else 0
-        name = "backward" if length == n_out else "backward_first"
-        while j < n_out:
-            m = min(length, n_out - j)
-            if j and j + m == n_out:
-                name = "backward_last"
-            target = p if name in ("backward_first", "backward_add") else a
-            source = (w + j * n_in * SIZE, n_in * SIZE, d + j * stride, stride)
-            kernel[name](target, stride, *source, m, p, n_in, vectors * LANES, packs)
-            name, j = "backward_add", j + m
-
-    def weights():
-        width = -(-cut(n_in, rows * SIZE) // (2 * LANES)) * 2 * LANES
-        for k in range(0, n_in, width):
-            m = min(width, n_in - k)
-            kernel["weights"](g + k * SIZE, n_in * SIZE, d, stride, r + k * SIZE, by_rows, rows, 0,
-                              n_out, m, 0)  # fmt: skip
-
-    return {"forward": forward, "backward": backward, "weights": weights}
-
-
-def of_words(n_in, n_out, rows, random):
-    """The products of bfloat16 by name, and the roundings of their operands."""
-    library = compiled_library("bfloat16", write_bfloat16_kernels)
-    fixed = compiled_library(
+def fixed_kernels():
+    """The library of the products of float32."""
+    return compiled_library(
         ("fixed", "float32"), lambda module: write_fixed_kernels(module, "float32")
     )
-    product, copy = (ctypes.CFUNCTYPE(*[ctypes.c_int64] * (1 + n)) for n in (11, 6))
-    kernel = {name: product(library[name]) for name in PRODUCTS}
-    row_words, pair_words, transpose = map(
-        copy, (library["row_words"], library["pair_words"], fixed["transpose"])
-    )
-    cut, (k_words, j_words, i_words) = (
-        cache_block.py_func,
-        (-(-n // 2) for n in (n_in, n_out, rows)),
-    )
-    stride, word_stride, by_rows, w_stride = (
-        line_stride(n, LANES) * 64 for n in (rows, i_words, n_in, k_words)
-    )
-    squares, vectors = -(-n_in // LANES), -(-rows // LANES)
+
+
+def allocator(random):
+    """A function that makes an array of rows of so many bytes, and the list of all that it made."""
     kept = []
 
     def array(n_rows, row_bytes):
@@ -131,41 +64,94 @@ def of_words(n_in, n_out, rows, random):
         kept.append(values)
         return address_of(values)
 
-    w, b, g = array(n_out, n_in * SIZE), array(1, n_out * SIZE), array(n_out, n_in * SIZE)
-    a, d, z, p = (array(n, stride) for n in (n_in, n_out, n_out, n_in))
-    w_words, w_pairs = array(n_out, w_stride), array(j_words, by_rows)
-    a_pairs, d_pairs = array(k_words, stride), array(j_words, stride)
-    a_words, d_words = array(squares * LANES, word_stride), array(n_out, word_stride)
-    a_rows, place = array(-(-i_words // LANES) * LANES, by_rows), array(1, 64 * n_out)
+    return array, kept
+
+
+def in_blocks(kernel, size, memory, forward_from, backward_from, weights_from):
+    """{product: function}, with the blocks of ``dense.py``.
+
+    Each product is given by the number of terms of its sums, and its operands s and v of
+    ``gemm_tiles.py``: address, stride, address, stride. ``memory`` is what :func:`allocator` gave.
+    """
+    (n_in, n_out, rows), cut = size, cache_block.py_func
+    array, kept = memory
+    stride, vectors = line_stride(rows, LANES) * 64, -(-rows // LANES)
+    bias, place = array(1, n_out * SIZE), array(1, 64 * n_out)
+    z, partial, below = array(n_out, stride), array(n_in, stride), array(n_in, stride)
+    gradient = array(n_out, n_in * SIZE)
 
     def forward():
-        length, name, k = cut(k_words, vectors * 64), "forward", 0
-        while k < k_words:
-            m = min(length, k_words - k)
-            source = (w_words + k * SIZE, w_stride, a_pairs + k * stride, stride)
-            kernel[name](z, stride, *source, m, b, n_out, vectors * LANES, 0)
+        terms, s, s_stride, v, v_stride = forward_from
+        length, name, k = cut(terms, vectors * 64), "forward", 0
+        while k < terms:
+            m = min(length, terms - k)
+            source = (s + k * SIZE, s_stride, v + k * v_stride, v_stride)
+            kernel[name](z, stride, *source, m, bias, n_out, vectors * LANES, 0)
             name, k = "forward_add", k + m
         return kept
 
     def backward():
-        length, j = cut(j_words, vectors * 64), 0
-        packs = place if vectors >= 4 and by_rows >= 1024 else 0
-        name = "backward" if length == j_words else "backward_first"
-        while j < j_words:
-            m = min(length, j_words - j)
-            if j and j + m == j_words:
+        terms, s, s_stride, v, v_stride = backward_from
+        length, j = cut(terms, vectors * 64), 0
+        packs = place if vectors >= 4 and s_stride >= 1024 else 0
+        name = "backward" if length == terms else "backward_first"
+        while j < terms:
+            m = min(length, terms - j)
+            if j and j + m == terms:
                 name = "backward_last"
-            target = p if name in ("backward_first", "backward_add") else a
-            source = (w_pairs + j * by_rows, by_rows, d_pairs + j * stride, stride)
-            kernel[name](target, stride, *source, m, p, n_in, vectors * LANES, packs)
+            target = partial if name in ("backward_first", "backward_add") else below
+            source = (s + j * s_stride, s_stride, v + j * v_stride, v_stride)
+            kernel[name](target, stride, *source, m, partial, n_in, vectors * LANES, packs)
             name, j = "backward_add", j + m
 
     def weights():
-        width = -(-cut(n_in, i_words * SIZE) // (2 * LANES)) * 2 * LANES
+        terms, s, s_stride, v, v_stride = weights_from
+        width = -(-cut(n_in, terms * SIZE) // (2 * LANES)) * 2 * LANES
         for k in range(0, n_in, width):
             m = min(width, n_in - k)
-            kernel["weights"](g + k * SIZE, n_in * SIZE, d_words, word_stride, a_rows + k * SIZE,
-                              by_rows, i_words, 0, n_out, m, 0)  # fmt: skip
+            source = (s, s_stride, v + k * SIZE, v_stride)
+            target = gradient + k * SIZE
+            kernel["weights"](target, n_in * SIZE, *source, terms, 0, n_out, m, 0)
+
+    return {"forward": forward, "backward": backward, "weights": weights}
+
+
+def ours(n_in, n_out, rows, random):
+    """The products of float32 by name."""
+    memory, row_bytes = allocator(random), n_in * SIZE
+    stride, by_rows = (line_stride(n, LANES) * 64 for n in (rows, n_in))
+    array = memory[0]
+    w, a, d = array(n_out, row_bytes), array(n_in, stride), array(n_out, stride)
+    a_rows = array(rows, by_rows)
+    return in_blocks(
+        kernels(fixed_kernels()),
+        (n_in, n_out, rows),
+        memory,
+        (n_in, w, row_bytes, a, stride),
+        (n_out, w, row_bytes, d, stride),
+        (rows, d, stride, a_rows, by_rows),
+    )
+
+
+def of_words(n_in, n_out, rows, random):
+    """The products of bfloat16 by name, and the roundings of their operands."""
+    library, fixed = compiled_library("bfloat16", write_bfloat16_kernels), fixed_kernels()
+    copy = ctypes.CFUNCTYPE(*[ctypes.c_int64] * 7)
+    row_words, pair_words, transpose = map(
+        copy, (library["row_words"], library["pair_words"], fixed["transpose"])
+    )
+    k_words, j_words, i_words = (-(-n // 2) for n in (n_in, n_out, rows))
+    stride, word_stride, by_rows, w_stride = (
+        line_stride(n, LANES) * 64 for n in (rows, i_words, n_in, k_words)
+    )
+    squares = -(-n_in // LANES)
+    memory = allocator(random)
+    array = memory[0]
+    w, a, d = array(n_out, n_in * SIZE), array(n_in, stride), array(n_out, stride)
+    w_words, w_pairs = array(n_out, w_stride), array(j_words, by_rows)
+    a_pairs, d_pairs = array(k_words, stride), array(j_words, stride)
+    a_words, d_words = array(squares * LANES, word_stride), array(n_out, word_stride)
+    a_rows = array(-(-i_words // LANES) * LANES, by_rows)
 
     def round_w():
         row_words(w, n_in * SIZE, w_words, w_stride, n_out, n_in)
@@ -182,8 +168,15 @@ def of_words(n_in, n_out, rows, random):
 
     for rounding in (round_w, round_a, round_delta):
         rounding()
-    return {"forward": forward, "backward": backward, "weights": weights,
-            "W": round_w, "a": round_a, "δ": round_delta}  # fmt: skip
+    found = in_blocks(
+        kernels(library),
+        (n_in, n_out, rows),
+        memory,
+        (k_words, w_words, w_stride, a_pairs, stride),
+        (j_words, w_pairs, by_rows, d_pairs, stride),
+        (i_words, d_words, word_stride, a_rows, by_rows),
+    )
+    return found | {"W": round_w, "a": round_a, "δ": round_delta}
 
 
 def theirs(n_in, n_out, rows, random):
@@ -220,7 +213,7 @@ def main() -> None:
         cells = []
         for product in pair[0]:
             functions = [each[product] for each in pair if product in each]
-            taken = measured(functions, work, arguments, clock)
+            taken = measured(functions, max(int(2e7 / work), 1), arguments.rounds, clock)
             if len(taken) == 2:
                 rates = [work / seconds / 1e9 for seconds in taken]
                 cells.append(f"{rates[0]:8.0f}/{rates[1]:<3.0f}")
@@ -229,11 +222,10 @@ def main() -> None:
         print(f"{' × '.join(map(str, size)):<22}" + "".join(cells), flush=True)
 
 
-def measured(functions, work, arguments, clock):
-    """The median seconds of each function, called in turn."""
-    times = max(int(2e7 / work), 1)
+def measured(functions, times, rounds, clock):
+    """The median seconds of a call of each function, called so many times in turn."""
     found = [[] for _ in functions]
-    for _ in range(arguments.rounds + 1):
+    for _ in range(rounds + 1):
         for taken, function in zip(found, functions, strict=True):
             started = clock()
             for _ in range(times):
