@@ -1,6 +1,6 @@
 """Training on a table larger than memory: speed of packing and training, and the peak of memory.
 
-    python benchmarks/out_of_core.py --rows 1e6 --columns 100 --memory 2GB
+    python -m benchmarks.out_of_core --rows 1e6 --columns 100 --memory 2GB
 
 makes a Parquet file of random numbers (unless it is there), trains 100-128-64-1 on it by
 ``deltarule fit --memory`` in another process, whose resident memory is read from /proc, and prints:
@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import os
 import random
 import shutil
 import subprocess
@@ -29,6 +28,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.kills import processor_seconds
 from deltarule import Network, train
 from deltarule.tables import open_store
 from deltarule.tabular import TableModel
@@ -86,18 +86,12 @@ def run(command: list[str], phases: dict[str, float] | None = None) -> float:
             began["training"] = began["packing"] and "complete" in header.read_text()
             for name in (each for each, has in began.items() if has and each not in phases):
                 with contextlib.suppress(OSError):
-                    phases[name], phases[f"{name} cpu"] = now, _processor_seconds(process.pid)
+                    phases[name], phases[f"{name} cpu"] = now, processor_seconds(process.pid)
         time.sleep(0.005)
     _, error = process.communicate()
     if process.returncode:
         raise SystemExit(error.decode())
     return peak / 1000
-
-
-def _processor_seconds(pid: int) -> float:
-    """The processor time of a process, all its threads together."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def rates(store: Path, most_rows: int, repeats: int) -> Iterator[tuple[str, float, float]]:
