@@ -12,7 +12,6 @@ import contextlib
 import functools
 import hashlib
 import importlib.machinery
-import json
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -22,7 +21,13 @@ from typing import Any, NamedTuple
 from llvmlite import ir
 
 from deltarule.engines.compiled.entry_table import ENTRY_POINTS
-from deltarule.engines.compiled.kernel_cache import announce_compilation, read_code, write_code
+from deltarule.engines.compiled.kernel_cache import (
+    announce_compilation,
+    read_code,
+    split_head,
+    with_head,
+    write_code,
+)
 from deltarule.engines.compiled.linker import compile_module, digest_of, link
 from deltarule.engines.compiled.python_call import (
     LAYOUT,
@@ -137,18 +142,16 @@ class _MachineCode(NamedTuple):
 
 
 def _packed(code: _MachineCode) -> bytes:
-    """One line of JSON, then the object files."""
-    head = json.dumps({"symbols": code.symbols, "sizes": [len(each) for each in code.objects]})
-    return b"\n".join((head.encode(), b"".join(code.objects)))
+    """The symbols and the sizes of the object files, then these."""
+    head = {"symbols": code.symbols, "sizes": [len(each) for each in code.objects]}
+    return with_head(head, b"".join(code.objects))
 
 
 def _unpacked(data: bytes | None) -> _MachineCode | None:
-    # The checksum has matched, so that the content is what ``_packed`` wrote.
     if data is None:
         return None
-    head, _, rest = data.partition(b"\n")
-    read = json.loads(head)
-    return _MachineCode(read["symbols"], list(_parts(rest, read["sizes"])))
+    head, objects = split_head(data)
+    return _MachineCode(head["symbols"], list(_parts(objects, head["sizes"])))
 
 
 def _parts(data: bytes, sizes: list[int]) -> Iterator[bytes]:

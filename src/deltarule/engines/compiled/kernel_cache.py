@@ -14,12 +14,14 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
+import json
 import os
 import secrets
 import stat
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from deltarule.errors import FileError
 from deltarule.files import write_bytes
@@ -31,6 +33,8 @@ __all__ = [
     "cache_folder",
     "read_code",
     "reason_not_kept",
+    "split_head",
+    "with_head",
     "write_code",
 ]
 
@@ -90,6 +94,18 @@ def write_code(name: str, code: bytes) -> bool:
         _WRITE_ERRORS.append(str(error))
         return False
     return True
+
+
+def with_head(head: Any, code: bytes) -> bytes:
+    """One line of JSON, which says what the code is, then the code."""
+    return b"\n".join((json.dumps(head).encode(), code))
+
+
+def split_head(data: bytes) -> tuple[Any, bytes]:
+    """The head and the code of :func:`with_head`, as :func:`read_code` has found them."""
+    # The checksum has matched, so that the content is what was written.
+    head, _, code = data.partition(b"\n")
+    return json.loads(head), code
 
 
 def _remove_obstacle(path: Path) -> None:

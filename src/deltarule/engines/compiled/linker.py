@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import json
 import os
 import threading
 from collections.abc import Callable, Iterable
@@ -19,18 +18,11 @@ from typing import Any
 import llvmlite
 import llvmlite.binding as llvm
 
-from deltarule.engines.compiled.kernel_cache import read_code, write_code
+from deltarule.engines.compiled.kernel_cache import read_code, split_head, with_head, write_code
 from deltarule.engines.compiled.target import processor
 from deltarule.interruptible import call_interruptibly, check_exiting
 
-__all__ = [
-    "Library",
-    "compile_module",
-    "compiled_library",
-    "digest_of",
-    "link",
-    "source_digest",
-]
+__all__ = ["Library", "compile_module", "compiled_library", "digest_of", "link"]
 
 _LOCK = threading.RLock()
 
@@ -121,20 +113,21 @@ class Library:
         text, names = "", list[str]()
         if key is None:
             text, names = _written(write)
-        digest = digest_of(text if key is None else f"{source_digest()} {key!r}")
+        digest = digest_of(text if key is None else f"{_source_digest()} {key!r}")
         with _LOCK:
             objects = []
             if digest in _LINKED:
                 names = _LINKED[digest]
             else:
-                found = _unpacked(read_code(f"{digest}.kernels"))
+                found = read_code(f"{digest}.kernels")
                 self.from_cache = found is not None
                 if found is None:
                     if not text:
                         text, names = _written(write)
-                    found = names, _compiled(text, names, digest)
-                    write_code(f"{digest}.kernels", _packed(*found))
-                names, code = found
+                    code = _compiled(text, names, digest)
+                    write_code(f"{digest}.kernels", with_head(names, code))
+                else:
+                    names, code = split_head(found)
                 objects = [code]
             addresses = link(objects, [f"{name}.{digest}" for name in names])
             _LINKED[digest] = names
@@ -166,21 +159,8 @@ def _compiled(text: str, names: list[str], digest: str) -> bytes:
     return compile_module(text)
 
 
-def _packed(names: list[str], code: bytes) -> bytes:
-    """The names of the kernels as one line of JSON, then the object file."""
-    return b"\n".join((json.dumps(names).encode(), code))
-
-
-def _unpacked(data: bytes | None) -> tuple[list[str], bytes] | None:
-    # The checksum has matched, so that the content is what ``_packed`` wrote.
-    if data is None:
-        return None
-    names, _, code = data.partition(b"\n")
-    return json.loads(names), code
-
-
 @functools.cache
-def source_digest() -> str:
+def _source_digest() -> str:
     """The digest of all sources that decide what a kernel's text is, its formulas aside."""
     package = Path(__file__).parents[2]
     digest = hashlib.sha256()

@@ -194,7 +194,7 @@ class Plan:
         """Replace the products by those of words of two bfloat16, and allocate the words of W."""
         p = self.integers
         p[f.HAS_WORDS], p[f.FLOAT32_WEIGHTS] = 1, p[f.WEIGHTS]
-        library = compiled_library("bfloat16", write_bfloat16_kernels)
+        library = compiled_library("bfloat16", write_bfloat16_kernels, in_package=True)
         for field, name in enumerate(f.KERNELS[: f.SELECT_ROWS]):
             p[field] = library[name]
         p[f.ROW_WORDS], p[f.PAIR_WORDS] = library["row_words"], library["pair_words"]
