@@ -9,8 +9,8 @@ the sums, their start or 0, the rows and columns of c, and a buffer for columns 
 from __future__ import annotations
 
 from deltarule.engines.compiled import plan_layout as f
-from deltarule.engines.compiled.jit import call, driver_function, int64_pointer
-from deltarule.engines.compiled.words import word_count, word_stride
+from deltarule.engines.compiled.jit import call, driver_function, int64_pointer, word_count
+from deltarule.engines.compiled.words import word_stride
 
 __all__ = [
     "layer_backward",

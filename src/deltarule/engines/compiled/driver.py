@@ -32,6 +32,8 @@ from deltarule.engines.compiled.jit import (
     float64_pointer,
     int64_pointer,
     odd_line_stride,
+    vector_count,
+    word_count,
 )
 from deltarule.engines.compiled.words import (
     column_pairs,
@@ -39,7 +41,6 @@ from deltarule.engines.compiled.words import (
     input_words,
     output_row_pairs,
     weight_words,
-    word_count,
 )
 
 # Rows are divided among workers in pairs of SIMD vectors, nodes in single vectors.
@@ -71,7 +72,7 @@ def worker_chunks(plan):
 @driver_function
 def row_vectors(plan, n_rows):
     """The number of SIMD vectors that hold ``n_rows`` rows, and the feature stride in bytes."""
-    vectors = (n_rows + plan[f.LANES] - 1) // plan[f.LANES]
+    vectors = vector_count(n_rows, plan[f.LANES])
     return vectors, odd_line_stride(vectors) * f.VECTOR_BYTES
 
 
@@ -84,11 +85,6 @@ def _worker_vectors(plan, vectors):
 
 
 @driver_function
-def _columns(plan, width):
-    return (width + plan[f.LANES] - 1) // plan[f.LANES]
-
-
-@driver_function
 def gather_rows(plan, source, source_stride, n_rows, with_y, y, y_stride, training):
     """Copy the selected rows of X (and Y, if ``with_y``) to the workspace, as rows and columns.
 
@@ -96,8 +92,9 @@ def gather_rows(plan, source, source_stride, n_rows, with_y, y, y_stride, traini
     """
     vectors, stride = row_vectors(plan, n_rows)
     first, count = _worker_vectors(plan, vectors)
-    before = first * plan[f.LANES]
-    taken = min(count * plan[f.LANES], n_rows - before)
+    lanes = plan[f.LANES]
+    before = first * lanes
+    taken = min(count * lanes, n_rows - before)
     chosen = plan[f.SELECTED] + 8 + 8 * before
     n_in = plan[f.HEADER + f.N_IN]
     if plan[f.HAS_WORDS] != 0:
@@ -106,13 +103,13 @@ def gather_rows(plan, source, source_stride, n_rows, with_y, y, y_stride, traini
         row = plan[f.X_ROW_STRIDE]
         rows, columns = plan[f.X_ROWS] + before * row, plan[f.X_COLUMNS] + first * f.VECTOR_BYTES
         call(plan[f.COPY_ROWS], (source, source_stride, chosen, taken, rows, row, n_in))
-        call(plan[f.TRANSPOSE], (rows, row, columns, stride, count, _columns(plan, n_in)))
+        call(plan[f.TRANSPOSE], (rows, row, columns, stride, count, vector_count(n_in, lanes)))
     if with_y:
         n_out = plan[f.HEADER + (plan[f.LAYERS] - 1) * f.FIELDS + f.N_OUT]
         row = plan[f.Y_ROW_STRIDE]
         rows, columns = plan[f.Y_ROWS] + before * row, plan[f.Y_COLUMNS] + first * f.VECTOR_BYTES
         call(plan[f.COPY_ROWS], (y, y_stride, chosen, taken, rows, row, n_out))
-        call(plan[f.TRANSPOSE], (rows, row, columns, stride, count, _columns(plan, n_out)))
+        call(plan[f.TRANSPOSE], (rows, row, columns, stride, count, vector_count(n_out, lanes)))
 
 
 @driver_function
@@ -127,7 +124,7 @@ def output_rows(plan, layer_at, stride, first, count):
     """Write a of a hidden layer as rows, for these vectors of rows."""
     z, row = plan[layer_at + f.OUT] + first * f.VECTOR_BYTES, plan[layer_at + f.ROW_STRIDE]
     rows = plan[layer_at + f.OUT_ROWS] + first * plan[f.LANES] * row
-    columns = _columns(plan, plan[layer_at + f.N_OUT])
+    columns = vector_count(plan[layer_at + f.N_OUT], plan[f.LANES])
     call(plan[f.TRANSPOSE], (z, stride, rows, row, columns, count))
 
 
@@ -241,7 +238,7 @@ def _parameter_gradient(plan, n_rows, accumulate):
     _, stride = row_vectors(plan, n_rows)
     for layer in range(1, plan[f.LAYERS] + 1):
         layer_at = f.HEADER + (layer - 1) * f.FIELDS
-        start, stop = _worker_range(plan, _columns(plan, plan[layer_at + f.N_OUT]))
+        start, stop = _worker_range(plan, vector_count(plan[layer_at + f.N_OUT], plan[f.LANES]))
         start, stop = start * plan[f.LANES], min(stop * plan[f.LANES], plan[layer_at + f.N_OUT])
         if start < stop:
             layer_gradient(plan, layer_at, stride, n_rows, accumulate, start, stop)

@@ -29,6 +29,8 @@ __all__ = [
     "odd_line_stride",
     "square_root",
     "stack_address",
+    "vector_count",
+    "word_count",
 ]
 
 # The functions of the C library that a process has anyway, to fill or copy memory; and the
@@ -127,6 +129,8 @@ def _pointer_cast(element: Any) -> Any:
 
 
 odd_line_stride = driver_function(plan_layout.odd_line_stride)
+vector_count = driver_function(plan_layout.vector_count)
+word_count = driver_function(plan_layout.word_count)
 
 # Bits of the x86 register MXCSR: FTZ (0x8000) flushes results, DAZ (0x0040) operands.
 _FLUSH_BITS = 0x8000 | 0x0040

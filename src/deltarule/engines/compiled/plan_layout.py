@@ -16,6 +16,16 @@ def odd_line_stride(lines: int) -> int:
     return lines | 1 if lines >= 8 else lines
 
 
+def vector_count(n: int, lanes: int) -> int:
+    """The number of vectors of so many lanes that hold n numbers."""
+    return (n + lanes - 1) // lanes
+
+
+def word_count(n: int) -> int:
+    """The number of words that hold n bfloat16, two in each."""
+    return (n + 1) // 2
+
+
 # Kernels that every network uses, by name; then their fields in the plan, in the same order.
 KERNELS = (
     "forward", "forward_add", "backward", "backward_first", "backward_add", "backward_last",

@@ -9,7 +9,13 @@ biases.
 from __future__ import annotations
 
 from deltarule.engines.compiled import plan_layout as f
-from deltarule.engines.compiled.jit import call, driver_function, odd_line_stride
+from deltarule.engines.compiled.jit import (
+    call,
+    driver_function,
+    odd_line_stride,
+    vector_count,
+    word_count,
+)
 
 __all__ = [
     "column_pairs",
@@ -17,27 +23,14 @@ __all__ = [
     "input_words",
     "output_row_pairs",
     "weight_words",
-    "word_count",
     "word_stride",
 ]
 
 
 @driver_function
-def word_count(n):
-    """The number of words that hold n numbers."""
-    return (n + 1) // 2
-
-
-@driver_function
 def word_stride(plan, n_rows):
     """The feature stride, in bytes, of words of two rows."""
-    numbers = 2 * plan[f.LANES]
-    return odd_line_stride((n_rows + numbers - 1) // numbers) * f.VECTOR_BYTES
-
-
-@driver_function
-def _vectors(plan, words):
-    return (words + plan[f.LANES] - 1) // plan[f.LANES]
+    return odd_line_stride(vector_count(word_count(n_rows), plan[f.LANES])) * f.VECTOR_BYTES
 
 
 @driver_function
@@ -68,7 +61,8 @@ def input_words(plan, source, source_stride, stride, first, count, n_rows, train
     row, word_row = plan[f.X_ROW_STRIDE], plan[f.X_WORD_STRIDE]
     rows, words = plan[f.X_ROWS] + before * row, plan[f.X_WORDS] + before * word_row
     pairs, columns = plan[f.X_ROW_PAIRS] + before // 2 * row, plan[f.PAIRS] + first * f.VECTOR_BYTES
-    chosen, blocks = plan[f.SELECTED] + 8 + 8 * before, _vectors(plan, word_count(n_in))
+    chosen = plan[f.SELECTED] + 8 + 8 * before
+    blocks = vector_count(word_count(n_in), plan[f.LANES])
     start = 0
     while start < n_rows:
         taken, vectors = min(size, n_rows - start), min(2, count - start // plan[f.LANES])
@@ -107,7 +101,7 @@ def output_row_pairs(plan, layer_at, stride, first, count, n_rows):
     source, target = plan[layer_at + f.OUT], plan[f.OUT_WORDS]
     words, between = _row_words(plan, source, stride, target, first, count, width, n_rows)
     pairs = plan[layer_at + f.OUT_ROWS] + first * plan[f.LANES] // 2 * row
-    shape = (_vectors(plan, width), (count + 1) // 2)
+    shape = (vector_count(width, plan[f.LANES]), (count + 1) // 2)
     call(plan[f.TRANSPOSE], (words, between, pairs, row) + shape)
 
 

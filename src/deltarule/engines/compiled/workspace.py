@@ -46,17 +46,7 @@ def pack_bits(marks: np.ndarray) -> np.ndarray:
 
 def line_stride(width: int, lanes: int) -> int:
     """The stride, in cache lines, of rows of ``width`` elements."""
-    return f.odd_line_stride(-(-width // lanes))
-
-
-def pairs(n: int) -> int:
-    """The number of words that hold n bfloat16."""
-    return -(-n // 2)
-
-
-def word_vectors(rows: int) -> int:
-    """The number of vectors of words that hold ``rows`` bfloat16."""
-    return -(-rows // (2 * lanes_of(np.float32)))
+    return f.odd_line_stride(f.vector_count(width, lanes))
 
 
 class WeightWords:
@@ -69,8 +59,8 @@ class WeightWords:
         for layer in range(1, net.n_layers + 1):
             n_in, n_out = net.widths[layer - 1], net.widths[layer]
             for rows, width, place, stride in (
-                (n_out, pairs(n_in), f.W_WORDS, f.W_WORD_STRIDE),
-                (pairs(n_out), n_in, f.W_PAIRS, f.W_PAIR_STRIDE),
+                (n_out, f.word_count(n_in), f.W_WORDS, f.W_WORD_STRIDE),
+                (f.word_count(n_out), n_in, f.W_PAIRS, f.W_PAIR_STRIDE),
             ):
                 row = line_stride(width, lanes) * LINE
                 self._fields.append((layer, place, start, stride, row))
@@ -117,7 +107,7 @@ class Workspace:
             self._arrays.append((layer, field, -(-n_bytes // LINE) * LINE))
 
         def columns(width: int) -> int:
-            return -(-width // lanes) * lanes * feature_stride
+            return f.vector_count(width, lanes) * lanes * feature_stride
 
         self._strides = [(0, f.ROWS, rows)]
         for width, by_rows, by_columns, stride in (
@@ -135,12 +125,7 @@ class Workspace:
                 add(layer, f.DELTA, columns(width))
                 row = line_stride(width, lanes) * LINE
                 self._strides.append((layer, f.ROW_STRIDE, row))
-                # As words, whole squares of pairs of rows are transposed into it.
-                add(
-                    layer,
-                    f.OUT_ROWS,
-                    (-(-rows // (2 * lanes)) * 2 * lanes if words else rows) * row,
-                )
+                add(layer, f.OUT_ROWS, rows * row)
         if words:
             self._add_words(add, rows)
         # One more line, since the gradient of a single row reads vectors that begin at that row.
@@ -155,17 +140,20 @@ class Workspace:
     def _add_words(self, add: Callable[[int, int, int], None], rows: int) -> None:
         """Add the arrays of words; a word has the bytes of a float32."""
         net, lanes = self.net, lanes_of(np.float32)
+
+        def whole(n: int) -> int:
+            return f.vector_count(n, lanes) * lanes
+
         feature_stride = line_stride(rows, lanes) * LINE
-        pairs_of_rows = word_vectors(rows) * lanes
-        by_rows = line_stride(pairs(net.n_inputs), lanes) * LINE
+        by_rows = line_stride(f.word_count(net.n_inputs), lanes) * LINE
         self._strides.append((0, f.X_WORD_STRIDE, by_rows))
         add(0, f.X_WORDS, rows * by_rows)
-        add(0, f.X_ROW_PAIRS, pairs_of_rows * line_stride(net.n_inputs, lanes) * LINE)
-        widest = -(-max(net.widths) // lanes) * lanes
+        add(0, f.X_ROW_PAIRS, whole(f.word_count(rows)) * line_stride(net.n_inputs, lanes) * LINE)
+        widest = max(net.widths)
         # Whole squares are transposed into the pairs of X.
-        add(0, f.PAIRS, -(-pairs(widest) // lanes) * lanes * feature_stride)
-        word_stride = f.odd_line_stride(word_vectors(rows)) * LINE
-        add(0, f.OUT_WORDS, widest * word_stride)
+        add(0, f.PAIRS, whole(f.word_count(widest)) * feature_stride)
+        word_stride = line_stride(f.word_count(rows), lanes) * LINE
+        add(0, f.OUT_WORDS, whole(widest) * word_stride)
         for layer in range(1, net.n_layers + 1):
             add(layer, f.DELTA_WORDS, net.widths[layer] * word_stride)
 
