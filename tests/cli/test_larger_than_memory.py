@@ -1,5 +1,6 @@
 """fit --memory, and predict on files that are read in chunks."""
 
+import contextlib
 import json
 
 import numpy as np
@@ -7,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from deltarule.cli import predict_large
+from deltarule.cli import output, predict_large
 from deltarule.tabular import TableModel
 
 N = 2600
@@ -66,6 +67,23 @@ def test_a_fit_in_little_memory_saves_a_model_and_tells_what_it_did(inside, delt
     assert "By squared error" in again.out
     other = TableModel.load(inside / "u.model")
     np.testing.assert_array_equal(other.model.theta, model.model.theta)
+
+
+def test_one_status_line_is_shown_at_a_time(inside, deltarule, monkeypatch):
+    """Rich before version 14.1 refuses a second one within the first."""
+    depths, live = [], output.live
+
+    @contextlib.contextmanager
+    def counted(quiet):
+        depths.append(depths.count("begin") - depths.count("end"))
+        depths.append("begin")
+        with live(quiet) as show:
+            yield show
+        depths.append("end")
+
+    monkeypatch.setattr(output, "live", counted)
+    assert deltarule("fit", "t.csv", *FIT, "--memory", "8GB").status == 0
+    assert [each for each in depths if isinstance(each, int)] == [0, 0]
 
 
 def test_rejected_rows_have_a_file(inside, deltarule):

@@ -72,12 +72,11 @@ def fit_and_save(request: Request, *, quiet: bool) -> tuple[TableModel, Status]:
 
     Return the model and the exit status: ``DONE``, or ``INTERRUPTED`` or ``TERMINATED``.
     """
+    if request.memory is not None:
+        return _fit_large_and_save(request, request.memory, quiet=quiet)
     with output.live(quiet) as show:
         options = request.options
-        show(f"reading {options.data or 'the SQL result'}")
-        if request.memory is not None:
-            reading, columns = streamed_arguments(options)
-            return _fit_large_and_save(request, reading, columns, quiet=quiet)
+        show(_reading(options))
         table, schema, _, _ = load_table(options)
         record = request.record and TableSource.of(
             table,
@@ -94,15 +93,6 @@ def fit_and_save(request: Request, *, quiet: bool) -> tuple[TableModel, Status]:
         output.say(output.spelled(schema.describe()))
         output.say("")
     with output.live(quiet) as show, _stoppable(request.folder, request.single) as stop:
-
-        def progress(phase: str) -> None:
-            # Printed here, since a signal handler must not print.
-            if stop.flag and phase == "scoring" and not quiet:
-                output.notes([f"{stop.flag.reason}; scoring and saving {stop.kept} so far"])
-            if phase.startswith("training ") and not request.single:
-                stop.may_keep = True
-            show(phase)
-
         try:
             model = fit_table(
                 table,
@@ -112,7 +102,7 @@ def fit_and_save(request: Request, *, quiet: bool) -> tuple[TableModel, Status]:
                 time_budget=request.time_budget,
                 callbacks=[stop, _epoch_display(show)] if request.single else (),
                 stop=stop.flag,
-                progress=progress,
+                progress=_phase_display(show, stop, request.single, quiet),
                 record=record,
                 checkpoint=request.checkpoint,
             )
@@ -121,48 +111,56 @@ def fit_and_save(request: Request, *, quiet: bool) -> tuple[TableModel, Status]:
         if request.report:
             show("writing the report")
         elsewhere = _save(model, request, table)
-    if not quiet:
-        _report(model, request.folder if elsewhere is None else elsewhere.path, request.report)
-    if elsewhere is not None:
-        raise elsewhere
+    _finish(model, request, elsewhere, with_page=request.report, quiet=quiet)
     return model, stop.status
 
 
-def _fit_large_and_save(
-    request: Request, reading: Mapping[str, Any], columns: Mapping[str, Any], *, quiet: bool
-) -> tuple[TableModel, Status]:
+def _fit_large_and_save(request: Request, memory: str, *, quiet: bool) -> tuple[TableModel, Status]:
     """Train on a table larger than memory; see :func:`fit_and_save`."""
     options = request.options
-    assert request.memory is not None
-    with output.live(quiet) as show, _stoppable(request.folder, True) as stop:
-
-        def progress(phase: str) -> None:
-            if stop.flag and phase == "scoring" and not quiet:
-                output.notes([f"{stop.flag.reason}; scoring and saving {stop.kept} so far"])
-            show(phase)
-
+    with output.live(quiet) as show:
+        show(_reading(options))
+        reading, columns = streamed_arguments(options)
+    with output.live(quiet) as show, _stoppable(request.folder, request.single) as stop:
         model = fit_large_table(
             str(options.data),
             str(options.target),
             request.settings,
-            memory=request.memory,
+            memory=memory,
             store=request.store,
             rejects=request.rejects or Path(f"{request.folder}.rejects.csv"),
             reading=reading,
             columns=columns,
             callbacks=[stop, _epoch_display(show)],
             stop=stop.flag,
-            progress=progress,
+            progress=_phase_display(show, stop, request.single, quiet),
             checkpoint=request.checkpoint,
         )
         elsewhere = _save(model, request, None)
     if not quiet:
         output.say(output.spelled(model.schema.describe()))
         output.say("")
-        _report(model, request.folder if elsewhere is None else elsewhere.path, with_page=False)
+    _finish(model, request, elsewhere, with_page=False, quiet=quiet)
+    return model, stop.status
+
+
+def _reading(options: TableOptions) -> str:
+    return f"reading {options.data or 'the SQL result'}"
+
+
+def _finish(
+    model: TableModel,
+    request: Request,
+    elsewhere: SavedElsewhere | None,
+    *,
+    with_page: bool,
+    quiet: bool,
+) -> None:
+    """Print the report on a model that is saved; raise the error if that is elsewhere."""
+    if not quiet:
+        _report(model, request.folder if elsewhere is None else elsewhere.path, with_page)
     if elsewhere is not None:
         raise elsewhere
-    return model, stop.status
 
 
 def _save(model: TableModel, request: Request, table: Table | None) -> SavedElsewhere | None:
@@ -201,6 +199,22 @@ def _report_page(model: TableModel, request: Request, table: Table) -> dict[str,
         output.notes([f"there is no {_PAGE}: {error}"])
         return {}
     return {_PAGE: page.encode("utf-8")}
+
+
+def _phase_display(
+    show: Callable[[str], None], stop: _InterruptHandler, single: bool, quiet: bool
+) -> Callable[[str], None]:
+    """Return a callback that shows each phase, and says what is kept of a training that ended."""
+
+    def show_phase(phase: str) -> None:
+        # Printed here, since a signal handler must not print.
+        if stop.flag and phase == "scoring" and not quiet:
+            output.notes([f"{stop.flag.reason}; scoring and saving {stop.kept} so far"])
+        if phase.startswith("training ") and not single:
+            stop.may_keep = True
+        show(phase)
+
+    return show_phase
 
 
 def _epoch_display(show: Callable[[str], None]) -> Callable[[EpochEvent], Any]:
