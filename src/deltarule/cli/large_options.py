@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from deltarule.errors import InputError, Message, Parameter
 from deltarule.tables.memory import memory_bytes
-from deltarule.tabular.memory_plan import refuse_with_memory
+from deltarule.tabular.memory_plan import refuse_with_memory, refuse_without_memory
 
 __all__ = ["check_large"]
 
@@ -24,12 +23,5 @@ def check_large(
         memory_bytes(memory)
         refuse_with_memory({"record": record or None})
         return
-    for name, value in (("store", store), ("rejects", rejects)):
-        if value is not None:
-            raise InputError(
-                Message(Parameter(name), " was given without ", Parameter("memory")),
-                parameter=name,
-                given=str(value),
-                expected="it for a table larger than memory",
-                hint=Message("give ", Parameter("memory", "2GB"), ", or leave it out"),
-            )
+    paths = {"store": store, "rejects": rejects}
+    refuse_without_memory({name: path and str(path) for name, path in paths.items()})

@@ -20,7 +20,7 @@ from deltarule.tables import (
 )
 from deltarule.tables.unicode_checks import check_unicode
 from deltarule.tabular.large_fit import fit_large_table
-from deltarule.tabular.memory_plan import refuse_with_memory
+from deltarule.tabular.memory_plan import refuse_with_memory, refuse_without_memory
 from deltarule.tabular.model import TableModel
 from deltarule.tabular.network_fit import encode_parts, train_network
 from deltarule.tabular.network_model import NetworkModel
@@ -192,15 +192,7 @@ def fit_table(
             progress=progress,
             checkpoint=checkpoint,
         )
-    for name, value in (("store", store), ("rejects", rejects)):
-        if value is not None:
-            raise InputError(
-                Message(Parameter(name), " was given without ", Parameter("memory")),
-                parameter=name,
-                given=value,
-                expected="it for a table larger than memory",
-                hint=Message("give ", Parameter("memory", "2GB"), ", or leave it out"),
-            )
+    refuse_without_memory({"store": store, "rejects": rejects})
     others = {"record": record, "callbacks": callbacks}
     single = is_single_network(settings, quality, time_budget, others)
     if settings.precision != "full":

@@ -8,7 +8,7 @@ from typing import Any
 
 from deltarule.errors import InputError, Message, Parameter
 
-__all__ = ["MemoryPlan", "refuse_with_memory"]
+__all__ = ["MemoryPlan", "refuse_with_memory", "refuse_without_memory"]
 
 # What the program takes with its libraries, many of which are imported later, and buffers of files.
 _PROGRAM = 300_000_000
@@ -101,4 +101,23 @@ def refuse_with_memory(given: Mapping[str, Any]) -> None:
                 given=value,
                 expected="a single network without a recording, for a table larger than memory",
                 hint="leave it out, or take a sample of the rows that fits into memory",
+            )
+
+
+def refuse_without_memory(given: Mapping[str, Any]) -> None:
+    """Refuse settings of a table larger than memory, where no limit on the memory is given.
+
+    Raises
+    ------
+    InputError
+        If a value is not None.
+    """
+    for name, value in given.items():
+        if value is not None:
+            raise InputError(
+                Message(Parameter(name), " was given without ", Parameter("memory")),
+                parameter=name,
+                given=value,
+                expected="it for a table larger than memory",
+                hint=Message("give ", Parameter("memory", "2GB"), ", or leave it out"),
             )
