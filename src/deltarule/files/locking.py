@@ -24,7 +24,16 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["LOCK", "FolderClaim", "create_locked", "folder_lock", "leftovers", "stop_waiting"]
+__all__ = [
+    "ABANDONED",
+    "LOCK",
+    "FolderClaim",
+    "create_locked",
+    "folder_lock",
+    "leftovers",
+    "stop_waiting",
+    "try_lock",
+]
 
 LOCK = "lock"
 """The name of the file by which a process claims a folder."""
@@ -32,8 +41,9 @@ LOCK = "lock"
 _NO_LOCKS = fcntl is None
 # Seconds. Names are changed within milliseconds: a process that holds a lock for so long hangs.
 _TIMEOUT, _POLL = 30.0, 0.002
-# Seconds. Without locks, a temporary file that is younger may still be in use.
-_ABANDONED = 86_400.0
+
+ABANDONED = 86_400.0
+"""Seconds. Where there are no locks, a temporary file or folder that is younger may be in use."""
 
 stop_waiting = threading.Event()
 """While it is set, waiting for a lock fails at once. The command line sets it at Ctrl-C."""
@@ -95,20 +105,24 @@ def create_locked(path: Path, create: Callable[[], int]) -> Iterator[int]:
 def _lock(number: int, *, shared: bool = False) -> bool:
     """Lock an open file or folder; true as well where there are no locks."""
     until = time.monotonic() + _TIMEOUT
-    while not _try_lock(number, shared=shared):
+    while not try_lock(number, shared=shared):
         if stop_waiting.is_set() or time.monotonic() > until:
             return False
         time.sleep(_POLL)
     return True
 
 
-def _try_lock(number: int, *, shared: bool) -> bool:
+def try_lock(number: int, *, shared: bool = False, without_locks: bool = True) -> bool:
+    """Lock an open file or folder, and return whether no other process holds its lock.
+
+    Where the system or the file system has no locks, ``without_locks`` is returned.
+    """
     if _NO_LOCKS or number < 0:
-        return True
+        return without_locks
     try:
         fcntl.flock(number, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except OSError as error:
-        return error.errno not in (errno.EWOULDBLOCK, errno.EACCES)
+        return without_locks and error.errno not in (errno.EWOULDBLOCK, errno.EACCES)
     return True
 
 
@@ -136,11 +150,11 @@ def _is_abandoned(path: Path) -> bool:
         if not (stat.S_ISREG(state.st_mode) or stat.S_ISDIR(state.st_mode)):
             return False
         if _NO_LOCKS:
-            return time.time() - state.st_mtime > _ABANDONED
+            return time.time() - state.st_mtime > ABANDONED
         number = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
             # Shared, so that two processes that look at once do not take each other for its owner.
-            return _try_lock(number, shared=True)
+            return try_lock(number, shared=True)
         finally:
             os.close(number)
     except OSError:
@@ -168,7 +182,7 @@ class FolderClaim:
             folder.mkdir(parents=True, exist_ok=True)
             flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
             self._number = os.open(folder / LOCK, flags, 0o666)
-        if not _try_lock(self._number, shared=False):
+        if not try_lock(self._number):
             self.close()
             raise FileError(
                 f"{str(folder)!r} is used by another process that is running; wait for its end, "

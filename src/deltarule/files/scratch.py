@@ -20,19 +20,12 @@ from pathlib import Path
 
 from deltarule.errors import DeltaruleError, FileError
 from deltarule.files.filesystem import translate_os_errors
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
+from deltarule.files.locking import ABANDONED, try_lock
 
 __all__ = ["scratch_folder", "writing_scratch"]
 
-_NO_LOCKS = fcntl is None
 _PREFIX = "deltarule-scratch-"
 _NAME = re.compile(rf"{_PREFIX}[0-9a-f]{{16}}")
-# Seconds. Where folders cannot be locked, one that is younger may be in use.
-_ABANDONED = 86_400.0
 _ATTEMPTS = 10
 
 
@@ -112,29 +105,19 @@ def _create(parent: Path) -> tuple[Path, int]:
         if number < 0:
             return folder, number
         # Another process may have found it before it had its lock.
-        if _locked(number) and _is_there(folder, number):
+        if try_lock(number) and _is_there(folder, number):
             return folder, number
         os.close(number)
     raise FileError(f"other processes remove temporary folders in {str(parent)!r} at once")
 
 
 def _opened(folder: Path) -> int:
-    if _NO_LOCKS:
+    if not hasattr(os, "O_DIRECTORY"):  # Windows, where folders cannot be opened
         return -1
     try:
         return os.open(folder, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_DIRECTORY)
     except OSError:
         return -1
-
-
-def _locked(number: int) -> bool:
-    try:
-        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:  # a file system without locks
-        return True
-    return True
 
 
 def _is_there(folder: Path, number: int) -> bool:
@@ -159,20 +142,11 @@ def _remove_if_abandoned(folder: Path) -> None:
         return
     number = _opened(folder)
     if number < 0:
-        if time.time() - state.st_mtime > _ABANDONED:
+        if time.time() - state.st_mtime > ABANDONED:
             shutil.rmtree(folder, ignore_errors=True)
         return
     try:
-        if _holds_lock(number):
+        if try_lock(number, without_locks=False):
             shutil.rmtree(folder, ignore_errors=True)
     finally:
         os.close(number)
-
-
-def _holds_lock(number: int) -> bool:
-    """Return whether no other process has the lock; false where the file system has none."""
-    try:
-        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
