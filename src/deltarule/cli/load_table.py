@@ -37,15 +37,13 @@ class LoadedTable(NamedTuple):
 
 def load_table(options: TableOptions) -> LoadedTable:
     """Read the table that the options name, and infer its schema."""
-    reading = _reading_arguments(options)
-    decimal, decimal_of = split_marks("decimal", options.decimal)
-    thousands, thousands_of = split_marks("thousands", options.thousands)
-    # The columns of COLUMN=MARK are left as text until the names of the table are known.
-    maybe = dict.fromkeys(possible_names((*decimal_of, *thousands_of)), NumberFormat(","))
+    reading, maybe = _reading_arguments(options), _possible_formats(options)
     table = read_table(options.data, **reading, max_memory=options.max_memory, number_formats=maybe)
     if maybe:
-        table = replace(table, number_formats={})
-        table = replace(table, number_formats=stated_formats(table, decimal, thousands))
+        formats = stated_formats(
+            replace(table, number_formats={}), reading["decimal"], reading["thousands"]
+        )
+        table = replace(table, number_formats=formats)
     columns = _column_arguments(options, table)
     schema = infer_schema(table, options.target, **columns)
     return LoadedTable(table, schema, reading, columns)
@@ -73,11 +71,8 @@ def streamed_arguments(options: TableOptions) -> tuple[dict[str, Any], dict[str,
             )
     reading = _reading_arguments(options)
     del reading["sql"]
-    _, decimal_of = split_marks("decimal", options.decimal)
-    _, thousands_of = split_marks("thousands", options.thousands)
-    maybe = dict.fromkeys(possible_names((*decimal_of, *thousands_of)), NumberFormat(","))
     assert options.data is not None
-    head = TableStream(options.data, **reading, number_formats=maybe).head
+    head = TableStream(options.data, **reading, number_formats=_possible_formats(options)).head
     columns = _column_arguments(options, head)
     for mark in ("decimal", "thousands"):
         if by_column := columns.pop(mark):
@@ -100,6 +95,13 @@ def _reading_arguments(options: TableOptions) -> dict[str, Any]:
     reading["decimal"], _ = split_marks("decimal", options.decimal)
     reading["thousands"], _ = split_marks("thousands", options.thousands)
     return reading
+
+
+def _possible_formats(options: TableOptions) -> dict[str, NumberFormat]:
+    """Return formats by which the columns of COLUMN=MARK stay text until all names are known."""
+    _, decimal_of = split_marks("decimal", options.decimal)
+    _, thousands_of = split_marks("thousands", options.thousands)
+    return dict.fromkeys(possible_names((*decimal_of, *thousands_of)), NumberFormat(","))
 
 
 def _column_arguments(options: TableOptions, table: Table) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from deltarule.errors import DataError
 from deltarule.files import open_replacing
 from deltarule.tables import TypedColumns, apply_schema
 from deltarule.tables.beyond_training import beyond_training
-from deltarule.tables.paths import TEXT, find_files, is_regular_file
+from deltarule.tables.paths import SQLITE, TEXT, find_files, is_regular_file
 from deltarule.tables.read_ahead import read_ahead
 from deltarule.tables.rejects import Rejects
 from deltarule.tables.standard_input import is_stdin
@@ -29,7 +29,7 @@ __all__ = ["PredictedColumns", "is_large", "predict_large"]
 
 # Files of fewer bytes are read at once; the predictions are the same.
 LARGE_BYTES = 1 << 26
-_CHUNKED = (*TEXT, ".jsonl", ".ndjson", ".parquet", ".db", ".sqlite", ".sqlite3")
+_CHUNKED = (*TEXT, ".jsonl", ".ndjson", ".parquet", *SQLITE)
 _MOST_NOTES = 20
 
 
@@ -78,7 +78,6 @@ def is_large(data: str, sql: str | None, reading: Mapping[str, Any]) -> bool:
 
 
 def predict_large(
-    model: TableModel,
     data: str,
     out: Path | None,
     *,
@@ -97,7 +96,8 @@ def predict_large(
     DataError
         If a row cannot be read: there would be no prediction for it.
     """
-    schema, notes, n_rows = model.schema, dict[str, None](), 0
+    model, notes, n_rows = outputs.model, dict[str, None](), 0
+    schema = model.schema
     with Rejects() as rejects:
         stream = TableStream(
             data,
@@ -129,8 +129,8 @@ def predict_large(
                 show(f"predicting: {n_rows:,} rows")
             _refuse_rejected(rejects)
     found = [*stream.notes, *notes]
-    if more := len(found) - _MOST_NOTES:
-        found = [*found[:_MOST_NOTES], *([f"… and {more} more notes"] if more > 0 else [])]
+    if len(found) > _MOST_NOTES:
+        found = [*found[:_MOST_NOTES], f"… and {len(found) - _MOST_NOTES} more notes"]
     return n_rows, found
 
 

@@ -105,15 +105,15 @@ def predict_table(
             expected="a model of classes",
             hint=Message("leave ", Parameter("proba"), " out"),
         )
+    outputs = PredictedColumns(model, proba, ends)
     if data is not None and not (as_json and out is None) and is_large(data, sql, reading or {}):
         rows, notes = predict_large(
-            model,
             data,
             out,
             table=table,
             reading=reading or {},
             ids=ids,
-            outputs=PredictedColumns(model, proba, ends),
+            outputs=outputs,
             force=force,
             quiet=quiet or as_json,
             safe_csv=safe_csv,
@@ -124,7 +124,6 @@ def predict_table(
         show(f"reading {data or 'the SQL result'}")
         read = read_rows(model, data, table, sql, reading, possible_ids(model.schema, ids))
         read, id_columns = take_ids(model.schema, read, ids)
-        outputs = PredictedColumns(model, proba, ends)
         check_output_names(id_columns, outputs.names)
         typed = apply_schema(model.schema, read, need_target=False)
         show("predicting")
