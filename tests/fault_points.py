@@ -129,6 +129,17 @@ class Points:
         return call
 
 
+def points_of(action, least=10):
+    """The points of an action that is not disturbed; it writes, flushes and renames."""
+    points = Points()
+    with points:
+        action()
+    assert points.count > least
+    assert {"write", "fsync"} <= set(points.seen)
+    assert {"rename", "replace"} & set(points.seen)
+    return points
+
+
 def in_a_fork(action, points):
     """Run an action in a forked process with these points; return its exit status, -9 if killed."""
     child = os.fork()

@@ -7,7 +7,7 @@ import warnings
 
 import numpy as np
 import pytest
-from tests.fault_points import Points, hidden_names, in_a_fork
+from tests.fault_points import Points, hidden_names, in_a_fork, points_of
 from tests.training.helpers import STATEFUL, recorded, regression
 
 from deltarule.errors import FileError
@@ -36,17 +36,6 @@ def no_flush(monkeypatch):
     monkeypatch.setattr(os, "fsync", lambda number: None)
 
 
-def count_of(action, least=10):
-    """The number of points of an action."""
-    points = Points()
-    with points:
-        action()
-    assert points.count > least
-    assert {"write", "fsync"} <= set(points.seen)
-    assert {"rename", "replace"} & set(points.seen)
-    return points.count
-
-
 def model_of(value):
     net = Network([2, 3, 1])
     return Model(net, np.full(net.n_parameters, value), History())
@@ -63,7 +52,7 @@ def test_a_checkpoint_at_every_point(what, tmp_path):
             warnings.simplefilter("ignore")  # a state that was not written
             return train(net, X, Y, **OPTIONS, checkpoint=Checkpoint(folder, 0))
 
-    points = count_of(run)
+    points = points_of(run).count
     for at in range(1, points + 1):
         shutil.rmtree(folder, ignore_errors=True)
         status = in_a_fork(run, Points(at, what))
@@ -88,7 +77,7 @@ def test_a_pool_of_networks_at_every_point(what, tmp_path):
             saved = Checkpoint(folder, 0)
             return train_many(net, X, Y, seeds=range(1), workers=1, **options, checkpoint=saved)
 
-    points = count_of(run)
+    points = points_of(run).count
     for at in range(1, points + 1):
         shutil.rmtree(folder, ignore_errors=True)
         status = in_a_fork(run, Points(at, what))
@@ -116,7 +105,7 @@ def test_a_model_at_every_point(what, there, suffix, tmp_path):
             (shutil.copyfile if suffix else shutil.copytree)(reserve, folder)
 
     restore()
-    points = count_of(save, least=4 if suffix else 10)
+    points = points_of(save, least=4 if suffix else 10).count
     for at in range(1, points + 1):
         restore()
         status = in_a_fork(save, Points(at, what))
@@ -137,7 +126,7 @@ def test_a_recording_at_every_point(what, tmp_path):
     def run():
         train(net, X, Y, **OPTIONS, callbacks=[Recorder(folder)])
 
-    points = count_of(run)
+    points = points_of(run).count
     for at in range(1, points + 1):
         shutil.rmtree(folder, ignore_errors=True)
         with warnings.catch_warnings():

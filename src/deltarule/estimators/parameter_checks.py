@@ -69,7 +69,7 @@ CONSTRAINTS: dict[str, Any] = {
     "scoring": [None, str, callable],
     "l1": [_interval("l1")],
     "on_divergence": [StrOptions(set(ON_DIVERGENCE))],
-    "precision": [StrOptions({"full", "bfloat16"})],
+    "precision": [StrOptions(set(settings_of(TrainingSettings)["precision"].choices))],
     "checkpoint": [None, str, os.PathLike, Checkpoint],
 }
 
