@@ -128,7 +128,7 @@ def wilson_interval(share: float, n: float, level: float = 0.95) -> tuple[float,
     """
     from scipy.special import ndtri
 
-    z = 1.959963984540054 if level == 0.95 else float(ndtri((1 + level) / 2))
+    z = float(ndtri((1 + level) / 2))
     if not n > 0:
         return 0.0, 1.0
     middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)

@@ -253,11 +253,8 @@ def _share(
     share = float(np.average(what[own], weights=weights[own])) if n else None
     others = float(np.average(what[rest], weights=weights[rest])) if rest.any() else None
     worse = False
-    if share is not None and others is not None and n >= _LEAST_ROWS:
-        values = what.astype(np.float64)
-        below = share - _interval(values[own], weights[own], alpha, True)[1]
-        above = _interval(values[rest], weights[rest], alpha, True)[2] - others
-        worse = bool(share - others > np.hypot(below, above))
+    if others is not None and n >= _LEAST_ROWS:
+        worse = _is_worse(what.astype(np.float64), own, rest, weights, alpha, True)
     return ErrorShare(n, count, share, others, worse)
 
 
@@ -317,12 +314,8 @@ def _group(
 ) -> ErrorGroup:
     """Return a group with its error, compared with the other rows' at the level ``alpha``."""
     sizes = np.abs(gaps)
-    own, rest = (sizes[mask], weights[mask]), (sizes[~mask], weights[~mask])
-    error, low, high = _interval(*own, 0.05, of_classes)
-    others = float(np.average(rest[0], weights=rest[1]))
-    # Newcombe's interval of a difference, of the ends of the intervals of both.
-    below = error - _interval(*own, alpha, of_classes)[1]
-    above = _interval(*rest, alpha, of_classes)[2] - others
+    error, low, high = _interval(sizes[mask], weights[mask], 0.05, of_classes)
+    others = float(np.average(sizes[~mask], weights=weights[~mask]))
     bias = None if of_classes else unit * float(np.average(gaps[mask], weights=weights[mask]))
     return ErrorGroup(
         **what,
@@ -332,8 +325,25 @@ def _group(
         high=unit * high,
         bias=bias,
         others=unit * others,
-        worse=bool(error - others > np.hypot(below, above)),
+        worse=_is_worse(sizes, mask, ~mask, weights, alpha, of_classes),
     )
+
+
+def _is_worse(
+    values: NDArray[np.float64],
+    own: NDArray[np.bool_],
+    rest: NDArray[np.bool_],
+    weights: NDArray[np.float64],
+    alpha: float,
+    of_classes: bool,
+) -> bool:
+    """Return whether the mean of a group's rows is above that of the rest at the level ``alpha``.
+
+    By Newcombe's interval of a difference, of the ends of the intervals of both.
+    """
+    mean, low, _ = _interval(values[own], weights[own], alpha, of_classes)
+    others, _, high = _interval(values[rest], weights[rest], alpha, of_classes)
+    return bool(mean - others > np.hypot(mean - low, high - others))
 
 
 def _interval(
