@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from deltarule.errors import DataError
 from deltarule.tables import TypedColumns
 from deltarule.tabular import PortfolioModel, TableModel, TableSettings
@@ -45,8 +47,7 @@ def training_parts(model: TableModel, typed: TypedColumns) -> list[str]:
     known = {name: model.report["rows"].get(name) for name in sizes}
     if sizes != known:
         return ["seen"] * len(typed)
-    found = ["seen"] * len(typed)
+    found = np.full(len(typed), "seen", dtype=object)
     for name, rows in parts.items():
-        for row in rows.tolist():
-            found[row] = name
-    return found
+        found[rows] = name
+    return list(found)

@@ -81,8 +81,8 @@ def table_answer(
     typed = table.typed
     # A network of a portfolio does not know the rows; the portfolio does.
     owner = table.model if portfolio is None else portfolio
-    if owner.trained_on(typed):
-        parts = training_parts(owner, typed)
+    parts = training_parts(owner, typed)
+    if any(parts):
         found["parts"] = [parts[i] for i in rows]
         found["part_words"] = {part: PART_WORDS[part] for part in sorted(set(found["parts"]))}
     if table.model.encoder.of_all is None:

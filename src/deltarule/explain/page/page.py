@@ -114,7 +114,7 @@ def page_html(payload: Mapping[str, Any], formulas: str) -> str:
     scripts = "\n".join([script_text(), formulas, *own, script_asset(LAST)])
     parts = {
         "<!--TITLE-->": html.escape(str(payload["title"])),
-        "/*CSS*/": "\n".join([style_text((*STYLES[:-1], ANSWER_STYLE, TOUR_STYLE, STYLES[-1]))]),
+        "/*CSS*/": style_text((*STYLES[:-1], ANSWER_STYLE, TOUR_STYLE, STYLES[-1])),
         "<!--TOOLS-->": asset(TOOLS),
         "<!--PAYLOAD-->": "\n".join(
             [data_element("payload", payload), data_element("example", example_payload())]

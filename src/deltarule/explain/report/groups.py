@@ -35,14 +35,8 @@ def groups_section(found: Findings) -> str:
     of_classes = found.rows.task == "classification"
     head = "share of rows predicted wrong" if of_classes else "mean error, in the target’s unit"
     rows = [
-        BarRow(
-            name(group_words(found, group), 48),
-            group.error,
-            _error(found, group, key=True),
-            group.low,
-            group.high,
-            "" if group.worse else "weak",
-            f"<small>{interval(_plain(found, group.low), _plain(found, group.high))}</small>",
+        _bar(found, group, key=True)._replace(
+            more=f"<small>{interval(_plain(found, group.low), _plain(found, group.high))}</small>"
         )
         for group in groups[:_WORST]
     ]
@@ -53,6 +47,17 @@ def groups_section(found: Findings) -> str:
         f'<p class="note">{_how(found)}</p>'
         "<details><summary>All groups, column by column</summary>"
         f"{_every(found)}</details>{_kinds(found)}"
+    )
+
+
+def _bar(found: Findings, group: ErrorGroup, key: bool = False) -> BarRow:
+    return BarRow(
+        name(group_words(found, group), 48),
+        group.error,
+        _error(found, group, key),
+        group.low,
+        group.high,
+        "" if group.worse else "weak",
     )
 
 
@@ -160,8 +165,8 @@ def worst_group(found: Findings) -> str:
     worse = found.groups.worse
     if not worse:
         return ""
-    group = worst = worse[0]
-    where = f"<b>{name(group_words(found, worst))}</b>"
+    group = worse[0]
+    where = f"<b>{name(group_words(found, group))}</b>"
     if found.rows.task == "classification":
         return (
             f"Look at the rows with {where}: {percent(group.error)} of them are predicted wrong, "
@@ -238,16 +243,6 @@ def _every(found: Findings) -> str:
     parts = []
     for column, groups in by_column.items():
         ordered = sorted(groups, key=lambda each: (each.kind, each.low_cell or 0.0, -each.rows))
-        rows = [
-            BarRow(
-                name(group_words(found, group), 48),
-                group.error,
-                _error(found, group),
-                group.low,
-                group.high,
-                "" if group.worse else "weak",
-            )
-            for group in ordered
-        ]
+        rows = [_bar(found, group) for group in ordered]
         parts.append(f"<figure><h4>{name(column, 40)}</h4>{bar_rows(rows, 'error')}</figure>")
     return f'<div class="charts many">{"".join(parts)}</div>'

@@ -118,9 +118,10 @@ def scored_rows(model: TableModel, table: Any) -> ScoredRows:
         typed = apply_schema(model.schema, table_from_frame(table, na=model.schema.na))
     part, outputs = "given", None
     settings = _splitting(model.settings)
-    if model.trained_on(typed) and settings is None:
+    is_training_table = model.trained_on(typed)
+    if is_training_table and settings is None:
         part = "train"
-    elif settings is not None and model.trained_on(typed):
+    elif is_training_table and settings is not None:
         index = table_parts(model.schema, typed, settings)
         part = next(name for name in ("test", "valid", "train") if name in index)
         rows = index[part]
