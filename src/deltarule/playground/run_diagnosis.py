@@ -179,10 +179,10 @@ def lens_of_run(snapshot: Snapshot) -> dict[str, Any]:
 def _own_findings(snapshot: Snapshot, subject: Subject) -> list[dict[str, Any]]:
     """A penalty that outweighs the loss, and a network without bends that has to bend."""
     net, guess, settings = subject.net, snapshot.guess, snapshot.settings
+    if guess is None:
+        return []
     loss = cost(net, subject.theta, subject.X, subject.Y)
     found: list[dict[str, Any]] = []
-    if guess is None:
-        return found
     strengths = {"l2": settings.l2, "l1": settings.l1}
     xp, total = numpy_namespace(net.dtype), snapshot.total_weight
     penalty = float(penalty_terms(xp, strengths, subject.theta, net.is_weight, total)[0])
@@ -195,7 +195,7 @@ def _own_findings(snapshot: Snapshot, subject: Subject) -> list[dict[str, Any]]:
         loss > OWN["poor"] * guess
     ):
         found.append(_own("penalty", share=share, size=size))
-    straight = all(name == "identity" for name in [settings.activation] * len(settings.layers))
+    straight = settings.activation == "identity" or not settings.layers
     if straight and snapshot.step and loss > OWN["linear"] * guess:
         found.append(_own("linear"))
     return found

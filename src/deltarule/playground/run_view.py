@@ -47,7 +47,7 @@ def describe_run(state: RunState, source: ReadTable | None) -> dict[str, Any]:
     [2, 4, 3, 1]
     """
     data, plane, run, net = state.data, state.plane, state.run, state.net
-    settings = state.settings.plain() | {"learning_rate": run.rate}
+    settings = state.last_settings.plain()
     rule = RULES.get(state.settings.rule)
     low, high = (float(data.y.min()), float(data.y.max())) if not data.target.classes else (0, 1)
     return {

@@ -54,6 +54,10 @@ class _Client:
         self.wake.set()
 
 
+def _as_json(found: Any) -> Response:
+    return JSONResponse(found, headers=HEADERS)
+
+
 class Playground:
     """The state that the routes share: the run, the token, the connected browsers."""
 
@@ -116,58 +120,43 @@ class Playground:
         if text and not (text.isascii() and text.isdecimal() and len(text) < 10):
             return _plain_text(f"row is {short_repr(text)}; expected a whole number", 404)
         row = int(text) if text else None
-        try:
-            payload = await self.work.run(
-                request,
-                lambda: self._command("snapshot"),
-                lambda snapshot, check: run_payload(snapshot, rows, row, check),
-            )
-        except DeltaruleError as error:
-            return _plain_text(str(error), 409)
-        except ClientLeft:
-            return _LEFT
-        return JSONResponse(payload, headers=HEADERS)
+        return await self._answer(
+            request, lambda snapshot, check: run_payload(snapshot, rows, row, check)
+        )
 
     async def lens(self, request: Request) -> Response:
         """Serve what the gradient lens finds in the current run."""
-        return await self._found(request, lens_of_run)
+        return await self._answer(request, lambda snapshot, check: lens_of_run(snapshot))
 
     async def rates(self, request: Request) -> Response:
         """Serve the losses that some learning rates reach from the start of the current run."""
-        return await self._found(request, rates_of_run)
-
-    async def _found(
-        self, request: Request, find: Callable[[Snapshot], dict[str, Any]]
-    ) -> Response:
-        try:
-            found = await self.work.run(
-                request, lambda: self._command("snapshot"), lambda snapshot, check: find(snapshot)
-            )
-        except DeltaruleError as error:
-            return _plain_text(str(error), 409)
-        except ClientLeft:
-            return _LEFT
-        return JSONResponse(found, headers=HEADERS)
+        return await self._answer(request, lambda snapshot, check: rates_of_run(snapshot))
 
     async def export(self, request: Request) -> Response:
         """Serve the script, the model or the explain page of the current run."""
         kind = request.path_params["kind"]
         if kind not in export.KINDS:
             return _plain_text(f"there is no {kind!r}; expected {', '.join(export.KINDS)}", 404)
+        return await self._answer(
+            request,
+            lambda snapshot, check: export.export_file(kind, snapshot, self.runner.source, check),
+            _download,
+        )
+
+    async def _answer(
+        self,
+        request: Request,
+        work: Callable[[Snapshot, Callable[[], None]], Any],
+        respond: Callable[[Any], Response] = _as_json,
+    ) -> Response:
+        """Answer with what ``work`` makes of the run at this moment, or with why it cannot."""
         try:
-            file = await self.work.run(
-                request,
-                lambda: self._command("snapshot"),
-                lambda snapshot, check: export.export_file(
-                    kind, snapshot, self.runner.source, check
-                ),
-            )
+            made = await self.work.run(request, lambda: self._command("snapshot"), work)
         except DeltaruleError as error:
             return _plain_text(str(error), 409)
         except ClientLeft:
             return _LEFT
-        name = {"Content-Disposition": f'attachment; filename="{file.name}"'}
-        return Response(file.data, media_type=file.media_type, headers={**HEADERS, **name})
+        return respond(made)
 
     # -- the socket ----------------------------------------------------------------------
 
@@ -238,6 +227,11 @@ class Playground:
 
 def _plain_text(text: str, status: int) -> Response:
     return Response(f"{text}\n", status, HEADERS, "text/plain; charset=utf-8")
+
+
+def _download(file: export.ExportedFile) -> Response:
+    name = {"Content-Disposition": f'attachment; filename="{file.name}"'}
+    return Response(file.data, media_type=file.media_type, headers={**HEADERS, **name})
 
 
 # Nobody gets it.

@@ -126,10 +126,8 @@ const wireModule = (function () {
       rates: () => found("/rates"),
       async network(rows, row) {
         const one = row === null ? "" : `&row=${row}`;
-        const reply = await fetch(address(`/payload?rows=${rows}${one}`), { cache: "no-store" });
-        if (!reply.ok) throw new Error(await reply.text());
-        const found = await reply.json();
-        return { ...found, formulas: formulasOf(found.formulas) };
+        const given = await found(`/payload?rows=${rows}${one}`);
+        return { ...given, formulas: formulasOf(given.formulas) };
       },
       /** Sends an order; gives "" when it is done, or why it is not. */
       order(type, fields = {}) {
