@@ -53,6 +53,16 @@ def browser():
         context.close()
 
 
+def violations(page):
+    """What axe objects to, with the elements."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    return [
+        (each["id"], [node["html"] for node in each["nodes"]])
+        for each in Axe().run(page).response["violations"]
+    ]
+
+
 class Watched:
     """A page in a tab, new or given, whose console errors and requests are written down."""
 

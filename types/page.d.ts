@@ -820,8 +820,7 @@ declare namespace Page {
 
   /** An element that is drawn anew by `show`. */
   type Shown<T> = T & { show: () => void };
-  /** A section of the lens; a slow one is drawn while it is on the screen only. */
-  /** A part of the lens; `stop` ends what it is computing. */
+  /** A section of the lens; a slow one is drawn while it is on the screen only, and `stop` ends what it computes. */
   type LensBox = Element & { show?: () => void; slow?: boolean; stop?: () => void };
 
   // -- the drawing -----------------------------------------------------------------------------

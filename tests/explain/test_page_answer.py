@@ -5,8 +5,7 @@ import functools
 
 import numpy as np
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from tests.browser import Watched
+from tests.browser import Watched, violations
 from tests.explain.page_reading import shown_number
 from tests.explain.pages import until
 from tests.tabular.small_portfolio import train_few_configurations
@@ -82,14 +81,6 @@ def opened(chromium, folder):
         tab.page.close()
 
 
-def violations(page):
-    """What axe objects to."""
-    return [
-        (each["id"], [node["html"] for node in each["nodes"]])
-        for each in Axe().run(page).response["violations"]
-    ]
-
-
 def read(page):
     """The numbers of the card by name: exact, and as they are shown."""
     page.locator(".answer[aria-busy]").wait_for(state="detached")
@@ -147,7 +138,6 @@ def test_every_number_of_the_answer_is_pythons(opened, folder, target):
     model, typed = fitted(folder, target)
     e = explain(model, typed)
     page = opened(e, target)
-    seen = set()
     for sample in (0, 3, 14, 25, 40, 77):
         page.evaluate("(sample) => DR.page.set({ sample, selected: null })", sample)
         answer = row_answer(e, sample, model=model, typed=typed)
@@ -158,7 +148,6 @@ def test_every_number_of_the_answer_is_pythons(opened, folder, target):
             gap = "high" if answer.predicted > answer.actual else "low"
             assert f"too {gap}" in words
         else:
-            seen.add(answer.predicted)
             right = answer.predicted == answer.actual
             assert ("✓ right" if right else "✗ wrong") in words
             facts = page.locator(".answer-label").all_inner_texts()

@@ -72,6 +72,19 @@ def test_many_terms_are_added_up_in_the_sum(show):
     assert "(59 more)" in text  # 64 inputs and the bias, six of them shown
 
 
+def test_the_largest_of_many_terms_is_written_out_wherever_it_stands(show):
+    text = show("article").evaluate(
+        """() => {
+          const total = { id: "s", text: "s", value: 15, draw: () => DR.maths.mi("s") };
+          const terms = [1, 1, 1, 1, 1, 1, 1, 8].map((value) => ({ value, factors: () => [] }));
+          return DR.sums.list(terms, total).querySelector(".sum-numbers").textContent;
+        }"""
+    )
+    terms = [shown_number(each.split("\u00a0")[0])[0] for each in text[1:].split("=")[0].split("+")]
+    assert [float(each) for each in terms] == [1, 1, 1, 1, 1, 8, 2]
+    assert "(2 more)" in text
+
+
 def test_a_negative_factor_is_in_brackets(show):
     page = show("article")
     set_state(page, selected={"kind": "edge", "layer": 1, "j": 1, "k": 2})

@@ -4,8 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from tests.browser import Watched, browser
+from tests.browser import Watched, browser, violations
 from tests.playground.helpers import served
 
 from deltarule.playground import RunSettings, run_diagnosis, write_static_playground
@@ -46,6 +45,12 @@ def engine(context):
     page.evaluate(engine_script())
     yield page
     page.close()
+
+
+@pytest.fixture(scope="module")
+def static(tmp_path_factory):
+    """The address of the static page."""
+    return write_static_playground(tmp_path_factory.mktemp("static") / "playground.html").as_uri()
 
 
 def settings_of(**changes):
@@ -214,11 +219,10 @@ def test_the_rates_of_the_static_page_are_pythons(engine, data, rule, monkeypatc
         assert theirs["losses"][k] == pytest.approx(ours["losses"][k], rel=2e-3)
 
 
-def test_the_search_says_where_no_rate_helps_and_leaves_it(context, tmp_path):
-    path = write_static_playground(tmp_path / "playground.html")
+def test_the_search_says_where_no_rate_helps_and_leaves_it(context, static):
     tab = Watched(context, width=390, height=844)
     page = tab.page
-    page.goto(f"{path.as_uri()}#data=circles&rows=60&activation=identity&learning_rate=0.125")
+    page.goto(f"{static}#data=circles&rows=60&activation=identity&learning_rate=0.125")
     page.wait_for_selector("#drawing [data-node]")
     page.get_by_role("button", name="Epoch").click()
     page.get_by_role("button", name="Look into the layers").click()
@@ -239,13 +243,6 @@ def test_a_rule_without_a_rate_is_refused_with_its_reason(engine):
     answer = engine.evaluate(RATES, {"settings": settings.plain(), "steps": 5})
     assert answer["type"] == "error"
     assert "rprop uses no learning rate" in answer["message"]
-
-
-def violations(page):
-    return [
-        (each["id"], [node["html"] for node in each["nodes"]])
-        for each in Axe().run(page).response["violations"]
-    ]
 
 
 def use(page):
@@ -270,16 +267,15 @@ def use(page):
     assert "epoch" in page.inner_text("[data-verdict]")
 
 
-def test_a_reader_finds_a_rate_and_looks_into_the_layers(context, tmp_path):
+def test_a_reader_finds_a_rate_and_looks_into_the_layers(context, static):
     with served(RunSettings(data="moons", rows=100)) as server:
         tab = Watched(context, width=1280, height=900)
         tab.page.goto(server.url)
         use(tab.page)
         assert tab.errors == []
         tab.page.close()
-    path = write_static_playground(tmp_path / "playground.html")
     tab = Watched(context, width=1280, height=900)
-    tab.page.goto(f"{path.as_uri()}#data=moons&rows=100")
+    tab.page.goto(f"{static}#data=moons&rows=100")
     use(tab.page)
     page = tab.page
     # A node that is pointed at stands in place of the decision surface.
@@ -297,7 +293,7 @@ def test_a_reader_finds_a_rate_and_looks_into_the_layers(context, tmp_path):
     tab.page.close()
 
 
-def test_what_is_wrong_is_said_in_plain_words(context, tmp_path):
+def test_what_is_wrong_is_said_in_plain_words(context):
     settings = RunSettings(data="moons", rows=100, activation="logistic", layers=(4,) * 7)
     with served(settings) as server:
         tab = Watched(context, width=390, height=844)
@@ -317,13 +313,12 @@ def test_what_is_wrong_is_said_in_plain_words(context, tmp_path):
 
 
 @pytest.mark.parametrize("finger", [True, False])
-def test_help_begins_with_what_a_finger_does_where_there_is_one(context, tmp_path, finger):
-    path = write_static_playground(tmp_path / "playground.html")
+def test_help_begins_with_what_a_finger_does_where_there_is_one(context, static, finger):
     phone = context.browser.new_context(
         viewport={"width": 390, "height": 844}, has_touch=finger, is_mobile=finger
     )
     page = phone.new_page()
-    page.goto(path.as_uri())
+    page.goto(static)
     page.wait_for_selector("#drawing [data-node]")
     page.evaluate("document.getElementById('help').showModal()")
     text = page.inner_text("#help")
@@ -362,10 +357,9 @@ def test_help_begins_with_what_a_finger_does_where_there_is_one(context, tmp_pat
         ([0, 1, 1], {"step": 3, "epoch": 0, "phase": "diverged"}, "broken off", True),
     ],
 )
-def test_the_verdict_on_the_losses(context, tmp_path, curve, header, words, stuck):
+def test_the_verdict_on_the_losses(context, static, curve, header, words, stuck):
     page = context.new_page()
-    path = write_static_playground(tmp_path / "playground.html")
-    page.goto(path.as_uri())
+    page.goto(static)
     given = {"phase": "paused", "learning_rate": 0.1, "guess": 0.693, **header}
     found = page.evaluate(
         "([curve, given]) => DR.advice.verdict(Float32Array.from(curve), given, given)",

@@ -208,7 +208,6 @@ const adviceModule = (function () {
         if (next !== key) place.replaceChildren();
         key = next;
       },
-      verdict,
     };
   }
 

@@ -11,6 +11,7 @@ const fieldsModule = (function () {
    * @param {HTMLInputElement} input
    */
   const read = (input) => DR.text.read(input.value);
+
   /**
    * A labelled control below its label.
    *

@@ -151,6 +151,6 @@ const answerModule = (function () {
   /** A text of `aligned` with its sign. @param {string} text */
   const signed = (text) => (text.startsWith(DR.text.MINUS) || !/[1-9]/.test(text) ? text : `+${text}`);
 
-  return { unitOf, predict, probabilityOf, partsOf, changesOf, aligned, signed, short, asRead };
+  return { predict, probabilityOf, partsOf, changesOf, aligned, signed, short, asRead };
 })();
 DR.answer = answerModule;

@@ -6,7 +6,8 @@
 const answerCardModule = (function () {
   const { el } = DR.dom;
   const { predict, probabilityOf, partsOf, changesOf } = DR.answer;
-  const { SHEET, titleOf, headline, unitWords, bars, others, errorWords } = DR.answerParts;
+  const { SHEET } = DR.dock;
+  const { titleOf, headline, unitWords, bars, others, errorWords } = DR.answerParts;
   const FEW = 20; // one row in so many has "one of the largest" losses
   const root = document.documentElement;
   /** Which folds are open. @typedef {{ made: boolean, changed: boolean }} Opened */

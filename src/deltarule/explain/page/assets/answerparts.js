@@ -6,9 +6,8 @@
 const answerPartsModule = (function () {
   const { el } = DR.dom;
   const { aligned, signed, short, asRead } = DR.answer;
+  const { SHEET } = DR.dock;
   const LISTED = { wide: 8, narrow: 5 }; // columns
-  /** As in dock.css. */
-  const SHEET = matchMedia("(max-width: 899px)");
   const listed = () => (SHEET.matches ? LISTED.narrow : LISTED.wide);
   const START = "the start: average numbers, no levels";
 
@@ -275,6 +274,6 @@ const answerPartsModule = (function () {
     );
   }
 
-  return { SHEET, titleOf, headline, unitWords, bars, others, errorWords };
+  return { titleOf, headline, unitWords, bars, others, errorWords };
 })();
 DR.answerParts = answerPartsModule;

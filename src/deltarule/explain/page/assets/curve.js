@@ -30,10 +30,8 @@ const curveModule = (function () {
     /** @param {number} n */
     function sampleField(n) {
       const { rows } = store.payload.names;
-      /** @param {number} i */
-      const isNamed = (i) => rows[i] !== undefined && rows[i] !== String(i);
       // Rows with names of their own, as those of a table, are chosen by these.
-      const named = n <= LISTED && Array.from({ length: n }, (_, i) => i).some(isNamed);
+      const named = n <= LISTED && rows.slice(0, n).some((name, i) => name !== String(i));
       /** @type {HTMLSelectElement | HTMLInputElement} */
       const pick =
         n <= LISTED

@@ -168,6 +168,6 @@ const dockModule = (function () {
       }).observe(top);
   }
 
-  return { mount, open: () => state() === "closed" && show("open"), close: () => show("closed") };
+  return { SHEET, mount, open: () => state() === "closed" && show("open"), close: () => show("closed") };
 })();
 DR.dock = dockModule;

@@ -41,10 +41,7 @@ const mathsModule = (function () {
     return row(bracket("("), inside, bracket(")"));
   }
   /** The number of a layer, in parentheses, since it is no exponent. @param {string | number} l */
-  const layer = (l) => {
-    const bracket = (/** @type {string} */ text) => element("mo", { stretchy: "false" }, text);
-    return row(bracket("("), mn(l), bracket(")"));
-  };
+  const layer = (l) => fenced(mn(l));
   /** @param {string} index */
   const sum = (index) => element("munder", { class: "sum" }, mo("∑"), mi(index));
 

@@ -18,13 +18,12 @@ const sumsModule = (function () {
     const [dot, times] = pairs ? [",", ", "] : ["·", " × "];
     const factors = term.factors();
     const symbols = factors.flatMap((factor, at) => (at ? [dot, M.symbol(factor)] : [M.symbol(factor)]));
-    /** A negative factor after another one is in brackets. @param {Page.Symbol} factor @param {number} at */
-    const inNumbers = (factor, at) => {
+    const numbers = factors.flatMap((factor, at) => {
       const value = M.value(factor);
+      // A negative factor after another one is in brackets.
       const bracketed = at > 0 && !pairs && value.textContent.startsWith(DR.text.MINUS);
-      return bracketed ? el("span", { class: "bracketed" }, "(", value, ")") : value;
-    };
-    const numbers = factors.flatMap((factor, at) => [...(at ? [times] : []), inNumbers(factor, at)]);
+      return [...(at ? [times] : []), ...(bracketed ? ["(", value, ")"] : [value])];
+    });
     const size = scale > 0 ? Math.min(1, Math.abs(term.value) / scale) : 0;
     return el(
       "li",
@@ -49,14 +48,13 @@ const sumsModule = (function () {
    * The terms of a sum in one formula of numbers: all in their order, or the largest of many and
    * what the others add together.
    *
-   * @param {Page.Term[]} terms @param {Page.Symbol} total @param {number} [others] what is added to the terms
+   * @param {Page.Term[]} terms @param {Set<Page.Term>} largest those that are written out
+   * @param {Page.Symbol} total @param {number} [others] what is added to the terms
    */
-  function inNumbers(terms, total, others = 0) {
+  function inNumbers(terms, largest, total, others = 0) {
     const there = terms.filter((term) => term.value !== 0);
-    const sizes = there.map((term) => Math.abs(term.value)).sort((a, b) => b - a);
-    const least = there.length > SHOWN ? sizes[SHOWN - 1] : 0;
-    const shown = there.filter((term) => Math.abs(term.value) >= least).slice(0, SHOWN);
-    const rest = there.filter((term) => !shown.includes(term));
+    const shown = there.filter((term) => largest.has(term));
+    const rest = there.filter((term) => !largest.has(term));
     /** @type {Page.Piece[]} */
     const pieces = ["="];
     /** @param {number} value @param {string} [words] */
@@ -101,6 +99,8 @@ const sumsModule = (function () {
     sorted.sort((a, b) => Math.abs(b.term.value) - Math.abs(a.term.value) || a.at - b.at);
     const scale = sorted.length ? Math.abs(sorted[0].term.value) : 0;
     const box = el("div", { class: "sum-list" });
+    const largest = new Set(sorted.slice(0, SHOWN).map(({ term }) => term));
+    const numbers = total && inNumbers(terms, largest, total, others?.value);
 
     /** @param {number} count */
     function draw(count) {
@@ -161,7 +161,6 @@ const sumsModule = (function () {
           ),
         );
       }
-      const numbers = total && inNumbers(terms, total, others?.value);
       box.replaceChildren(...(numbers ? [numbers] : []), lines);
       if (rest.length) {
         const next = Math.min(MORE, rest.length);

@@ -49,8 +49,7 @@ const sweepModule = (function () {
   }
 
   /** Whether the derivation follows: not where it would open a sheet over the drawing (dock.js). */
-  const following = () =>
-    document.documentElement.dataset.panel !== "closed" || !matchMedia("(max-width: 899px)").matches;
+  const following = () => document.documentElement.dataset.panel !== "closed" || !DR.dock.SHEET.matches;
 
   /** Scrolls the derivation of a node to where its backward part begins. */
   function showBackward() {
