@@ -6,9 +6,9 @@ has is decided before anything is read, so that it does not depend on the speed 
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import queue
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -16,13 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deltarule.tables.packed_store import PackedRows
+from deltarule.tables.read_ahead import read_ahead
 
 __all__ = ["Window", "read_windows"]
 
 # One window is used while the next one is read.
 _BUFFERS = 2
-# Seconds after which a thread that waits looks whether it is to end.
-_POLL = 0.1
 
 
 @dataclasses.dataclass
@@ -101,38 +100,23 @@ def read_windows(
             window.order = order_of(index, window.count)
             yield window
         return
-    free: queue.Queue[Window] = queue.Queue()
-    ready: queue.Queue[Window | BaseException] = queue.Queue()
-    ended = threading.Event()
+    free: queue.Queue[Window | None] = queue.Queue()
     for _ in range(_BUFFERS):
         free.put(_buffer(rows, room, most))
 
-    def read_ahead() -> None:
-        try:
-            for index in range(first, len(groups)):
-                window = None
-                while window is None and not ended.is_set():
-                    try:
-                        window = free.get(timeout=_POLL)
-                    except queue.Empty:
-                        continue
-                if window is None:
-                    return
-                _fill(rows, window, groups[index])
-                window.order = order_of(index, window.count)
-                ready.put(window)
-        except BaseException as error:  # noqa: BLE001  raised in the thread that uses the windows
-            ready.put(error)
+    def filled() -> Iterator[Window]:
+        for index in range(first, len(groups)):
+            window = free.get()
+            if window is None:  # no more windows are asked for
+                return
+            _fill(rows, window, groups[index])
+            window.order = order_of(index, window.count)
+            yield window
 
-    thread = threading.Thread(target=read_ahead, name="deltarule-read-ahead", daemon=True)
-    thread.start()
-    try:
-        for _ in range(first, len(groups)):
-            found = ready.get()
-            if isinstance(found, BaseException):
-                raise found
-            yield found
-            free.put(found)
-    finally:
-        ended.set()
-        thread.join()
+    with contextlib.closing(read_ahead(filled())) as windows:
+        try:
+            for window in windows:
+                yield window
+                free.put(window)
+        finally:
+            free.put(None)

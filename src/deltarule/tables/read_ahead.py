@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any, TypeVar
 
 __all__ = ["read_ahead"]
@@ -14,7 +14,7 @@ _POLL = 0.1
 _END: Any = object()
 
 
-def read_ahead(items: Iterator[T], most: int = 1) -> Iterator[T]:
+def read_ahead(items: Iterator[T], most: int = 1) -> Generator[T, None, None]:
     """Yield the items of an iterator, of which up to ``most`` wait to be used.
 
     An error of the iterator is raised where its item would be.
