@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from deltarule.errors import DataError, FileError, InputError
-from deltarule.tables import apply_schema, infer_schema, read_table
+from deltarule.tables import apply_schema, file_streams, infer_schema, read_table
 from deltarule.tables.rejects import Rejects
 from deltarule.tables.table_stream import TableStream
 from deltarule.tables.text_column import TextColumn
@@ -96,6 +96,18 @@ def test_typed_cells_are_those_of_the_whole_table(tmp_path, kind):
             np.testing.assert_array_equal(np.concatenate(found), cells)
     if kind != "quoted.csv":  # there a field may hold a line break
         assert lines == [table.where(row) for row in range(N)]
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+def test_a_file_is_checked_once_however_often_it_is_read(tmp_path, kind, monkeypatch):
+    path = tmp_path / f"a.{kind}"
+    write(path, kind)
+    checked = []
+    monkeypatch.setattr(file_streams, "scan_file", checked.append)
+    stream = TableStream(path)
+    for _ in range(2):
+        assert sum(len(chunk.table) for chunk in stream.chunks()) == N
+    assert checked == [path]
 
 
 def test_integers_that_float64_cannot_hold_stay_as_they_are(tmp_path):

@@ -73,9 +73,13 @@ def test_the_network_is_that_of_training_in_memory(tmp_path, task, weights):
     source = write(tmp_path, task)
     settings = TableSettings(**SETTINGS)
     columns = {"weights": weights} if weights else {"ignore": ["w"]}
+    phases = []
     model = fit_large_table(
-        source, "y", settings, memory=MEMORY, store=tmp_path / "s", columns=columns
-    )
+        source, "y", settings, memory=MEMORY, store=tmp_path / "s", columns=columns,
+        progress=phases.append,
+    )  # fmt: skip
+    named = [phase for phase in phases if ":" not in phase]
+    assert named == ["reading a sample", "encoding", "training", "scoring"]
     # The same by what is there for tables in memory.
     table = read_table(source)
     typed = apply_schema(model.schema, table)

@@ -12,6 +12,7 @@ import ctypes
 import errno
 import functools
 import hashlib
+import io
 import os
 import secrets
 from collections.abc import Iterator
@@ -31,6 +32,7 @@ __all__ = [
     "sync_folder",
     "temporary_name",
     "translate_os_errors",
+    "write_all",
 ]
 
 _REPLACED = "replaced"
@@ -147,6 +149,16 @@ def create_file(path: Path, data: bytes) -> None:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
+
+
+def write_all(file: io.RawIOBase, data: Any) -> None:
+    """Write bytes to a file without a buffer, which may take a part of them at a time.
+
+    With a buffer, an error would wait for the end of the file.
+    """
+    view = memoryview(data)
+    while view:
+        view = view[file.write(view) :]
 
 
 def sync_folder(folder: Path) -> None:

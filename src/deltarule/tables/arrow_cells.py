@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deltarule.tables.cells import EXACT_LIMIT, clean_text, mask_tokens
+from deltarule.tables.cells import clean_text, is_rounded, mask_tokens
 from deltarule.tables.column_collector import array_values
 from deltarule.tables.table import Cells
 from deltarule.tables.text_column import TextColumn
@@ -57,7 +57,7 @@ def cells_of_arrow(
         return TextColumn(np.full(len(array), -1, np.int32), ()), None
     exact = types.is_integer(kind) or types.is_decimal(kind)
     if exact or types.is_floating(kind):
-        if exact and (as_text or _is_rounded(array)):
+        if exact and (as_text or _loses_digits(array)):
             return _texts(array.cast(pa.string()), ("",) if as_text else tokens), None
         values = _numbers(array)
         if not as_text:
@@ -81,12 +81,12 @@ def _valid(array: Any) -> NDArray[np.bool_]:
     return np.asarray(array.is_valid().cast("int8")).astype(np.bool_)
 
 
-def _is_rounded(array: Any) -> bool:
+def _loses_digits(array: Any) -> bool:
     """Whether an exact number would lose digits as float64."""
     import pyarrow.compute as pc
 
     ends = pc.min_max(array).as_py()
-    return any(each is not None and abs(int(each)) > EXACT_LIMIT for each in ends.values())
+    return is_rounded(ends["min"], ends["max"])
 
 
 def _numbers(array: Any) -> NDArray[np.float64]:

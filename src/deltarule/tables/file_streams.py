@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import json
 import sqlite3
 from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import islice
@@ -21,22 +20,28 @@ from numpy.typing import NDArray
 from deltarule.errors import DataError
 from deltarule.tables import json_file, sqlite_file
 from deltarule.tables.arrow_cells import cells_of_arrow
-from deltarule.tables.cells import column_from_cells, text_column
+from deltarule.tables.cells import text_column
 from deltarule.tables.column_collector import ColumnCollector, text_array
 from deltarule.tables.file_format import FileFormat
 from deltarule.tables.normal_form import normal_form
+from deltarule.tables.paths import JSON, SQLITE
 from deltarule.tables.pyarrow_module import load_pyarrow
 from deltarule.tables.rejects import Rejects
 from deltarule.tables.sqlite_guard import open_read_only
-from deltarule.tables.table import Table, check_names
+from deltarule.tables.table import Table, check_names, count_noun
 from deltarule.tables.text_column import TextColumn
-from deltarule.tables.text_file import csv_records, data_start, find_quotes, has_blank_lines
+from deltarule.tables.text_file import (
+    arrow_batches,
+    csv_records,
+    data_start,
+    find_quotes,
+    has_blank_lines,
+)
 from deltarule.tables.text_header import Header, read_header, scan_file
 from deltarule.tables.unreadable_columns import UnreadableColumn, read_columns
 
 __all__ = ["ChunkOptions", "stream_file"]
 
-_BLOCK_BYTES = 1 << 20
 # Bytes of a column chunk of a Parquet file that are read at a time, in place of the whole of it.
 _BUFFER_BYTES = 1 << 16
 
@@ -70,6 +75,10 @@ class ChunkOptions:
     table: str | None = None
     columns: Collection[str] | None = None
 
+    def needs(self, name: str) -> bool:
+        """Whether a column is needed."""
+        return self.columns is None or name in self.columns
+
     def stays_text(self, name: str) -> bool:
         """Whether the cells of a column of a text file are not read as numbers."""
         return name in self.texts or (self.keep_text is not None and self.keep_text(name))
@@ -90,9 +99,9 @@ def stream_file(path: Path, options: ChunkOptions, rejects: Rejects) -> Iterator
     suffix = path.suffix.lower()
     if suffix == ".parquet":
         return _parquet(path, options)
-    if suffix in (".db", ".sqlite", ".sqlite3"):
+    if suffix in SQLITE:
         return _sqlite(path, options)
-    if suffix in (".jsonl", ".ndjson", ".json"):
+    if suffix in JSON:
         return _json_lines(path, options, rejects)
     return _text(path, options, rejects)
 
@@ -136,18 +145,14 @@ def _parquet(path: Path, options: ChunkOptions) -> Iterator[Table]:
             wanted = [
                 name
                 for name, own in zip(file.schema_arrow.names, names, strict=True)
-                if options.columns is None or own in options.columns
+                if options.needs(own)
             ]
             batches = file.iter_batches(options.rows, columns=wanted, use_threads=False)
             start = 0
+            read = functools.partial(cells_of_arrow, tokens=options.tokens, source=path.name)
             for count, arrays in _regrouped(batches, options.rows):
-
-                def read(name: str, array: Any) -> Any:
-                    as_text = name in options.texts
-                    return cells_of_arrow(array, options.tokens, path.name, name, as_text=as_text)
-
                 columns, kinds, unreadable = read_columns(
-                    (name, lambda name=name, array=array: read(name, array))  # type: ignore[misc]
+                    (name, functools.partial(read, array, name=name, as_text=name in options.texts))
                     for name, array in zip(map(str.strip, wanted), arrays, strict=True)
                 )
                 yield Table(
@@ -169,16 +174,14 @@ def _parquet(path: Path, options: ChunkOptions) -> Iterator[Table]:
 
 
 def _text(path: Path, options: ChunkOptions, rejects: Rejects) -> Iterator[Table]:
-    stat = path.stat()
-    _check_text(path, stat.st_size, stat.st_mtime_ns)
+    _check_text(path, *_version(path))
     with normal_form(path, options.told) as (plain, told):
-        stat = plain.stat()
-        header, quotes, exact_lines = _layout(plain, told, stat.st_size, stat.st_mtime_ns)
+        header, quotes, exact_lines = _layout(plain, told, *_version(plain))
         reader = _csv_chunks if quotes == "unusual" else _arrow_chunks
         for lines, word, arrays in reader(plain, header, options, rejects, exact_lines):
             columns = {}
             for i, name in enumerate(header.names):
-                if options.columns is not None and name not in options.columns:
+                if not options.needs(name):
                     continue
                 as_text = options.stays_text(name)
                 collector = ColumnCollector(len(lines), options.tokens_of(name), as_text)
@@ -203,6 +206,15 @@ def _text(path: Path, options: ChunkOptions, rejects: Rejects) -> Iterator[Table
 # A table is read several times, and each of these reads a file from its beginning to its end.
 
 
+def _version(path: Path) -> tuple[int, int]:
+    """The size of a file, and when it was changed."""
+    try:
+        stat = path.stat()
+    except OSError:  # reading it raises the error
+        return -1, -1
+    return stat.st_size, stat.st_mtime_ns
+
+
 @functools.lru_cache(maxsize=256)
 def _check_text(path: Path, size: int, changed: int) -> None:
     scan_file(path)
@@ -212,7 +224,7 @@ def _check_text(path: Path, size: int, changed: int) -> None:
 def _layout(path: Path, told: FileFormat, size: int, changed: int) -> tuple[Header, str, bool]:
     """The header, what quotes there are, and whether each line below the header is a row."""
     header = read_header(path, told)
-    quotes = "unusual" if header.quote != '"' else find_quotes(path, header.delimiter)
+    quotes = find_quotes(path, header)
     return header, quotes, quotes == "none" and not has_blank_lines(path)
 
 
@@ -221,61 +233,40 @@ def _arrow_chunks(
 ) -> Iterator[tuple[NDArray[np.int64], str, list[Any]]]:
     """The lines and the texts of chunks of rows, divided by pyarrow."""
     pa = load_pyarrow()
-    from pyarrow import csv as arrow_csv
-
-    names = [str(i) for i in range(len(header.names))]
     bad: list[int] = []
     word = "line" if exact_lines else "row"
 
     def reject(row: Any) -> str:
         bad.append(int(row.number))
         place = int(row.number) + (header.last_line if exact_lines else 0)
-        reason = f"{_fields(row.actual_columns)}; expected {row.expected_columns}"
+        reason = f"{count_noun(row.actual_columns, 'field')}; expected {row.expected_columns}"
         rejects.add(path.name, f"{word} {place}", reason, row.text)
         return "skip"
 
-    start = data_start(path, header.last_line)
-    with pa.OSFile(str(path)) as file:
-        if start >= file.size():
-            return
-        file.seek(start)
-        try:
-            reader = arrow_csv.open_csv(
-                file,
-                read_options=arrow_csv.ReadOptions(
-                    use_threads=False, block_size=_BLOCK_BYTES, column_names=names
-                ),
-                parse_options=arrow_csv.ParseOptions(
-                    delimiter=header.delimiter,
-                    newlines_in_values=not exact_lines,
-                    ignore_empty_lines=len(names) > 1 or not header.blank_rows,
-                    invalid_row_handler=reject,
-                ),
-                convert_options=arrow_csv.ConvertOptions(
-                    check_utf8=False,  # scan_file has checked it
-                    column_types=dict.fromkeys(names, pa.string()),
-                    strings_can_be_null=False,
-                ),
-            )
-            following = 1
-            for count, arrays in _regrouped(iter(reader), options.rows):
-                # The numbers of these rows among all, of which some were rejected.
-                numbers = np.arange(following, following + count + len(bad))
-                numbers = numbers[~np.isin(numbers, bad)][:count]
-                following = int(numbers[-1]) + 1
-                bad = [number for number in bad if number >= following]
-                yield numbers + (header.last_line if exact_lines else 0), word, arrays
-        except pa.ArrowInvalid as error:
-            text = " ".join(f"{error}".split())
-            raise DataError(
-                f"{path.name} cannot be divided into rows ({text})",
-                expected="a text file with one row a line",
-                hint="correct it, or say how it is written",
-            ) from None
-
-
-def _fields(count: int) -> str:
-    return "1 field" if count == 1 else f"{count} fields"
+    batches = arrow_batches(
+        path,
+        data_start(path, header.last_line),
+        header,
+        range(len(header.names)),
+        breaks_in_fields=not exact_lines,
+        reject=reject,
+    )
+    following = 1
+    try:
+        for count, arrays in _regrouped(batches, options.rows):
+            # The numbers of these rows among all, of which some were rejected.
+            numbers = np.arange(following, following + count + len(bad))
+            numbers = numbers[~np.isin(numbers, bad)][:count]
+            following = int(numbers[-1]) + 1
+            bad = [number for number in bad if number >= following]
+            yield numbers + (header.last_line if exact_lines else 0), word, arrays
+    except pa.ArrowInvalid as error:
+        text = " ".join(f"{error}".split())
+        raise DataError(
+            f"{path.name} cannot be divided into rows ({text})",
+            expected="a text file with one row a line",
+            hint="correct it, or say how it is written",
+        ) from None
 
 
 def _csv_chunks(
@@ -286,7 +277,7 @@ def _csv_chunks(
     expected = len(header.names)
 
     def reject(line: int, row: Sequence[str]) -> None:
-        reason = f"{_fields(len(row))}; expected {expected}"
+        reason = f"{count_noun(len(row), 'field')}; expected {expected}"
         rejects.add(path.name, f"line {line}", reason, header.delimiter.join(row))
 
     records = csv_records(path, header, reject)
@@ -297,7 +288,7 @@ def _csv_chunks(
 
 
 def _json_lines(path: Path, options: ChunkOptions, rejects: Rejects) -> Iterator[Table]:
-    scan_file(path)
+    _check_text(path, *_version(path))
     with path.open(encoding="utf-8-sig", newline="\n") as file:
         if file.read(4096).lstrip()[:1] == "[":
             raise DataError(
@@ -317,7 +308,7 @@ def _records(source: str, file: Any, rejects: Rejects) -> Iterator[tuple[int, di
             continue
         try:
             yield number, json_file.decoded_object(line)
-        except (json.JSONDecodeError, ValueError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:
             reason = getattr(error, "msg", None) or str(error)
             rejects.add(source, f"line {number}", f"not one JSON object: {reason}", line.strip())
 
@@ -328,7 +319,7 @@ def _table_of_records(
     names = [
         name
         for name in dict.fromkeys(name for _, record in chunk for name in record)
-        if options.columns is None or name in options.columns
+        if options.needs(name)
     ]
     check_names(names, source)
 
@@ -342,10 +333,7 @@ def _table_of_records(
             return text_column(name, cells, source), None
         return json_file.column_of(name, cells, options.tokens, source), None
 
-    columns, _, unreadable = read_columns(
-        (name, lambda name=name: read(name))  # type: ignore[misc]
-        for name in names
-    )
+    columns, _, unreadable = read_columns((name, functools.partial(read, name)) for name in names)
     return Table(
         tuple(columns),
         columns,
@@ -362,42 +350,22 @@ def _sqlite(path: Path, options: ChunkOptions) -> Iterator[Table]:
     connection, guard = open_read_only(path)
     sql = None
     try:
-        connection.text_factory = lambda text: text.decode("utf-8", "surrogateescape")
+        connection.text_factory = sqlite_file.decoded_text
         table = sqlite_file.choose_table(connection, path.name, options.table)
-        sql = 'SELECT * FROM "' + table.replace('"', '""') + '"'
+        sql = sqlite_file.select_all(table)
         cursor = connection.execute(sql)
         names = [str(column[0]).strip() for column in cursor.description]
         source = f"{path.name}, table {table}"
         check_names(names, source)
+        wanted = [i for i, name in enumerate(names) if options.needs(name)]
         start = 0
         while rows := cursor.fetchmany(options.rows):
-            yield _table_of_rows(source, names, rows, start, options)
+            columns = list(zip(*rows, strict=True))
+            cells = [(names[i], columns[i]) for i in wanted]
+            lines = np.arange(start + 1, start + len(rows) + 1)
+            yield sqlite_file.table_of_cells(source, cells, options.tokens, options.texts, lines)
             start += len(rows)
     except (sqlite3.Error, sqlite3.Warning) as error:
         raise sqlite_file.sqlite_error(path.name, sql, guard, error) from None
     finally:
         connection.close()
-
-
-def _table_of_rows(
-    source: str, names: Sequence[str], rows: Sequence[Any], start: int, options: ChunkOptions
-) -> Table:
-    def read(name: str, cells: list[Any]) -> Any:
-        if name in options.texts:
-            return text_column(name, cells, source), None
-        return column_from_cells(name, cells, options.tokens, source)
-
-    columns, kinds, unreadable = read_columns(
-        (name, lambda name=name, cells=cells: read(name, list(cells)))  # type: ignore[misc]
-        for name, cells in zip(names, zip(*rows, strict=True), strict=True)
-        if options.columns is None or name in options.columns
-    )
-    return Table(
-        tuple(columns),
-        columns,
-        source=source,
-        lines=np.arange(start + 1, start + len(rows) + 1),
-        kinds=kinds,
-        na=options.tokens,
-        unreadable=unreadable,
-    )

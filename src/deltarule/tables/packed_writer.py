@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from deltarule.errors import FileError, InputError
 from deltarule.files import FolderClaim, checked_path, write_json
-from deltarule.files.filesystem import translate_os_errors
+from deltarule.files.filesystem import translate_os_errors, write_all
 from deltarule.records import checked_integer
 from deltarule.tables.packed_store import (
     FLOAT,
@@ -187,7 +187,7 @@ class StoreWriter:
                 continue
             line[name] = self._write(name, X, Y, w)
         with translate_os_errors("write", self.folder / PROGRESS):
-            _write_all(self._progress, _line_of(line))
+            write_all(self._progress, _line_of(line))
         self.chunks += 1
 
     def _write(self, name: str, X: NDArray[Any], Y: NDArray[Any], w: NDArray[Any] | None) -> Block:
@@ -208,7 +208,7 @@ class StoreWriter:
             for array in arrays:
                 view = array.data.cast("B") if array.size else memoryview(b"")
                 crc = zlib.crc32(view, crc)
-                _write_all(file, view)
+                write_all(file, view)
         weight = float(len(X)) if w is None else float(arrays[2].astype(np.float64).sum())
         return Block(offset, len(X), crc, weight)
 
@@ -219,13 +219,6 @@ class StoreWriter:
                 os.fsync(file.fileno())
         write_json(self.folder / HEADER, self._shape | {"complete": self.chunks})
         self.is_complete = True
-
-
-def _write_all(file: Any, data: Any) -> None:
-    """Write bytes to a file without a buffer, which may take a part of them at a time."""
-    view = memoryview(data)
-    while view:
-        view = view[file.write(view) :]
 
 
 def _line_of(line: Mapping[str, Block]) -> bytes:

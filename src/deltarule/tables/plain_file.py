@@ -9,7 +9,6 @@ from __future__ import annotations
 import bz2
 import codecs
 import gzip
-import io
 import lzma
 import zipfile
 import zlib
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from deltarule.errors import DataError, FileError, InputError, Message, Parameter
+from deltarule.files.filesystem import write_all
 from deltarule.files.scratch import scratch_folder, writing_scratch
 from deltarule.tables.memory import check_unpacked, memory_limit
 from deltarule.tables.pyarrow_module import load_pyarrow
@@ -219,17 +219,10 @@ def _unpack(path: Path, folder: Path, max_memory: float | None) -> Path:
                     raise _too_large(path, max_bytes)
                 check_unpacked(path.name, written, packed.tell(), max_memory)
                 with writing_scratch():
-                    _write_all(file, chunk)
+                    write_all(file, chunk)
         except _UNPACKING_ERRORS as error:
             raise _damaged(path, error) from None
     return target
-
-
-def _write_all(file: io.FileIO, data: bytes) -> None:
-    """Write without a buffer, in which an error would wait for the file's end."""
-    view = memoryview(data)
-    while view:
-        view = view[file.write(view) :]
 
 
 def _too_large(path: Path, max_bytes: float) -> DataError:

@@ -27,7 +27,13 @@ from deltarule.tables.table import Cells, Table, join_items
 from deltarule.tables.text_column import TextColumn
 from deltarule.tables.text_file import read_text
 
-__all__ = ["concatenate_tables", "kept_as_text", "read_table"]
+__all__ = [
+    "check_same_columns",
+    "concatenate_tables",
+    "kept_as_text",
+    "read_table",
+    "with_formats",
+]
 
 
 def read_table(
@@ -158,7 +164,7 @@ def read_table(
             )
         from deltarule.tables.database import read_sql
 
-        return _with_formats(read_sql(None, sql, tokens, texts), decimal, thousands, known)
+        return with_formats(read_sql(None, sql, tokens, texts), decimal, thousands, known)
     text = checked_source(source)
     if is_stdin(text):
         with stdin_file(memory_limit(max_memory)) as path:
@@ -221,7 +227,7 @@ def read_table(
                 )
         read = tables[0] if len(tables) == 1 else concatenate_tables(tables, text)
     read = replace(read, notes=(*found.notes(), *read.notes), paths=paths)
-    return _with_formats(read, decimal, thousands, known)
+    return with_formats(read, decimal, thousands, known)
 
 
 def kept_as_text(
@@ -241,12 +247,13 @@ def kept_as_text(
     return keep
 
 
-def _with_formats(
+def with_formats(
     read: Table,
     decimal: str | Mapping[str, str] | None,
     thousands: str | Mapping[str, str] | None,
     known: Mapping[str, NumberFormat],
 ) -> Table:
+    """The table with the number formats that are known of its columns, and those stated."""
     known = {name: each for name, each in known.items() if name in read}
     read = replace(read, number_formats=known)
     return replace(read, number_formats=stated_formats(read, decimal, thousands))
@@ -333,15 +340,7 @@ def concatenate_tables(tables: list[Table], pattern: str) -> Table:
         tables = [each.with_missing(names) for each in tables]
     first = tables[0]
     for other in tables[1:]:
-        lacks = [name for name in first.names if name not in other]
-        extra = [name for name in other.names if name not in first]
-        if lacks or extra:
-            parts = [f"lacks {join_items(map(repr, lacks))}"] if lacks else []
-            parts += [f"has also {join_items(map(repr, extra))}"] if extra else []
-            raise DataError(
-                f"{other.source} {' and '.join(parts)}; expected the columns of {first.source}, "
-                f"the first file of {pattern!r}; make the pattern narrower, or the files alike"
-            )
+        check_same_columns(other, first.names, f"{first.source}, the first file of {pattern!r}")
     columns: dict[str, Cells] = {}
     kinds: dict[str, str] = {}
     for name in first.names:
@@ -375,6 +374,25 @@ def concatenate_tables(tables: list[Table], pattern: str) -> Table:
         file_of=np.repeat(np.arange(len(tables)), counts),
         parsed=frozenset[str]().union(*(each.parsed for each in tables)),
     )
+
+
+def check_same_columns(table: Table, names: Collection[str], first: str) -> None:
+    """Refuse a file of a pattern that has other columns than the first one.
+
+    Raises
+    ------
+    DataError
+    """
+    known = set(names)
+    lacks = [name for name in names if name not in table]
+    extra = [name for name in table.names if name not in known]
+    if lacks or extra:
+        parts = [f"lacks {join_items(map(repr, lacks))}"] if lacks else []
+        parts += [f"has also {join_items(map(repr, extra))}"] if extra else []
+        raise DataError(
+            f"{table.source} {' and '.join(parts)}; expected the columns of {first}; "
+            "make the pattern narrower, or the files alike"
+        )
 
 
 def _concatenate_columns(parts: list[Cells]) -> Cells:

@@ -19,12 +19,13 @@ from deltarule.tables.number_text import NumberFormat
 from deltarule.tables.record_format import reading_record
 from deltarule.tables.table import count_noun, join_items
 
-__all__ = ["KINDS", "Column", "Schema"]
+__all__ = ["KINDS", "Column", "Schema", "frequent_levels"]
 
 KINDS: tuple[str, ...] = ("number", "date", "category")
 """What a column can be. A date is a number: days since 1970-01-01."""
 
 _FORMAT = 1
+_MOST_LEVELS = 10
 # The longest name that a printed table shows in full.
 _MOST_CHARACTERS = 60
 
@@ -110,6 +111,17 @@ class Column:
         if self.kind == "date":
             return f"{_format_day(self.minimum)} … {_format_day(self.maximum)}"
         return f"{_format_number(self.minimum)} … {_format_number(self.maximum)}"
+
+
+def frequent_levels(counts: Mapping[str, int]) -> tuple[tuple[str, int], ...]:
+    """The most frequent levels with their counts, at most ten; equal counts by name.
+
+    Examples
+    --------
+    >>> frequent_levels({"b": 1, "c": 2, "a": 1})
+    (('c', 2), ('a', 1), ('b', 1))
+    """
+    return tuple(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))[:_MOST_LEVELS])
 
 
 def _short_name(name: str) -> str:

@@ -36,7 +36,7 @@ from deltarule.tables.missing_cells import apply_missing_tokens
 from deltarule.tables.missing_notes import kept_note, unread_advice
 from deltarule.tables.number_formats import stated_formats, with_number_formats
 from deltarule.tables.number_text import PLAIN, NumberFormat
-from deltarule.tables.schema import Column, Schema
+from deltarule.tables.schema import Column, Schema, frequent_levels
 from deltarule.tables.schema_arguments import by_column, check_columns, check_table, column_names
 from deltarule.tables.sentinel_values import sentinel_notes
 from deltarule.tables.table import Table, all_rows_text, join_items
@@ -45,8 +45,6 @@ from deltarule.tables.task_choice import TASKS, choose_task
 from deltarule.tables.text_column import TextColumn
 
 __all__ = ["infer_schema", "read_weights"]
-
-_TOP_LEVELS = 10
 
 
 def infer_schema(
@@ -306,13 +304,12 @@ def _describe_column(
         if not notes or all(map(str.isdigit, counts)):
             notes += text_identifier_notes(name, counts)
         notes += merged
-        top = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))[:_TOP_LEVELS]
         column = Column(
             name,
             kind,
             missing=len(cells) - n_known,
             distinct=len(counts),
-            levels=tuple(top),
+            levels=frequent_levels(counts),
             na=column_tokens,
             notes=tuple(notes),
         )

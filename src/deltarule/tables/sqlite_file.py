@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from deltarule.errors import DataError, Message, Parameter
 from deltarule.interruptible import any_abandoned, call_interruptibly
@@ -25,7 +28,14 @@ from deltarule.tables.table import (
 )
 from deltarule.tables.unreadable_columns import read_columns
 
-__all__ = ["choose_table", "read_sqlite", "sqlite_error"]
+__all__ = [
+    "choose_table",
+    "decoded_text",
+    "read_sqlite",
+    "select_all",
+    "sqlite_error",
+    "table_of_cells",
+]
 
 _ROWS_AT_ONCE = 10_000
 # What a tuple takes, and an object in it without its text.
@@ -73,7 +83,7 @@ def read_sqlite(
         if sql is None:
             table = choose_table(connection, path.name, table)
             source = f"{path.name}, table {table}"
-            sql = 'SELECT * FROM "' + table.replace('"', '""') + '"'
+            sql = select_all(table)
         names, rows = _run_query(connection, sql, path, max_memory)
     except (sqlite3.Error, sqlite3.Warning) as error:
         raise sqlite_error(path.name, sql, guard, error) from None
@@ -82,6 +92,17 @@ def read_sqlite(
             connection.close()
     check_names(names, source)
     check_rows(source, names, len(rows))
+    return table_of_cells(source, zip(names, zip(*rows, strict=True), strict=True), tokens, texts)
+
+
+def table_of_cells(
+    source: str,
+    named_cells: Iterable[tuple[str, Sequence[Any]]],
+    tokens: tuple[str, ...],
+    texts: Collection[str],
+    lines: NDArray[np.int64] | None = None,
+) -> Table:
+    """A table of columns of SQLite's values, each with its name."""
 
     def read(name: str, cells: Sequence[Any]) -> tuple[Cells, str | None]:
         if name in texts:
@@ -89,11 +110,16 @@ def read_sqlite(
         return column_from_cells(name, list(cells), tokens, source)
 
     columns, kinds, unreadable = read_columns(
-        (name, partial(read, name, cells))
-        for name, cells in zip(names, zip(*rows, strict=True), strict=True)
+        (name, partial(read, name, cells)) for name, cells in named_cells
     )
     return Table(
-        tuple(columns), columns, source=source, kinds=kinds, na=tokens, unreadable=unreadable
+        tuple(columns),
+        columns,
+        source=source,
+        lines=lines,
+        kinds=kinds,
+        na=tokens,
+        unreadable=unreadable,
     )
 
 
@@ -117,6 +143,16 @@ def _fetch_all(
     return rows
 
 
+def decoded_text(text: bytes) -> str:
+    """SQLite's text; bytes that are not UTF-8 become surrogates, reported later with their row."""
+    return text.decode("utf-8", "surrogateescape")
+
+
+def select_all(table: str) -> str:
+    """The statement that gives all rows of a table."""
+    return 'SELECT * FROM "' + table.replace('"', '""') + '"'
+
+
 def _run_query(
     connection: sqlite3.Connection, sql: str, path: Path, max_memory: float | None
 ) -> tuple[list[str], list[tuple[Any, ...]]]:
@@ -124,8 +160,7 @@ def _run_query(
     if hasattr(connection, "setlimit"):  # from Python 3.11 on
         # One cell, which SQLite makes before it can be looked at.
         connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _MOST_CELL)
-    # Bytes that are not UTF-8 become surrogates here, and are reported later with their row.
-    connection.text_factory = lambda text: text.decode("utf-8", "surrogateescape")
+    connection.text_factory = decoded_text
     # Another thread runs the query, and this one interrupts it at Ctrl-C.
     cursor = call_interruptibly(lambda: connection.execute(sql), connection.interrupt)
     if cursor.description is None:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from deltarule.errors import DataError, Message, Parameter
 from deltarule.tables.column_encoders import NumberEncoder, weighted_median
 from deltarule.tables.encoder_choice import EncoderChoice
-from deltarule.tables.schema import Schema
+from deltarule.tables.schema import Schema, frequent_levels
 from deltarule.tables.table import count_noun, join_items
 from deltarule.tables.table_encoder import TableEncoder
 from deltarule.tables.target_encoder import TargetEncoder
@@ -30,7 +30,6 @@ __all__ = ["ExactSum", "LevelStatistics", "NumberStatistics", "TableStatistics"]
 # The smallest power of two that float64 has; every number is a multiple of it.
 _UNIT = 1074
 _MOST_LEVELS = 200_000
-_TOP_LEVELS = 10
 
 
 class ExactSum:
@@ -299,11 +298,10 @@ def _add(statistics: Any, cells: Any, weights: NDArray[np.float64] | None) -> No
 
 def _facts(statistics: Any) -> Mapping[str, Any]:
     if isinstance(statistics, LevelStatistics):
-        ranked = sorted(statistics.counts.items(), key=lambda pair: (-pair[1], pair[0]))
         return {
             "missing": statistics.missing,
-            "distinct": len(ranked),
-            "levels": tuple(ranked[:_TOP_LEVELS]),
+            "distinct": len(statistics.counts),
+            "levels": frequent_levels(statistics.counts),
         }
     known = statistics.known > 0
     return {

@@ -16,13 +16,12 @@ from deltarule.errors import DataError, InputError, Message, Parameter
 from deltarule.tables.cells import DEFAULT_NA, missing_tokens
 from deltarule.tables.file_format import FileFormat
 from deltarule.tables.file_streams import ChunkOptions, stream_file
-from deltarule.tables.number_formats import stated_formats
 from deltarule.tables.number_text import NumberFormat
 from deltarule.tables.paths import check_file, checked_source, find_files
 from deltarule.tables.plain_file import COMPRESSED
-from deltarule.tables.reading import kept_as_text
+from deltarule.tables.reading import check_same_columns, kept_as_text, with_formats
 from deltarule.tables.rejects import Rejects
-from deltarule.tables.table import Table, join_items
+from deltarule.tables.table import Table
 
 __all__ = ["Chunk", "TableStream"]
 
@@ -176,25 +175,19 @@ class TableStream:
             If a file's columns are not those of the first one, or too many rows are rejected.
         """
         start = 0
-        names = set(self.names)
         for index, table in enumerate(self._tables()):
-            same = table.is_sparse or set(table.names) == names
-            if not same:
-                raise _other_columns(table, self.names, self.paths[0].name)
+            if not table.is_sparse:
+                check_same_columns(table, self.names, f"{self.paths[0].name}, the first file")
             start += len(table)
             self.rejects.check(start)
             if index >= first:
-                yield Chunk(self._with_formats(table), start - len(table))
+                formatted = with_formats(table, *self._marks, self._known)
+                yield Chunk(formatted, start - len(table))
         self.rejects.check(start, at_end=True)
 
     def _tables(self) -> Iterator[Table]:
         for path in self.paths:
             yield from stream_file(path, self._options, self.rejects)
-
-    def _with_formats(self, table: Table) -> Table:
-        known = {name: each for name, each in self._known.items() if name in table}
-        table = replace(table, number_formats=known)
-        return replace(table, number_formats=stated_formats(table, *self._marks))
 
 
 def _refuse_packed(path: Path) -> None:
@@ -206,14 +199,3 @@ def _refuse_packed(path: Path) -> None:
             expected="plain files",
             hint="unpack it first, or convert it to Parquet",
         )
-
-
-def _other_columns(table: Table, names: tuple[str, ...], first: str) -> DataError:
-    lacks = [name for name in names if name not in table]
-    extra = [name for name in table.names if name not in names]
-    parts = [f"lacks {join_items(map(repr, lacks))}"] if lacks else []
-    parts += [f"has also {join_items(map(repr, extra))}"] if extra else []
-    return DataError(
-        f"{table.source} {' and '.join(parts)}; expected the columns of {first}, "
-        "the first file; make the pattern narrower, or the files alike"
-    )

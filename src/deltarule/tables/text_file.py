@@ -11,7 +11,7 @@ from __future__ import annotations
 import csv
 import re
 from codecs import BOM_UTF8
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
@@ -38,7 +38,14 @@ from deltarule.tables.text_header import (
     scan_file,
 )
 
-__all__ = ["csv_records", "data_start", "find_quotes", "has_blank_lines", "read_text"]
+__all__ = [
+    "arrow_batches",
+    "csv_records",
+    "data_start",
+    "find_quotes",
+    "has_blank_lines",
+    "read_text",
+]
 
 # Bytes that pyarrow parses at a time; of a pass that looks for quotes; rows that csv reads at once.
 _BLOCK_BYTES = 1 << 20
@@ -91,7 +98,7 @@ def _read_plain(
 ) -> Table:
     header = read_header(path, told)
     capacity = n_lines - header.last_line  # a row takes at least one line
-    quotes = "unusual" if header.quote != '"' else find_quotes(path, header.delimiter)
+    quotes = find_quotes(path, header)
     kept = {i for i, name in enumerate(header.names) if keep_text is not None and keep_text(name)}
     tokens_of = [("",) if name in texts else tokens for name in header.names]
     kept |= {i for i, name in enumerate(header.names) if name in texts}
@@ -130,15 +137,16 @@ def _read_plain(
     return without_repeated_header(without_trailing_field(table, header), header, tokens)
 
 
-def find_quotes(path: Path, delimiter: str) -> str:
+def find_quotes(path: Path, header: Header) -> str:
     """Whether the file has quotes: ``"none"``, ``"usual"`` or ``"unusual"``.
 
-    They are usual if the first, third, … opens a field, or is doubled within one; the second,
-    fourth, … closes one or is doubled; and none is left open. Where blanks stand before a quote,
-    or text beside one, pyarrow and csv differ.
+    They are usual if they are double ones; the first, third, … opens a field, or is doubled within
+    one; the second, fourth, … closes one or is doubled; and none is left open. Where blanks stand
+    before a quote, or text beside one, pyarrow and csv differ.
     """
-    mark = delimiter.encode()
-    if len(mark) > 1 or delimiter == " ":  # pyarrow takes one byte; csv drops blanks
+    mark = header.delimiter.encode()
+    # pyarrow takes one byte; csv drops blanks.
+    if header.quote != '"' or len(mark) > 1 or header.delimiter == " ":
         return "unusual"
     is_edge = np.zeros(256, dtype=np.bool_)
     is_edge[list(mark + b'\r\n"')] = True
@@ -226,11 +234,6 @@ def _collect(
 
     This thread divides a block into cells while another converts those of the block before.
     """
-    import pyarrow as pa
-    from pyarrow import csv as arrow_csv
-
-    names = [str(i) for i in range(len(header.names))]
-    wanted = [str(i) for i in collectors]
     limit = csv.field_size_limit()
 
     def convert(batch: Any) -> None:
@@ -240,19 +243,59 @@ def _collect(
                 raise _FieldSizeError
             collector.append(cells)
 
-    with pa.OSFile(str(path)) as file, ThreadPoolExecutor(1) as pool:
+    with ThreadPoolExecutor(1) as pool:
+        pending: Future[None] | None = None
+        for batch in arrow_batches(path, start, header, collectors):
+            if pending is not None:
+                pending.result()
+            pending = pool.submit(convert, batch)
+        if pending is not None:
+            pending.result()
+
+
+def arrow_batches(
+    path: Path,
+    start: int,
+    header: Header,
+    columns: Iterable[int],
+    *,
+    breaks_in_fields: bool = True,
+    reject: Callable[[Any], str] | None = None,
+) -> Iterator[Any]:
+    """The rows from a position in bytes on, divided by pyarrow, as record batches of texts.
+
+    Parameters
+    ----------
+    path : Path
+        A file that :func:`~deltarule.tables.text_header.scan_file` accepted.
+    start : int
+    header : Header
+    columns : iterable of int
+        The numbers of the columns that the batches have.
+    breaks_in_fields : bool
+        Whether a field may hold a line break.
+    reject : callable, optional
+        pyarrow's ``invalid_row_handler``.
+    """
+    import pyarrow as pa
+    from pyarrow import csv as arrow_csv
+
+    names = [str(i) for i in range(len(header.names))]
+    wanted = [str(i) for i in columns]
+    with pa.OSFile(str(path)) as file:
         if start >= file.size():
             return
         file.seek(start)
-        reader = arrow_csv.open_csv(
+        yield from arrow_csv.open_csv(
             file,
             read_options=arrow_csv.ReadOptions(
                 use_threads=False, block_size=_BLOCK_BYTES, column_names=names
             ),
             parse_options=arrow_csv.ParseOptions(
                 delimiter=header.delimiter,
-                newlines_in_values=True,
+                newlines_in_values=breaks_in_fields,
                 ignore_empty_lines=len(names) > 1 or not header.blank_rows,
+                invalid_row_handler=reject,
             ),
             convert_options=arrow_csv.ConvertOptions(
                 check_utf8=False,  # scan_file has checked it
@@ -261,13 +304,6 @@ def _collect(
                 strings_can_be_null=False,
             ),
         )
-        pending: Future[None] | None = None
-        for batch in reader:
-            if pending is not None:
-                pending.result()
-            pending = pool.submit(convert, batch)
-        if pending is not None:
-            pending.result()
 
 
 def has_blank_lines(path: Path) -> bool:

@@ -252,6 +252,7 @@ def _fit_network(
         )
     if result.stop_reason is StopReason.INTERRUPTED and not len(result.history):
         raise KeyboardInterrupt  # there is no epoch to keep
+    report_phase("scoring")
     model, report = scored_network(
         NetworkRun(schema, typed, rows, encoded, settings, result, started),
         stop,

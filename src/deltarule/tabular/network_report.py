@@ -64,7 +64,6 @@ def scored_network(
     schema, typed, rows, encoded = run.schema, run.typed, run.rows, run.encoded
     settings, result, started = run.settings, run.result, run.started
     parts, net, target = encoded.parts, encoded.net, encoded.target
-    report_phase("scoring")
     model = Model(net, result.theta, result.history)
     truth = {name: true_values(target, part) for name, part in parts.items()}
     engine = prediction_engine({"engine": settings.engine})

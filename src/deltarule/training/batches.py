@@ -223,14 +223,6 @@ class EpochSteps(Protocol):
         """The number of steps."""
         ...
 
-    def rows_of(self, first: int, count: int) -> np.ndarray:
-        """The number of rows of each of ``count`` steps from step ``first`` on, as float64."""
-        ...
-
-    def batch(self, index: int) -> Batch:
-        """The rows of step ``index``, counted from 0."""
-        ...
-
     def pieces(self, first: int) -> Iterator[tuple[Epoch, int]]:
         """The steps from step ``first`` on, as epochs of rows in memory, each with a first step."""
         ...
@@ -359,5 +351,8 @@ class Batches:
 
     def epoch(self, epoch: int, first: int = 0) -> Iterator[Batch]:
         """Iterate over the batches of an epoch (from 0), beginning with batch ``first``."""
-        steps = self.epoch_steps(epoch)
-        return map(steps.batch, range(first, steps.steps))
+        return (
+            piece.batch(index)
+            for piece, local in self.epoch_steps(epoch).pieces(first)
+            for index in range(local, piece.steps)
+        )

@@ -68,18 +68,6 @@ class PackedEpoch:
         """The number of steps; the last one may have fewer rows than the others."""
         return -(-self.n_rows // self.batch_size)
 
-    def rows_of(self, first: int, count: int) -> np.ndarray:
-        """The number of rows of each of ``count`` steps from step ``first`` on, as float64."""
-        rows = np.full(count, float(self.batch_size))
-        if count and first + count == self.steps:
-            rows[-1] = self.n_rows - (self.steps - 1) * self.batch_size
-        return rows
-
-    def batch(self, index: int) -> Batch:
-        """The rows of step ``index``, counted from 0."""
-        piece, first = next(self.pieces(index))
-        return piece.batch(first)
-
     def _order(self, group: int, count: int) -> np.ndarray | None:
         """The order of the rows of a window; None for that of the store."""
         if self.seed is None:
@@ -228,11 +216,6 @@ class PackedBatches(Batches):
         groups = _groups(self.packed, seed, epoch)
         first_step = epoch * self.steps_per_epoch + 1
         return PackedEpoch(self.packed, groups, seed, epoch, self.batch_size, first_step, rates)
-
-    def epoch(self, epoch: int, first: int = 0) -> Iterator[Batch]:
-        """Iterate over the batches of an epoch (from 0), beginning with batch ``first``."""
-        for piece, local in self.epoch_steps(epoch).pieces(first):
-            yield from map(piece.batch, range(local, piece.steps))
 
     def load_into(self, engine: Engine) -> None:
         """Give an engine nothing: its epochs bring their rows along."""

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from deltarule.engines import HostSnapshot
+from deltarule.engines import Epoch, HostSnapshot
 from deltarule.errors import Diverged, InputError
 from deltarule.optimizers import SCHEDULES, Schedule
 from deltarule.training.arguments import initial_parameters
@@ -248,8 +248,9 @@ class StepRun(Run):
         self.engine.stop = self.flag.__bool__
         try:
             for piece, first in epoch_steps.pieces(self.done):
+                before = self.done - first
                 for costs in self.engine.epoch(piece, first):
-                    self._count(costs, epoch_steps, epoch)
+                    self._count(costs, piece, before, epoch)
                     if self.saver is not None:
                         self.saver.save_if_due()
                     self.flag.check()
@@ -267,8 +268,11 @@ class StepRun(Run):
         index = self.done + 1
         return f"training diverged in epoch {epoch + 1}, batch {index}", index
 
-    def _count(self, costs: np.ndarray, epoch_steps: EpochSteps, epoch: int) -> None:
-        """Add the costs of steps; if the last cost is not finite, its step was not taken."""
+    def _count(self, costs: np.ndarray, piece: Epoch, before: int, epoch: int) -> None:
+        """Add the costs of steps; if the last cost is not finite, its step was not taken.
+
+        They are steps of a piece of the epoch, which has ``before`` steps before it.
+        """
         if not len(costs):  # the engine was asked to stop
             return
         if self.first_cost is None:
@@ -277,16 +281,16 @@ class StepRun(Run):
         taken = len(costs) - failed
         # cumsum adds one cost after the other, so that the sum does not depend on how the engine
         # groups the steps.
-        sums = epoch_steps.rows_of(self.done, taken) * costs[:taken]
+        sums = piece.rows_of(self.done - before, taken) * costs[:taken]
         sums[:1] += self.total
         self.done += taken
         self.total = float(sums.cumsum()[-1]) if taken else self.total
-        self.last_rate = float(epoch_steps.rates[self.done - 1 + failed])
+        self.last_rate = float(piece.rates[self.done - before - 1 + failed])
         if failed:
             where, index = self._position(epoch)
             raise_diverged(
                 self.engine,
-                epoch_steps.batch(self.done),
+                piece.batch(self.done - before),
                 where=where,
                 advice=self.advice(),
                 epoch=epoch + 1,
