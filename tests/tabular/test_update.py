@@ -8,7 +8,7 @@ from sklearn.exceptions import NotFittedError
 from tests.tabular.small_portfolio import train_few_configurations
 
 from deltarule import InputError, TabularClassifier, TabularRegressor
-from deltarule.errors import DataError
+from deltarule.errors import DataError, TrainingWarning
 from deltarule.tabular import TableModel, fit_table
 from deltarule.tabular.portfolio import Configuration
 from deltarule.training import StopReason, train_many
@@ -36,6 +36,7 @@ def test_new_rows_that_differ_are_learned():
     model.update(*_rows(300, 1, shift=2.0))
     assert _error(model, *test) < before / 5
     assert model.update_["rows"] == 300
+    assert model.update_["moved"] == sum(len(each.models) for each in model.portfolio_.used)
     assert model.update_["after"] < model.update_["before"] / 5
     assert model.portfolio_.encoders is encoders
     assert model.oof_prediction_.shape == (300,)
@@ -58,7 +59,13 @@ def test_networks_that_are_no_better_on_their_fold_stay(monkeypatch, rate):
     model = TabularRegressor(configurations=SMALL).fit(X, y)
     before = model.predict(X)
     monkeypatch.setattr("deltarule.tabular.update._RATE", rate)
-    model.update(X, y)
+    total = sum(len(member.models) for member in model.portfolio_.used)
+    became, other = ("diverged", "kept") if rate == 1e30 else ("kept", "diverged")
+    words = f"{total} of {total} networks diverged" if rate == 1e30 else "no network was trained"
+    with pytest.warns(TrainingWarning, match=words) as warned:
+        model.update(X, y)
+    assert warned[0].filename == __file__
+    assert (model.update_["moved"], model.update_[became], model.update_[other]) == (0, total, 0)
     np.testing.assert_array_equal(model.predict(X), before)
     assert model.update_["after"] == pytest.approx(model.update_["before"], rel=0.3)
 
@@ -141,6 +148,10 @@ def test_a_stored_portfolio_is_updated(tmp_path, monkeypatch):
     np.testing.assert_array_equal(loaded.predict(table), new.predict(table))
     assert loaded.report == report
     assert report["notes"] == []
+    assert report["updated"] == {"moved": report["networks"], "kept": 0, "diverged": 0}
+    monkeypatch.setattr("deltarule.tabular.update._RATE", 1e30)
+    assert "networks diverged in training on the new rows" in new.update(table).report["notes"][1]
+    monkeypatch.undo()
     assert "trained on these rows before" in new.update(table).report["notes"][0]
     assert loaded.distill(table).report["notes"] == [
         "there are no scores: the portfolio was trained on all rows of this table"

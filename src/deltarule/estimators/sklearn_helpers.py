@@ -224,7 +224,7 @@ def print_progress(text: str) -> None:
     sys.stderr.write(f"training {text}\n")
 
 
-def warn_of_notes(notes: Iterable[str]) -> None:
-    """Warn of what became of networks that diverged."""
+def warn_of_notes(notes: Iterable[str], stacklevel: int) -> None:
+    """Warn of what became of networks that diverged; ``stacklevel`` is that of the user's call."""
     for note in notes:
-        warnings.warn(note, TrainingWarning, stacklevel=4)
+        warnings.warn(note, TrainingWarning, stacklevel=stacklevel)

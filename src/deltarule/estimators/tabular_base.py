@@ -140,7 +140,7 @@ class BaseTabular(TabularPlots, Exportable, BaseEstimator):  # type: ignore[misc
             on_divergence=self.on_divergence,
             **of_both,
         )
-        warn_of_notes(self.portfolio_.notes)
+        warn_of_notes(self.portfolio_.notes, stacklevel=4)
         if not n_classes:
             self.intervals_: Intervals = fit_intervals(
                 typed,
@@ -215,7 +215,8 @@ class BaseTabular(TabularPlots, Exportable, BaseEstimator):  # type: ignore[misc
         was if that is no better on the fold. What was learned from the old rows fades: with these
         at hand, a new ``fit`` on all is better unless the new rows differ from them in what they
         say. ``oof_prediction_`` is then that of the new rows, and ``update_`` has the mean losses
-        on these, ``before`` and ``after``. The scores of the leaderboard are those of ``fit``.
+        on these, ``before`` and ``after``, and how many networks ``moved``, were ``kept`` or
+        ``diverged``, of which a warning says so. The leaderboard's scores are those of ``fit``.
 
         Parameters
         ----------
@@ -264,7 +265,8 @@ class BaseTabular(TabularPlots, Exportable, BaseEstimator):  # type: ignore[misc
                 typed, updated.portfolio.oof, values, weights
             )
         self.portfolio_, self.oof_prediction_ = updated.portfolio, updated.portfolio.oof
-        self.update_ = {"rows": len(typed), "before": updated.before, "after": updated.after}
+        self.update_ = {"rows": len(typed), **updated.losses, **updated.counts}
+        warn_of_notes(updated.notes, stacklevel=3)
         return self
 
     def _rows_and_target(self, X: Any, y: Any) -> tuple[TypedColumns, NDArray[Any]]:

@@ -237,7 +237,8 @@ class PortfolioModel(TableModel):
         PortfolioModel
             ``report["scores"]["out_of_fold"]`` has the scores on the new rows, by networks that
             were not trained on the row, and ``report["baselines"]["before"]`` those of the
-            portfolio as it was.
+            portfolio as it was. ``report["updated"]`` counts the networks that ``moved``, were
+            ``kept`` as they were, or ``diverged`` and stayed.
 
         Raises
         ------
@@ -275,7 +276,8 @@ class PortfolioModel(TableModel):
             "scores": {"out_of_fold": self.score(typed, updated.portfolio.oof)},
             "baselines": {"before": self.score(typed, self.outputs(typed))},
             "baselines_on": "train",
-            "notes": [_NOT_NEW] if self.trained_on(given) else [],
+            "updated": updated.counts,
+            "notes": [*([_NOT_NEW] if self.trained_on(given) else []), *updated.notes],
             "data_notes": list(given.notes),
             "fingerprint": cells_checksum(given),
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -36,11 +37,46 @@ class Updated:
         trained on it. Members of weight 0 are left out.
     before, after : float
         The mean loss on the new rows: of the portfolio as it was, and of ``oof``.
+    moved : int
+        How many networks were trained further.
+    kept, diverged : int
+        How many stayed as they were, since their loss on their fold became no lower, and since
+        their training diverged.
     """
 
     portfolio: Portfolio
     before: float
     after: float
+    moved: int
+    kept: int
+    diverged: int
+
+    @property
+    def losses(self) -> dict[str, float]:
+        """``before`` and ``after``."""
+        return {"before": self.before, "after": self.after}
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """``moved``, ``kept`` and ``diverged``."""
+        return {"moved": self.moved, "kept": self.kept, "diverged": self.diverged}
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What became of networks that diverged, or of all if none was trained further."""
+        total, notes = self.moved + self.kept + self.diverged, []
+        if self.diverged:
+            notes.append(
+                f"{self.diverged} of {total} networks diverged in training on the new rows, and "
+                "stayed as they were; columns with values out of all proportion are the usual "
+                "reason: compare the new rows with those of training"
+            )
+        if self.kept and not self.moved:
+            notes.append(
+                f"no network was trained further: the loss of {self.kept} of {total} on rows held "
+                "out became no lower, so they stayed as they were"
+            )
+        return tuple(notes)
 
 
 def update_portfolio(
@@ -105,21 +141,26 @@ def update_portfolio(
     classes = y if target.n_classes else None
     flag = StopFlag()
     members: list[Member] = []
+    counts: Counter[str] = Counter()
     total: Any = 0.0
     for member in portfolio.used:
         n_folds = min(len(member.models), _MOST_FOLDS)
         folds = make_folds(n_rows, classes, None, seed, n_folds=n_folds)
         X = portfolio.encoder_of(member).transform(typed, dtype=np.float32)
-        trained, oof = _train_further(
+        trained, oof, became = _train_further(
             member, X, y, w, folds, criterion, target, seed, threads, flag
         )
         members.append(trained)
+        counts.update(became)
         total = total + member.weight * oof
     oof = target.calibrate(total, portfolio.temperature)
     updated = dataclasses.replace(
         portfolio, target=target, members=tuple(members), oof=oof, folds=()
     )
-    return Updated(updated, before, criterion(oof, y, shares))
+    after = criterion(oof, y, shares)
+    return Updated(
+        updated, before, after, **{name: counts[name] for name in ("moved", "kept", "diverged")}
+    )
 
 
 def _check_numbers(portfolio: Portfolio, y: NDArray[np.float64]) -> None:
@@ -147,8 +188,11 @@ def _train_further(
     seed: int,
     threads: int | None,
     flag: StopFlag,
-) -> tuple[Member, NDArray[np.float64]]:
-    """Return a member with its networks trained further, and its out-of-fold predictions."""
+) -> tuple[Member, NDArray[np.float64], list[str]]:
+    """Return a member with its networks trained further, and its out-of-fold predictions.
+
+    The last says of each network whether it ``"moved"``, was ``"kept"``, or ``"diverged"``.
+    """
     settings, net = member.configuration, member.models[0].net
     held_out = [folds[k % len(folds)] for k in range(len(member.models))]
     results = train_many(
@@ -174,7 +218,7 @@ def _train_further(
     )
     if flag and flag.stopped.reason is StopReason.INTERRUPTED:
         raise KeyboardInterrupt
-    models, kept = [], []
+    models, kept, became = [], [], []
     for model, result, rows in zip(member.models, results, held_out, strict=True):
         candidates = [model]
         if not isinstance(result, Diverged):
@@ -187,5 +231,7 @@ def _train_further(
         best = int(np.argmin([criterion(each, y[rows], of_rows) for each in outputs]))
         models.append(candidates[best])
         kept.append(outputs[best])
+        stayed = "diverged" if len(candidates) == 1 else "kept"
+        became.append("moved" if best else stayed)
     oof = mean_over_folds(len(X), held_out, kept)
-    return dataclasses.replace(member, models=tuple(models)), oof
+    return dataclasses.replace(member, models=tuple(models)), oof, became
