@@ -103,6 +103,7 @@ BAD = [
             ("--latex", "a.txt"),
             ("--html", "a.txt"),
             ("--image", "8by8", "--html", "a.html"),
+            ("--example", "xor"),
         ]
     ),
     *(

@@ -11,7 +11,6 @@ import typer
 from deltarule.cli.options import (
     AsJson,
     Data,
-    Folder,
     Force,
     Quiet,
     Sql,
@@ -22,13 +21,21 @@ from deltarule.cli.options import (
     whole,
 )
 from deltarule.cli.reading_options import with_reading
+from deltarule.errors import InputError, Message, Parameter
 
 __all__ = ["explain"]
 
 
 @with_reading
 def explain(
-    model: Folder,
+    model: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="MODEL",
+            help="A model: a folder, or a .deltarule file; none with --example.",
+            show_default=False,
+        ),
+    ] = None,
     data: Data = None,
     member: Annotated[
         str | None,
@@ -52,6 +59,16 @@ def explain(
             "DATA says where they are now, if they were moved.",
             group="What",
             read=whole,
+        ),
+    ] = None,
+    example: Annotated[
+        str | None,
+        one(
+            "--example",
+            metavar="NAME",
+            help="A built-in example, in the place of MODEL and DATA. article: the network of "
+            "'Backpropagation by hand', with its two rows and its first step.",
+            group="What",
         ),
     ] = None,
     row: Annotated[
@@ -193,6 +210,12 @@ def explain(
     with --row the prediction for the row, the columns that made it so, what other cells would
     make it, and the error; with --depth the derivation of the loss as well.
     """
+    if model is None and example is None:
+        raise InputError(
+            Message("missing argument 'MODEL'"),
+            expected=Message("a model of 'deltarule fit', or ", Parameter("example", "article")),
+            hint="see 'deltarule explain --help'",
+        )
     from deltarule.cli.run_explain import Question, answer
 
     selections = {"weight": weight, "bias": bias, "activation": activation}
@@ -206,6 +229,7 @@ def explain(
             sql=sql,
             reading=reading,
             run_recorded_sql=run_recorded_sql,
+            example=example,
             member=member,
             step=step,
             row=row,

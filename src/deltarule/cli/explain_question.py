@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from deltarule.explain import Explanation
+from deltarule.explain.page import PageState
 from deltarule.explain.row_answer import RowAnswer
 from deltarule.tabular import PortfolioModel, RecordedTable
 from deltarule.training import Recording, ReplayedStep
@@ -19,7 +20,7 @@ __all__ = ["Explained", "Question"]
 class Question:
     """The options of ``deltarule explain``."""
 
-    model: Path
+    model: Path | None
     data: str | None
     table: str | None
     sql: str | None
@@ -36,6 +37,7 @@ class Question:
     quiet: bool
     run_recorded_sql: bool = False
     image: tuple[int, ...] | None = None
+    example: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,3 +64,17 @@ class Explained:
     """The title without the row, for a page where others can be chosen; "" if it names none."""
     part: str | None = None
     """The part of the training that the row was in; None if that is said elsewhere."""
+    states: tuple[PageState, ...] = ()
+    """Moments of training on the slider of the page, where no recording has them."""
+    start: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    """What the page shows at first, if nothing is selected."""
+
+    def of_sample(self, sample: int, *, row: int) -> Explained:
+        """Return the same of one row: its index in the explanation, and its number from 1."""
+        return dataclasses.replace(
+            self,
+            sample=sample,
+            title=f"{self.title}; row {row}",
+            facts=self.facts | {"row": row},
+            start={**self.start, "sample": sample},
+        )

@@ -39,7 +39,8 @@ def listed(names: Sequence[str]) -> str:
 def next_of_overview(explanation: Explanation, place: tuple[int, ...]) -> list[str]:
     """Return a hint with options that show more: the weight with the largest derivative."""
     weight = ",".join(map(str, place))
-    row = explanation.subject.names.rows[0]
+    # Without a table rows have no names, and are counted from 1 as those of a table are.
+    row = "1" if explanation.subject.target is None else explanation.subject.names.rows[0]
     return [
         f"next: --weight {weight}, and of one row with --row {row}; --html page.html for all of it"
     ]

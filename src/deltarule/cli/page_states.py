@@ -102,6 +102,7 @@ def write_page_of(
 ) -> None:
     """Write the page of an explanation, with its recorded states; it shows what was selected."""
     start: dict[str, Any] = {} if explained.sample is None else {"sample": explained.sample}
+    start = {**explained.start, **start}
     for kind, _, numbers in selections:
         if kind == "weight":
             layer, j, k = numbers
@@ -110,7 +111,7 @@ def write_page_of(
             named = "bias" if kind == "bias" else "node"
             start["selected"] = {"kind": named, "layer": numbers[0], "j": numbers[1]}
     recording = explained.recording
-    states: list[PageState] = []
+    states = list(explained.states)
     if recording is not None:
         theta = explained.explanation.subject.theta if explained.step is None else None
         states = page_states(recording, explained.recorded, theta, show)

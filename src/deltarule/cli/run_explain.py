@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.cli import output
+from deltarule.cli.explain_example import explain_example
 from deltarule.cli.explain_parts import derivations_of, latex_of, text_of
 from deltarule.cli.explain_question import Explained, Question
 from deltarule.cli.explain_row import next_of_row, wants_answer_only
@@ -54,7 +55,9 @@ def answer(question: Question) -> None:
     # Wrong selections are refused before any file is read.
     selections = [(kind, text, numbers_of(kind, text)) for kind, text in question.selected]
     with output.live(question.quiet or question.as_json) as show:
-        if question.step is None:
+        if question.example is not None:
+            explained = explain_example(question)
+        elif question.step is None:
             explained = _explain_model(question, show)
         else:
             explained = _explain_step(question, show)
@@ -90,7 +93,7 @@ def answer(question: Question) -> None:
     if question.as_json:
         sample = {} if explained.sample is None else {"sample": explained.sample}
         fields = {
-            "model": str(question.model),
+            "model": None if question.model is None else str(question.model),
             **explained.facts,
             **sample,
             "notes": notes,
@@ -101,7 +104,8 @@ def answer(question: Question) -> None:
     elif not question.quiet:
         below = explained.sample is not None and bool(shown_parts)
         named = f"; in the derivation it is sample {explained.sample}, from 0" if below else ""
-        title = f"{question.model}: {explained.title}{named}"
+        name = "" if question.model is None else f"{question.model}: "
+        title = f"{name}{explained.title}{named}"
         title = textwrap.fill(title, 100, break_long_words=False, break_on_hyphens=False)
         output.say(f"{title}\n\n{text}")
         output.notes(notes)
@@ -118,8 +122,10 @@ def _answer_or_overview(
         return explained.answer, []
     if sample is None:
         return None, [("overview", explanation)]
-    row = explained.answer or row_answer(explanation, sample)
-    return row, [("cost", explanation.cost(sample))]
+    cost: list[tuple[str, Derivation | Explanation]] = [("cost", explanation.cost(sample))]
+    if explanation.subject.target is None:  # no table, in whose units a row could be answered
+        return None, cost
+    return explained.answer or row_answer(explanation, sample), cost
 
 
 def _explain_step(question: Question, show: Any) -> Explained:
@@ -141,6 +147,7 @@ def _explain_step(question: Question, show: Any) -> Explained:
         )
     show("reading the recording")
     folder = question.model
+    assert folder is not None  # without one there is an example
     model, recording = consistent_read(
         folder,
         lambda: (recorded_network(folder, load_table_model(folder)), load_recording(folder)),
@@ -213,6 +220,7 @@ def _explain_row_of_step(
 def _explain_model(question: Question, show: Any) -> Explained:
     """Explain the trained model on the rows of a table."""
     folder = question.model
+    assert folder is not None  # without one there is an example
     stored, recording = consistent_read(
         folder,
         lambda: (

@@ -15,7 +15,7 @@ from deltarule.explain.subject import Subject
 from deltarule.explain.subject_builders import subject_of
 from deltarule.maths import Network
 
-__all__ = ["example_formulas", "example_payload", "example_subject"]
+__all__ = ["example_formulas", "example_payload", "example_states", "example_subject"]
 
 LEARNING_RATE = 0.5
 # The steps after which a state is kept for the chapter on many steps.
@@ -43,13 +43,12 @@ def example_subject() -> Subject:
     return subject_of(net, X, Y, theta=net.pack(W), rule="sgd", learning_rate=LEARNING_RATE)
 
 
-@functools.cache
-def example_payload() -> dict[str, Any]:
-    """The example as :func:`payload_of` gives it, with the states after some of 200 steps.
+def example_states() -> list[PageState]:
+    """The states of the example after some of 200 steps of its rule.
 
     Examples
     --------
-    >>> [state["step"] for state in example_payload()["states"]][:4]
+    >>> [state.step for state in example_states()][:4]
     [0, 1, 5, 10]
     """
     subject = example_subject()
@@ -61,8 +60,21 @@ def example_payload() -> dict[str, Any]:
             states.append(PageState(engine.theta.copy(), step=done, learning_rate=LEARNING_RATE))
         batch = Batch(subject.X, subject.Y, subject.w, np.arange(len(subject.X)), done + 1)
         engine.step(batch, LEARNING_RATE)
+    return states
+
+
+@functools.cache
+def example_payload() -> dict[str, Any]:
+    """The example as :func:`payload_of` gives it, with its states.
+
+    Examples
+    --------
+    >>> len(example_payload()["states"]) == len(example_states())
+    True
+    """
     start = {"sample": 0, "selected": WEIGHT}
-    return payload_of(subject, title="The article's example", states=states, start=start)
+    title = "The article's example"
+    return payload_of(example_subject(), title=title, states=example_states(), start=start)
 
 
 @functools.cache
