@@ -6,6 +6,7 @@ import pytest
 from tests.cli.conftest import NUMBERS, contents
 
 from deltarule.tabular import NetworkModel, PortfolioModel, TableModel
+from deltarule.training.inspection import model_fingerprint
 
 ROWS = [line.split(",") for line in NUMBERS.splitlines()]
 
@@ -28,7 +29,9 @@ def test_one_network_is_trained_scored_explained_and_predicts(place, deltarule):
         f"The network's RMSE is {rmse[0] / rmse[1]:.3f} times that of the portfolio.\n"
         in outcome.out
     )
-    assert outcome.out.endswith("Saved in one: the model.\n")
+    fingerprint = model_fingerprint("one")
+    shown = f"Fingerprint, which 'deltarule inspect' shows again: sha256 {fingerprint}\n"
+    assert outcome.out.endswith(f"{shown}Saved in one: the model.\n")
     assert "the scores are of the test rows of the training, which neither" in outcome.err
     found = deltarule("predict", "one", "numbers.csv", "--json").json["prediction"]
     columns = dict(zip(ROWS[0], zip(*ROWS[1:], strict=True), strict=True))
@@ -51,6 +54,7 @@ def test_rows_without_a_target_give_no_scores(place, deltarule):
         "distill", "many.model", "rows.csv", "--out", "one", "--seed", "5", "--json"
     ).json
     assert (found["model"], found["rows"], found["scores"]) == ("one", {"train": 60}, {})
+    assert found["model_fingerprint"] == model_fingerprint("one")
     assert "there are no scores: the rows have no column 'y'" in found["notes"]
     assert TableModel.load("one").settings["seed"] == 5
 

@@ -1,6 +1,7 @@
 """``deltarule export --c``: the program of a model, and what is refused before it is written."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -18,8 +19,13 @@ def test_a_model_of_a_table_becomes_a_tested_program(place, deltarule):
     outcome = deltarule("export", "numbers.model", "numbers.csv", "--c", "c")
     assert outcome.status == 0, outcome.err
     assert "Wrote numbers.h, numbers.c, numbers_test.c, numbers.json to c.\n" in outcome.out
-    assert "Tested against the model: " in outcome.out
-    assert "; 0 wrong.\n" in outcome.out
+    error, share = re.search(
+        r"Tested against the model on \d+ rows: predictions differ by at most (\S+), in the "
+        r"unit of 'y'; rounding may explain (\S+) times as much\.\n",
+        outcome.out,
+    ).groups()
+    assert 0 < float(error) < 1e-3
+    assert float(share.replace(",", "")) > 1
     assert " of flash, 0 of static RAM, at most " in outcome.out
     columns = json.loads(Path("c/numbers.json").read_text())["columns"]
     assert {each["name"]: each["kind"] for each in columns}["k"] == "category"
@@ -45,6 +51,7 @@ def test_a_portfolio_names_what_comes_first_and_one_of_its_members_is_exported(p
     name = wrong.err.split("expected one of '")[1].split("'")[0]
     found = deltarule("export", "many.model", "numbers.csv", "--c", "c", "--member", name, "--json")
     assert found.json["tested"].endswith("; 0 wrong")
+    assert f"the largest error is {found.json['largest_error']:.3g}," in found.json["tested"]
 
 
 def test_a_network_without_a_table(place, deltarule):

@@ -201,8 +201,15 @@ def live(quiet: bool) -> Iterator[Callable[[str], None]]:
         yield lambda text: spinner.update(text=Text(plain(text)))
 
 
-def scores(rows: Mapping[str, tuple[int, Mapping[str, float | None]]]) -> str:
+def scores(
+    rows: Mapping[str, tuple[int, Mapping[str, float | None]]],
+    intervals: Mapping[str, Mapping[str, Sequence[float] | None]] | None = None,
+    level: float = 0.95,
+) -> str:
     """Return a table of scores as text, with a line for each part or model.
+
+    ``intervals`` has the ends of the scores' intervals for some of these lines: they stand in a
+    line below it. ``level`` is what they hold.
 
     Examples
     --------
@@ -211,16 +218,30 @@ def scores(rows: Mapping[str, tuple[int, Mapping[str, float | None]]]) -> str:
               rows      R²    RMSE
     test        80  0.5100  51,230
     constant    80  0.0000  73,117
+    >>> print(scores({"test": (80, {"r2": 0.51, "mae": 12.3})}, {"test": {"r2": [0.4, 0.58]}}))
+                     rows                R²    MAE
+    test               80            0.5100  12.30
+      95 % interval  0.4000 to 0.5800
     """
     names = list(next(iter(rows.values()))[1])
-    columns: list[list[str]] = [
-        ["", *rows],
-        ["rows", *(f"{count:,}" for count, _ in rows.values())],
-    ]
+    ends = {row: (intervals or {}).get(row) or {} for row in rows}
+    ends = {row: each for row, each in ends.items() if any(each.values())}
+    columns: list[list[str]] = [[""], ["rows"]]
+    for row, (count, _) in rows.items():
+        columns[0] += [row, *[f"  {100 * level:.0f} % interval"] * (row in ends)]
+        columns[1] += [f"{count:,}", *[""] * (row in ends)]
     for name in names:
         cells = _aligned(name, [values.get(name) for _, values in rows.values()])
-        columns.append([_NAMES.get(name, name), *cells])
+        column = [_NAMES.get(name, name)]
+        for row, cell in zip(rows, cells, strict=True):
+            column += [cell, *([_ends(name, ends[row].get(name))] if row in ends else [])]
+        columns.append(column)
     return aligned(columns)
+
+
+def _ends(name: str, ends: Sequence[float] | None) -> str:
+    """Return the ends of an interval in words, which need no dash beside minus signs."""
+    return "–" if ends is None else " to ".join(_aligned(name, ends))
 
 
 def aligned(columns: Sequence[Sequence[str]]) -> str:

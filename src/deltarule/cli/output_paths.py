@@ -23,6 +23,7 @@ from deltarule.files import (
     write_bytes,
 )
 from deltarule.files.filesystem import translate_os_errors
+from deltarule.training.inspection import model_fingerprint
 from deltarule.training.model import KIND as MODEL
 from deltarule.training.recording import FOLDER
 from deltarule.training.recording import KIND as RECORDING
@@ -35,6 +36,7 @@ __all__ = [
     "check_output_file",
     "check_output_folder",
     "default_folder",
+    "fingerprint_lines",
     "make_parent",
     "saved_or_elsewhere",
     "write_output",
@@ -167,6 +169,13 @@ def write_output(out: Path, force: bool, data: bytes, title: str = "") -> None:
     saved_or_elsewhere(
         out, functools.partial(write, overwrite=force), write, title, interruptible=stream
     )
+
+
+def fingerprint_lines(folder: Path) -> list[str]:
+    """Return what is printed of a saved model's fingerprint: a line, or none without one."""
+    fingerprint = model_fingerprint(folder)
+    said = "Fingerprint, which 'deltarule inspect' shows again: sha256"
+    return [f"{said} {fingerprint}"] if fingerprint else []
 
 
 def saved_or_elsewhere(

@@ -8,12 +8,18 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from deltarule.cli import output
-from deltarule.cli.output_paths import check_data, check_model_folder, saved_or_elsewhere
+from deltarule.cli.output_paths import (
+    check_data,
+    check_model_folder,
+    fingerprint_lines,
+    saved_or_elsewhere,
+)
 from deltarule.cli.run_predict import load_table_model, read_rows
 from deltarule.errors import FileError
 from deltarule.settings import checked
 from deltarule.tables import Table
 from deltarule.tabular import PortfolioModel, TableModel
+from deltarule.training.inspection import model_fingerprint
 
 __all__ = ["PortfolioTask", "distill_and_save", "update_and_save"]
 
@@ -99,11 +105,14 @@ def _trained(
 def _report(task: PortfolioTask, model: TableModel, said: list[str], notes: list[str]) -> None:
     """Print what was trained: as one JSON object, or as lines and notes."""
     if task.as_json:
+        fingerprint = model_fingerprint(task.out)
         report = {name: each for name, each in model.report.items() if name != "data_notes"}
         report["notes"] = list(map(output.spelled, notes))
-        output.json_object({"model": str(task.out), **report})
+        output.json_object({"model": str(task.out), "model_fingerprint": fingerprint, **report})
     elif not task.quiet:
         for each in said:
             output.say(each)
+        for line in fingerprint_lines(task.out):
+            output.say(line)
         output.say(f"Saved in {task.out}: the model.")
         output.notes(notes)

@@ -15,7 +15,7 @@ from deltarule.cli.output_paths import (
     write_output,
 )
 from deltarule.cli.run_predict import read_rows
-from deltarule.errors import FileError, InputError, Message, Parameter
+from deltarule.errors import FileError, InputError, Message, Parameter, printable
 from deltarule.tables import Table
 from deltarule.tabular import TableModel
 from deltarule.training import Model, load_model
@@ -133,8 +133,9 @@ def _to_c(task: Export, model: TableModel | Model, rows: Table | None, show: Any
         )
 
     said = [f"Wrote {', '.join([*program.files, f'{name}.json'])} to {folder}."]
-    if program.tested is not None:
-        said.append(f"Tested against the model: {program.tested}.")
+    if program.largest_error is not None and program.largest_share is not None:
+        proof = _proof(model, program.largest_error, program.largest_share)
+        said.append(f"Tested against the model on {program.rows:,} rows: {proof}.")
     for size in program.sizes:
         stack = "" if size.stack is None else f", at most {size.stack:,} of stack"
         said.append(
@@ -146,6 +147,7 @@ def _to_c(task: Export, model: TableModel | Model, rows: Table | None, show: Any
         "name": name,
         "rows": program.rows,
         "tested": program.tested,
+        "largest_error": program.largest_error,
         "sizes": [dataclasses.asdict(size) for size in program.sizes],
     }
     return _Exported(write, facts, said, program.notes)
@@ -154,6 +156,7 @@ def _to_c(task: Export, model: TableModel | Model, rows: Table | None, show: Any
 def _to_onnx(task: Export, model: TableModel | Model, rows: Table | None, show: Any) -> _Exported:
     """Return the ONNX graph."""
     from deltarule.export import to_onnx
+    from deltarule.export.bounds import FACTOR
     from deltarule.export.subject import network_of_member
 
     file = task.onnx
@@ -166,10 +169,11 @@ def _to_onnx(task: Export, model: TableModel | Model, rows: Table | None, show: 
     def write() -> None:
         write_output(file, task.force, exported.content, "the ONNX graph in ")
 
+    proof = _proof(model, exported.largest_difference, exported.largest_error / FACTOR)
     size, outputs = f"{len(exported.content):,} bytes", ", ".join(exported.outputs)
     said = [
         f"Wrote {file}: {size}, {len(exported.inputs)} inputs, outputs {outputs}.",
-        f"Compared with the model on {exported.compared}.",
+        f"Compared with the model on {exported.rows:,} rows: {proof}.",
     ]
     facts = {
         "onnx": str(file),
@@ -177,5 +181,23 @@ def _to_onnx(task: Export, model: TableModel | Model, rows: Table | None, show: 
         "onnx_outputs": list(exported.outputs),
         "onnx_rows": exported.rows,
         "onnx_largest_error": exported.largest_error,
+        "onnx_largest_difference": exported.largest_difference,
     }
     return _Exported(write, facts, said, exported.notes)
+
+
+def _proof(model: TableModel | Model, difference: float, share: float) -> str:
+    """Return how far predictions are from the model's, in the units of the table.
+
+    ``share`` is what that is of the difference that rounding alone may make.
+    """
+    if difference == 0:
+        return "the same predictions, to the last bit"
+    what, value, unit = "outputs", difference, ""
+    if isinstance(model, TableModel) and model.task == "classification":
+        what, value, unit = "probabilities", 100 * difference, " percentage points"
+    elif isinstance(model, TableModel):
+        name = "the target" if model.schema.target is None else repr(model.schema.target.name)
+        what, unit = "predictions", f", in the unit of {printable(name)}"
+    said = f"{what} differ by at most {value:.2g}{unit}"
+    return f"{said}; rounding may explain {1 / share:,.0f} times as much" if share else said

@@ -14,7 +14,7 @@ from typing import Any
 from deltarule.cli import output
 from deltarule.cli.load_table import load_table, streamed_arguments
 from deltarule.cli.options import TableOptions
-from deltarule.cli.output_paths import SavedElsewhere, saved_or_elsewhere
+from deltarule.cli.output_paths import SavedElsewhere, fingerprint_lines, saved_or_elsewhere
 from deltarule.cli.plots import loss_picture
 from deltarule.cli.status import Status, Terminated, terminated
 from deltarule.errors import DeltaruleError
@@ -329,16 +329,28 @@ def _report(model: TableModel, folder: Path, with_page: bool) -> None:
             f"{report['networks']} networks, {report['parameters']:,} parameters; {seconds}"
         )
         output.say(f"\n{_leaderboard(report)}")
-    output.say(f"\n{output.scores(rows)}\n")
+    intervals = report.get("score_intervals", {})
+    shown = {name: _intervals_of(report, what, scored_part, name) for name in rows}
+    output.say(f"\n{output.scores(rows, shown, intervals.get('level', 0.95))}\n")
     for line in _verdict_lines(report, what):
         output.say(line)
-    if fingerprint := model_fingerprint(folder):
-        output.say(f"Fingerprint, which 'deltarule inspect' shows again: sha256 {fingerprint}")
+    for line in fingerprint_lines(folder):
+        output.say(line)
     output.say(f"Saved in {folder}: the model{files}.")
     notes = report["notes"]
     output.notes(notes[:_MOST_NOTES])
     if len(notes) > _MOST_NOTES:
         output.notes([f"… and {len(notes) - _MOST_NOTES} more; the option --json writes all"])
+
+
+def _intervals_of(
+    report: Mapping[str, Any], what: str, scored_part: str, name: str
+) -> Mapping[str, Any]:
+    """Return the intervals of the scores in a line of the table; they are of one part's rows."""
+    part = _PARTS[scored_part]
+    of = what if name == part else name.removeprefix(f"{part}, ").removesuffix(" baseline")
+    found: Mapping[str, Any] = report.get("score_intervals", {}).get("scores", {}).get(of, {})
+    return found
 
 
 def _leaderboard(report: Mapping[str, Any]) -> str:

@@ -6,6 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from deltarule.cli import output
 from deltarule.cli.id_columns import check_output_names, possible_ids, take_ids
 from deltarule.cli.output_paths import (
@@ -18,11 +21,14 @@ from deltarule.cli.output_paths import (
 from deltarule.cli.predict_large import PredictedColumns, is_large, predict_large
 from deltarule.errors import FileError, InputError, Message, Parameter
 from deltarule.files import has_bundle, is_single_file_name
-from deltarule.tables import Table, apply_schema, read_table
+from deltarule.tables import Table, TypedColumns, apply_schema, read_table
 from deltarule.tables.beyond_training import beyond_training
-from deltarule.tabular import TableModel
+from deltarule.tabular import PortfolioModel, TableModel
 from deltarule.tabular.intervals import interval_levels
 from deltarule.training.model import KIND as MODEL
+
+# The most rows, times the classes that are ranked, whose scores are resampled: a second of work.
+_MOST_RESAMPLED = 100_000
 
 __all__ = ["evaluate_table", "load_table_model", "predict_table", "read_rows"]
 
@@ -179,7 +185,11 @@ def evaluate_table(
         rows = read_rows(model, data, table, sql, reading)
         typed = apply_schema(model.schema, rows)
         show("scoring")
-        scores = model.score(typed, model.outputs(typed))
+        outputs = model.outputs(typed)
+        scores = model.score(typed, outputs)
+        is_training_table = model.trained_on(typed)
+        # Of rows that the model learned from, an interval would promise too much.
+        intervals = {} if is_training_table else _intervals(model, typed, outputs)
         if report is not None:
             from deltarule.explain.report import report_html
 
@@ -187,7 +197,6 @@ def evaluate_table(
             page = report_html(model, rows, folder=str(folder), spell=output.spelled)
             write_output(report, force, page.encode("utf-8"), "the report in ")
     notes = [output.spelled(note) for note in (*typed.notes, *model.notes(typed))]
-    is_training_table = model.trained_on(typed)
     if is_training_table:
         notes.append(
             "these are the rows the model was made from, most of which it was trained on; its "
@@ -199,6 +208,7 @@ def evaluate_table(
             {
                 "rows": len(typed),
                 "scores": scores,
+                "score_intervals": intervals,
                 "test_scores": test,
                 "seen": is_training_table,
                 "notes": notes,
@@ -206,12 +216,42 @@ def evaluate_table(
         )
         return
     source = rows.source if len(rows.source) <= 40 else f"…{rows.source[-39:]}"
-    table_of_scores = {output.plain(source): (len(typed), scores)}
+    name, name_of_test = output.plain(source), "test rows, when trained"
+    table_of_scores = {name: (len(typed), scores)}
+    ends: dict[str, Mapping[str, Any]] = {name: intervals}
     if test is not None:
-        table_of_scores["test rows, when trained"] = (model.report["rows"]["test"], test)
+        table_of_scores[name_of_test] = (model.report["rows"]["test"], test)
+        ends[name_of_test] = _intervals_of_test(model)
     target = model.schema.target
     what = "" if target is None else f" of {target.name!r}"
-    output.say(f"{folder}: {model.task}{what}\n\n{output.scores(table_of_scores)}")
+    output.say(f"{folder}: {model.task}{what}\n\n{output.scores(table_of_scores, ends)}")
     if report is not None:
         output.say(f"\nThe report is in {report}.")
     output.notes(notes)
+
+
+def _intervals(
+    model: TableModel, typed: TypedColumns, outputs: NDArray[np.float64]
+) -> dict[str, Any]:
+    """Return the ends of the scores' 95 % intervals; none for so many rows that it takes long."""
+    # An AUC of several classes is a mean over the classes, each of which is resampled.
+    ranked = len(model.classes) if len(model.classes) > 2 else 1
+    if not 1 < len(typed) * ranked <= _MOST_RESAMPLED:
+        return {}
+    # Imported here: predictions need neither.
+    from deltarule.tabular.bootstrap import bootstrap_intervals
+    from deltarule.tabular.network_fit import true_values
+
+    truth = true_values(model.target, typed)
+    found = bootstrap_intervals(model.task, truth, {"model": outputs}, typed.weights)
+    ends: dict[str, Any] = found["scores"]["model"]
+    return ends
+
+
+def _intervals_of_test(model: TableModel) -> Mapping[str, Any]:
+    """Return the intervals of the scores of the test rows, if they were scored with baselines."""
+    report, what = model.report, "portfolio" if isinstance(model, PortfolioModel) else "network"
+    if report.get("baselines_on") != "test":
+        return {}
+    found: Mapping[str, Any] = report.get("score_intervals", {}).get("scores", {}).get(what, {})
+    return found

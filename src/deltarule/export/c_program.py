@@ -52,6 +52,8 @@ class CProgram:
         What the test printed; None if there is no compiler, so that it was not run.
     largest_share : float or None
         The largest error as a share of its tolerance.
+    largest_error : float or None
+        The largest error itself: of a number in the unit of the target, or of a probability.
     sizes : tuple of Sizes
         Bytes of the compiled program, for each compiler that is there.
     notes : tuple of str
@@ -68,6 +70,7 @@ class CProgram:
     rows: int
     tested: str | None
     largest_share: float | None
+    largest_error: float | None
     sizes: tuple[Sizes, ...]
     notes: tuple[str, ...]
 
@@ -198,7 +201,8 @@ def to_c(
         source.description(),
         len(tested_rows),
         tested,
-        _share(tested),
+        _number_in(tested, r"at most (\S+) of the tolerance"),
+        _number_in(tested, r"the largest error is (\S+),"),
         sizes,
         tuple(notes),
     )
@@ -239,9 +243,9 @@ def _rows(source: CSource, data: Any, most: int) -> EqualityRows:
     return table_rows(subject, source.columns, typed, most)
 
 
-def _share(printed: str | None) -> float | None:
-    """Return the share of the tolerance that a test printed."""
-    found = re.search(r"at most (\S+) of the tolerance", printed or "")
+def _number_in(printed: str | None, pattern: str) -> float | None:
+    """Return a number that a test printed; None if it was not run."""
+    found = re.search(pattern, printed or "")
     return float(found[1]) if found else None
 
 

@@ -99,14 +99,20 @@ def _reliability(found: Calibration) -> str:
     )  # fmt: skip
     small = found.error <= 1.5 * found.error_by_chance
     verdict = (
-        "no more than chance gives with so few rows: the probabilities can be taken as they are"
+        "It is no more than that: the probabilities can be taken as they are."
         if small
-        else "more than chance: the probabilities are somewhat off"
+        else "It is more than that: the probabilities are off, where the points below leave the "
+        "line; above it, more rows are so than it says, below it fewer."
+    )
+    said = (
+        "Of all rows of which it says 80 %, about 80 of 100 should be so. What it says is "
+        f"{percent(found.error, 'calibration.error')} away from what is observed, on average "
+        "(the expected calibration error). Even if every probability were exact, so few rows would "
+        f"make it {percent(found.error_by_chance)}, by chance. {verdict}"
     )
     return (
         "<figure><figcaption><h3>Calibration: can the probabilities be believed?</h3>"
-        f'<p class="note">Expected calibration error {percent(found.error, "calibration.error")}; '
-        f"by chance alone it would be {percent(found.error_by_chance)}: {verdict}.</p></figcaption>"
+        f'<p class="note">{said}</p></figcaption>'
         f"{chart(x, y, marks, f'Reliability diagram: {words}', 'square')}"
         f"{chart(x, top, bars, 'How many rows have each probability', 'low')}"
         + key([("own", "this model, with 95 % intervals"), ("ideal", "perfect calibration")])
