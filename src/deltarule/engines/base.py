@@ -71,6 +71,9 @@ class Epoch(NamedTuple):
         The number of step 0 in the whole training, counted from 1.
     numbers : int64 array of shape (N,), optional
         The row numbers in the training set, if X holds only some of its rows. None for 0 … N − 1.
+    order_has_gaps : bool
+        Whether −1 in ``order`` stands for a row that another process has. Such a row counts in the
+        size of its batch, and in its weights, and is not part of it here.
     """
 
     X: Any
@@ -81,6 +84,7 @@ class Epoch(NamedTuple):
     rates: np.ndarray
     first_step: int
     numbers: np.ndarray | None = None
+    order_has_gaps: bool = False
 
     @property
     def n_rows(self) -> int:
@@ -105,6 +109,8 @@ class Epoch(NamedTuple):
         stop = min(start + self.batch_size, self.n_rows)
         rows = np.arange(start, stop) if self.order is None else self.order[start:stop]
         take = slice(start, stop) if self.order is None else rows
+        if self.order is not None and self.order_has_gaps:
+            take = rows = rows[rows >= 0]
         w = self.w[take] / self.w.dtype.type(stop - start)
         numbers = rows if self.numbers is None else self.numbers[take]
         return Batch(self.X[take], self.Y[take], w, numbers, self.first_step + index)
@@ -229,6 +235,16 @@ class Engine(abc.ABC):
         ------
         InputError
             If the parameters or the settings do not fit the network.
+        """
+
+    def begin_run(self, describe: Callable[[], Mapping[str, Any]]) -> None:  # noqa: B027  optional
+        """Learn what is about to be trained; called once, before the first step of a run.
+
+        Parameters
+        ----------
+        describe : callable
+            Returns what the result depends on, as an object for JSON. An engine that shares the
+            work with other processes compares it with theirs; others do not call it.
         """
 
     def load_data(self, X: Any, Y: np.ndarray, w: np.ndarray) -> None:  # noqa: B027  optional

@@ -13,6 +13,7 @@ of the process, page by page, and a limit on memory would not hold.
 from __future__ import annotations
 
 import contextlib
+import copy
 import json
 import os
 import zlib
@@ -43,6 +44,8 @@ __all__ = [
 FORMAT = 1
 HEADER, PROGRESS = "store.json", "progress.jsonl"
 FLOAT = np.dtype("<f4")
+# The bytes of a block that are read at a time where only its checksum is compared.
+_CHECK_BYTES = 1 << 20
 
 
 class Block(NamedTuple):
@@ -85,9 +88,12 @@ class PackedRows:
     window_bytes : int
         The memory of the rows that are read, and shuffled, together; 128 MiB unless it is set.
         Training keeps two such windows. The order of rows in an epoch depends on it.
+    rank, workers : int
+        Which of several workers reads this, see :meth:`share`; 0 of 1 for all rows.
     """
 
     window_bytes: int = 1 << 27
+    rank, workers = 0, 1
 
     def __init__(
         self,
@@ -123,6 +129,71 @@ class PackedRows:
     def most_rows(self) -> int:
         """The number of rows of the largest block."""
         return max((block.rows for block in self.blocks), default=0)
+
+    def share(self, rank: int, workers: int) -> PackedRows:
+        """The same rows, of which training reads a part: one ``workers``-th of each block.
+
+        Rows keep their numbers and their order, and batches their rows; but only the rows of this
+        worker are in memory. The parts are runs of rows, read at once, and equally many of every
+        block, so that a shuffled batch has about as many rows of each worker.
+
+        Parameters
+        ----------
+        rank, workers : int
+            The number of this worker, from 0, and that of all.
+        """
+        found = copy.copy(self)
+        found.rank, found.workers, found._checked = rank, workers, set()
+        return found
+
+    def rows_of_worker(self, index: int, rank: int | None = None) -> tuple[int, int]:
+        """The first row in block ``index`` of a worker, and the row after its last one."""
+        n, rank = self.blocks[index].rows, self.rank if rank is None else rank
+        return n * rank // self.workers, n * (rank + 1) // self.workers
+
+    def read_share(
+        self,
+        index: int,
+        X: NDArray[np.float32],
+        Y: NDArray[np.float32],
+        w: NDArray[np.float32] | None,
+    ) -> None:
+        """Read this worker's rows of a block, as :meth:`read_block` reads all of them.
+
+        The checksum is of whole blocks: each worker compares those of its part of the blocks, when
+        it first reads them.
+        """
+        if self.workers == 1:
+            self.read_block(index, X, Y, w)
+            return
+        block = self.blocks[index]
+        if index % self.workers == self.rank and index not in self._checked:
+            self._compare_checksum(index)
+        first, stop = self.rows_of_worker(index)
+        at = block.offset
+        arrays = [(X, self.n_inputs), (Y, self.n_outputs), (w, int(self.weighted))]
+        with translate_os_errors("read", self.path), self.path.open("rb", buffering=0) as file:
+            for array, width in arrays:
+                row = FLOAT.itemsize * width
+                if array is not None and array.size and width:
+                    view = array.data.cast("B")
+                    if _read_into(file, view, at + first * row) < (stop - first) * row:
+                        raise self._damaged(index, "it ends too early")
+                at += block.rows * row
+        if w is not None and not self.weighted:
+            w[:] = 1
+
+    def _compare_checksum(self, index: int) -> None:
+        block = self.blocks[index]
+        left, crc = block.rows * self.row_bytes, 0
+        with translate_os_errors("read", self.path), self.path.open("rb") as file:
+            file.seek(block.offset)
+            while left and (data := file.read(min(left, _CHECK_BYTES))):
+                left, crc = left - len(data), zlib.crc32(data, crc)
+        if left or crc != block.crc:
+            why = "it ends too early" if left else "its checksum is another"
+            raise self._damaged(index, why)
+        self._checked.add(index)
 
     def read_block(
         self,

@@ -33,8 +33,12 @@ class Window:
     X, Y, w, numbers : arrays of ``room + count`` rows at least
         Rows of the store begin at index ``room``; ``numbers`` are their numbers in the part.
     room, count : int
-    order : integer array of shape (count,)
-        What ``order_of`` gave for this window.
+        ``count`` rows of this worker; all of the blocks, if there is one.
+    order : integer array
+        What ``order_of`` gave for this window: of all rows of its blocks.
+    positions : integer array, or None
+        For each row of the blocks its place among the ``count`` rows, −1 for a row of another
+        worker; None for one worker.
     """
 
     X: NDArray[np.float32]
@@ -44,6 +48,7 @@ class Window:
     room: int
     count: int = 0
     order: Any = None
+    positions: NDArray[np.int64] | None = None
 
 
 def _buffer(rows: PackedRows, room: int, most: int) -> Window:
@@ -57,17 +62,25 @@ def _buffer(rows: PackedRows, room: int, most: int) -> Window:
     )
 
 
-def _fill(rows: PackedRows, window: Window, blocks: Sequence[int]) -> None:
-    """Read blocks into a window, one after the other."""
-    at = window.room
+def _fill(rows: PackedRows, window: Window, blocks: Sequence[int]) -> int:
+    """Read this worker's rows of blocks into a window; return how many rows the blocks have."""
+    at, total = window.room, 0
+    positions = []
     for block in blocks:
-        stop = at + rows.blocks[block].rows
+        first, last = rows.rows_of_worker(block)
+        stop = at + last - first
         w = None if window.w is None else window.w[at:stop]
-        rows.read_block(block, window.X[at:stop], window.Y[at:stop], w)
-        first = int(rows.starts[block])
-        window.numbers[at:stop] = np.arange(first, first + stop - at)
-        at = stop
+        rows.read_share(block, window.X[at:stop], window.Y[at:stop], w)
+        number = int(rows.starts[block])
+        window.numbers[at:stop] = np.arange(number + first, number + last)
+        if rows.workers > 1:
+            places = np.full(rows.blocks[block].rows, -1, np.int64)
+            places[first:last] = np.arange(at, stop) - window.room
+            positions.append(places)
+        at, total = stop, total + rows.blocks[block].rows
     window.count = at - window.room
+    window.positions = np.concatenate(positions) if positions else None
+    return total
 
 
 def read_windows(
@@ -91,13 +104,13 @@ def read_windows(
     order_of : callable
         ``order_of(group, count)`` gives :attr:`Window.order`; called in the reading thread.
     """
-    sizes = [sum(rows.blocks[block].rows for block in group) for group in groups]
+    spans = [[rows.rows_of_worker(block) for block in group] for group in groups]
+    sizes = [sum(last - first for first, last in each) for each in spans]
     most = max(sizes[first:], default=0)
     if len(groups) - first <= 1:  # nothing to read ahead
         for index in range(first, len(groups)):
             window = _buffer(rows, room, most)
-            _fill(rows, window, groups[index])
-            window.order = order_of(index, window.count)
+            window.order = order_of(index, _fill(rows, window, groups[index]))
             yield window
         return
     free: queue.Queue[Window | None] = queue.Queue()
@@ -109,8 +122,7 @@ def read_windows(
             window = free.get()
             if window is None:  # no more windows are asked for
                 return
-            _fill(rows, window, groups[index])
-            window.order = order_of(index, window.count)
+            window.order = order_of(index, _fill(rows, window, groups[index]))
             yield window
 
     with contextlib.closing(read_ahead(filled())) as windows:

@@ -27,6 +27,7 @@ from deltarule.training.interrupt import StopFlag, interruptible
 from deltarule.training.minimizer_run import MinimizerRun
 from deltarule.training.recovery import OnDivergence, Recovery, checked_policy
 from deltarule.training.run import EpochEvent, Run, RunCallback, TrainingResult
+from deltarule.training.run_description import describe_run
 from deltarule.training.steps import StepRun
 from deltarule.training.stopping import Stopping
 from deltarule.training.threads import flag_of_this_thread
@@ -287,6 +288,7 @@ def train(
         run = StepRun(rate=rate, schedule=lr_schedule, recovery=recovery, **common)
         if resume is not None:
             run.resume(resume)
+    loaded_engine.begin_run(lambda: describe_run(run))
     if checkpoint is None:
         return _trained(run)
     return _trained_from(as_slot(checkpoint), run)

@@ -90,19 +90,21 @@ class PackedEpoch:
         before = int(ends[group]) - counts[group]
         room = size - 1
         # The rows that the steps before `first` take of this window's predecessors are not needed.
-        carry = before % size
+        carry = np.full(before % size, -1) if rows.workers > 1 else np.arange(before % size)
         carried: list[np.ndarray | None] = [None] * 4
         for window in read_windows(rows, self.groups, room, self._order, group):
-            start = room - carry
+            kept_rows = int((carry >= 0).sum())
+            start = room - kept_rows
             for array, kept in zip(_arrays(window), carried, strict=True):
                 if array is not None:
                     array[start:room] = 0 if kept is None else kept
             stop = room + window.count
-            last = before + window.count == self.n_rows
-            total = carry + window.count
+            count = counts[group]
+            last = before + count == self.n_rows
+            total = len(carry) + count
             taken = total if last else total // size * size
-            order = self._positions(window, carry)
-            done = (before - carry) // size
+            order = np.concatenate([carry, self._positions(window, count, kept_rows)])
+            done = (before - len(carry)) // size
             X, Y, w, numbers = (None if a is None else a[start:stop] for a in _arrays(window))
             assert X is not None
             assert Y is not None
@@ -112,23 +114,32 @@ class PackedEpoch:
                 piece = Epoch(
                     X,
                     Y,
-                    self._weights(w, total),
+                    self._weights(w, len(X)),
                     order[:taken],
                     size,
                     self.rates[done : done + -(-taken // size)],
                     self.first_step + done,
                     numbers,
+                    rows.workers > 1,
                 )
                 if local < piece.steps:
                     yield piece, local
-            carry, before = total - taken, before + window.count
             left = order[taken:]
-            carried = [None if a is None else a[left] for a in (X, Y, w, numbers)]
+            own = left >= 0
+            carried = [None if a is None else a[left[own]] for a in (X, Y, w, numbers)]
+            carry = np.where(own, np.cumsum(own) - 1, -1)
+            before, group = before + count, group + 1
 
-    def _positions(self, window: Window, carry: int) -> np.ndarray:
-        """The order of the carried rows, then of the window's, as positions in both together."""
-        own = np.arange(window.count) if window.order is None else window.order
-        return np.concatenate([np.arange(carry), carry + own])
+    def _positions(self, window: Window, count: int, before: int) -> np.ndarray:
+        """The order of the rows of a window's blocks, as positions after ``before`` other rows.
+
+        −1 for those of other workers.
+        """
+        order = np.arange(count) if window.order is None else window.order
+        if window.positions is None:
+            return before + order
+        places = window.positions[order]
+        return np.where(places >= 0, before + places, -1)
 
     def _weights(self, w: np.ndarray | None, count: int) -> np.ndarray:
         """The weights of the rows of a piece."""
@@ -179,9 +190,16 @@ class PackedChunks(RowChunks):
         self.rows, self.digest = rows, rows.digest
 
     def chunks(self, most: int) -> Iterator[Batch]:
-        """Yield all rows in order, at most ``most`` at a time, with the weights s_i/Σs."""
+        """Yield all rows in order, at most ``most`` at a time, with the weights s_i/Σs.
+
+        Of several workers each yields its rows, in as many batches as the others: the last ones may
+        have no rows.
+        """
         rows = self.rows
         groups = _groups(rows, None, 0)
+        if rows.workers > 1:
+            yield from self._chunks_of_worker(groups, most)
+            return
         steps = -(-rows.n_rows // most)
         epoch = PackedEpoch(rows, groups, None, 0, most, 1, np.zeros(steps), relative=False)
         for piece, first in epoch.pieces(0):
@@ -190,6 +208,21 @@ class PackedChunks(RowChunks):
                 w = np.asarray(piece.w[part], dtype=np.float64) / rows.total_weight
                 assert piece.numbers is not None
                 yield Batch(piece.X[part], piece.Y[part], w, piece.numbers[part], 1)
+
+    def _chunks_of_worker(self, groups: Sequence[Sequence[int]], most: int) -> Iterator[Batch]:
+        rows = self.rows
+        for group, window in zip(
+            groups, read_windows(rows, groups, 0, lambda group, count: None), strict=True
+        ):
+            largest = 0
+            for rank in range(rows.workers):
+                spans = [rows.rows_of_worker(block, rank) for block in group]
+                largest = max(largest, sum(stop - first for first, stop in spans))
+            for start in range(0, largest, most):
+                part = slice(start, max(start, min(start + most, window.count)))
+                X, Y, numbers = window.X[part], window.Y[part], window.numbers[part]
+                s = np.ones(len(X)) if window.w is None else window.w[part].astype(np.float64)
+                yield Batch(X, Y, s / rows.total_weight, numbers, 1)
 
 
 class PackedBatches(Batches):

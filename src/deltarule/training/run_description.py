@@ -20,7 +20,7 @@ from deltarule.training.recording import digest_of_theta, formula_fingerprints, 
 from deltarule.training.run import Run
 from deltarule.training.steps import StepRun
 
-__all__ = ["data_digest", "describe_run", "refuse_difference"]
+__all__ = ["data_digest", "describe_run", "first_difference", "refuse_difference", "text_of"]
 
 # Bytes of an array, and rows of a source, that are digested at a time.
 _CHUNK_BYTES, _CHUNK_ROWS = 1 << 24, 8192
@@ -78,9 +78,9 @@ def describe_run(run: Run) -> dict[str, Any]:
         "batch_size": batches.batch_size,
         "shuffle": batches.shuffle,
         "own order": batches.order is not None,
-        "stopping": [_text_of(each) for each in run.criteria],
+        "stopping": [text_of(each) for each in run.criteria],
         "keep_best": run.keep_best,
-        "scorer": None if run.scorer is None else _text_of(run.scorer),
+        "scorer": None if run.scorer is None else text_of(run.scorer),
         "start": digest_of_theta(np.asarray(engine.theta)),
         "environment": environment_of(engine.name) | {"engine": engine.name},
     }
@@ -97,7 +97,7 @@ def describe_run(run: Run) -> dict[str, Any]:
     return described
 
 
-def _text_of(value: Any) -> str:
+def text_of(value: Any) -> str:
     """Return a text for a criterion or a function that is the same in every process."""
     if dataclasses.is_dataclass(value):
         return repr(value)
@@ -130,7 +130,7 @@ def refuse_difference(
 now; expected the data, settings and versions of the run that it began with; give those to go on, \
 or name another folder to begin anew
     """
-    difference = _first_difference(stored, current, "")
+    difference = first_difference(stored, current)
     if difference is None:
         return
     raise InputError(
@@ -141,13 +141,27 @@ or name another folder to begin anew
     )
 
 
-def _first_difference(stored: Any, current: Any, name: str) -> str | None:
+def first_difference(
+    stored: Any,
+    current: Any,
+    name: str = "",
+    told: str = "{name} was {stored!r} there, and is {current!r} now",
+) -> str | None:
+    """Return the first difference of two descriptions as a text; None if there is none.
+
+    ``told`` is the text about two values that can be shown.
+
+    Examples
+    --------
+    >>> first_difference({"settings": {"l2": 0.0}}, {"settings": {"l2": 0.1}})
+    'settings l2 was 0.0 there, and is 0.1 now'
+    """
     if isinstance(stored, Mapping) and isinstance(current, Mapping):
         # A processor's name may differ where all that it computes is the same.
         keys = [key for key in dict.fromkeys((*current, *stored)) if key != "processor"]
         for key in keys:
             inner = f"{name} {key}".strip()
-            found = _first_difference(stored.get(key), current.get(key), inner)
+            found = first_difference(stored.get(key), current.get(key), inner, told)
             if found is not None:
                 return found
         return None
@@ -155,7 +169,7 @@ def _first_difference(stored: Any, current: Any, name: str) -> str | None:
         return None
     if name == "formulas" or any(map(_holds_digest, (stored, current))):
         return f"{name} is not the same"
-    return f"{name} was {stored!r} there, and is {current!r} now"
+    return told.format(name=name, stored=stored, current=current)
 
 
 def _holds_digest(value: Any) -> bool:

@@ -1,0 +1,264 @@
+"""Joining a world: which process this is, and where the others are."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import ipaddress
+import os
+import socket
+from typing import Any
+
+from deltarule.cluster.world import LoneWorld, World
+from deltarule.errors import InputError, Message, MissingDependency, Parameter, WorkerFailed
+from deltarule.records import checked_integer
+
+__all__ = ["ADDRESS", "RANK", "SIZE", "Place", "check_private", "join", "scheduler"]
+
+ADDRESS, RANK, SIZE = "DELTARULE_WORLD_ADDRESS", "DELTARULE_WORLD_RANK", "DELTARULE_WORLD_SIZE"
+"""The environment variables by which ``deltarule launch`` tells a process its place."""
+
+# What the schedulers that jax.distributed knows set for each process, and the number of processes.
+_SCHEDULERS = {
+    "SLURM": ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS"),
+    "Open MPI": ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"),
+    "Kubernetes": ("JOB_COMPLETION_INDEX", "KUBERNETES_SERVICE_HOST"),
+}
+
+
+def scheduler() -> str | None:
+    """The scheduler that started this process as one of several; None without one."""
+    for name, (rank, size) in _SCHEDULERS.items():
+        if rank in os.environ and os.environ.get(size, "1") != "1":
+            return name
+    return None
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """The place of a process in a world.
+
+    Attributes
+    ----------
+    address : str
+        Host and port of worker 0.
+    rank, size : int
+    """
+
+    address: str
+    rank: int
+    size: int
+
+    @classmethod
+    def of_environment(cls) -> Place | None:
+        """What ``deltarule launch`` has set; None if it has not started this process."""
+        given = [os.environ.get(name) for name in (ADDRESS, RANK, SIZE)]
+        if given == [None] * 3:
+            return None
+        try:
+            address, rank, size = (str(each) for each in given if each is not None)
+            return cls(address, int(rank), int(size))
+        except ValueError:
+            raise InputError(
+                f"the environment variables {ADDRESS}, {RANK} and {SIZE} are {given}; expected "
+                "host:port and two whole numbers, or none of them"
+            ) from None
+
+    def environment(self) -> dict[str, str]:
+        """The environment variables that say this."""
+        return {ADDRESS: self.address, RANK: str(self.rank), SIZE: str(self.size)}
+
+
+def check_private(host: str, public: bool = False) -> None:
+    """Refuse to listen on an address that the whole internet may reach.
+
+    What the workers send each other is neither encrypted nor authenticated.
+
+    Raises
+    ------
+    InputError
+        If a public address belongs to the host, unless ``public`` is true; or it has none.
+
+    Examples
+    --------
+    >>> check_private("127.0.0.1")
+    >>> check_private("8.8.8.8")
+    Traceback (most recent call last):
+    deltarule.errors.InputError: workers would listen on 8.8.8.8, a public address; expected an \
+address of this machine (127.0.0.1) or of a private network; what they send is not encrypted: \
+give a private address, or public=True where a firewall protects it
+    """
+    try:
+        found = {each[4][0] for each in socket.getaddrinfo(host, None)}
+    except OSError as error:
+        raise InputError(
+            f"{host!r} is no address that this machine can find ({error})",
+            parameter="address",
+            given=host,
+            expected="the name or number of a machine",
+        ) from None
+    for text in sorted(map(str, found)):
+        address = ipaddress.ip_address(text.partition("%")[0])
+        if not (address.is_private or address.is_loopback or public):
+            raise InputError(
+                f"workers would listen on {text}, a public address",
+                parameter="public",
+                given=False,
+                expected="an address of this machine (127.0.0.1) or of a private network",
+                hint=Message(
+                    "what they send is not encrypted: give a private address, or ",
+                    Parameter("public", True),
+                    " where a firewall protects it",
+                ),
+            )
+
+
+def join(
+    address: str | None = None,
+    rank: int | None = None,
+    size: int | None = None,
+    *,
+    workers: int | None = None,
+    public: bool = False,
+    timeout: float = 300.0,
+) -> World:
+    """Join the world of a training; every worker calls this, before anything else uses JAX.
+
+    Parameters
+    ----------
+    address : str, optional
+        Host and port of worker 0: ``"127.0.0.1:29400"``. Without it, what ``deltarule launch`` has
+        set; else what SLURM, Open MPI or Kubernetes have, as ``jax.distributed`` finds it; else
+        this process is alone.
+    rank, size : int, optional
+        The number of this worker, from 0, and that of all; with ``address``.
+    workers : int, optional
+        How many workers there must be.
+    public : bool
+        Whether an address that is not private may be listened on.
+    timeout : float
+        Seconds to wait for the other workers.
+
+    Returns
+    -------
+    World
+
+    Raises
+    ------
+    InputError
+        If an argument cannot be used, or the address is public.
+    MissingDependency
+        If JAX is not installed.
+    WorkerFailed
+        If there are not as many workers as expected.
+
+    Examples
+    --------
+    >>> from deltarule.cluster import join
+    >>> join().size
+    1
+    """
+    expected = None if workers is None else checked_integer("workers", workers, 1)
+    place = Place.of_environment() if address is None else _given(address, rank, size)
+    found = None if place is not None else scheduler()
+    if place is None and found is None:
+        world: World = LoneWorld()
+    else:
+        world = _connected(place, public, timeout)
+    if expected is not None and world.size != expected:
+        told = f", as {found} says" if found else ""
+        raise WorkerFailed(
+            f"there are {world.size} workers{told}",
+            expected=f"{expected}",
+            hint="start as many processes as workers are asked for",
+        )
+    return world
+
+
+def _given(address: Any, rank: Any, size: Any) -> Place:
+    host, _, port = address.rpartition(":") if isinstance(address, str) else ("", "", "")
+    if not host or not port.isdecimal():
+        raise InputError(
+            parameter="address", given=address, expected="host:port, such as '127.0.0.1:29400'"
+        )
+    number = checked_integer("size", size, 1)
+    place = Place(address, checked_integer("rank", rank, 0), number)
+    if place.rank >= number:
+        raise InputError(parameter="rank", given=rank, expected=f"a number from 0 to {number - 1}")
+    return place
+
+
+def _jax() -> Any:
+    try:
+        return importlib.import_module("jax")
+    except ImportError as error:
+        raise MissingDependency(
+            "training on many workers needs JAX, which is not installed or cannot be loaded here "
+            f"({error})",
+            hint="install it with pip install 'deltarule[jax]'",
+        ) from error
+
+
+def _connected(place: Place | None, public: bool, timeout: float) -> World:
+    """Connect with the other workers; without a place JAX finds them in the environment."""
+    jax = _jax()
+    options: dict[str, Any] = {"initialization_timeout": max(int(timeout), 1)}
+    # The sums listen on the address that this machine's name has.
+    loopback = False
+    if place is not None:
+        host = place.address.rpartition(":")[0]
+        check_private(host, public)
+        loopback = _is_loopback(host)
+        options |= {
+            "coordinator_address": place.address,
+            "num_processes": place.size,
+            "process_id": place.rank,
+            "coordinator_bind_address": place.address,
+            "cluster_detection_method": "deactivate",
+        }
+    if loopback:
+        _sum_on_loopback()
+    else:
+        check_private(socket.gethostname(), public)
+    try:
+        jax.distributed.initialize(**options)
+        world: World = importlib.import_module("deltarule.cluster.jax_world").JaxWorld()
+    except (RuntimeError, ValueError) as error:
+        raise WorkerFailed(
+            f"the workers did not find each other: {str(error).splitlines()[0]}",
+            expected=f"all of them within {timeout:g} seconds"
+            + ("" if place is None else f" at {place.address}"),
+            hint="start every worker, each on a machine that reaches the others",
+        ) from error
+    if place is not None and world.size != place.size:
+        raise WorkerFailed(
+            f"JAX connected {world.size} workers",
+            expected=f"{place.size}",
+            hint="call join() before anything else uses JAX",
+        )
+    return world
+
+
+def _is_loopback(host: str) -> bool:
+    found = {str(each[4][0]).partition("%")[0] for each in socket.getaddrinfo(host, None)}
+    return all(ipaddress.ip_address(each).is_loopback for each in found)
+
+
+def _sum_on_loopback() -> None:
+    """Let Gloo listen on 127.0.0.1, in place of the address that the machine's name has.
+
+    JAX has no setting for it, and Gloo's own parameter is not passed on.
+    """
+    module = importlib.import_module("jax._src.xla_bridge")
+    make = getattr(getattr(module, "_jax", None), "make_gloo_tcp_collectives", None)
+    if make is None:  # another version of JAX
+        check_private(socket.gethostname())
+        return
+    if getattr(make, "of_deltarule", False):
+        return
+
+    def make_on_loopback(**options: Any) -> Any:
+        return make(**{"hostname": "127.0.0.1"} | options)
+
+    make_on_loopback.of_deltarule = True  # type: ignore[attr-defined]
+    module._jax.make_gloo_tcp_collectives = make_on_loopback
