@@ -104,6 +104,7 @@ BAD = [
             ("--html", "a.txt"),
             ("--image", "8by8", "--html", "a.html"),
             ("--example", "xor"),
+            ("--rows", "tests"),
         ]
     ),
     *(

@@ -343,5 +343,28 @@ def test_the_page_knows_the_part_of_the_training(opened, folder):
         page.evaluate("(sample) => DR.page.set({ sample })", parts.index(part))
         read(page)
         assert words in page.inner_text(".answer-after")
-    other = payload_of(explain(model, typed.take(range(50))).subject)
-    assert other["answer"]["parts"] is None
+    assert page.locator("[data-other-table]").count() == 0
+
+
+def test_the_page_says_that_the_rows_are_of_another_table(opened, folder):
+    model, typed = fitted(folder, "ok")
+    other = explain(model, typed.take(range(50)))
+    assert set(payload_of(other.subject)["answer"]["parts"]) == {""}
+    page = opened(other, "ok")
+    read(page)
+    said = page.locator("[data-other-table]")
+    assert said.is_visible()
+    assert said.inner_text() == PART_WORDS[""]
+
+
+def test_a_page_of_few_rows_has_the_test_rows_with_the_largest_losses(folder, monkeypatch):
+    monkeypatch.setattr("deltarule.explain.page.payload.MOST_ROWS", 25)
+    monkeypatch.setattr("deltarule.explain.page.payload.HARDEST", 4)
+    model, typed = fitted(folder, "ok")
+    subject = explain(model, typed).subject
+    payload = payload_of(subject)
+    parts = np.array(training_parts(model, typed), dtype=object)
+    losses = np.where(parts == "test", subject.per_sample.loss, -1.0)
+    worst = [subject.names.rows[i] for i in np.argsort(-losses, kind="stable")[:4]]
+    assert len(payload["names"]["rows"]) == 25
+    assert set(worst) <= set(payload["names"]["rows"])

@@ -82,6 +82,17 @@ def explain(
             read=whole,
         ),
     ] = None,
+    rows: Annotated[
+        str | None,
+        one(
+            "--rows",
+            metavar="PART",
+            help="List rows by number, with their predictions, the largest error first: the test "
+            "rows of the training, its valid or train rows, or all rows of any table. --terms says "
+            "how many.",
+            group="What",
+        ),
+    ] = None,
     weight: Annotated[
         list[str] | None,
         several(
@@ -233,6 +244,7 @@ def explain(
             member=member,
             step=step,
             row=row,
+            rows=rows,
             selected=[(kind, text) for kind, texts in selections.items() for text in texts or ()],
             shown={name: value for name, value in limits.items() if value is not None},
             latex=latex,

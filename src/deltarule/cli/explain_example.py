@@ -77,6 +77,7 @@ def _refuse_table(question: Question) -> None:
     given: Sequence[tuple[str, Any]] = (
         ("member", question.member),
         ("step", question.step),
+        ("rows", question.rows),
         ("table", question.table),
         ("sql", question.sql),
         ("image", question.image),

@@ -38,6 +38,7 @@ class Question:
     run_recorded_sql: bool = False
     image: tuple[int, ...] | None = None
     example: str | None = None
+    rows: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)

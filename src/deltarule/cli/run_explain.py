@@ -15,6 +15,7 @@ from deltarule.cli.explain_example import explain_example
 from deltarule.cli.explain_parts import derivations_of, latex_of, text_of
 from deltarule.cli.explain_question import Explained, Question
 from deltarule.cli.explain_row import next_of_row, wants_answer_only
+from deltarule.cli.explain_rows import check_rows_question, list_rows
 from deltarule.cli.explain_selections import numbers_of
 from deltarule.cli.output_paths import check_output_file, write_output
 from deltarule.cli.page_states import model_step, write_page_of
@@ -22,7 +23,7 @@ from deltarule.cli.run_predict import load_table_model, read_rows
 from deltarule.errors import DataError, FileError, InputError, Message, Parameter
 from deltarule.explain import Derivation, Explanation, explain
 from deltarule.explain.row_answer import RowAnswer, model_answer, row_answer
-from deltarule.explain.training_parts import training_parts
+from deltarule.explain.training_parts import other_table, training_parts
 from deltarule.files import consistent_read
 from deltarule.files.scratch import scratch_folder
 from deltarule.tables import Table, apply_schema
@@ -52,6 +53,12 @@ def answer(question: Question) -> None:
             parameter="image",
             expected="both, since only the page shows images",
         )
+    if question.rows is not None and question.example is None:
+        check_rows_question(question)
+        with output.live(question.quiet or question.as_json) as show:
+            stored, _, table = _opened(question, show)
+        list_rows(question, stored, table, lambda text: None)
+        return
     # Wrong selections are refused before any file is read.
     selections = [(kind, text, numbers_of(kind, text)) for kind, text in question.selected]
     with output.live(question.quiet or question.as_json) as show:
@@ -217,8 +224,8 @@ def _explain_row_of_step(
     return Explained(Explanation(subject), 0, title, facts, notes, step, recording, recorded)
 
 
-def _explain_model(question: Question, show: Any) -> Explained:
-    """Explain the trained model on the rows of a table."""
+def _opened(question: Question, show: Any) -> tuple[TableModel, Recording | None, Table]:
+    """Read the model, its recording if it has one, and the table."""
     folder = question.model
     assert folder is not None  # without one there is an example
     stored, recording = consistent_read(
@@ -230,8 +237,14 @@ def _explain_model(question: Question, show: Any) -> Explained:
     )
     show("reading the table")
     single = stored if isinstance(stored, NetworkModel) else None
+    return stored, recording, _table(question, stored, single, recording)
+
+
+def _explain_model(question: Question, show: Any) -> Explained:
+    """Explain the trained model on the rows of a table."""
+    stored, recording, table = _opened(question, show)
+    single = stored if isinstance(stored, NetworkModel) else None
     recorded = None
-    table = _table(question, stored, single, recording)
     if recording is not None and single is not None:
         recorded = _with_table(single, recording, table)
     row = question.row
@@ -242,6 +255,7 @@ def _explain_model(question: Question, show: Any) -> Explained:
     only_answer = wants_answer_only(question)
     name = "" if stored.schema.target is None else stored.schema.target.name
     typed = apply_schema(stored.schema, table, need_target=not only_answer or name in table)
+    other = other_table(stored, typed)
     sample = None
     if row is not None:
         matches = np.flatnonzero(typed.rows == row - 1)
@@ -254,11 +268,13 @@ def _explain_model(question: Question, show: Any) -> Explained:
         if not matches.size:
             typed = apply_schema(stored.schema, table, need_target=False)
         sample = int(np.flatnonzero(typed.rows == row - 1)[0])
-    part = None if sample is None else training_parts(stored, typed)[sample]
+    part = None if sample is None else training_parts(stored, typed, not other)[sample]
     notes = [*typed.notes, *stored.notes(typed), *beyond_training(stored.schema, typed)]
     most = max(_MOST_NUMBERS // _widest(stored), 1)
     when = "" if recording is None else f", after step {model_step(recording)} of its training"
     of_rows = f"{len(typed):,}"
+    which_table = ", of another table than the training's" if other else ""
+    notes += [other] if other else []
     n_rows = len(typed)
     if len(typed) > most:
         kept = np.arange(most)
@@ -269,8 +285,9 @@ def _explain_model(question: Question, show: Any) -> Explained:
             "give a shorter table for other rows"
         )
         typed = typed.take(kept)
-    facts: dict[str, Any] = {"step": None, "rows": len(typed)}
+    facts: dict[str, Any] = {"step": None, "rows": len(typed), "table_of_training": not other}
     label = f" on {of_rows} rows" if row is None else f", {_label(table, row)} of {of_rows}"
+    label += which_table
     if row is not None:
         facts |= {"row": row, "part": part or None}
     if only_answer and (typed.target is None or (single is None and question.member is None)):
@@ -306,7 +323,7 @@ def _explain_model(question: Question, show: Any) -> Explained:
         answer=answer,
         part=part,
         portfolio=stored if isinstance(stored, PortfolioModel) else None,
-        page_title=f"{on_page} on {of_rows} rows{when}",
+        page_title=f"{on_page} on {of_rows} rows{which_table}{when}",
     )
 
 

@@ -9,7 +9,7 @@ from deltarule.tables import TypedColumns
 from deltarule.tabular import PortfolioModel, TableModel, TableSettings
 from deltarule.tabular.splitting import table_parts
 
-__all__ = ["PART_WORDS", "training_parts"]
+__all__ = ["PART_WORDS", "other_table", "training_parts"]
 
 PART_WORDS = {
     "train": "It is one of the rows that the model learned from: that it is predicted well, or "
@@ -19,19 +19,48 @@ PART_WORDS = {
     "test": "It is a test row, which the training did not see.",
     "seen": "The table is the one the model was made from, and most of its rows are those it "
     "learned from.",
-    "": "The table is not, cell by cell, the one the model was made from, so whether the row was "
-    "learned from is not known.",
+    "": "The model was made from another table, so whether it learned from such a row is not "
+    "known.",
 }
 """What each part says about a row, in words."""
 
 
-def training_parts(model: TableModel, typed: TypedColumns) -> list[str]:
+def other_table(model: TableModel, typed: TypedColumns) -> str:
+    """Return that rows are of another table than that of the training; "" if they are of it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from deltarule.tables import apply_schema, table_from_frame
+    >>> from deltarule.tabular import fit_table
+    >>> table = {"x": np.arange(60.0), "y": np.arange(60.0) % 7}
+    >>> model = fit_table(table, "y", quality="fast")
+    >>> typed = apply_schema(model.schema, table_from_frame(table))
+    >>> other_table(model, typed)
+    ''
+    >>> other_table(model, typed.take([0, 1]))
+    'these rows are not the table that the model was made from, which has 60 rows'
+    """
+    if typed.target is not None and model.trained_on(typed):
+        return ""
+    schema = model.schema
+    named = f" ({schema.source!r})" if schema.source else ""
+    has = f"which has {schema.n_rows:,} rows"
+    return f"these rows are not the table that the model was made from{named}, {has}"
+
+
+def training_parts(
+    model: TableModel, typed: TypedColumns, own_table: bool | None = None
+) -> list[str]:
     """Return the part of the training that each row was in.
 
     It is ``"train"``, ``"valid"`` or ``"test"``, ``"seen"`` if only the table is known to be that
-    of the training, and ``""`` if it is another.
+    of the training, and ``""`` if it is another. ``own_table`` says whether it is that of the
+    training, if this is known already.
     """
-    if typed.target is None or not model.trained_on(typed):
+    if own_table is None:
+        own_table = typed.target is not None and model.trained_on(typed)
+    if not own_table:
         return [""] * len(typed)
     given = dict(model.settings)
     if isinstance(model, PortfolioModel):

@@ -16,6 +16,7 @@ from deltarule.tabular.diagnostics import (
     confusion,
     group_errors,
     permutation_importance,
+    ranked_rows,
     residuals,
 )
 
@@ -97,6 +98,13 @@ def test_the_numbers_of_the_page_are_pythons(task, kind):
         assert shown["calibration.error"] == calibration(rows).error
         total = sum(value for name, value in shown.items() if name.startswith("confusion."))
         assert total == confusion(rows).matrix.sum() == len(rows)
+    worst = ranked_rows(model, rows.typed, rows.outputs)
+    what = "error" if task == "number" else "probability"
+    errors = worst.predicted - worst.actual if task == "number" else worst.probabilities
+    expected = {f"worst.{worst.numbers[i]}.{what}": errors[i] for i in worst.order[:10]}
+    assert {key: shown[key] for key in expected} == expected
+    every = re.search(r'data-rows="test">([^<]*)<', page)[1]
+    assert [int(each) - 1 for each in every.split(", ")] == rows.typed.rows.tolist()
     if kind == "portfolio":
         for each in model.report["leaderboard"]:
             assert shown[f"leaderboard.{each['configuration']}"] == each["out_of_fold_loss"]

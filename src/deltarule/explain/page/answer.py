@@ -23,15 +23,40 @@ from deltarule.explain.training_parts import PART_WORDS, training_parts
 if TYPE_CHECKING:
     from deltarule.tabular import PortfolioModel
 
-__all__ = ["table_answer"]
+__all__ = ["parts_of_rows", "table_answer", "worst_unseen"]
 
 # Inputs of other cells that take more numbers are left out of the page.
 _MOST_NUMBERS = 30_000
 
 
+def parts_of_rows(subject: Subject, portfolio: PortfolioModel | None) -> list[str] | None:
+    """Return the part of the training that each row of a subject was in; None without a table.
+
+    A network of a portfolio does not know the rows; the portfolio does.
+    """
+    if subject.target is None or subject.table is None:
+        return None
+    owner = subject.table.model if portfolio is None else portfolio
+    return training_parts(owner, subject.table.typed)
+
+
+def worst_unseen(subject: Subject, parts: Sequence[str] | None, most: int) -> list[int]:
+    """Return the test rows with the largest losses, or of all rows where no test rows are known.
+
+    Without a table there are none.
+    """
+    if parts is None:
+        return []
+    order = np.argsort(-subject.per_sample.loss, kind="stable")
+    unseen = np.array(parts, dtype=object)[order] == "test"
+    chosen: list[int] = (order[unseen] if unseen.any() else order)[:most].tolist()
+    return chosen
+
+
 def table_answer(
     subject: Subject,
     rows: Sequence[int],
+    parts: Sequence[str] | None,
     *,
     portfolio: PortfolioModel | None = None,
     answer: RowAnswer | None = None,
@@ -44,6 +69,8 @@ def table_answer(
     subject : Subject
     rows : sequence of int
         The rows of the subject that the page has.
+    parts : sequence of str, optional
+        As :func:`parts_of_rows` gives them.
     portfolio : PortfolioModel, optional
         That the network is of: what it predicts for each row stands in the page.
     answer : RowAnswer, optional
@@ -79,10 +106,7 @@ def table_answer(
     if table is None:
         return found
     typed = table.typed
-    # A network of a portfolio does not know the rows; the portfolio does.
-    owner = table.model if portfolio is None else portfolio
-    parts = training_parts(owner, typed)
-    if any(parts):
+    if parts is not None:
         found["parts"] = [parts[i] for i in rows]
         found["part_words"] = {part: PART_WORDS[part] for part in sorted(set(found["parts"]))}
     if table.model.encoder.of_all is None:

@@ -12,7 +12,7 @@ import numpy as np
 from deltarule.errors import InputError
 from deltarule.explain.fast_passes import iter_gradients
 from deltarule.explain.laws import laws_for_page
-from deltarule.explain.page.answer import table_answer
+from deltarule.explain.page.answer import parts_of_rows, table_answer, worst_unseen
 from deltarule.explain.page.formulas import formulas_mathml
 from deltarule.explain.page.images import image_of
 from deltarule.explain.page.states import (
@@ -115,7 +115,9 @@ def payload_of(
     start = dict(start or {})
     picture = image_of(subject, image)
     hardest = () if lens is None else [each.row for each in lens.hardest(HARDEST)]
-    rows = _chosen_rows(subject, start.get("sample"), hardest)
+    parts = parts_of_rows(subject, portfolio)
+    worst = worst_unseen(subject, parts, HARDEST)
+    rows = _chosen_rows(subject, start.get("sample"), [*hardest, *worst])
     w = _shares(subject.w, rows)
     given, own = states_of(subject, states)
     masks = subject.masks_of(rows)
@@ -164,7 +166,7 @@ def payload_of(
         ],
         "image": picture,
         "answer": table_answer(
-            subject, rows, portfolio=portfolio, answer=answer, sample=start.get("sample")
+            subject, rows, parts, portfolio=portfolio, answer=answer, sample=start.get("sample")
         ),
         "lens": None if lens is None else lens.to_dict(),
         "start": {
@@ -237,7 +239,7 @@ def describe_network(net: Network) -> dict[str, Any]:
 def _chosen_rows(subject: Subject, wanted: int | None, hardest: Sequence[int]) -> list[int]:
     """The numbers of the page's rows: evenly spaced, within the limits, and sorted.
 
-    ``wanted`` and the rows with the largest gradients, ``hardest``, are among them.
+    ``wanted`` and ``hardest``, the rows with the largest gradients and losses, are among them.
     """
     n, width = len(subject.X), subject.X.shape[1] + subject.Y.shape[1]
     if wanted is not None and not 0 <= wanted < n:

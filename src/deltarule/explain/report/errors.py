@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import shlex
+
 import numpy as np
 
 from deltarule.explain.report.chart import Axis, axis, band, bar, chart, dots, key, line, span
 from deltarule.explain.report.findings import Findings
-from deltarule.explain.report.markup import count, interval, name, number, percent, plain, text
-from deltarule.tabular.diagnostics import Calibration, Confusion, Residuals
+from deltarule.explain.report.markup import (
+    count,
+    interval,
+    name,
+    number,
+    percent,
+    plain,
+    table,
+    text,
+)
+from deltarule.explain.row_text import as_read
+from deltarule.tabular.diagnostics import Calibration, Confusion, Residuals, ranked_rows
 from deltarule.tabular.diagnostics.importance import sample_of_rows
 
 __all__ = ["errors_section"]
 
 _MOST_POINTS, _MOST_CLASSES, _MOST_NARROW, _GROUPS = 1000, 12, 4, 12
+_MOST_WORST, _MOST_NUMBERS = 10, 2000
 
 
 def errors_section(found: Findings) -> str:
@@ -22,7 +35,62 @@ def errors_section(found: Findings) -> str:
     else:
         assert found.residuals is not None
         parts = [_scatter(found.residuals, found.target), _true_against_predicted(found.residuals)]
-    return f'<div class="charts">{"".join(parts)}</div>'
+    return f'<div class="charts">{"".join(parts)}</div>{_worst_rows(found)}'
+
+
+def _worst_rows(found: Findings) -> str:
+    """Return the rows of the largest losses, and the numbers of all rows that are judged here."""
+    rows = ranked_rows(found.model, found.rows.typed, found.rows.outputs)
+    target = name(found.target, 24)
+    lines = []
+    for place in rows.order[:_MOST_WORST]:
+        row = int(rows.numbers[place])
+        cells = [str(row)]
+        if rows.probabilities is None:
+            gap = float(rows.predicted[place] - rows.actual[place])
+            cells += [
+                text(as_read(float(rows.actual[place]))),
+                number(float(rows.predicted[place]), 6, f"worst.{row}.predicted"),
+                ("+" if gap > 0 else "") + number(gap, 4, f"worst.{row}.error"),
+            ]
+        else:
+            right = rows.predicted[place] == rows.actual[place]
+            cells += [
+                name(str(rows.actual[place]), 24),
+                f"{name(str(rows.predicted[place]), 24)} {'✓' if right else '✗'}",
+                percent(float(rows.probabilities[place]), f"worst.{row}.probability"),
+            ]
+        lines.append(cells)
+    last = "error" if rows.probabilities is None else f"probability of the table’s {target}"
+    shown = table(
+        ["row", target, "predicted", last], lines, "The rows with the largest errors", "tnnn"
+        if rows.probabilities is None else "tttn",
+    )  # fmt: skip
+    listed = ", ".join(map(str, rows.numbers[:_MOST_NUMBERS]))
+    more = len(rows) - _MOST_NUMBERS
+    rest = f", and {more:,} more" if more > 0 else ""
+    some = f"The {len(lines)} of {len(rows):,}" if len(lines) < len(rows) else f"All {len(rows):,}"
+    return (
+        '<h3 class="sub" id="h-worst">Which rows? The largest errors</h3>'
+        f'<p class="note">{some} rows with the largest errors. Rows count from 1 below the header '
+        f"of the table.{_ask(found, int(rows.numbers[rows.order[0]]))}</p>{shown}"
+        f"<details><summary>The numbers of all {count(len(rows), 'row')} that this is about"
+        f'</summary><p class="note" data-rows="{found.rows.part}">{listed}{rest}</p></details>'
+    )
+
+
+def _ask(found: Findings, row: int) -> str:
+    """Return how to ask why a row is predicted so."""
+    if not found.folder:
+        return ""
+    folder = text(shlex.quote(found.folder))
+    data = text(shlex.quote(found.model.schema.source or "DATA.csv"))
+    data = "DATA" if found.rows.part == "given" else data
+    return (
+        f" Why a row is predicted so: <code>deltarule explain {folder} {data} --row {row}</code>; "
+        f"all of these rows, by their errors: <code>deltarule explain {folder} {data} --rows "
+        f"{found.rows.part if found.rows.part in ('test', 'valid', 'train') else 'all'}</code>."
+    )
 
 
 def _confusion(found: Confusion, n_rows: int) -> str:
@@ -99,16 +167,16 @@ def _reliability(found: Calibration) -> str:
     )  # fmt: skip
     small = found.error <= 1.5 * found.error_by_chance
     verdict = (
-        "It is no more than that: the probabilities can be taken as they are."
+        "It is not clearly more than that: the probabilities can be taken as they are."
         if small
-        else "It is more than that: the probabilities are off, where the points below leave the "
-        "line; above it, more rows are so than it says, below it fewer."
+        else "It is clearly more than that: the probabilities are off, where the points below "
+        "leave the line; above it, more rows are so than it says, below it fewer."
     )
     said = (
         "Of all rows of which it says 80 %, about 80 of 100 should be so. What it says is "
         f"{percent(found.error, 'calibration.error')} away from what is observed, on average "
         "(the expected calibration error). Even if every probability were exact, so few rows would "
-        f"make it {percent(found.error_by_chance)}, by chance. {verdict}"
+        f"make it about {percent(found.error_by_chance)}, by chance. {verdict}"
     )
     return (
         "<figure><figcaption><h3>Calibration: can the probabilities be believed?</h3>"

@@ -22,6 +22,7 @@ from deltarule.tabular.diagnostics.training import (
     learning_curves,
     recorded_curves,
 )
+from deltarule.tabular.diagnostics.worst_rows import RankedRows, ranked_rows
 
 __all__ = [
     "Calibration",
@@ -33,6 +34,7 @@ __all__ = [
     "KindsOfError",
     "LearningCurve",
     "PartialDependence",
+    "RankedRows",
     "Residuals",
     "ScoredRows",
     "calibration",
@@ -42,6 +44,7 @@ __all__ = [
     "learning_curves",
     "partial_dependence",
     "permutation_importance",
+    "ranked_rows",
     "recorded_curves",
     "residuals",
     "scored_rows",

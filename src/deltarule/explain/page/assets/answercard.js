@@ -23,8 +23,8 @@ const answerCardModule = (function () {
       hints.push("Its loss is among the largest: check its cells and its target first.");
     if (parts.slice(0, 3).some(({ cell }) => cell === null))
       hints.push("A cell that matters is missing, and another value stands in for it.");
-    const part = answer?.parts && answer.part_words[answer.parts[i]];
-    if (part && !answer.portfolio) hints.push(part);
+    const part = answer?.parts?.[i];
+    if (answer && part && !answer.portfolio) hints.push(answer.part_words[part]);
     /** @param {string} text @param {() => unknown} onclick */
     const button = (text, onclick) => el("button", { type: "button", class: "link", text, onclick });
     const column = parts.length ? columns.find(({ name }) => name === parts[0].name) : undefined;
@@ -60,6 +60,13 @@ const answerCardModule = (function () {
       ...children,
     );
 
+  /** That the rows are of another table than that of the training, at the top; null where they are not. @param {Page.Store} store */
+  function otherTable(store) {
+    const { answer } = store.payload;
+    if (answer?.parts?.[store.state.sample] !== "") return null;
+    return el("p", { class: "limit", "data-other-table": "", text: answer.part_words[""] });
+  }
+
   /**
    * What the whole portfolio says, where the network is one of many; that of a number or a class. Its
    * parts and its predictions with other cells are Python's, of one row.
@@ -85,7 +92,7 @@ const answerCardModule = (function () {
         text: `This is the model’s answer: ${portfolio.networks} networks together.`,
       }),
     );
-    if (parts) elements.push(el("p", { class: "note", text: part_words[parts[i]] }));
+    if (parts?.[i]) elements.push(el("p", { class: "note", text: part_words[parts[i]] }));
     if (whole && whole.sample === i) {
       const columns = whole.columns.map(({ name, cell, part }) => ({ name, cell, part: Number(part) }));
       const made = part("What made it so", unitWords(store, said), opened.made);
@@ -136,6 +143,7 @@ const answerCardModule = (function () {
       : null;
     place.replaceChildren(
       ...[
+        otherTable(store),
         ...ofPortfolio(store, opened),
         what,
         ...headline(
