@@ -132,7 +132,7 @@ def test_every_public_thing_has_a_docstring(path):
 @pytest.mark.parametrize("path", FILES, ids=[str(path.relative_to(SRC)) for path in FILES])
 def test_every_public_method_has_a_docstring_of_its_own_or_inherited(path):
     parts = path.relative_to(SRC.parent).with_suffix("").parts
-    if "jax" in parts:
+    if any(part.split("_")[0] == "jax" for part in parts):
         pytest.importorskip("jax", reason="an extra; without it these modules cannot be imported")
     module = importlib.import_module(".".join(part for part in parts if part != "__init__"))
     assert missing_on_methods(module) == []
