@@ -99,6 +99,8 @@ declare namespace Live {
     done: number;
     /** Whether the losses below are those of weights that were set by hand since the last epoch. */
     by_hand: boolean;
+    /** What the order "undo" takes back: a weight that was set by hand, or the run before; "" for nothing. */
+    undo: string;
     loss: number | null;
     held_loss: number | null;
     learning_rate: number;

@@ -19,7 +19,7 @@ from deltarule.playground.thumbnails import thumbnails
 
 __all__ = ["assembled_page", "own_asset", "playground_html"]
 
-STYLES = ("playground.css",)
+STYLES = ("playground.css", "screens.css")
 # The connection to the server; the static page has another script in its place.
 WIRE = "wire.js"
 # The order matters: a script uses the scripts before it.

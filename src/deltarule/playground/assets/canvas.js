@@ -57,6 +57,12 @@ const canvasModule = (function () {
   /** @param {number} size @param {number} [weight] */
   const font = (size, weight = 400) => `${weight} ${size}px ${DR.dom.fontFamily()}`;
 
+  /** The reader's size of text, as far as the letters beside a picture follow it. */
+  const scale = () => {
+    const scale = Number(document.documentElement.style.getPropertyValue("--scale")) || 1;
+    return DR.dom.clamp(scale, 1, innerHeight <= DR.layout.LYING ? 1.15 : 1.5);
+  };
+
   document.addEventListener("deltarule-theme", () => {
     known = {};
   });
@@ -67,6 +73,6 @@ const canvasModule = (function () {
     return (text.length > 7 ? value.toExponential(1) : text).replace("-", "\u2212");
   }
 
-  return { make, colour, css, font, short };
+  return { make, colour, css, font, scale, short };
 })();
 DR.canvas = canvasModule;

@@ -204,8 +204,9 @@ const surfaceModule = (function () {
 
     const paint = DR.canvas.make(frame, canvas, (context, width, height) => {
       if (!run || !newest?.arrays.level) return;
-      const { right, top, bottom } = MARGIN,
-        left = DR.axes.leftOf(context, run);
+      const { right, top } = MARGIN,
+        left = DR.axes.leftOf(context, run),
+        bottom = MARGIN.bottom * DR.canvas.scale();
       box = { left, top, width: width - left - right, height: height - top - bottom };
       context.imageSmoothingEnabled = true;
       context.imageSmoothingQuality = newest.header.phase === "playing" ? "low" : "high";
@@ -347,11 +348,12 @@ const surfaceModule = (function () {
     }
 
     element.replaceChildren(frame, key, axes);
-    document.addEventListener("deltarule-theme", () => {
-      size = "";
-      tones = null;
-      colours();
-    });
+    for (const kind of ["deltarule-theme", "deltarule-size"])
+      document.addEventListener(kind, () => {
+        size = "";
+        tones = null;
+        colours();
+      });
     return {
       /** @param {Live.Run} next */
       run(next) {

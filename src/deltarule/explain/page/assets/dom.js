@@ -72,8 +72,9 @@ const domModule = (function () {
     stop: "M5 5h10v10H5z",
     up: "M4.5 12.5L10 7l5.5 5.5",
     close: "M5 5l10 10M15 5L5 15",
+    undo: "M7.5 4L4 7.5 7.5 11M4.5 7.5H12a4 4 0 0 1 0 8H8",
   };
-  const DRAWN = new Set(["left", "right", "plus", "minus", "fit", "up", "close"]);
+  const DRAWN = new Set(["left", "right", "plus", "minus", "fit", "up", "close", "undo"]);
 
   /** A small picture for a button; the button carries the words. @param {keyof typeof ICONS} name */
   function icon(name) {
