@@ -176,7 +176,7 @@ class InteractiveRun(StepRun):
         """The loss of the current parameters on the training rows and on the held-out rows."""
 
         def loss(rows: Rows | RowChunks) -> float:
-            return float(sum(self.engine.cost(part) for part in chunks(rows)))
+            return float(sum(self.engine.cost(part) for part in chunks(rows, self.engine)))
 
         rows = self.validation_rows
         return loss(self.batches.training_rows()), None if rows is None else loss(rows)

@@ -210,11 +210,11 @@ class _Trials:
         """Return those of a run; None if its start is not known."""
         if run.start is None:
             return None
-        (rows, _), start = run.batches.sample(_ROWS), run.start()
-        end = np.asarray(run.engine.averaged_theta)
-        return cls(
-            run, rows, start, cost_of(run.engine, start, rows), cost_of(run.engine, end, rows)
-        )
+        rows, _ = run.batches.sample(_ROWS)
+        # First the end, so that this copy of θ is freed before the next one is made.
+        last = cost_of(run.engine, np.asarray(run.engine.averaged_theta), rows)
+        start = run.start()
+        return cls(run, rows, start, cost_of(run.engine, start, rows), last)
 
     def finding(self, steps: int) -> Advice | None:
         """Return the finding that the learning rate is far off, by trying others from the start.

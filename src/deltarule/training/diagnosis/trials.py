@@ -20,7 +20,9 @@ def cost_of(engine: Engine, theta: np.ndarray, rows: Batch) -> float:
     It is infinite where it is not a number.
     """
     reference = ReferenceEngine()
-    reference.load(engine.net, theta, dataclasses.replace(engine.settings, dropout=0.0))
+    # The cost does not depend on the rule; that of plain descent has no slots to allocate.
+    settings = dataclasses.replace(engine.settings, dropout=0.0, rule="sgd")
+    reference.load(engine.net, theta, settings)
     with np.errstate(all="ignore"):
         cost = float(reference.cost(rows))
     return math.inf if math.isnan(cost) else cost
