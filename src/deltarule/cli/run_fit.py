@@ -17,6 +17,7 @@ from deltarule.cli.options import TableOptions
 from deltarule.cli.output_paths import SavedElsewhere, fingerprint_lines, saved_or_elsewhere
 from deltarule.cli.plots import loss_picture
 from deltarule.cli.status import Status, Terminated, terminated
+from deltarule.cluster import current_world
 from deltarule.errors import DeltaruleError
 from deltarule.tables import Table, TableSource
 from deltarule.tabular import NetworkModel, TableModel, TableSettings, fit_table
@@ -108,6 +109,8 @@ def fit_and_save(request: Request, *, quiet: bool) -> tuple[TableModel, Status]:
             )
         except StoppedTooEarly as error:
             raise stop.too_early() from error
+        if not current_world().is_first:
+            return model, stop.status
         if request.report:
             show("writing the report")
         elsewhere = _save(model, request, table)
@@ -128,7 +131,7 @@ def _fit_large_and_save(request: Request, memory: str, *, quiet: bool) -> tuple[
             request.settings,
             memory=memory,
             store=request.store,
-            rejects=request.rejects or Path(f"{request.folder}.rejects.csv"),
+            rejects=_rejects(request),
             reading=reading,
             columns=columns,
             callbacks=[stop, _epoch_display(show)],
@@ -136,12 +139,21 @@ def _fit_large_and_save(request: Request, memory: str, *, quiet: bool) -> tuple[
             progress=_phase_display(show, stop, request.single, quiet),
             checkpoint=request.checkpoint,
         )
+        if not current_world().is_first:
+            return model, stop.status
         elsewhere = _save(model, request, None)
     if not quiet:
         output.say(output.spelled(model.schema.describe()))
         output.say("")
     _finish(model, request, elsewhere, with_page=False, quiet=quiet)
     return model, stop.status
+
+
+def _rejects(request: Request) -> Path | None:
+    """The file for rows that cannot be read, which worker 0 writes."""
+    if not current_world().is_first:
+        return None
+    return request.rejects or Path(f"{request.folder}.rejects.csv")
 
 
 def _reading(options: TableOptions) -> str:
@@ -248,7 +260,8 @@ class _InterruptHandler:
     def __init__(self, folder: Path, single: bool) -> None:
         self.flag = StopFlag()
         self.status = Status.DONE
-        self.may_keep = False
+        # Other workers than the first one stop with it, at what it may keep.
+        self.may_keep = not current_world().is_first
         self.kept = "the best epoch" if single else "the portfolio"
         self._least = "the first epoch was over" if single else "a first configuration was trained"
         self._folder = folder

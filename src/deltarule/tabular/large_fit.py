@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from deltarule.cluster import current_world, train_in_world
 from deltarule.errors import DataError, FileError, InputError, Message
 from deltarule.files import checked_path
 from deltarule.maths import Network
@@ -49,7 +50,7 @@ from deltarule.tabular.network_report import NetworkRun, scored_network
 from deltarule.tabular.network_targets import network_targets, table_network
 from deltarule.tabular.settings import TableSettings
 from deltarule.tabular.splitting import check_parts, target_values
-from deltarule.training import Checkpoint, EpochEvent, Patience, StopFlag, StopReason, train
+from deltarule.training import Checkpoint, EpochEvent, Patience, StopFlag, StopReason
 from deltarule.training.threads import blas_threads_for
 
 __all__ = ["fit_large_table"]
@@ -144,7 +145,7 @@ def fit_large_table(
             valid = parts["valid"] if parts["valid"].n_rows else None
             batch = settings.batch_rows(parts["train"].n_rows)
             with blas_threads_for(fit.net, int(batch)):
-                result = train(
+                result = train_in_world(
                     fit.net,
                     parts["train"],
                     validation=valid,
@@ -175,12 +176,20 @@ def fit_large_table(
 
 @contextlib.contextmanager
 def _store_folder(store: str | os.PathLike[str] | None) -> Iterator[Path]:
-    """Yield the folder of the store; a temporary one is removed at the end."""
+    """Yield the folder of the store, that of worker 0; a temporary one is removed at the end."""
+    world = current_world()
     if store is not None:
         yield Path(checked_path("store", store))
         return
-    with tempfile.TemporaryDirectory(prefix="deltarule-store-", dir=Path.cwd()) as folder:
+    with contextlib.ExitStack() as stack:
+
+        def made() -> str:
+            temporary = tempfile.TemporaryDirectory(prefix="deltarule-store-", dir=Path.cwd())
+            return stack.enter_context(temporary)
+
+        folder: str = world.of_first(made)
         yield Path(folder) / "rows"
+        world.barrier()  # the others may still read it
 
 
 class _LargeFit:
@@ -289,7 +298,15 @@ class _LargeFit:
         return hashlib.sha256(json.dumps(made_by).encode()).hexdigest()
 
     def packed(self, folder: Path) -> dict[str, Any]:
-        """Pack the encoded rows, or what is left to pack of them; return the parts of the store."""
+        """Pack the encoded rows, or what is left to pack of them; return the parts of the store.
+
+        Of many workers worker 0 packs them, and the others wait.
+        """
+        current_world().of_first(lambda: self._pack(folder))
+        return open_store(folder)
+
+    def _pack(self, folder: Path) -> None:
+        """Pack the encoded rows, or what is left to pack of them."""
         names = [name for name, _ in self._shares if name != "test"]
         weighted = self.schema.weights is not None
         sizes = self.net.n_inputs, self.net.n_outputs
@@ -311,7 +328,6 @@ class _LargeFit:
                         hint="fit again",
                     )
                 writer.finish()
-        return open_store(folder)
 
     def _check_disk(self, folder: Path) -> None:
         """Refuse a disk on which the packed rows have no room."""
