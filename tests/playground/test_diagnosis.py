@@ -368,3 +368,68 @@ def test_the_verdict_on_the_losses(context, static, curve, header, words, stuck)
     page.close()
     assert words in found["text"]
     assert found["stuck"] is stuck
+
+
+@pytest.mark.parametrize(
+    ("losses", "words"),
+    [
+        ([0.9, 0.5, 0.2, 0.4, 0.6], ["recommended: 0.01", None, ""]),
+        ([0.9, 0.5, 0.2, 1.5, 2.0], ["recommended: 0.01", "too high", "from 0.1 on the loss ends"]),
+        ([0.9, 0.5, 0.2, None, None], ["recommended: 0.01", "diverges", "from 0.1 on it diverges"]),
+        (
+            [0.9, 0.5, 0.2, 1.5, None],
+            ["recommended: 0.01", "too high", "above its start, and from 1 on it diverges"],
+        ),
+        # Above the start between two rates that help: only what is above all of them is too high.
+        ([0.2, 1.5, 0.3, 0.5, 2.0], ["recommended: 0.0001", "too high", "from 1 on"]),
+    ],
+)
+def test_the_chart_of_rates_names_its_axes_the_best_rate_and_those_that_are_too_high(
+    context, static, losses, words
+):
+    tab = Watched(context, width=390, height=844)
+    page = tab.page
+    page.goto(f"{static}#data=circles")
+    page.wait_for_selector("#drawing [data-node]")
+    page.evaluate("document.getElementById('fold').open = true")
+    rates = [1e-4, 1e-3, 1e-2, 1e-1, 1.0]
+    best = rates[min(range(5), key=lambda i: losses[i] or 9)]
+    page.evaluate(
+        """(found) => {
+          const place = document.createElement("div");
+          place.id = "planted";
+          document.getElementById("settings").before(place);
+          const wire = { rates: async () => found };
+          const tune = DR.tune.mount(place, () => wire, async () => "");
+          return tune.find();
+        }""",
+        {"rates": rates, "losses": losses, "suggestion": best, "start": 1.0, "steps": 300},
+    )
+    best_words, high, said = words
+    texts = page.eval_on_selector_all(
+        "#planted .tune-chart text", "(all) => all.map((n) => n.textContent)"
+    )
+    assert {"loss", "learning rate, log scale", best_words, "0.0001"} <= set(texts)
+    assert (high in texts) if high else not {"too high", "diverges"} & set(texts)
+    label = page.get_attribute("#planted .tune-chart", "aria-label")
+    assert said in label
+    assert said in page.inner_text("#planted .note")
+    assert "logarithmic scale" in label
+    # Nothing leaves the chart, no two words touch, and none is smaller than 11 px.
+    boxes = page.evaluate(
+        """() => {
+          const svg = document.querySelector("#planted .tune-chart").getBoundingClientRect();
+          return [...document.querySelectorAll("#planted .tune-chart text")].map((text) => {
+            const { left, top, right, bottom } = text.getBoundingClientRect();
+            const inside = left >= svg.left - 1 && right <= svg.right + 1 && bottom <= svg.bottom + 1;
+            const size = parseFloat(getComputedStyle(text).fontSize);
+            return [left, top, right, bottom, inside, size];
+          });
+        }"""
+    )
+    assert all(inside and size >= 11 for *_, inside, size in boxes)
+    for i, a in enumerate(boxes):
+        for b in boxes[:i]:
+            assert a[2] <= b[0] or b[2] <= a[0] or a[3] <= b[1] + 4 or b[3] <= a[1] + 4
+    assert tab.errors == []
+    page.close()
