@@ -421,7 +421,8 @@ def test_the_chart_of_rates_names_its_axes_the_best_rate_and_those_that_are_too_
           const svg = document.querySelector("#planted .tune-chart").getBoundingClientRect();
           return [...document.querySelectorAll("#planted .tune-chart text")].map((text) => {
             const { left, top, right, bottom } = text.getBoundingClientRect();
-            const inside = left >= svg.left - 1 && right <= svg.right + 1 && bottom <= svg.bottom + 1;
+            const inside =
+              left >= svg.left - 1 && right <= svg.right + 1 && bottom <= svg.bottom + 1;
             const size = parseFloat(getComputedStyle(text).fontSize);
             return [left, top, right, bottom, inside, size];
           });
