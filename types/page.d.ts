@@ -73,6 +73,7 @@ interface DeltaruleScripts {
 
   // The playground, in the order of SCRIPTS in playground/page.py.
   wire: typeof wireModule;
+  jumps: typeof jumpsModule;
   canvas: typeof canvasModule;
   points: typeof pointsModule;
   axes: typeof axesModule;

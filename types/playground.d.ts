@@ -174,6 +174,21 @@ declare namespace Live {
     formulas: Page.Formulas;
   }
 
+  /** Limits of the findings on a learning rate: RATE_LIMITS in training/diagnosis/rate_finding.py. */
+  interface RateLimits {
+    fallen: number;
+    few_steps: number;
+    probe_least: number;
+    probe_most: number;
+    long_most: number;
+    few_epochs: number;
+    rough: number;
+    stalled: number;
+    learned: number;
+    factors: number[];
+    long_factors: number[];
+  }
+
   interface Lensed {
     rows: number;
     of: number;

@@ -258,6 +258,7 @@
       at("advice"),
       () => wire,
       config.plain,
+      config.limits,
       () => {
         /** @type {HTMLDetailsElement} */ (at("fold")).open = true;
         at("tune").scrollIntoView({ block: "center" });

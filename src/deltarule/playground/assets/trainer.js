@@ -14,10 +14,6 @@ const trainerModule = (function () {
   const MOST_SPEED = 10_000;
   /** Parameters of larger networks are sent while the run is paused only. */
   const MOST_MOVING = 40_000;
-  /** Points along a side of the surface: when paused, during training, of large networks. */
-  const SIDES = { fine: 192, usual: 96, coarse: 48 };
-  /** The most multiplications of a surface: some milliseconds, and some tenths of a second. */
-  const MOST_WORK = { moving: 4e6, paused: 2e8 };
   const MOST_EDITS = 10_000;
   /** Weights set by hand, and runs that were replaced, that can be taken back one after the other. */
   const MOST_UNDONE = { weights: 1000, runs: 10 };
@@ -26,14 +22,6 @@ const trainerModule = (function () {
   const { shown, inRange, checked, designed, lossesFor } = DR.checks;
 
   const DATA = /** @type {const} */ (["data", "rows", "noise", "held", "columns", "seed", "derived"]);
-
-  /** @param {Page.Network} net @param {boolean} moving */
-  function sideFor({ widths }, moving) {
-    const { fine, usual, coarse } = SIDES;
-    const work = widths.slice(1).reduce((sum, width, l) => sum + width * widths[l], 0);
-    if (moving) return usual * usual * work <= MOST_WORK.moving ? usual : coarse;
-    return fine * fine * work <= MOST_WORK.paused ? fine : usual;
-  }
 
   /**
    * A trainer that calls `send` with descriptions and frames.
@@ -125,6 +113,8 @@ const trainerModule = (function () {
         plane: /** @type {Static.Plane} */ (plane),
         first,
         guess,
+        steady: true,
+        hand: 0,
       };
       [message, edits, changes, handEpoch] = ["", 0, [], -1];
       begin("paused");
@@ -209,7 +199,7 @@ const trainerModule = (function () {
       if (byHand && (!handLosses || !moving)) handLosses = losses(run, data);
       const [loss, heldLoss] = byHand && handLosses ? handLosses : curve.slice(-2);
       const n = run.net.widths[run.net.L],
-        side = sideFor(run.net, moving);
+        side = DR.plane.sideFor(run.net, moving);
       const outputs = DR.plane.outputs(data, plane, side, moving ? DR.draft(run.net) : run.net, run.theta);
       /** @type {Live.Arrays} */
       const arrays = { ...DR.plane.levels(data, outputs, n), curve };
@@ -329,6 +319,7 @@ const trainerModule = (function () {
       setup: ({ settings }) => install(checked(settings, lastSettings(), table)),
       rate({ learning_rate: rate }) {
         inRange("learning_rate", rate, DR.catalogue.choices.ranges.learning_rate, false);
+        if (state.run.step && rate !== state.run.rate) state.steady = false;
         state.run.rate = rate;
         if (state.run.step === 0) state.settings = { ...state.settings, learning_rate: rate };
         describe();
@@ -391,6 +382,7 @@ const trainerModule = (function () {
           { step, entry, value: theta[entry], epoch: handEpoch },
         ];
         theta[entry] = value;
+        ++state.hand;
         ++edits;
         weighed(step ? log.count : -1);
       },
@@ -399,6 +391,7 @@ const trainerModule = (function () {
         const change = canUndo() ? changes.pop() : null;
         if (change) {
           state.run.theta[change.entry] = change.value;
+          --state.hand;
           ++edits;
           return weighed(change.epoch);
         }
@@ -412,7 +405,7 @@ const trainerModule = (function () {
         [handEpoch, handLosses] = [before.epoch, null];
         begin(before.phase === "diverged" ? "diverged" : "paused");
       },
-      lens: () => DR.diagnosis.lens(state),
+      lens: () => DR.diagnosis.lens({ ...state, steady: state.steady && !state.hand }),
       rates: () => DR.diagnosis.rates(state),
       network: ({ rows, row = null }) => ({
         step: state.run.step,
