@@ -3,7 +3,7 @@
 "use strict";
 
 const axesModule = (function () {
-  const { css, short, scale } = DR.canvas;
+  const { css, short, scale, named } = DR.canvas;
   const TITLE = 27; // for the name at the left side, and what parts it from the ticks, at the usual size of text
 
   const DAY = 86_400_000;
@@ -83,14 +83,14 @@ const axesModule = (function () {
     context.textAlign = "center";
     context.font = DR.canvas.font(12 * A, 600);
     context.fillText(
-      DR.dom.cut(axes[plane.x].name, 32),
+      DR.dom.cut(named(axes[plane.x].name), 32),
       box.left + box.width / 2,
       box.top + box.height + 27 * A,
     );
     context.save();
     context.translate(9 * A, box.top + box.height / 2);
     context.rotate(-Math.PI / 2);
-    context.fillText(DR.dom.cut(plane.y < 0 ? target.name : axes[plane.y].name, 32), 0, 0);
+    context.fillText(DR.dom.cut(plane.y < 0 ? target.name : named(axes[plane.y].name), 32), 0, 0);
     context.restore();
   }
 

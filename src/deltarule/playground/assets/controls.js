@@ -195,7 +195,7 @@ const controlsModule = (function () {
 
     function inputs() {
       const run = running();
-      const names = run.axes.map(({ name }) => name).join(" and ");
+      const names = run.axes.map(({ name }) => DR.canvas.named(name)).join(" and ");
       return [
         el("p", { class: "note wide", text: `${names}, and derived from them:` }),
         DR.choosers.derivedChooser(run, (derived) => change({ derived })),

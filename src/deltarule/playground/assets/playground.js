@@ -5,6 +5,7 @@
 (function () {
   const { el, icon } = DR.dom;
   const { shell } = DR;
+  const { named } = DR.canvas;
   const at = DR.dom.byId;
 
   /**
@@ -315,7 +316,7 @@
         target,
       } = run;
       plane.label(
-        `Decision surface over ${axes[x].name}${y < 0 ? "" : ` and ${axes[y].name}`} for ${target.name}: ${where.words()}`,
+        `Decision surface over ${named(axes[x].name)}${y < 0 ? "" : ` and ${named(axes[y].name)}`} for ${target.name}: ${where.words()}`,
       );
       losses.label(`Loss by epoch: ${at("losses").querySelector(".classes")?.textContent}`);
     }

@@ -130,6 +130,18 @@ const surfaceModule = (function () {
           el("span", { class: "ramp", "aria-hidden": "true" }),
           el("span", { class: "class", text: short(high) }),
         ];
+    // The colour between two classes says how probable they are.
+    if (classes.length === 2)
+      items.splice(
+        1,
+        0,
+        el("span", {
+          class: "ramp",
+          role: "img",
+          "aria-label": "to",
+          title: "the colour says how probable each class is, pale: undecided",
+        }),
+      );
     return el("div", { class: "row classes" }, el("span", { class: "label", text: name }), ...items);
   }
 
@@ -278,7 +290,9 @@ const surfaceModule = (function () {
       const list = el(
         "select",
         { id, onchange: () => onchange(Number(list.value)) },
-        ...known.map((axis, k) => el("option", { value: k, text: DR.dom.cut(axis.name, 40) })),
+        ...known.map((axis, k) =>
+          el("option", { value: k, text: DR.dom.cut(DR.canvas.named(axis.name), 40) }),
+        ),
       );
       list.value = String(chosen);
       return el("div", { class: "field" }, el("label", { for: id, text: label }), list);
