@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from tests.browser import Watched, browser
-from tests.playground.helpers import holds
+from tests.playground.helpers import Client, holds, served
 
 from deltarule.errors import InputError
 from deltarule.playground import static_playground_html
@@ -118,6 +118,25 @@ def test_undo_brings_back_settings_a_divergence_and_no_run_without_work():
     assert (header["phase"], header["message"]) == ("diverged", "it diverged")
     with pytest.raises(InputError, match="it diverged"):
         run.do("step")
+
+
+def test_a_browser_asks_the_server_to_undo():
+    with served(RunSettings(data="moons", rows=80)) as server, Client(server) as client:
+        client.settle()
+        assert client.header["undo"] == ""
+        answer = client.ask("undo")
+        assert (answer["type"], "nothing to undo" in answer["message"]) == ("error", True)
+        client.do("weight", entry=3, value=0.25)
+        client.until(lambda: client.header["undo"] == "weight")
+        client.do("undo")
+        client.until(lambda: client.header["undo"] == "")
+        assert client.arrays["theta"][3] != 0.25
+        client.do("step")
+        client.do("reset")
+        client.settle()
+        client.until(lambda: client.header["undo"] == "run")
+        client.do("undo")
+        client.until(lambda: client.header["step"] == 1)
 
 
 @pytest.fixture(scope="module")
