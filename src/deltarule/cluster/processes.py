@@ -22,7 +22,15 @@ from deltarule.cluster.joining import Place
 from deltarule.engines.threads import VARIABLE, usable_threads
 from deltarule.errors import WorkerFailed
 
-__all__ = ["LOST", "end_with_launcher", "free_address", "run_workers", "worker_command"]
+__all__ = [
+    "LOST",
+    "end_with_launcher",
+    "free_address",
+    "free_port",
+    "run_workers",
+    "worker_command",
+    "worker_environment",
+]
 
 LOST = 76
 """The exit status of a worker that lost the connection to another one."""
@@ -35,11 +43,16 @@ _GRACE, _ASKED = 10.0, 10.0
 _FORWARDED: tuple[int, ...] = (signal.SIGINT, signal.SIGTERM)
 
 
+def free_port(host: str) -> int:
+    """A port that is free at an address of this machine."""
+    with socket.create_server((host, 0)) as listening:
+        port: int = listening.getsockname()[1]
+        return port
+
+
 def free_address() -> str:
     """A free port of 127.0.0.1, as host:port."""
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        return f"127.0.0.1:{listening.getsockname()[1]}"
+    return f"127.0.0.1:{free_port('127.0.0.1')}"
 
 
 def end_with_launcher() -> None:
@@ -60,7 +73,7 @@ def end_with_launcher() -> None:
     threading.Thread(target=wait, name="deltarule-launcher", daemon=True).start()
 
 
-def _environment(place: Place, given: Mapping[str, str]) -> dict[str, str]:
+def worker_environment(place: Place, given: Mapping[str, str]) -> dict[str, str]:
     """The environment of a worker: its place, and its share of the cores."""
     threads = str(max(usable_threads() // place.size, 1))
     found = {VARIABLE: threads, "OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads}
@@ -86,7 +99,7 @@ class _Workers:
                     stdin=subprocess.PIPE,
                     stdout=None if shown else subprocess.DEVNULL,
                     stderr=None if shown else error,
-                    env=_environment(Place(address, rank, count), os.environ),
+                    env=worker_environment(Place(address, rank, count), os.environ),
                     # So that Ctrl-C reaches them once, from here.
                     start_new_session=True,
                 )
