@@ -179,7 +179,7 @@ const lensChartsModule = (function () {
       return el("option", {
         value: each,
         selected: each === name,
-        text: `${label.replace(/[\^{}]/g, "")}: ${words}`,
+        text: `${label}: ${words}`,
       });
     };
     const select = el(
