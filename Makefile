@@ -71,7 +71,7 @@ lint: $(STAMPS)/lint ## ruff and mypy; tsc and Biome for the scripts of the page
 	fi
 
 doctest: $(STAMPS)/test ## run every example in the docstrings and in the pages
-	$(ONE_THREAD) $(BIN)/python -m pytest -n $(WORKERS) --doctest-modules src --ignore=src/deltarule/engines/jax benchmarks/comparison benchmarks/accuracy.py benchmarks/studies.py
+	$(ONE_THREAD) $(BIN)/python -m pytest -n $(WORKERS) --doctest-modules src --ignore=src/deltarule/engines/jax --ignore=src/deltarule/cluster/jax_world.py benchmarks/comparison benchmarks/accuracy.py benchmarks/studies.py
 	$(ONE_THREAD) $(BIN)/python -m pytest --doctest-glob='*.rst' --ignore=docs/conf.py --ignore=docs/_ext docs
 
 docs: $(STAMPS)/docs ## build the documentation into docs/_build/html; a warning is an error

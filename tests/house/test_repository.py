@@ -159,15 +159,18 @@ def test_the_constraints_pin_every_dependency_by_name_and_version():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     wanted = names(project["dependencies"])
     for extra, requirements in project["optional-dependencies"].items():
-        if extra not in {"oracles", "jax"}:
+        if extra not in {"oracles", "jax", "cluster"}:  # pinned beside the lanes that need them
             wanted |= names(requirements)
     assert wanted - names(lines) == set()
 
 
-def test_the_oracles_are_pinned_too():
-    lines = (ROOT / "requirements" / "oracles.txt").read_text().splitlines()
+@pytest.mark.parametrize(
+    ("file", "needed"), [("oracles", {"torch", "jax"}), ("cluster", {"jax", "ray"})]
+)
+def test_what_single_lanes_need_is_pinned_too(file, needed):
+    lines = (ROOT / "requirements" / f"{file}.txt").read_text().splitlines()
     pins = [line for line in lines if line and not line.startswith("#")]
-    assert {"torch", "jax"} <= names(pins)
+    assert needed <= names(pins)
     assert all("==" in line for line in pins)
 
 
