@@ -177,9 +177,14 @@ const lossesModule = (function () {
     const paintSmall = DR.canvas.make(strip, small, (context, width, height) =>
       drawStrip(context, width, height, curve, box.checked),
     );
+    // Whether the strip is shown is observed: to ask for it in every frame would lay the page out anew.
+    let striped = false;
+    new ResizeObserver(([{ contentRect }]) => {
+      striped = contentRect.width > 0;
+    }).observe(strip);
     const paint = () => {
       paintLarge();
-      if (strip.offsetParent) paintSmall();
+      if (striped) paintSmall();
     };
     box.addEventListener("change", paint);
     for (const kind of ["deltarule-theme", "deltarule-size"]) document.addEventListener(kind, paint);
