@@ -9,7 +9,9 @@ hand after the page has changed, looked at, and its pictures are committed:
   chosen, in a window of 1280 × 800 and on a phone 390 points wide;
 - ``page-answer.png``: scikit-learn's diabetes data in 10-8-4-1, with the answer on a row;
 - ``page-digits.png``: digits in 64-32-10, with recorded steps, its loss curve and its lens,
-  without the heat maps between them.
+  without the heat maps between them;
+- ``page-pixels.png``: a table of digits in 61-32-10, with the answer on a row that is predicted
+  wrong, and ``page-gallery.png``, the weights into its first layer.
 
 Each is drawn with few colours, and is smaller than 200 kB.
 """
@@ -26,6 +28,7 @@ from deltarule.engines import EngineSettings, ReferenceEngine
 from deltarule.engines.base import Batch
 from deltarule.explain.page import PageState, write_page
 from deltarule.explain.subject import Subject
+from deltarule.explain.training_parts import training_parts
 
 WEIGHT = {"kind": "edge", "layer": 2, "j": 1, "k": 2}
 
@@ -96,12 +99,41 @@ def diabetes(path):
     return explained.html(path, title="Diabetes, row 3", start={"sample": 2})
 
 
+def pixels(path):
+    """A network for a table of digits, with the answer on the test row of the largest loss."""
+    from sklearn.datasets import load_digits
+
+    from deltarule.tables import apply_schema, infer_schema, table_from_frame
+    from deltarule.tabular import TableSettings, fit_table
+
+    data = load_digits()
+    frame = dict(zip(data.feature_names, data.data.T, strict=True))
+    table = table_from_frame(frame | {"digit": data.target.astype(str)})
+    schema = infer_schema(table, "digit", task="classification")
+    model = fit_table(table, schema, TableSettings(layers=(32,), epochs=30, folds=0))
+    explained = explain(model, apply_schema(schema, table))
+    parts = np.array(training_parts(model, explained.subject.table.typed), dtype=object)
+    losses = np.where(parts == "test", explained.subject.per_sample.loss, -1.0)
+    start = {"sample": int(losses.argmax())}
+    return explained.html(path, title="Digits of a table", start=start)
+
+
 def taken(
-    browser, path, place, *, scheme="light", size=(1280, 800), scale=1.5, clip=None, without=""
+    browser,
+    path,
+    place,
+    *,
+    scheme="light",
+    size=(1280, 800),
+    scale=1.5,
+    clip=None,
+    without="",
+    part="",
 ):
     """A picture of the page.
 
-    ``clip`` is what the whole page is cut to, in its own points; ``without`` a part left out.
+    ``clip`` is what the whole page is cut to, in its own points; ``without`` a part left out, and
+    ``part`` the only part that is taken.
     """
     context = browser.new_context(
         viewport={"width": size[0], "height": size[1]},
@@ -115,9 +147,15 @@ def taken(
         page.add_style_tag(content=f"{without} {{ display: none !important; }}")
     page.locator("#lens").scroll_into_view_if_needed()  # what takes long comes when it is seen
     page.wait_for_timeout(2000)
-    page.evaluate("scrollTo(0, 0)")
-    page.wait_for_timeout(300)
-    png = page.screenshot(full_page=clip is not None, clip=clip)
+    if part:
+        page.locator("#heat").scroll_into_view_if_needed()
+        page.locator(part).wait_for()
+        page.wait_for_timeout(300)
+        png = page.locator(part).screenshot()
+    else:
+        page.evaluate("scrollTo(0, 0)")
+        page.wait_for_timeout(300)
+        png = page.screenshot(full_page=clip is not None, clip=clip)
     keep(png, place)
     context.close()
 
@@ -127,7 +165,7 @@ def main():
     place = folder()
     with tempfile.TemporaryDirectory() as scratch, sync_playwright() as playwright:
         first, second = article(Path(scratch, "a.html")), digits(Path(scratch, "b.html"))
-        third = diabetes(Path(scratch, "c.html"))
+        third, fourth = diabetes(Path(scratch, "c.html")), pixels(Path(scratch, "d.html"))
         browser = launched(playwright)
         taken(browser, first, place / "page-light.png")
         taken(browser, first, place / "page-dark.png", scheme="dark")
@@ -135,6 +173,8 @@ def main():
         taken(browser, third, place / "page-answer.png")
         taken(browser, second, place / "page-digits.png", scale=1, without=".place-heat",
               clip={"x": 0, "y": 0, "width": 1280, "height": 2150})  # fmt: skip
+        taken(browser, fourth, place / "page-pixels.png")
+        taken(browser, fourth, place / "page-gallery.png", part=".gallery")
         browser.close()
 
 

@@ -92,7 +92,9 @@ const partsModule = (function () {
       { class: "node", "data-node": `${l},${j}`, role: "button", tabindex: -1 },
       halo,
       face,
-      (pictured ? above : roomy) ? symbol({ x, y: symbolY, "text-anchor": "middle" }, "a", j, l) : null,
+      (pictured ? above : roomy)
+        ? symbol({ x, y: symbolY, "text-anchor": "middle" }, "a", j, `(${l})`)
+        : null,
       value,
       under,
     );
