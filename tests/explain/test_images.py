@@ -197,7 +197,8 @@ def test_all_weights_of_the_first_layer_are_a_gallery_on_one_scale(tab):
     assert hits.tolist() == [[j, k]]
     gallery.locator("button").nth(2).click()
     assert page.evaluate("DR.page.state.selected") == {"kind": "node", "layer": 1, "j": 2}
-    assert gallery.locator("button").nth(2).get_attribute("aria-current") == "true"
+    gallery.locator("[aria-current]").wait_for()  # the maps follow a moment later
+    assert gallery.locator("[aria-current]").get_attribute("data-node") == "2"
 
 
 def test_attributions_are_an_image_too(tab):
