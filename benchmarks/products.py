@@ -22,7 +22,7 @@ import numpy as np
 from scipy.linalg.blas import sgemm
 
 from deltarule.engines.compiled.bfloat16_kernels import write_bfloat16_kernels
-from deltarule.engines.compiled.dense import cache_block
+from deltarule.engines.compiled.dense import cache_block, word_block, word_columns
 from deltarule.engines.compiled.linker import compiled_library
 from deltarule.engines.compiled.plan import write_fixed_kernels
 from deltarule.engines.compiled.workspace import address_of, aligned, line_stride
@@ -67,13 +67,18 @@ def allocator(random):
     return array, kept
 
 
-def in_blocks(kernel, size, memory, forward_from, backward_from, weights_from):
+def in_blocks(kernel, size, memory, forward_from, backward_from, weights_from, words=False):
     """{product: function}, with the blocks of ``dense.py``.
 
     Each product is given by the number of terms of its sums, and its operands s and v of
-    ``gemm_tiles.py``: address, stride, address, stride. ``memory`` is what :func:`allocator` gave.
+    ``gemm_tiles.py``: address, stride, address, stride (of panels, if they are ``words``).
+    ``memory`` is what :func:`allocator` gave.
     """
     (n_in, n_out, rows), cut = size, cache_block.py_func
+
+    def block(terms):
+        return word_block.py_func(terms) if words else cut(terms, vectors * 64)
+
     array, kept = memory
     stride, vectors = line_stride(rows, LANES) * 64, -(-rows // LANES)
     bias, place = array(1, n_out * SIZE), array(1, 64 * n_out)
@@ -82,17 +87,17 @@ def in_blocks(kernel, size, memory, forward_from, backward_from, weights_from):
 
     def forward():
         terms, s, s_stride, v, v_stride = forward_from
-        length, name, k = cut(terms, vectors * 64), "forward", 0
+        length, name, k = block(terms), "forward", 0
         while k < terms:
             m = min(length, terms - k)
-            source = (s + k * SIZE, s_stride, v + k * v_stride, v_stride)
+            source = (s + k * SIZE, s_stride, v + k * (128 if words else v_stride), v_stride)
             kernel[name](z, stride, *source, m, bias, n_out, vectors * LANES, 0)
             name, k = "forward_add", k + m
         return kept
 
     def backward():
         terms, s, s_stride, v, v_stride = backward_from
-        length, j = cut(terms, vectors * 64), 0
+        length, j = block(terms), 0
         packs = place if vectors >= 4 and s_stride >= 1024 else 0
         name = "backward" if length == terms else "backward_first"
         while j < terms:
@@ -100,16 +105,19 @@ def in_blocks(kernel, size, memory, forward_from, backward_from, weights_from):
             if j and j + m == terms:
                 name = "backward_last"
             target = partial if name in ("backward_first", "backward_add") else below
-            source = (s + j * s_stride, s_stride, v + j * v_stride, v_stride)
+            place_of_v = v + j * (128 if words else v_stride)
+            source = (s + j * s_stride, s_stride, place_of_v, v_stride)
             kernel[name](target, stride, *source, m, partial, n_in, vectors * LANES, packs)
             name, j = "backward_add", j + m
 
     def weights():
         terms, s, s_stride, v, v_stride = weights_from
-        width = -(-cut(n_in, terms * SIZE) // (2 * LANES)) * 2 * LANES
+        width = word_columns.py_func(n_in, terms) if words else cut(n_in, terms * SIZE)
+        width = -(-width // (2 * LANES)) * 2 * LANES
         for k in range(0, n_in, width):
             m = min(width, n_in - k)
-            source = (s, s_stride, v + k * SIZE, v_stride)
+            place_of_v = v + (k // 32 * v_stride if words else k * SIZE)
+            source = (s, s_stride, place_of_v, v_stride)
             target = gradient + k * SIZE
             kernel["weights"](target, n_in * SIZE, *source, terms, 0, n_out, m, 0)
 
@@ -136,34 +144,40 @@ def ours(n_in, n_out, rows, random):
 def of_words(n_in, n_out, rows, random):
     """The products of bfloat16 by name, and the roundings of their operands."""
     library, fixed = compiled_library("bfloat16", write_bfloat16_kernels), fixed_kernels()
-    copy = ctypes.CFUNCTYPE(*[ctypes.c_int64] * 7)
-    row_words, pair_words, transpose = map(
-        copy, (library["row_words"], library["pair_words"], fixed["transpose"])
-    )
+    copy, copy_in_panels = (ctypes.CFUNCTYPE(*[ctypes.c_int64] * n) for n in (7, 8))
+    row_words, transpose = copy(library["row_words"]), copy(fixed["transpose"])
+    pair_words = copy_in_panels(library["pair_words"])
     k_words, j_words, i_words = (-(-n // 2) for n in (n_in, n_out, rows))
     stride, word_stride, by_rows, w_stride = (
         line_stride(n, LANES) * 64 for n in (rows, i_words, n_in, k_words)
     )
     squares = -(-n_in // LANES)
+    a_panel, d_panel, row_panel = (
+        -(-n // LANES) * LANES * 128 for n in (k_words, j_words, i_words)
+    )
     memory = allocator(random)
     array = memory[0]
     w, a, d = array(n_out, n_in * SIZE), array(n_in, stride), array(n_out, stride)
     w_words, w_pairs = array(n_out, w_stride), array(j_words, by_rows)
-    a_pairs, d_pairs = array(k_words, stride), array(j_words, stride)
+    panels = -(-rows // (2 * LANES))
+    a_pairs, d_pairs = array(panels, a_panel), array(panels, d_panel)
     a_words, d_words = array(squares * LANES, word_stride), array(n_out, word_stride)
-    a_rows = array(-(-i_words // LANES) * LANES, by_rows)
+    a_rows = array(-(-n_in // (2 * LANES)), row_panel)
 
     def round_w():
         row_words(w, n_in * SIZE, w_words, w_stride, n_out, n_in)
-        pair_words(w, n_in * SIZE, w_pairs, by_rows, n_out, n_in)
+        pair_words(w, n_in * SIZE, w_pairs, by_rows, 128, n_out, n_in)
 
     def round_a():
-        pair_words(a, stride, a_pairs, stride, n_in, rows)
+        pair_words(a, stride, a_pairs, 128, a_panel, n_in, rows)
         row_words(a, stride, a_words, word_stride, n_in, rows)
-        transpose(a_words, word_stride, a_rows, by_rows, squares, -(-i_words // LANES))
+        for nodes in range(squares):
+            source = a_words + nodes * LANES * word_stride
+            target = a_rows + nodes // 2 * row_panel + nodes % 2 * 64
+            transpose(source, word_stride, target, 128, 1, -(-i_words // LANES))
 
     def round_delta():
-        pair_words(d, stride, d_pairs, stride, n_out, rows)
+        pair_words(d, stride, d_pairs, 128, d_panel, n_out, rows)
         row_words(d, stride, d_words, word_stride, n_out, rows)
 
     for rounding in (round_w, round_a, round_delta):
@@ -172,9 +186,10 @@ def of_words(n_in, n_out, rows, random):
         kernels(library),
         (n_in, n_out, rows),
         memory,
-        (k_words, w_words, w_stride, a_pairs, stride),
-        (j_words, w_pairs, by_rows, d_pairs, stride),
-        (i_words, d_words, word_stride, a_rows, by_rows),
+        (k_words, w_words, w_stride, a_pairs, a_panel),
+        (j_words, w_pairs, by_rows, d_pairs, d_panel),
+        (i_words, d_words, word_stride, a_rows, row_panel),
+        words=True,
     )
     return found | {"W": round_w, "a": round_a, "δ": round_delta}
 

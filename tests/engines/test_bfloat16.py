@@ -93,11 +93,14 @@ def test_gradients_with_all_activations_and_losses_are_as_promised(name):
 # -- the compiled engine -----------------------------------------------------------------------
 
 
+def _call(address, *arguments):
+    ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_int64] * len(arguments))(address)(*arguments)
+
+
 @needs_processor
 @pytest.mark.parametrize(("rows", "columns"), [(1, 1), (2, 16), (3, 31), (4, 32), (5, 70)])
 def test_words_hold_the_rounded_numbers_and_zeros_beyond(rows, columns):
     library = compiled_library("bfloat16", bfloat16_kernels.write_bfloat16_kernels)
-    kind = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_int64] * 6)
     source = aligned(rows * 80, np.float32)[: rows * 80].reshape(rows, 80)
     source[:] = np.nan  # what stands beyond the last column is not read
     numbers = np.random.default_rng(0).standard_normal((rows, columns)).astype(np.float32)
@@ -107,14 +110,21 @@ def test_words_hold_the_rounded_numbers_and_zeros_beyond(rows, columns):
     rounded[:rows, :columns] = round_to_bfloat16(numbers).view(np.uint32) >> 16
     by_rows = rounded[:rows, 0::2] << 16 | rounded[:rows, 1::2]
     in_pairs = rounded[0::2] << 16 | rounded[1::2]
-    for kernel, expected, filled in (
-        ("row_words", by_rows, -(-columns // 32) * 16),
-        ("pair_words", in_pairs, -(-columns // 16) * 16),
+    for kernel, expected, filled, panel in (
+        ("row_words", by_rows, -(-columns // 32) * 16, ()),
+        ("pair_words", in_pairs, -(-columns // 16) * 16, (128,)),
     ):
         target = aligned(len(expected) * 96, np.uint32)[: len(expected) * 96]
-        shape = (rows, columns)
-        kind(library[kernel])(address_of(source), 320, address_of(target), 384, *shape)
+        arguments = (address_of(source), 320, address_of(target), 384, *panel, rows, columns)
+        _call(library[kernel], *arguments)
         assert np.array_equal(target.reshape(-1, 96)[:, :filled], expected[:, :filled])
+    # In panels of two vectors: panel, pair of rows, column.
+    panels = aligned(3 * len(in_pairs) * 32, np.uint32)
+    arguments = (address_of(source), 320, address_of(panels), 128, len(in_pairs) * 128)
+    _call(library["pair_words"], *arguments, rows, columns)
+    found = panels[: 3 * len(in_pairs) * 32].reshape(3, len(in_pairs), 32).transpose(1, 0, 2)
+    filled = -(-columns // 16) * 16
+    assert np.array_equal(found.reshape(-1, 96)[:, :filled], in_pairs[:, :filled])
 
 
 @needs_processor

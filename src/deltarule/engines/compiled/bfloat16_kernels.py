@@ -14,8 +14,12 @@ weights    δ, as rows of pairs           A as rows [i, k], as       pairs of sa
 =========  ============================  =========================  ============================
 
 *Rows of pairs* hold the words (x[r, 2q], x[r, 2q + 1]), *pairs of rows* the words
-(x[2q, c], x[2q + 1, c]). With words in the place of numbers the tiles, loops and blocks are those
+(x[2q, c], x[2q + 1, c]). With words in the place of numbers the tiles and loops are those
 of ``gemm_tiles.py``. Where the length of a sum is odd, the other half of the last word is 0.
+
+The words of v are in *panels* of two vectors, each panel in the order of q: what a tile reads is
+contiguous, so that the processor fetches it from the caches ahead of its use. Sums are then cut
+only where they are very long.
 
 The processor adds the product of the upper halves first and rounds after each of the two
 additions; a product of two bfloat16 is a float32 without rounding. A sum is therefore
@@ -26,7 +30,7 @@ instructions take and give 0 for them. Operands are rounded to nearest, ties to 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from llvmlite import ir
 
@@ -66,6 +70,8 @@ def has_bfloat16() -> bool:
 class _WordBuilder(KernelBuilder):
     """A builder of float32 kernels whose products are of words of two bfloat16."""
 
+    in_panels: ClassVar[bool] = True
+
     def _intrinsic(self, name: str, result: Any, *values: Any) -> Any:
         full = f"llvm.x86.avx512bf16.{name}.512"
         function = self.module.globals.get(full)
@@ -95,7 +101,7 @@ def write_bfloat16_kernels(module: Any) -> None:
     """Write the kernels of ``write_gemm_kernels`` for words, ``row_words`` and ``pair_words``."""
     write_gemm_kernels(module, "float32", _WordBuilder)
     _row_words(_WordBuilder(module, "row_words", 6, "float32"))
-    _pair_words(_WordBuilder(module, "pair_words", 6, "float32"))
+    _pair_words(_WordBuilder(module, "pair_words", 7, "float32"))
 
 
 def _row_words(code: _WordBuilder) -> None:
@@ -127,12 +133,13 @@ def _row_words(code: _WordBuilder) -> None:
 
 
 def _pair_words(code: _WordBuilder) -> None:
-    """``pair_words(source, stride, target, target_stride, n_rows, n_columns)``: pairs of rows.
+    """``pair_words(source, stride, target, target_stride, panel, n_rows, n_columns)``.
 
-    Whole vectors of words are written, with 0 after the last column; if the number of rows is odd,
-    the lower halves of the last pair are 0.
+    Pairs of rows, ``target_stride`` apart, in panels of two vectors that are ``panel`` bytes apart;
+    as plain rows if that is the size of two vectors. Whole vectors of words are written, with 0
+    after the last column; if the number of rows is odd, the lower halves of the last pair are 0.
     """
-    source, stride, target, target_stride, n_rows, n_columns = code.args
+    source, stride, target, target_stride, panel, n_rows, n_columns = code.args
     b, lanes = code.b, code.lanes
     full = b.udiv(n_columns, code.int64(lanes))
     rest = b.urem(n_columns, code.int64(lanes))
@@ -163,10 +170,14 @@ def _pair_words(code: _WordBuilder) -> None:
                 second = masked_load(code, second_place, both)
             return code.words(code.rounded(first, second), order)
 
+        def place(part: Any) -> Any:
+            half = b.and_(part, code.int64(1))
+            return code.sum(to_row, (b.udiv(part, code.int64(2)), panel), (half, code.int64(LINE)))
+
         with code.loop(full) as part:
             offset = b.mul(part.index, code.int64(LINE))
-            code.store(words(offset, None), b.add(to_row, offset))
+            code.store(words(offset, None), place(part.index))
         with code.b.if_then(b.icmp_signed(">", rest, zero)):
             offset = b.mul(full, code.int64(LINE))
-            code.store(words(offset, mask), b.add(to_row, offset))
+            code.store(words(offset, mask), place(full))
     code.ret()

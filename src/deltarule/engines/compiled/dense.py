@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from deltarule.engines.compiled import plan_layout as f
 from deltarule.engines.compiled.jit import call, driver_function, int64_pointer, word_count
-from deltarule.engines.compiled.words import word_stride
+from deltarule.engines.compiled.words import panel_bytes, row_panel_bytes, word_stride
 
 __all__ = [
     "layer_backward",
@@ -19,6 +19,8 @@ __all__ = [
     "layer_input_gradient",
     "layer_sample_gradient",
     "stop_requested",
+    "word_block",
+    "word_columns",
 ]
 
 # The most bytes (384 KB) of the operand that a product reads repeatedly. Small processors have
@@ -52,6 +54,20 @@ def cache_block(total, bytes_of_one):
 
 
 @driver_function
+def word_block(total):
+    """The number of ``total`` words of a sum to take at a time, in equal parts."""
+    blocks = max((total + f.SUM_WORDS - 1) // f.SUM_WORDS, 1)
+    return (total + blocks - 1) // blocks
+
+
+@driver_function
+def word_columns(total, terms):
+    """The number of ``total`` columns of dW, each with so many words, to compute at a time."""
+    blocks = (total * terms + f.COLUMN_WORDS - 1) // f.COLUMN_WORDS
+    return (total + blocks - 1) // blocks
+
+
+@driver_function
 def _input_columns(plan, layer_at):
     """The address of the layer's inputs, feature-major."""
     return plan[f.X_COLUMNS] if layer_at == f.HEADER else plan[layer_at - f.FIELDS + f.OUT]
@@ -66,16 +82,19 @@ def layer_forward(plan, layer_at, theta, stride, first_vector, n_vectors):
     n_samples, offset = n_vectors * plan[f.LANES], first_vector * f.VECTOR_BYTES
     z, inputs = plan[layer_at + f.OUT] + offset, _input_columns(plan, layer_at) + offset
     weight, row_bytes = theta + plan[layer_at + f.WEIGHT], n_in * plan[f.ITEM_SIZE]
-    if plan[f.HAS_WORDS] != 0:
-        n_in, inputs = word_count(n_in), plan[f.PAIRS] + offset
-        weight, row_bytes = plan[layer_at + f.W_WORDS], plan[layer_at + f.W_WORD_STRIDE]
-    bias = theta + plan[layer_at + f.BIAS] if plan[layer_at + f.BIAS] >= 0 else plan[f.ZEROS]
     length = cache_block(n_in, n_vectors * f.VECTOR_BYTES)
+    input_stride, input_bytes = stride, stride
+    if plan[f.HAS_WORDS] != 0:
+        n_in = word_count(n_in)
+        weight, row_bytes = plan[layer_at + f.W_WORDS], plan[layer_at + f.W_WORD_STRIDE]
+        input_stride, input_bytes = panel_bytes(plan, n_in), f.PAIR_BYTES
+        inputs, length = plan[f.PAIRS] + first_vector // 2 * input_stride, word_block(n_in)
+    bias = theta + plan[layer_at + f.BIAS] if plan[layer_at + f.BIAS] >= 0 else plan[f.ZEROS]
     kernel, k = plan[f.FORWARD], 0
     while k < n_in:
         m = min(length, n_in - k)
-        source = inputs + k * stride
-        operands = (z, stride, weight + k * plan[f.ITEM_SIZE], row_bytes, source, stride)
+        source = inputs + k * input_bytes
+        operands = (z, stride, weight + k * plan[f.ITEM_SIZE], row_bytes, source, input_stride)
         call(kernel, operands + (m, bias, n_out, n_samples, 0))
         kernel, k = plan[f.FORWARD_ADD], k + m
 
@@ -90,14 +109,17 @@ def layer_backward(plan, layer_at, theta, stride, first_vector, n_vectors):
     n_samples, offset = n_vectors * plan[f.LANES], first_vector * f.VECTOR_BYTES
     target, delta = plan[below_at + f.DELTA] + offset, plan[layer_at + f.DELTA] + offset
     weight, row_bytes = theta + plan[layer_at + f.WEIGHT], n_in * plan[f.ITEM_SIZE]
+    length = cache_block(n_out, n_vectors * f.VECTOR_BYTES)
+    delta_stride, delta_bytes = stride, stride
     if plan[f.HAS_WORDS] != 0:
-        n_out, delta = word_count(n_out), plan[f.PAIRS] + offset
+        n_out = word_count(n_out)
         weight, row_bytes = plan[layer_at + f.W_PAIRS], plan[layer_at + f.W_PAIR_STRIDE]
+        delta_stride, delta_bytes = panel_bytes(plan, n_out), f.PAIR_BYTES
+        delta, length = plan[f.PAIRS] + first_vector // 2 * delta_stride, word_block(n_out)
     copied = n_vectors >= _MIN_COPY_VECTORS and row_bytes >= _LONG_ROW_BYTES
     buffer = plan[f.PACK_BUFFER] if copied else 0
-    length = cache_block(n_out, n_vectors * f.VECTOR_BYTES)
     if length == n_out:
-        operands = (target, stride, weight, row_bytes, delta, stride)
+        operands = (target, stride, weight, row_bytes, delta, delta_stride)
         call(plan[f.BACKWARD], operands + (n_out, 0, n_in, n_samples, buffer))
         return
     # a of the layer below is no longer needed; its memory holds the partial sums.
@@ -108,8 +130,8 @@ def layer_backward(plan, layer_at, theta, stride, first_vector, n_vectors):
         result = partial
         if j + m == n_out:
             kernel, result = plan[f.BACKWARD_LAST], target
-        source = delta + j * stride
-        operands = (result, stride, weight + j * row_bytes, row_bytes, source, stride)
+        source = delta + j * delta_bytes
+        operands = (result, stride, weight + j * row_bytes, row_bytes, source, delta_stride)
         call(kernel, operands + (m, partial, n_in, n_samples, buffer))
         kernel, j = plan[f.BACKWARD_ADD], j + m
 
@@ -136,13 +158,16 @@ def layer_gradient(plan, layer_at, stride, n_rows, accumulate, start, stop):
     if words:
         delta_stride, terms = word_stride(plan, n_rows), word_count(n_rows)
         delta = plan[layer_at + f.DELTA_WORDS] + start * delta_stride
+        rows_stride = row_panel_bytes(plan)
     kernel = plan[f.WEIGHTS_ADD] if accumulate else plan[f.WEIGHTS]
     pair = 2 * plan[f.LANES]
-    width = (cache_block(n_in, terms * size) + pair - 1) // pair * pair
+    width = word_columns(n_in, terms) if words else cache_block(n_in, terms * size)
+    width = (width + pair - 1) // pair * pair
     k = 0
     while k < n_in:
         m = min(width, n_in - k)
-        operands = (target + k * size, row_bytes, delta, delta_stride, rows + k * size)
+        source = rows + (k // pair * rows_stride if words else k * size)
+        operands = (target + k * size, row_bytes, delta, delta_stride, source)
         call(kernel, operands + (rows_stride, terms, 0, stop - start, m, 0))
         k += m
 
@@ -153,10 +178,12 @@ def layer_input_gradient(plan, layer_at, theta, stride, n_vectors):
     n_in, n_out = plan[layer_at + f.N_IN], plan[layer_at + f.N_OUT]
     row_bytes, n_samples = n_in * plan[f.ITEM_SIZE], n_vectors * plan[f.LANES]
     weight, delta = theta + plan[layer_at + f.WEIGHT], plan[layer_at + f.DELTA]
+    delta_stride = stride
     if plan[f.HAS_WORDS] != 0:
         n_out, delta = word_count(n_out), plan[f.PAIRS]
         weight, row_bytes = plan[layer_at + f.W_PAIRS], plan[layer_at + f.W_PAIR_STRIDE]
-    operands = (plan[f.X_COLUMNS], stride, weight, row_bytes, delta, stride)
+        delta_stride = panel_bytes(plan, n_out)
+    operands = (plan[f.X_COLUMNS], stride, weight, row_bytes, delta, delta_stride)
     call(plan[f.BACKWARD_FIRST], operands + (n_out, 0, n_in, n_samples, 0))
 
 

@@ -106,7 +106,7 @@ def gather_rows(plan, source, source_stride, n_rows, with_y, y, y_stride, traini
     chosen = plan[f.SELECTED] + 8 + 8 * before
     n_in = plan[f.HEADER + f.N_IN]
     if plan[f.HAS_WORDS] != 0:
-        input_words(plan, source, source_stride, stride, first, count, taken, training)
+        input_words(plan, source, source_stride, first, count, taken, training)
     elif plan[f.COLUMNS] == 0:
         row = plan[f.X_ROW_STRIDE]
         rows, columns = plan[f.X_ROWS] + before * row, plan[f.X_COLUMNS] + first * f.VECTOR_BYTES

@@ -174,7 +174,8 @@ def write_gemm_kernels(
     Arguments of each: c, its stride, s, its stride, v, its stride, the length of the sums, the
     address of the biases (for ``backward_last`` of the sums so far, with the stride of c), the
     number of rows of c, its number of columns, and a buffer for columns of W, or 0. ``builder``
-    multiplies and adds: by default numbers of ``dtype``, else what its subclass says.
+    multiplies and adds: by default numbers of ``dtype``, else what its subclass says. Where it has
+    ``in_panels``, the stride of v is the number of bytes of a panel.
     """
 
     def build(name: str, arguments: int) -> KernelBuilder:
@@ -218,8 +219,12 @@ def _write_product(builder: _Builder, kind: _Product) -> None:
         if kind.start == "partial":
             begin = b.add(begin, offset)
         arguments = [b.add(target, offset), c_stride, factors, factors_stride]
-        arguments += [b.add(v, offset), v_stride, count, begin, end]
-        b.call(tiles[height, vectors], arguments)
+        if code.in_panels:
+            panel = b.udiv(first, code.int64(2))
+            arguments += [code.sum(v, (panel, v_stride)), code.int64(2 * LINE)]
+        else:
+            arguments += [b.add(v, offset), v_stride]
+        b.call(tiles[height, vectors], [*arguments, count, begin, end])
 
     done = code.int64(0)
     for rows in heights:

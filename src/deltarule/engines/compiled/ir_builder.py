@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from llvmlite import ir
@@ -54,6 +54,9 @@ class KernelBuilder:
     dtype : numpy dtype
         float32 or float64: the type of ``real`` and of the lanes of ``vector``.
     """
+
+    in_panels: ClassVar[bool] = False
+    """Whether products read v in panels of two vectors (``bfloat16_kernels.py``)."""
 
     def __init__(self, module: Any, name: str, arguments: int, dtype: Any) -> None:
         self.module = module

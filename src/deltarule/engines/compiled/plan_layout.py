@@ -111,6 +111,11 @@ PREDICT_ROWS = 32
 PANEL_WIDTH = 4096
 # Bytes of a SIMD vector, and of a cache line.
 VECTOR_BYTES = 64
+# Bytes of the two vectors of a panel of words; the most words of a sum that is not cut; and the
+# most words (4 MB) of the columns of dW that are computed at a time. The panels are then read from
+# the third-level cache in their order, ahead of their use.
+PAIR_BYTES = 2 * VECTOR_BYTES
+SUM_WORDS, COLUMN_WORDS = 1024, 1 << 20
 # The most parts of a batch of any network; it sizes COSTS.
 PARTS_LIMIT = 8
 

@@ -22,6 +22,8 @@ __all__ = [
     "delta_words",
     "input_words",
     "output_row_pairs",
+    "panel_bytes",
+    "row_panel_bytes",
     "weight_words",
     "word_stride",
 ]
@@ -31,6 +33,18 @@ __all__ = [
 def word_stride(plan, n_rows):
     """The feature stride, in bytes, of words of two rows."""
     return odd_line_stride(vector_count(word_count(n_rows), plan[f.LANES])) * f.VECTOR_BYTES
+
+
+@driver_function
+def panel_bytes(plan, n_words):
+    """The bytes of a panel: two vectors for each of ``n_words`` words along the sum, in squares."""
+    return vector_count(n_words, plan[f.LANES]) * plan[f.LANES] * f.PAIR_BYTES
+
+
+@driver_function
+def row_panel_bytes(plan):
+    """The bytes of a panel of rows as pairs: as many as the workspace can hold."""
+    return panel_bytes(plan, word_count(plan[f.ROWS]))
 
 
 @driver_function
@@ -47,11 +61,12 @@ def weight_words(plan, layer_at, theta, start, stop, with_pairs):
     if not with_pairs:
         return
     pairs = plan[layer_at + f.W_PAIRS] + start // 2 * pair_stride
-    call(plan[f.PAIR_WORDS], (source, row_bytes, pairs, pair_stride, stop - start, n_in))
+    shape = (pair_stride, f.PAIR_BYTES, stop - start, n_in)
+    call(plan[f.PAIR_WORDS], (source, row_bytes, pairs) + shape)
 
 
 @driver_function
-def input_words(plan, source, source_stride, stride, first, count, n_rows, training):
+def input_words(plan, source, source_stride, first, count, n_rows, training):
     """The words of this worker's ``n_rows`` selected rows of X.
 
     The columns as pairs, the operand of layer 1, and if ``training`` the rows as pairs, that of
@@ -60,7 +75,9 @@ def input_words(plan, source, source_stride, stride, first, count, n_rows, train
     n_in, before, size = plan[f.HEADER + f.N_IN], first * plan[f.LANES], 2 * plan[f.LANES]
     row, word_row = plan[f.X_ROW_STRIDE], plan[f.X_WORD_STRIDE]
     rows, words = plan[f.X_ROWS] + before * row, plan[f.X_WORDS] + before * word_row
-    pairs, columns = plan[f.X_ROW_PAIRS] + before // 2 * row, plan[f.PAIRS] + first * f.VECTOR_BYTES
+    panel, row_panel = panel_bytes(plan, word_count(n_in)), row_panel_bytes(plan)
+    columns = plan[f.PAIRS] + first // 2 * panel
+    pairs = plan[f.X_ROW_PAIRS] + before // 2 * f.PAIR_BYTES
     chosen = plan[f.SELECTED] + 8 + 8 * before
     blocks = vector_count(word_count(n_in), plan[f.LANES])
     start = 0
@@ -69,18 +86,21 @@ def input_words(plan, source, source_stride, stride, first, count, n_rows, train
         places = chosen + 8 * start
         call(plan[f.COPY_ROWS], (source, source_stride, places, taken, rows, row, n_in))
         call(plan[f.ROW_WORDS], (rows, row, words, word_row, taken, n_in))
-        target = columns + start // plan[f.LANES] * f.VECTOR_BYTES
-        call(plan[f.TRANSPOSE], (words, word_row, target, stride, vectors, blocks))
+        target = columns + start // size * panel
+        call(plan[f.TRANSPOSE], (words, word_row, target, f.PAIR_BYTES, vectors, blocks))
         if training:
-            call(plan[f.PAIR_WORDS], (rows, row, pairs + start // 2 * row, row, taken, n_in))
+            target = pairs + start // 2 * f.PAIR_BYTES
+            shape = (f.PAIR_BYTES, row_panel, taken, n_in)
+            call(plan[f.PAIR_WORDS], (rows, row, target) + shape)
         start += size
 
 
 @driver_function
 def column_pairs(plan, source, stride, first, count, width):
     """Columns of a or δ as pairs: the operand of the next product, forward or backward."""
-    pairs = plan[f.PAIRS] + first * f.VECTOR_BYTES
-    call(plan[f.PAIR_WORDS], (source, stride, pairs, stride, width, count * plan[f.LANES]))
+    panel = panel_bytes(plan, word_count(width))
+    pairs, columns = plan[f.PAIRS] + first // 2 * panel, count * plan[f.LANES]
+    call(plan[f.PAIR_WORDS], (source, stride, pairs, f.PAIR_BYTES, panel, width, columns))
 
 
 @driver_function
@@ -97,12 +117,14 @@ def _row_words(plan, source, stride, target, first, count, width, n_rows):
 @driver_function
 def output_row_pairs(plan, layer_at, stride, first, count, n_rows):
     """The rows of a of a hidden layer as pairs: the operand of dW of the layer above."""
-    width, row = plan[layer_at + f.N_OUT], plan[layer_at + f.ROW_STRIDE]
+    width, panel = plan[layer_at + f.N_OUT], row_panel_bytes(plan)
     source, target = plan[layer_at + f.OUT], plan[f.OUT_WORDS]
     words, between = _row_words(plan, source, stride, target, first, count, width, n_rows)
-    pairs = plan[layer_at + f.OUT_ROWS] + first * plan[f.LANES] // 2 * row
-    shape = (vector_count(width, plan[f.LANES]), (count + 1) // 2)
-    call(plan[f.TRANSPOSE], (words, between, pairs, row) + shape)
+    pairs = plan[layer_at + f.OUT_ROWS] + first * plan[f.LANES] // 2 * f.PAIR_BYTES
+    for nodes in range(vector_count(width, plan[f.LANES])):
+        source = words + nodes * plan[f.LANES] * between
+        target = pairs + nodes // 2 * panel + nodes % 2 * f.VECTOR_BYTES
+        call(plan[f.TRANSPOSE], (source, between, target, f.PAIR_BYTES, 1, (count + 1) // 2))
 
 
 @driver_function

@@ -49,6 +49,13 @@ def line_stride(width: int, lanes: int) -> int:
     return f.odd_line_stride(f.vector_count(width, lanes))
 
 
+def _panels_of_rows(rows: int, width: int) -> int:
+    """The bytes of so many rows as pairs, in panels of two vectors of columns."""
+    lanes = lanes_of(np.float32)
+    panels = (f.vector_count(width, lanes) + 1) // 2
+    return panels * f.vector_count(f.word_count(rows), lanes) * lanes * f.PAIR_BYTES
+
+
 class WeightWords:
     """The words of W of every layer, by rows and as pairs of rows, for all workers of a plan."""
 
@@ -129,7 +136,8 @@ class Workspace:
                 add(layer, f.DELTA, columns(width))
                 row = line_stride(width, lanes) * LINE
                 self._strides.append((layer, f.ROW_STRIDE, row))
-                add(layer, f.OUT_ROWS, rows * row)
+                panels = _panels_of_rows(rows, width) if words else 0
+                add(layer, f.OUT_ROWS, max(rows * row, panels))
         if words:
             self._add_words(add, rows)
         # One more line, since the gradient of a single row reads vectors that begin at that row.
@@ -148,14 +156,14 @@ class Workspace:
         def whole(n: int) -> int:
             return f.vector_count(n, lanes) * lanes
 
-        feature_stride = line_stride(rows, lanes) * LINE
         by_rows = line_stride(f.word_count(net.n_inputs), lanes) * LINE
         self._strides.append((0, f.X_WORD_STRIDE, by_rows))
         add(0, f.X_WORDS, rows * by_rows)
-        add(0, f.X_ROW_PAIRS, whole(f.word_count(rows)) * line_stride(net.n_inputs, lanes) * LINE)
+        add(0, f.X_ROW_PAIRS, _panels_of_rows(rows, net.n_inputs))
         widest = max(net.widths)
         # Whole squares are transposed into the pairs of X.
-        add(0, f.PAIRS, whole(f.word_count(widest)) * feature_stride)
+        panels = (f.vector_count(rows, lanes) + 1) // 2
+        add(0, f.PAIRS, whole(f.word_count(widest)) * panels * f.PAIR_BYTES)
         word_stride = line_stride(f.word_count(rows), lanes) * LINE
         add(0, f.OUT_WORDS, whole(widest) * word_stride)
         for layer in range(1, net.n_layers + 1):
