@@ -36,6 +36,14 @@ def test_no_report_writes_none_and_a_replaced_folder_keeps_none(place, deltarule
         assert ("report.html" in outcome.out) == (not option)
 
 
+def test_json_has_the_seconds_of_the_report(place, deltarule):
+    fit = ("fit", "numbers.csv", "-t", "y", "--out", "m", "--force", "--json", *FAST)
+    seconds = deltarule(*fit).json["report_seconds"]
+    assert isinstance(seconds, float)
+    assert seconds > 0
+    assert deltarule(*fit, "--no-report").json["report_seconds"] is None
+
+
 def test_a_report_that_cannot_be_made_is_a_note_and_the_model_is_saved(
     place, deltarule, monkeypatch
 ):

@@ -171,10 +171,10 @@ def fit(
         store,
         rejects,
     )
-    model, status = fit_and_save(request, quiet=quiet or as_json or not first)
-    if kept is not None and first and status is not Status.DONE:
+    fitted = fit_and_save(request, quiet=quiet or as_json or not first)
+    if kept is not None and first and fitted.status is not Status.DONE:
         kept.remember_unfinished(folder)
     if as_json and first:
-        fit_report(model, folder)
-    if status is not Status.DONE:
-        raise typer.Exit(status)
+        fit_report(fitted, folder)
+    if fitted.status is not Status.DONE:
+        raise typer.Exit(fitted.status)

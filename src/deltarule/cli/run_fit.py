@@ -9,16 +9,16 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, NamedTuple
 
 from deltarule.cli import output
 from deltarule.cli.load_table import load_table, streamed_arguments
 from deltarule.cli.options import TableOptions
 from deltarule.cli.output_paths import SavedElsewhere, fingerprint_lines, saved_or_elsewhere
 from deltarule.cli.plots import loss_picture
+from deltarule.cli.report_page import PAGE, report_page
 from deltarule.cli.status import Status, Terminated, terminated
 from deltarule.cluster import current_world
-from deltarule.errors import DeltaruleError
 from deltarule.tables import Table, TableSource
 from deltarule.tabular import NetworkModel, TableModel, TableSettings, fit_table
 from deltarule.tabular.large_fit import fit_large_table
@@ -29,8 +29,6 @@ from deltarule.training.inspection import model_fingerprint
 
 __all__ = ["Request", "fit_and_save", "fit_report"]
 
-# The name of the report in a model's folder.
-_PAGE = "report.html"
 # The most notes on a training that are printed.
 _MOST_NOTES = 30
 _PARTS = {
@@ -68,10 +66,18 @@ class Request:
     rejects: Path | None = None
 
 
-def fit_and_save(request: Request, *, quiet: bool) -> tuple[TableModel, Status]:
+class Fitted(NamedTuple):
+    """The model, the exit status, and the seconds that ``report.html`` took, None without one."""
+
+    model: TableModel
+    status: Status
+    report_seconds: float | None = None
+
+
+def fit_and_save(request: Request, *, quiet: bool) -> Fitted:
     """Train, save the model's folder with ``loss.svg``, and report.
 
-    Return the model and the exit status: ``DONE``, or ``INTERRUPTED`` or ``TERMINATED``.
+    The exit status is ``DONE``, or ``INTERRUPTED`` or ``TERMINATED``.
     """
     if request.memory is not None:
         return _fit_large_and_save(request, request.memory, quiet=quiet)
@@ -110,15 +116,15 @@ def fit_and_save(request: Request, *, quiet: bool) -> tuple[TableModel, Status]:
         except StoppedTooEarly as error:
             raise stop.too_early() from error
         if not current_world().is_first:
-            return model, stop.status
+            return Fitted(model, stop.status)
         if request.report:
             show("writing the report")
-        elsewhere = _save(model, request, table)
+        elsewhere, seconds = _save(model, request, table)
     _finish(model, request, elsewhere, with_page=request.report, quiet=quiet)
-    return model, stop.status
+    return Fitted(model, stop.status, seconds)
 
 
-def _fit_large_and_save(request: Request, memory: str, *, quiet: bool) -> tuple[TableModel, Status]:
+def _fit_large_and_save(request: Request, memory: str, *, quiet: bool) -> Fitted:
     """Train on a table larger than memory; see :func:`fit_and_save`."""
     options = request.options
     with output.live(quiet) as show:
@@ -140,13 +146,13 @@ def _fit_large_and_save(request: Request, memory: str, *, quiet: bool) -> tuple[
             checkpoint=request.checkpoint,
         )
         if not current_world().is_first:
-            return model, stop.status
-        elsewhere = _save(model, request, None)
+            return Fitted(model, stop.status)
+        elsewhere, _ = _save(model, request, None)
     if not quiet:
         output.say(output.spelled(model.schema.describe()))
         output.say("")
     _finish(model, request, elsewhere, with_page=False, quiet=quiet)
-    return model, stop.status
+    return Fitted(model, stop.status)
 
 
 def _rejects(request: Request) -> Path | None:
@@ -175,16 +181,20 @@ def _finish(
         raise elsewhere
 
 
-def _save(model: TableModel, request: Request, table: Table | None) -> SavedElsewhere | None:
-    """Save the model; return the error if it had to be saved elsewhere."""
+def _save(
+    model: TableModel, request: Request, table: Table | None
+) -> tuple[SavedElsewhere | None, float | None]:
+    """Save the model; return the error if that is elsewhere, and the seconds of the report."""
     plot_error: Exception | None = None
     extras: dict[str, bytes] = {}
+    seconds = None
     try:
         # They are saved together with the model, so that they are never those of another model.
         if isinstance(model, NetworkModel):
             extras["loss.svg"] = loss_picture(model)
         if request.report and table is not None:
-            extras |= _report_page(model, request, table)
+            page, seconds = report_page(model, table, request.folder)
+            extras |= page
     except Exception as error:  # noqa: BLE001  raised after the model is saved
         plot_error = error
     try:
@@ -195,22 +205,10 @@ def _save(model: TableModel, request: Request, table: Table | None) -> SavedElse
             "the model in ",
         )
     except SavedElsewhere as error:
-        return error
+        return error, seconds
     if plot_error is not None:
         raise plot_error
-    return None
-
-
-def _report_page(model: TableModel, request: Request, table: Table) -> dict[str, bytes]:
-    """Return the report as a file of the model's folder; or nothing, with a note on why."""
-    from deltarule.explain.report import report_html
-
-    try:
-        page = report_html(model, table, folder=str(request.folder), spell=output.spelled)
-    except DeltaruleError as error:
-        output.notes([f"there is no {_PAGE}: {error}"])
-        return {}
-    return {_PAGE: page.encode("utf-8")}
+    return None, seconds
 
 
 def _phase_display(
@@ -324,7 +322,7 @@ def _report(model: TableModel, folder: Path, with_page: bool) -> None:
     scored_part = report["baselines_on"]
     for name, scores in report["baselines"].items():
         rows[f"{_PARTS[scored_part]}, {name} baseline"] = (counts[scored_part], scores)
-    page = f", {_PAGE}" * with_page
+    page = f", {PAGE}" * with_page
     seconds = f"{report['training_seconds']:.1f} s of training, {report['seconds']:.1f} s in all"
     if isinstance(model, NetworkModel):
         what, files = "network", f", history.json{page}, loss.svg"
@@ -409,8 +407,9 @@ def _epochs_text(report: Mapping[str, Any]) -> str:
     return f"{text}, kept epoch {report['best_epoch']}"
 
 
-def fit_report(model: TableModel, folder: Path) -> None:
+def fit_report(fitted: Fitted, folder: Path) -> None:
     """Print the schema, the settings and the scores as one JSON object."""
+    model = fitted.model
     schema = model.schema
     columns = [
         {"name": column.name, "kind": column.kind, "missing": column.missing}
@@ -437,5 +436,6 @@ def fit_report(model: TableModel, folder: Path) -> None:
             **trained,
             "settings": model.settings,
             **report,
+            "report_seconds": fitted.report_seconds,
         }
     )

@@ -1,0 +1,34 @@
+"""The report that ``deltarule fit`` saves with a model."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from deltarule.cli import output
+from deltarule.errors import DeltaruleError
+from deltarule.tables import Table
+from deltarule.tabular import TableModel
+
+__all__ = ["PAGE", "report_page"]
+
+PAGE = "report.html"
+"""The name of the report in a model's folder."""
+
+
+def report_page(
+    model: TableModel, table: Table, folder: Path
+) -> tuple[dict[str, bytes], float | None]:
+    """Return the report as a file of the model's folder, and the seconds that it took.
+
+    Or nothing and None, with a note on why.
+    """
+    from deltarule.explain.report import report_html
+
+    started = time.perf_counter()
+    try:
+        page = report_html(model, table, folder=str(folder), spell=output.spelled)
+    except DeltaruleError as error:
+        output.notes([f"there is no {PAGE}: {error}"])
+        return {}, None
+    return {PAGE: page.encode("utf-8")}, time.perf_counter() - started
