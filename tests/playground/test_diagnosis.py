@@ -240,6 +240,9 @@ def test_the_search_says_where_no_rate_helps_and_leaves_it(context, static):
     page.click("#tune button")
     page.wait_for_selector(".tune-chart", timeout=60_000)
     assert "No learning rate helps" in page.inner_text("#tune")
+    # The chart recommends nothing either.
+    assert "recommended" not in page.text_content("#tune svg")
+    assert page.locator("#tune :is(.tune-best, .tune-mark)").count() == 0
     assert page.input_value("#rate") == "0.125"
     assert tab.errors == []
     page.close()
@@ -401,6 +404,8 @@ def test_the_verdict_on_the_losses(context, static, curve, header, words, stuck)
             [0.9, 0.5, 0.2, 1.5, None],
             ["recommended: 0.01", "too high", "above its start, and from 1 on it diverges"],
         ),
+        # The names of both would touch, and the curve goes up beside them.
+        ([0.9, 0.5, 0.4, 0.2, 2.0], ["recommended: 0.1", "too high", "from 1 on the loss ends"]),
         # Above the start between two rates that help: only what is above all of them is too high.
         ([0.2, 1.5, 0.3, 0.5, 2.0], ["recommended: 0.0001", "too high", "from 1 on"]),
     ],
@@ -453,6 +458,22 @@ def test_the_chart_of_rates_names_its_axes_the_best_rate_and_those_that_are_too_
     for i, a in enumerate(boxes):
         for b in boxes[:i]:
             assert a[2] <= b[0] or b[2] <= a[0] or a[3] <= b[1] + 4 or b[3] <= a[1] + 4
+    # Both names stand above the curve, whose highest point may lie at the upper edge.
+    over = page.evaluate(
+        """() => {
+          const box = (element) => element.getBoundingClientRect();
+          const top = Math.min(
+            ...[...document.querySelectorAll("#planted .tune-line, #planted circle")].map(
+              (part) => box(part).top,
+            ),
+          );
+          return [...document.querySelectorAll("#planted :is(.tune-named, .tune-bad-word)")].map(
+            (word) => top - box(word).bottom,
+          );
+        }"""
+    )
+    assert len(over) == (2 if high else 1)
+    assert min(over) > -4  # the room below a line of letters
     assert tab.errors == []
     page.close()
 

@@ -44,11 +44,12 @@ const tuneModule = (function () {
   }
 
   /**
-   * The losses over the rates, with the recommended rate and those that are too high marked.
+   * The losses over the rates, with those that are too high marked, and the recommended one if there is one.
    *
    * @param {Live.Rates} found @param {number} room in pixels @param {string} lossName
+   * @param {boolean} helps whether the suggestion is worth recommending
    */
-  function chart(found, room, lossName) {
+  function chart(found, room, lossName, helps) {
     const { rates, losses, suggestion, start, steps } = found;
     const A = DR.canvas.scale(),
       size = LETTER * A,
@@ -83,14 +84,15 @@ const tuneModule = (function () {
     const { rises, diverges } = tooHigh(found);
     const edge = rises === null ? right : (x(rates[rates.indexOf(rises) - 1]) + x(rises)) / 2;
     const best = x(suggestion),
-      named = `recommended: ${short(suggestion)}`,
+      named = helps ? `recommended: ${short(suggestion)}` : "",
       bad = diverges !== null && diverges === rises ? "diverges" : "too high";
-    // Both names stand above the curve, in a row of their own where they would touch.
+    // Both names stand above the curve, that of high rates a row higher where they would touch: the
+    // curve ends below it, and losses that are cut lie at the upper edge.
     const over = wide(named, 650) / 2,
       half = wide(bad, 650) / 2;
     const at = DR.dom.clamp(best, over, right - over);
     const badAt = Math.min(Math.max((edge + right) / 2, left + half), right - half);
-    const touch = badAt - half < at + over + 8;
+    const touch = helps && badAt - half < at + over + 8;
     /** @type {[number, number][]} */
     const known = [];
     rates.forEach((rate, i) => {
@@ -121,7 +123,7 @@ const tuneModule = (function () {
       svg("line", { class: "tune-start", x1: left, x2: right, y1: y(start), y2: y(start) }),
       svg("line", { class: "tune-axis", x1: left, x2: right, y1: bottom, y2: bottom }),
       svg("line", { class: "tune-axis", x1: left, x2: left, y1: top, y2: bottom }),
-      svg("line", { class: "tune-mark", x1: best, x2: best, y1: top, y2: bottom }),
+      helps ? svg("line", { class: "tune-mark", x1: best, x2: best, y1: top, y2: bottom }) : null,
       svg("polyline", {
         class: "tune-line",
         points: known.map(([x, y]) => `${x.toFixed(1)},${y.toFixed(1)}`).join(" "),
@@ -130,13 +132,13 @@ const tuneModule = (function () {
         const [cx, cy] = [x(rate), y(losses[i])];
         if (losses[i] === null)
           return svg("path", { class: "tune-cross", d: `M${cx - 3.5} ${cy - 3.5}l7 7m0-7l-7 7` });
-        const chosen = rate === suggestion;
+        const chosen = helps && rate === suggestion;
         return svg("circle", { class: chosen ? "tune-best" : "tune-point", cx, cy, r: chosen ? 5.5 : 2.6 });
       }),
-      word(at, top - 7 * A, "middle", named, "tune-named"),
+      helps ? word(at, top - 7 * A, "middle", named, "tune-named") : null,
       rises === null
         ? null
-        : word(badAt, touch ? top + size + 2 : top - 7 * A, "middle", bad, "tune-bad-word"),
+        : word(badAt, top - 7 * A - (touch ? size + 3 : 0), "middle", bad, "tune-bad-word"),
       ...ticks.map((power) => word(x(10 ** power), bottom + 15 * A, "middle", short(10 ** power))),
       word((left + right) / 2, height - 6 * A, "middle", "learning rate, log scale"),
       word(left - 5 * A, y(start) + 4 * A, "end", begun),
@@ -181,7 +183,7 @@ const tuneModule = (function () {
             `${guess === null ? "" : `, and one answer for all rows would have ${DR.dom.brief(guess)}`}. ` +
             "The rate stays as it was; look into the layers for another cause.";
         place.replaceChildren(
-          chart(found, place.clientWidth, lossName),
+          chart(found, place.clientWidth, lossName, helps),
           el("p", { class: "note", text }),
           el(
             "details",

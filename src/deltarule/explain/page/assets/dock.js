@@ -143,8 +143,12 @@ const dockModule = (function () {
     element.querySelector("h2")?.after(numbersButton());
     show(store.state.selected || (open && !SHEET.matches) ? "open" : "closed");
 
+    // A fresh payload names every field as changed. What counts is a choice by the reader, which
+    // makes a new object, even where the same line is tapped once more.
+    let last = store.state.selected;
     store.subscribe((now, changed) => {
-      if (!changed.has("selected")) return;
+      if (!changed.has("selected") || now.selected === last) return;
+      last = now.selected;
       const before = state();
       if (now.selected && before === "closed") show("open");
       else if (!now.selected && SHEET.matches) show("closed");
