@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 
 import numpy as np
 import pyarrow as pa
@@ -9,7 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from deltarule.cli import output, predict_large
-from deltarule.tabular import TableModel
+from deltarule.tables.row_sample import parts_of_rows
+from deltarule.tabular import TableModel, large_portfolio
+from deltarule.tabular.portfolio import Configuration
+from deltarule.tabular.portfolio.plan import LargePlan
 
 N = 2600
 
@@ -102,7 +106,6 @@ def test_rejected_rows_have_a_file(inside, deltarule):
         (["--sql", "SELECT * FROM data"], "--sql"),
         (["--max-memory", "1"], "--max-memory"),
         (["--record"], "--record"),
-        (["--quality", "fast"], "--quality"),
     ],
 )
 def test_options_that_need_the_table_in_memory_are_refused(inside, deltarule, more, word):
@@ -182,3 +185,40 @@ def test_notes_of_chunks_are_collected(inside, model, deltarule, monkeypatch):
     found = deltarule("predict", model, "far.csv", "-o", "p.csv")
     assert found.status == 0, found.err
     assert "row 2000" in found.err
+
+
+def test_a_portfolio_in_little_memory_with_its_report(inside, deltarule, monkeypatch):
+    few = LargePlan((Configuration("silu", "robust", (4,), "silu"),), 2, 2)
+    monkeypatch.setattr(large_portfolio, "make_large_plan", lambda *_: few)
+    monkeypatch.setattr("deltarule.tabular.intervals._CONFIGURATIONS", few.configurations)
+    options = ("--target", "y", "--id", "id", "--memory", "8GB", "--quality", "fast")
+    found = deltarule("fit", "t.csv", *options, "-o", "p.model")
+    assert found.status == 0, found.err
+    assert "portfolio of 1 of 1 configurations: 2 networks" in found.out
+    assert "validation squared error" in found.out
+    assert "packed rows of 1 encoding took" in found.err
+    page = (inside / "p.model" / "report.html").read_text(encoding="utf-8")
+    assert "Both learn from all rows but these of the sample." in page
+    assert "validation RMSE" in page or "validation squared error" in page
+    model = TableModel.load(inside / "p.model")
+    assert len(model.portfolio.used[0].models) == 2
+    refused = deltarule("fit", "t.csv", *options, "--layers", "4")
+    assert refused.status == 2
+    assert "--layers" in refused.err
+
+
+def test_the_report_of_a_large_table_is_of_the_rows_of_its_sample(inside, deltarule):
+    found = deltarule("fit", "t.csv", *FIT, "--memory", "8GB")
+    assert found.status == 0, found.err
+    page = (inside / "t.model" / "report.html").read_text(encoding="utf-8")
+    report = TableModel.load(inside / "t.model").report
+    assert f"On {report['scored_rows']['test']:,} test rows, which the model has not seen" in page
+    # The row that it is most wrong about is named by its number in the table.
+    row = int(re.search(r"row ([\d,]+) of the table, predicted", page)[1].replace(",", ""))
+    part = parts_of_rows(np.arange(N), 0, [("test", 0.2), ("valid", 0.1), ("train", 0.7)])
+    assert part[row - 1] == 0
+    true = float(re.search(r"of the table, predicted .*?, true (-?\d+\.\d+)", page)[1])
+    assert true == rows()["y"][row - 1]
+    again = deltarule("fit", "t.csv", *FIT, "--memory", "8GB", "--no-report", "--force")
+    assert again.status == 0, again.err
+    assert not (inside / "t.model" / "report.html").exists()

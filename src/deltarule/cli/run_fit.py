@@ -20,7 +20,9 @@ from deltarule.cli.status import Status, Terminated, terminated
 from deltarule.errors import DeltaruleError
 from deltarule.tables import Table, TableSource
 from deltarule.tabular import NetworkModel, TableModel, TableSettings, fit_table
+from deltarule.tabular.diagnostics import ScoredRows
 from deltarule.tabular.large_fit import fit_large_table
+from deltarule.tabular.large_table import LargeTable
 from deltarule.tabular.plots import loss_name
 from deltarule.tabular.portfolio import StoppedTooEarly
 from deltarule.training import Checkpoint, EpochEvent, StopFlag, StopReason
@@ -121,26 +123,35 @@ def _fit_large_and_save(request: Request, memory: str, *, quiet: bool) -> tuple[
     with output.live(quiet) as show:
         show(_reading(options))
         reading, columns = streamed_arguments(options)
+    tables: list[LargeTable] = []
     with output.live(quiet) as show, _stoppable(request.folder, request.single) as stop:
-        model = fit_large_table(
-            str(options.data),
-            str(options.target),
-            request.settings,
-            memory=memory,
-            store=request.store,
-            rejects=request.rejects or Path(f"{request.folder}.rejects.csv"),
-            reading=reading,
-            columns=columns,
-            callbacks=[stop, _epoch_display(show)],
-            stop=stop.flag,
-            progress=_phase_display(show, stop, request.single, quiet),
-            checkpoint=request.checkpoint,
-        )
-        elsewhere = _save(model, request, None)
+        try:
+            model = fit_large_table(
+                str(options.data),
+                str(options.target),
+                request.settings,
+                memory=memory,
+                quality=request.quality,
+                time_budget=request.time_budget,
+                store=request.store,
+                rejects=request.rejects or Path(f"{request.folder}.rejects.csv"),
+                reading=reading,
+                columns=columns,
+                callbacks=[stop, _epoch_display(show)] if request.single else (),
+                stop=stop.flag,
+                progress=_phase_display(show, stop, request.single, quiet),
+                checkpoint=request.checkpoint,
+                scored=tables.append,
+            )
+        except StoppedTooEarly as error:
+            raise stop.too_early() from error
+        if request.report:
+            show("writing the report")
+        elsewhere = _save(model, request, tables[0].scored_sample(model))
     if not quiet:
         output.say(output.spelled(model.schema.describe()))
         output.say("")
-    _finish(model, request, elsewhere, with_page=False, quiet=quiet)
+    _finish(model, request, elsewhere, with_page=request.report, quiet=quiet)
     return model, stop.status
 
 
@@ -163,7 +174,7 @@ def _finish(
         raise elsewhere
 
 
-def _save(model: TableModel, request: Request, table: Table | None) -> SavedElsewhere | None:
+def _save(model: TableModel, request: Request, table: Table | ScoredRows) -> SavedElsewhere | None:
     """Save the model; return the error if it had to be saved elsewhere."""
     plot_error: Exception | None = None
     extras: dict[str, bytes] = {}
@@ -171,7 +182,7 @@ def _save(model: TableModel, request: Request, table: Table | None) -> SavedElse
         # They are saved together with the model, so that they are never those of another model.
         if isinstance(model, NetworkModel):
             extras["loss.svg"] = loss_picture(model)
-        if request.report and table is not None:
+        if request.report:
             extras |= _report_page(model, request, table)
     except Exception as error:  # noqa: BLE001  raised after the model is saved
         plot_error = error
@@ -189,7 +200,9 @@ def _save(model: TableModel, request: Request, table: Table | None) -> SavedElse
     return None
 
 
-def _report_page(model: TableModel, request: Request, table: Table) -> dict[str, bytes]:
+def _report_page(
+    model: TableModel, request: Request, table: Table | ScoredRows
+) -> dict[str, bytes]:
     """Return the report as a file of the model's folder; or nothing, with a note on why."""
     from deltarule.explain.report import report_html
 
@@ -356,10 +369,11 @@ def _intervals_of(
 def _leaderboard(report: Mapping[str, Any]) -> str:
     """Return the configurations with losses, weights and networks as text, the best first."""
     members, loss = report["leaderboard"], loss_name(report)
+    of = "out-of-fold" if "out_of_fold" in report["scores"] else "validation"
     return output.aligned(
         [
             ["configuration", *(each["configuration"] for each in members)],
-            [f"out-of-fold {loss}", *(f"{each['out_of_fold_loss']:.4g}" for each in members)],
+            [f"{of} {loss}", *(f"{each['out_of_fold_loss']:.4g}" for each in members)],
             ["weight", *(f"{each['weight']:.2f}" for each in members)],
             ["networks", *(f"{each['networks']}" for each in members)],
             ["seconds", *(f"{each['seconds']:.1f}" for each in members)],
