@@ -255,8 +255,10 @@ def with_formats(
 ) -> Table:
     """The table with the number formats that are known of its columns, and those stated."""
     known = {name: each for name, each in known.items() if name in read}
-    read = replace(read, number_formats=known)
-    return replace(read, number_formats=stated_formats(read, decimal, thousands))
+    if known != read.number_formats:
+        read = replace(read, number_formats=known)
+    formats = stated_formats(read, decimal, thousands)
+    return read if formats == read.number_formats else replace(read, number_formats=formats)
 
 
 def _refuse_for_other_kinds(source: str, suffixes: Collection[str], told: FileFormat) -> None:

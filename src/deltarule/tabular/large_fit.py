@@ -62,7 +62,7 @@ def fit_large_table(
     """Train on files that are larger than memory, and score on rows that were held out.
 
     One network is trained, or, where ``quality`` or ``time_budget`` is given, a portfolio of a few
-    configurations, each by two or four networks; validation rows choose epochs and the weights of the
+    configurations, each by a few networks; validation rows choose epochs and the weights of the
     members.
 
     Rows are divided into training, validation and test rows by a hash of their number and the
