@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from deltarule.cli import output, predict_large
+from deltarule.cli import evaluate_large, output, predict_large
 from deltarule.tables.row_sample import parts_of_rows
 from deltarule.tabular import TableModel, large_portfolio
 from deltarule.tabular.portfolio import Configuration
@@ -222,3 +222,45 @@ def test_the_report_of_a_large_table_is_of_the_rows_of_its_sample(inside, deltar
     again = deltarule("fit", "t.csv", *FIT, "--memory", "8GB", "--no-report", "--force")
     assert again.status == 0, again.err
     assert not (inside / "t.model" / "report.html").exists()
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_scores_in_chunks_are_those_of_the_whole(inside, model, deltarule, monkeypatch, kind):
+    whole = deltarule("evaluate", model, f"t.{kind}", "--json").json
+    monkeypatch.setattr(predict_large, "LARGE_BYTES", 0)
+    found = deltarule("evaluate", model, f"t.{kind}", "--json")
+    assert found.status == 0, found.err
+    assert found.json["rows"] == whole["rows"] == N
+    assert found.json["scores"] == pytest.approx(whole["scores"], rel=1e-9)
+    assert found.json["seen"] == (kind == "csv")  # its name is that of the table of the training
+    text = deltarule("evaluate", model, f"t.{kind}").out
+    assert "test rows, when trained" in text
+    assert "2,600" in text
+
+
+def test_the_report_on_a_large_file_is_of_a_sample(inside, model, deltarule, monkeypatch):
+    monkeypatch.setattr(predict_large, "LARGE_BYTES", 0)
+    monkeypatch.setattr(evaluate_large, "_REPORTED_ROWS", 500)
+    lines = (inside / "t.csv").read_text().splitlines()
+    lines[5] = lines[5].rpartition(",")[0] + ","
+    (inside / "new.csv").write_text("\n".join(lines) + "\n")
+    found = deltarule("evaluate", model, "new.csv", "--report", "r.html")
+    assert found.status == 0, found.err
+    assert "the report is of a sample of 500 of these rows" in found.err
+    assert "the target is missing: 1" in found.err
+    page = (inside / "r.html").read_text(encoding="utf-8")
+    assert "500 rows of the table that was given" in page
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [("1,2", "2 fields; expected 5"), ("x,3,2020-01-01,p,1", "each is scored")],
+)
+def test_rows_that_cannot_be_scored_are_an_error(
+    inside, model, deltarule, monkeypatch, line, words
+):
+    monkeypatch.setattr(predict_large, "LARGE_BYTES", 0)
+    (inside / "bad.csv").write_text((inside / "t.csv").read_text() + line + "\n")
+    found = deltarule("evaluate", model, "bad.csv")
+    assert found.status == 3
+    assert words in found.err
