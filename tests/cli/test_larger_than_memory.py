@@ -103,7 +103,6 @@ def test_rejected_rows_have_a_file(inside, deltarule):
 @pytest.mark.parametrize(
     ("more", "word"),
     [
-        (["--sql", "SELECT * FROM data"], "--sql"),
         (["--max-memory", "1"], "--max-memory"),
         (["--record"], "--record"),
     ],
@@ -263,4 +262,45 @@ def test_rows_that_cannot_be_scored_are_an_error(
     (inside / "bad.csv").write_text((inside / "t.csv").read_text() + line + "\n")
     found = deltarule("evaluate", model, "bad.csv")
     assert found.status == 3
+    assert words in found.err
+
+
+SQL = "SELECT id, a, b * 2 AS b, k, y FROM data WHERE a > 0"
+
+
+def test_a_query_is_run_once_and_its_result_is_trained_on(inside, deltarule):
+    more = ("--memory", "8GB", "--store", "s", "--sql", SQL, "--ignore", "k")
+    found = deltarule("fit", "t.csv", *FIT, *more, "--json")
+    assert found.status == 0, found.err
+    kept = sum(a > 0 for a in rows()["a"])
+    assert sum(found.json["rows"].values()) == kept
+    assert [each["name"] for each in found.json["columns"]] == ["a", "b"]
+    result = inside / "s.query.parquet"
+    assert pq.read_metadata(result).num_rows == kept
+    before = result.stat().st_mtime_ns, (inside / "s" / "store.json").stat().st_mtime_ns
+    again = deltarule("fit", "t.csv", *FIT, *more, "--force", "-o", "u.model")
+    assert again.status == 0, again.err
+    assert before == (result.stat().st_mtime_ns, (inside / "s" / "store.json").stat().st_mtime_ns)
+    models = [TableModel.load(inside / name).model.theta for name in ("t.model", "u.model")]
+    np.testing.assert_array_equal(*models)
+    page = (inside / "u.model" / "report.html").read_text(encoding="utf-8")
+    assert "the SQL result" in page
+    without = deltarule(
+        "fit", *FIT, "--memory", "8GB", "--sql", "SELECT * FROM 't.parquet'", "-o", "v.model"
+    )
+    assert without.status == 0, without.err
+    assert not [path.name for path in inside.iterdir() if path.name.startswith("deltarule-store")]
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (["--sql", "SELECT * FROM elsewhere"], "elsewhere"),
+        (["--sql", SQL, "--decimal", "b=,"], "for single columns of the SQL result"),
+        (["--sql", SQL, "--delimiter", ","], "--delimiter"),
+    ],
+)
+def test_a_query_that_cannot_be_run_is_refused(inside, deltarule, more, words):
+    found = deltarule("fit", "t.csv", *FIT[:2], "--memory", "8GB", *more)
+    assert found.status in (2, 3)
     assert words in found.err

@@ -127,7 +127,7 @@ def _fit_large_and_save(request: Request, memory: str, *, quiet: bool) -> tuple[
     with output.live(quiet) as show, _stoppable(request.folder, request.single) as stop:
         try:
             model = fit_large_table(
-                str(options.data),
+                options.data,
                 str(options.target),
                 request.settings,
                 memory=memory,

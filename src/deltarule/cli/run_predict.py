@@ -25,6 +25,7 @@ from deltarule.files import has_bundle, is_single_file_name
 from deltarule.tables import Table, TypedColumns, apply_schema, read_table
 from deltarule.tables.beyond_training import beyond_training
 from deltarule.tabular import PortfolioModel, TableModel
+from deltarule.tabular.diagnostics import ScoredRows
 from deltarule.tabular.intervals import interval_levels
 from deltarule.training.model import KIND as MODEL
 
@@ -181,6 +182,7 @@ def evaluate_table(
     if report is not None:
         check_output_file(report, force, "--report", (".html", ".htm"))
     model = load_table_model(folder)
+    rows: Table | ScoredRows | None
     with output.live(as_json) as show:
         show(f"reading {data or 'the SQL result'}")
         if data is not None and is_large(data, sql, reading or {}):

@@ -211,7 +211,7 @@ def read_table(
                 expected=Message("one kind where ", Parameter("sql", keyword=True), " is given"),
                 hint="make the pattern narrower",
             )
-        _refuse_with_sql(paths, told)
+        refuse_with_sql(paths, told)
         from deltarule.tables.database import read_sql
 
         read = read_sql(paths, sql, tokens, texts)
@@ -275,8 +275,13 @@ def _refuse_for_other_kinds(source: str, suffixes: Collection[str], told: FileFo
             )
 
 
-def _refuse_with_sql(paths: Sequence[Path], told: FileFormat) -> None:
-    """Refuse what describes a text file, and compressed files, where a query is given."""
+def refuse_with_sql(paths: Sequence[Path], told: FileFormat) -> None:
+    """Refuse what describes a text file, and compressed files, where a query is given.
+
+    Raises
+    ------
+    InputError
+    """
     for name, value in told.given().items():
         both = (Parameter(name, keyword=True), " and ", Parameter("sql", keyword=True))
         raise InputError(

@@ -291,7 +291,7 @@ class TableEncoder:
         weights : array of shape (rows,), optional
             As given to :meth:`fit`.
         """
-        w, encoders = normalise_weights(weights, len(columns)), self._check_fitted()
+        w, encoders = normalise_weights(weights, len(columns)), list[Any](self._check_fitted())
         by_target = {e.name: e for e in encoders if isinstance(e, TargetStatisticsEncoder)}
 
         def write(name: str, out: NDArray[Any]) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 
 from deltarule.errors import InputError
 from deltarule.optimizers import RULES
-from deltarule.tables import TypedColumns
+from deltarule.tables import Table, TypedColumns
 from deltarule.tables.memory import memory_bytes, resident_bytes
 from deltarule.tables.rejects import Rejects
 from deltarule.tables.table_statistics import TableStatistics
@@ -42,7 +42,7 @@ _OF_MEDIANS = (
 
 
 def fit_large_table(
-    source: str | os.PathLike[str],
+    source: str | os.PathLike[str] | None,
     target: str,
     settings: TableSettings | None = None,
     *,
@@ -52,7 +52,7 @@ def fit_large_table(
     store: str | os.PathLike[str] | None = None,
     rejects: str | os.PathLike[str] | None = None,
     reading: Mapping[str, Any] | None = None,
-    columns: Mapping[str, Any] | None = None,
+    columns: Mapping[str, Any] | Callable[[Table], Mapping[str, Any]] | None = None,
     callbacks: Sequence[Callable[[EpochEvent], Any]] = (),
     stop: StopFlag | None = None,
     progress: Callable[[str], Any] | None = None,
@@ -72,7 +72,7 @@ def fit_large_table(
 
     Parameters
     ----------
-    source : path or pattern
+    source : path, pattern or None
         Text, JSON lines, Parquet or SQLite, as for :func:`~deltarule.tables.read_table`; text in
         UTF-8, nothing compressed.
     target : str
@@ -92,9 +92,12 @@ def fit_large_table(
     rejects : path, optional
         A CSV file for rows that cannot be read.
     reading : mapping, optional
-        Arguments of :class:`~deltarule.tables.table_stream.TableStream`, such as ``na``.
+        Arguments of :class:`~deltarule.tables.table_stream.TableStream`, such as ``na``; and
+        ``sql``, a SELECT over text, JSON or Parquet files, or over files that it names itself (the
+        source is then None). It is run once, and its result kept beside the store.
     columns : mapping, optional
-        Arguments of :func:`~deltarule.tables.infer_schema`, such as ``ignore``.
+        Arguments of :func:`~deltarule.tables.infer_schema`, such as ``ignore``; or a function
+        that gives them, of a table of the first rows.
     callbacks, stop, progress, checkpoint
         As for :func:`~deltarule.tabular.fit_table`; callbacks are of a single network.
     scored : callable, optional
@@ -134,21 +137,30 @@ def fit_large_table(
         is_single_network(given, quality, time_budget, others)  # refuses settings of one
     started, say = time.perf_counter(), progress or (lambda phase: None)
     with Rejects(rejects) as rejected:
-        say("reading a sample")
-        table = LargeTable(
-            source,
-            target,
-            plan,
-            rejected,
-            reading or {},
-            columns or {},
-            ReadingProgress(say, stop),
-            seed=given.seed,
-            test=given.test,
-            valid=given.valid if single else None,
-        )
-        say("encoding")
         with store_folder(store) as folder:
+            notes: list[str] = []
+            how = dict(reading or {})
+            reader = ReadingProgress(say, stop)
+            sql = how.pop("sql", None)
+            if sql is not None:
+                # Beside the store, whose folder holds nothing else.
+                result = folder.with_name(f"{folder.name}.query.parquet")
+                source, how, notes = reader.query_result(source, sql, result, plan, how)
+            say("reading a sample")
+            table = LargeTable(
+                source,
+                target,
+                plan,
+                rejected,
+                how,
+                columns or {},
+                reader,
+                seed=given.seed,
+                test=given.test,
+                valid=given.valid if single else None,
+                name="" if sql is None else "the SQL result",
+            )
+            say("encoding")
             if single:
                 options = callbacks, stop, checkpoint
                 model: TableModel = _fit_network(table, given, folder, say, started, *options)
@@ -167,7 +179,7 @@ def fit_large_table(
                     checkpoint=checkpoint,
                     keep=store is not None,
                 )
-        model.report["notes"] += [*rejected.notes()]
+        model.report["notes"] += [*notes, *rejected.notes()]
     model.report.update(
         {"rows": table.counts, "fingerprint": "", "scored_rows": table.scored_rows()}
     )

@@ -21,9 +21,9 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.errors import DataError, FileError, Message
+from deltarule.errors import DataError, FileError, InputError, Message
 from deltarule.files import checked_path
-from deltarule.tables import Schema, StoreWriter, TypedColumns, infer_schema, open_store
+from deltarule.tables import Schema, StoreWriter, Table, TypedColumns, infer_schema, open_store
 from deltarule.tables.packed_store import PackedRows
 from deltarule.tables.read_ahead import read_ahead
 from deltarule.tables.rejects import Rejects
@@ -105,7 +105,8 @@ class LargeTable:
     plan : MemoryPlan
     rejects : Rejects
     reading, columns : mapping
-        Arguments of ``TableStream`` and of ``infer_schema``.
+        Arguments of ``TableStream`` and of ``infer_schema``; the latter may be a function of the
+        first rows.
     progress : ReadingProgress
     seed : int
         Which rows are held out.
@@ -113,6 +114,8 @@ class LargeTable:
         The share of the test rows.
     valid : float, optional
         That of the validation rows; one that suits a portfolio unless given.
+    name : str
+        What the table is called, if not by its file.
 
     Attributes
     ----------
@@ -134,20 +137,26 @@ class LargeTable:
 
     def __init__(
         self,
-        source: str | os.PathLike[str],
+        source: str | os.PathLike[str] | None,
         target: str,
         plan: MemoryPlan,
         rejects: Rejects,
         reading: Mapping[str, Any],
-        columns: Mapping[str, Any],
+        columns: Mapping[str, Any] | Callable[[Table], Mapping[str, Any]],
         progress: ReadingProgress,
         *,
         seed: int,
         test: float,
         valid: float | None,
+        name: str = "",
     ) -> None:
         self.rejects, self.progress, self.seed = rejects, progress, seed
+        if source is None:
+            raise InputError(
+                parameter="source", given=None, expected="a path or a pattern, or a query to run"
+            )
         stream = TableStream(source, rejects=rejects, **reading)
+        columns = columns(stream.head) if callable(columns) else columns
         self.plan = dataclasses.replace(plan, n_columns=len(stream.names))
         found = RowSample(self.plan.sample_rows, target)
         for chunk in progress.chunks(stream, "reading a sample"):
@@ -159,6 +168,8 @@ class LargeTable:
         table, numbers, sampled = found.table()
         del found
         self.schema: Schema = infer_schema(table, target, **columns)
+        if name:
+            self.schema = dataclasses.replace(self.schema, source=name)
         needed = {
             *self.schema.names,
             target,
@@ -319,6 +330,34 @@ class ReadingProgress:
 
     def __init__(self, say: Callable[[str], Any], stop: StopFlag | None) -> None:
         self._say, self.stop = say, stop
+
+    def query_result(
+        self,
+        source: str | os.PathLike[str] | None,
+        sql: str,
+        out: Path,
+        plan: MemoryPlan,
+        reading: Mapping[str, Any],
+    ) -> tuple[Path, dict[str, Any], list[str]]:
+        """The file with the result of a query, how it is read, and notes on the query."""
+        from deltarule.tables.query_file import query_to_parquet
+
+        last = time.monotonic()
+
+        def show(n_rows: int) -> None:
+            nonlocal last
+            if self.stop:
+                raise KeyboardInterrupt  # there is nothing to keep
+            if time.monotonic() - last > 1:
+                last = time.monotonic()
+                self._say(f"running the query: {n_rows:,} rows")
+
+        self._say("running the query")
+        memory = plan.free // 4
+        notes = query_to_parquet(source, sql, out, memory=memory, reading=reading, show=show)
+        of_text = ("delimiter", "encoding", "skip", "comment", "names", "table")
+        kept = {name: value for name, value in reading.items() if name not in of_text}
+        return out, kept, list(notes)
 
     def chunks(
         self, stream: TableStream, what: str, total: int = 0, first: int = 0
