@@ -15,7 +15,7 @@ from deltarule.tables.row_sample import RowSample
 from deltarule.tables.table_stream import TableStream
 from deltarule.tables.typed_chunks import typed_chunk
 from deltarule.tabular import TableModel
-from deltarule.tabular.diagnostics import ScoredRows, scored_part
+from deltarule.tabular.diagnostics.rows import ScoredRows, scored_part
 from deltarule.tabular.network_fit import true_values
 from deltarule.tabular.score_sums import ScoreSums
 

@@ -15,7 +15,7 @@ from deltarule.tabular.diagnostics.groups import (
 from deltarule.tabular.diagnostics.importance import Importance, permutation_importance
 from deltarule.tabular.diagnostics.numbers import Residuals, residuals
 from deltarule.tabular.diagnostics.partial_dependence import PartialDependence, partial_dependence
-from deltarule.tabular.diagnostics.rows import ScoredRows, scored_part, scored_rows
+from deltarule.tabular.diagnostics.rows import ScoredRows, scored_rows
 from deltarule.tabular.diagnostics.training import (
     LearningCurve,
     column_treatments,
@@ -47,6 +47,5 @@ __all__ = [
     "ranked_rows",
     "recorded_curves",
     "residuals",
-    "scored_part",
     "scored_rows",
 ]
