@@ -251,6 +251,22 @@ def test_a_table_without_validation_rows_is_refused(tmp_path):
         fit(tmp_path / "a.csv", TableSettings(seed=seed), columns={})
 
 
+def test_blocks_and_batches_have_room_in_the_memory(tmp_path, monkeypatch):
+    source = write(tmp_path, n=N)
+    monkeypatch.setattr(MemoryPlan, "member_window_bytes", 12_000)
+    fit(source, store=tmp_path / "s")
+    for name in ("silu", "bins"):
+        rows = open_store(tmp_path / "s" / name)["train"]
+        assert 2 * rows.most_rows * rows.row_bytes <= 12_000
+        assert len(rows.blocks) >= 8  # there are two files
+    monkeypatch.setattr(MemoryPlan, "member_window_bytes", 500)
+    with pytest.raises(
+        InputError, match=r"a batch of 32 rows takes 0\.0027 MB; expected at least"
+    ) as e:
+        fit(source, store=tmp_path / "s")
+    assert e.value.parameter == "memory"
+
+
 def test_settings_of_a_single_network_are_refused(tmp_path):
     with pytest.raises(InputError, match="setting of a single network"):
         fit(write(tmp_path, n=100), TableSettings(layers=(3,)))

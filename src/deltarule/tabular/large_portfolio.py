@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from deltarule.engines import engine_of_precision, make_engine
 from deltarule.engines.threads import usable_threads
-from deltarule.errors import DataError, Message
+from deltarule.errors import DataError, InputError, Message, Parameter
 from deltarule.maths import Network
 from deltarule.tables import Schema, TargetEncoder, TypedColumns
 from deltarule.tables.encoder_statistics import CrossFittedEncoder, EncoderStatistics
@@ -142,6 +142,7 @@ def fit_large_portfolio(
     own_time = time_budget if fitting.n_classes else time_for_portfolio(time_budget)
     deadline = deadline_of(own_time, started)
     groups = fitting.groups()
+    fitting.check_memory(groups)
     largest, total = fitting.disk_bytes(groups)
     needed = total if keep else largest
     check_disk(folder, needed, f"the packed rows of {count_noun(len(groups), 'encoding')} take")
@@ -322,7 +323,9 @@ class _Fitting:
             weights = None if typed.weights is None else typed.weights.astype(np.float32)
             return X, self._targets(group, typed), weights
 
+        most = self._block_rows(group)
         digest = self.table.digest(
+            most,
             group.encoder.encoder.to_dict(),
             dataclasses.asdict(self.scale),
             _FOLDS,
@@ -332,7 +335,34 @@ class _Fitting:
         )
         gigabytes = group.size.bytes_of(self.table.n_packed) / 1e9
         what = f"packing encoding {number + 1} of {of} ({gigabytes:.3g} GB)"
-        return self.table.packed(place, digest, group.size, arrays, what)
+        return self.table.packed(place, digest, group.size, arrays, what, most)
+
+    def _block_rows(self, group: _Group) -> int:
+        """The most rows of a block of a store: two of them fit into a window."""
+        return max(self.table.plan.member_window_bytes // (2 * group.size.bytes_of(1)), 1)
+
+    def check_memory(self, groups: Sequence[_Group]) -> None:
+        """Refuse a limit on memory in which a window has no room for two batches.
+
+        Raises
+        ------
+        InputError
+        """
+        plan, batch = self.table.plan, self.plan.most_batch_rows(self.statistics.n_rows)
+        needed = max(2 * group.size.bytes_of(batch) for group in groups)
+        if plan.member_window_bytes < needed:
+            least = plan.limit + (needed - plan.member_window_bytes) * plan.windows_of_free
+            raise InputError(
+                Message(
+                    Parameter("memory"),
+                    f" is {plan.limit / 1e6:.0f} MB, and a batch of {batch} rows takes "
+                    f"{needed / 2e6:.2g} MB",
+                ),
+                parameter="memory",
+                given=plan.limit,
+                expected=f"at least {-(-least // 1_000_000)} MB for this portfolio",
+                hint=Message("or leave ", Parameter("quality"), " out for a single network"),
+            )
 
     def _targets(self, group: _Group, typed: TypedColumns) -> Any:
         net, values = group.net, target_values(typed)

@@ -209,10 +209,14 @@ class LargeTable:
         return parts_of_rows(numbers, self.seed, self.shares)
 
     def typed_chunks(
-        self, what: str, first: int = 0
+        self, what: str, first: int = 0, most: int | None = None
     ) -> Iterator[tuple[TypedColumns | None, np.ndarray]]:
-        """The chunks of the table as the schema says, each with the numbers of its rows."""
-        for chunk in self.progress.chunks(self.stream, what, self.n_rows, first):
+        """The chunks of the table as the schema says, each with the numbers of its rows.
+
+        They have at most so many rows.
+        """
+        stream = self.stream if most is None else self.stream.with_rows(most)
+        for chunk in self.progress.chunks(stream, what, self.n_rows, first):
             typed = typed_chunk(self.schema, chunk.table, self.rejects)
             rows = np.empty(0, np.int64) if typed is None else typed.rows
             yield typed, chunk.numbers[rows]
@@ -252,6 +256,7 @@ class LargeTable:
         size: PackedSize,
         arrays: Callable[[TypedColumns, np.ndarray | None], Any],
         what: str = "packing",
+        most: int | None = None,
     ) -> dict[str, PackedRows]:
         """Pack the encoded rows, or what is left to pack of them; return the parts of the store.
 
@@ -264,6 +269,8 @@ class LargeTable:
             Gives X, Y and weights of rows, and is given these and, of training rows, their numbers.
         what : str
             Names the phase.
+        most : int, optional
+            The most rows that are encoded, and a block of the store has, at a time.
         """
         sizes = size.n_inputs, size.n_outputs
         with StoreWriter(
@@ -271,7 +278,7 @@ class LargeTable:
         ) as writer:
             if not writer.is_complete:
                 check_disk(folder, size.bytes_of(self.n_packed))
-                for typed, numbers in self.typed_chunks(what, writer.chunks):
+                for typed, numbers in self.typed_chunks(what, writer.chunks, most):
                     part, rows = self.parts_of(numbers), {}
                     for index, (name, _) in enumerate(self.shares):
                         if typed is not None and name != "test":

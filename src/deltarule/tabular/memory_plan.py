@@ -87,7 +87,12 @@ class MemoryPlan:
 
         It does not depend on how many are: the order of the rows depends on it.
         """
-        return min(self.free // (12 * _MEMBERS), _MOST_WINDOW)
+        return min(self.free // self.windows_of_free, _MOST_WINDOW)
+
+    @property
+    def windows_of_free(self) -> int:
+        """What :attr:`member_window_bytes` is :attr:`free` divided by."""
+        return 12 * _MEMBERS
 
     @property
     def members_at_once(self) -> int:

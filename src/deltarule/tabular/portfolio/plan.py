@@ -69,6 +69,10 @@ class LargePlan:
     networks: int
     epochs: int
 
+    def most_batch_rows(self, n_rows: int) -> int:
+        """Return the most rows of a batch of any configuration, of so many training rows."""
+        return max(each.batch_for(n_rows) for each in self.configurations)
+
 
 def make_large_plan(quality: str, task: str, n_rows: int) -> LargePlan:
     """Return the plan of a quality for a table larger than memory of so many training rows.
