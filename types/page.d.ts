@@ -41,6 +41,8 @@ interface DeltaruleScripts {
   planes: typeof planesModule;
   planeView: typeof planeViewModule;
   images: typeof imagesModule;
+  gallery: typeof galleryModule;
+  rows: typeof rowsModule;
   pictures: typeof picturesModule;
   flow: typeof flowModule;
   heat: typeof heatModule;
@@ -55,7 +57,7 @@ interface DeltaruleScripts {
   answerParts: typeof answerPartsModule;
   answerCard: typeof answerCardModule;
   lensCharts: typeof lensChartsModule.lensCharts;
-  lensAttributions: typeof lensChartsModule.lensAttributions;
+  lensAttributions: typeof lensAttributionsModule.lensAttributions;
   lens: typeof lensModule;
   shell: typeof shellModule;
   // The guided tour, in the order of TOUR_SCRIPTS.
@@ -73,6 +75,7 @@ interface DeltaruleScripts {
 
   // The playground, in the order of SCRIPTS in playground/page.py.
   wire: typeof wireModule;
+  jumps: typeof jumpsModule;
   canvas: typeof canvasModule;
   points: typeof pointsModule;
   axes: typeof axesModule;
@@ -370,6 +373,16 @@ declare namespace Page {
         values: { cell: Cell; value: JsonNumber; predicted?: string }[];
       }[];
     } | null;
+  }
+
+  /** A row of the page, what is predicted for it, and how wrong that is. */
+  interface JudgedRow {
+    name: string;
+    actual: number | string;
+    predicted: number | string;
+    wrong: boolean;
+    /** Of a class 1 − its probability, of a number the absolute difference. */
+    error: number;
   }
 
   /** A prediction: `value` is the number, or the probability of the predicted class number `of`. */
@@ -1079,6 +1092,8 @@ declare namespace Page {
     note: string;
     /** Whether it is one row, drawn as a strip. */
     strip?: boolean;
+    /** Whether no entry is negative, so that its scale begins at 0. */
+    positive?: boolean | undefined;
     at: (r: number, c: number) => number;
     symbol: (r: number, c: number) => [id: string | null, text: string];
     /** What choosing an entry changes in the store. */

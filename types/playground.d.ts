@@ -99,6 +99,8 @@ declare namespace Live {
     done: number;
     /** Whether the losses below are those of weights that were set by hand since the last epoch. */
     by_hand: boolean;
+    /** What the order "undo" takes back: a weight that was set by hand, or the run before; "" for nothing. */
+    undo: string;
     loss: number | null;
     held_loss: number | null;
     learning_rate: number;
@@ -170,6 +172,21 @@ declare namespace Live {
     edits: number;
     payload: Page.Payload;
     formulas: Page.Formulas;
+  }
+
+  /** Limits of the findings on a learning rate: RATE_LIMITS in training/diagnosis/rate_finding.py. */
+  interface RateLimits {
+    fallen: number;
+    few_steps: number;
+    probe_least: number;
+    probe_most: number;
+    long_most: number;
+    few_epochs: number;
+    rough: number;
+    stalled: number;
+    learned: number;
+    factors: number[];
+    long_factors: number[];
   }
 
   interface Lensed {

@@ -92,6 +92,7 @@ declare namespace Static {
       /** The largest slope of each activation, null without one, and whether a flat slope means "off". */
       slopes: Record<string, [largest: number | null, off: boolean]>;
       rows: number;
+      rate: Live.RateLimits;
       rates: {
         lowest: number;
         highest: number;
@@ -199,6 +200,10 @@ declare namespace Static {
     /** The losses before the first step: trained on, held out. */
     first: [number, number];
     guess: number | null;
+    /** Whether the learning rate has been the same in all steps. */
+    steady: boolean;
+    /** Weights set by hand that were not taken back. */
+    hand: number;
   }
 
   // -- messages -----------------------------------------------------------------------------

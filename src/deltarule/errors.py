@@ -20,6 +20,7 @@ so ``except ValueError`` catches it::
     ├── Diverged (ArithmeticError, ValueError)  a cost, activation or gradient that is not finite
     ├── MissingDependency (ImportError)     an optional library that is not installed
     └── WorkerFailed (RuntimeError)         a worker process that died, hung or failed
+        └── ConnectionLost                  another worker of a training that is no longer there
 
 A training that goes on, or has ended, but hardly learns is no error: it is a ``TrainingWarning``
 (UserWarning).
@@ -36,6 +37,7 @@ from collections.abc import Callable
 from typing import Any, Self
 
 __all__ = [
+    "ConnectionLost",
     "ContractViolation",
     "DataError",
     "DeltaruleError",
@@ -381,6 +383,10 @@ class MissingDependency(DeltaruleError, ImportError):
 
 class WorkerFailed(DeltaruleError, RuntimeError):
     """A worker process that died, hung or failed."""
+
+
+class ConnectionLost(WorkerFailed):
+    """Another worker of the same training that can no longer be reached."""
 
 
 class TrainingWarning(UserWarning):

@@ -212,6 +212,8 @@ BAD += [
     (TUNE, "--lowest", "0", []),
     (TUNE, "--highest", "-1", []),
     (TUNE, "--plot", "a.txt", []),
+    (["launch"], "--workers", "0", FIT),
+    (["launch"], "--timeout", "0", FIT),
 ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from tests.engines.broken import fails
 
-from deltarule.engines import Epoch, ReferenceEngine
+from deltarule.engines import CsrRows, Epoch, ReferenceEngine
 
 
 class _OwnEpoch(ReferenceEngine):
@@ -43,6 +43,18 @@ class BeginsAtTheFirstStep(_OwnEpoch):
 class TakesTheFirstRateThroughout(_OwnEpoch):
     def own(self, epoch, first):
         return epoch._replace(rates=np.full_like(epoch.rates, epoch.rates[0])), first
+
+
+@fails("epoch")
+class DropsAnEntryOfSparseRows(_OwnEpoch):
+    takes_sparse_rows = True
+
+    def own(self, epoch, first):
+        if isinstance(epoch.X, CsrRows):
+            X = epoch.X[:]
+            X[0, np.flatnonzero(X[0])[-1]] = 0
+            epoch = epoch._replace(X=X)
+        return epoch, first
 
 
 @fails("epoch")

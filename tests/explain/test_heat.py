@@ -236,3 +236,16 @@ def test_a_large_map_is_enlarged_and_read_there(heat):
     assert canvas.bounding_box()["width"] == pytest.approx(before["width"], abs=1)
     page.keyboard.press("+")
     assert canvas.bounding_box()["width"] > 1.4 * before["width"]
+
+
+def test_the_node_is_chosen_by_a_number_with_blanks_and_by_arrow_keys(show):
+    page = show("softmax").page
+    page.locator("#heat").scroll_into_view_if_needed()
+    page.get_by_label("Layer of the node to zoom to").select_option("1")
+    node = page.get_by_label("Number of the node to zoom to")
+    for typed, j in ((" 3 ", 3), ("2,0", 2), ("99", 4), ("none", 0)):
+        node.fill(typed)
+        node.press("Enter")
+        assert page.evaluate("DR.page.state.selected") == {"kind": "node", "layer": 1, "j": j}
+    node.press("ArrowUp")
+    assert page.evaluate("DR.page.state.selected.j") == 1

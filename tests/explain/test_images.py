@@ -141,7 +141,17 @@ def test_rows_are_chosen_by_their_thumbnails(tab):
         "(all) => all.map((one) => one.getAttribute('aria-label'))"
     )
     labels = [shown("pixels").subject.names.outputs[y.argmax()] for y in tab.subject.Y]
-    assert names == [f"row r{i}, {label}" for i, label in enumerate(labels)]
+    predicted = forward(tab.subject.net, tab.subject.theta, tab.subject.X).A[2].argmax(axis=1)
+    said = [
+        "right" if names_of[k] == label else f"predicted {names_of[k]}, wrong"
+        for k, label in zip(predicted, labels, strict=True)
+        for names_of in [shown("pixels").subject.names.outputs]
+    ]
+    assert len({each == "right" for each in said}) == 2
+    assert names == [
+        f"row r{i}, {label}, {words}"
+        for i, (label, words) in enumerate(zip(labels, said, strict=True))
+    ]
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Enter")
@@ -149,14 +159,57 @@ def test_rows_are_chosen_by_their_thumbnails(tab):
     assert not page.locator(".thumbnails").is_visible()
 
 
+def test_wrong_rows_are_marked_by_more_than_a_colour_and_can_be_seen_alone(tab):
+    page, subject = tab.page, tab.subject
+    outputs = forward(subject.net, subject.theta, subject.X).A[2]
+    truth = subject.Y.argmax(axis=1)
+    wrong = outputs.argmax(axis=1) != truth
+    page.get_by_label("Choose a row by its picture").click()
+    rows = page.locator(".thumbnails")
+    texts = rows.locator("button").all_inner_texts()
+    assert ["✗" in text for text in texts] == wrong.tolist()
+    rows.get_by_label("Order").select_option("largest error first")
+    order = rows.locator("button").evaluate_all("(all) => all.map((each) => each.dataset.row)")
+    errors = 1 - outputs[np.arange(len(truth)), truth]
+    assert list(map(int, order)) == np.argsort(-errors, kind="stable").tolist()
+    rows.get_by_label("wrong ones only").check()
+    assert rows.locator("button").count() == wrong.sum()
+    assert f"{wrong.sum()} rows, {wrong.sum()} of them wrong" in rows.inner_text()
+
+
+def test_all_weights_of_the_first_layer_are_a_gallery_on_one_scale(tab):
+    page, subject = tab.page, tab.subject
+    W, _ = subject.net.unpack(subject.theta)
+    page.locator("#heat").scroll_into_view_if_needed()
+    gallery = page.locator(".gallery")
+    gallery.wait_for()
+    assert gallery.locator("canvas").count() == 5
+    assert "the same scale for all 5" in gallery.inner_text()
+    painted = gallery.locator("canvas").evaluate_all("""(all) => all.map((canvas) =>
+      [canvas.height, canvas.width, ...canvas.getContext("2d").getImageData(0, 0, 4, 3).data])""")
+    assert [each[:2] for each in painted] == [[3, 4]] * 5
+    # The entry of the largest size is painted in the full colour, in its own image alone.
+    j, k = np.unravel_index(np.abs(W[1]).argmax(), W[1].shape)
+    name = "negative" if W[1][j, k] < 0 else "positive"
+    full = page.evaluate("(name) => DR.maps.colours()[name]", name)
+    pixels = np.array([each[2:] for each in painted]).reshape(5, 12, 4)[:, :, :3]
+    hits = np.argwhere((np.abs(pixels - full) <= 1).all(axis=2))
+    assert hits.tolist() == [[j, k]]
+    gallery.locator("button").nth(2).click()
+    assert page.evaluate("DR.page.state.selected") == {"kind": "node", "layer": 1, "j": 2}
+    assert gallery.locator("button").nth(2).get_attribute("aria-current") == "true"
+
+
 def test_attributions_are_an_image_too(tab):
     page = tab.page
     page.locator("[data-attribute=all]").scroll_into_view_if_needed()
-    page.locator(".image-pair canvas").first.wait_for()
+    page.locator(".image-pair canvas").nth(2).wait_for()  # the last is the mean of the rows
     labels = page.locator(".image-pair canvas").evaluate_all(
         "(all) => all.map((one) => one.getAttribute('aria-label'))"
     )
-    assert ["As an image" in labels[0], "The input" in labels[1]] == [True, True]
+    assert ["The part of each pixel" in labels[0], "The input" in labels[1]] == [True, True]
+    # The bars, which list the largest twelve, are in a fold.
+    assert not page.locator(".lens-attributions.signed").is_visible()
 
 
 def test_other_networks_have_no_images(show):

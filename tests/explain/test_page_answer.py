@@ -15,7 +15,7 @@ from deltarule.explain.page import payload_of, write_page
 from deltarule.explain.row_answer import model_answer, row_answer
 from deltarule.explain.training_parts import PART_WORDS, training_parts
 from deltarule.maths import forward
-from deltarule.tables import apply_schema, infer_schema, read_table
+from deltarule.tables import apply_schema, infer_schema, read_table, table_from_frame
 from deltarule.tabular import TableSettings, fit_table
 from deltarule.tabular.network_targets import decode_outputs
 
@@ -350,7 +350,7 @@ def test_the_page_says_that_the_rows_are_of_another_table(opened, folder):
     model, typed = fitted(folder, "ok")
     other = explain(model, typed.take(range(50)))
     assert set(payload_of(other.subject)["answer"]["parts"]) == {""}
-    page = opened(other, "ok")
+    page = opened(other, "other")
     read(page)
     said = page.locator("[data-other-table]")
     assert said.is_visible()
@@ -368,3 +368,69 @@ def test_a_page_of_few_rows_has_the_test_rows_with_the_largest_losses(folder, mo
     worst = [subject.names.rows[i] for i in np.argsort(-losses, kind="stable")[:4]]
     assert len(payload["names"]["rows"]) == 25
     assert set(worst) <= set(payload["names"]["rows"])
+
+
+def test_test_rows_are_found_in_a_list_the_largest_error_first(opened, folder):
+    model, typed = fitted(folder, "ok")
+    subject = explain(model, typed).subject
+    page = opened(explain(model, typed), "ok")
+    read(page)
+    page.get_by_label("Find a row").first.click()
+    test = np.flatnonzero(np.array(training_parts(model, typed), dtype=object) == "test")
+    rows = page.locator(".thumbnails")
+    rows.get_by_label("Show").select_option(f"{len(test)} test rows")
+    rows.get_by_label("Order").select_option("largest error first")
+    outputs = model.outputs(typed)
+    truth = np.array([model.classes.index(str(cell)) for cell in typed.target])
+    errors = 1 - outputs[np.arange(len(truth)), truth]
+    order = test[np.argsort(-errors[test], kind="stable")]
+    buttons = rows.locator("button")
+    found = buttons.evaluate_all("(all) => all.map((each) => Number(each.dataset.row))")
+    assert found == order.tolist()
+    wrong = outputs.argmax(axis=1) != truth
+    assert ["✗" in text for text in buttons.all_inner_texts()] == wrong[order].tolist()
+    assert subject.names.rows[order[0]] in buttons.first.inner_text()
+    buttons.first.press("Enter")
+    assert page.evaluate("DR.page.state.sample") == order[0]
+
+
+def test_the_list_of_a_portfolio_has_its_own_predictions(opened, folder, monkeypatch):
+    train_few_configurations(monkeypatch)
+    model, typed = fitted(folder, "price", one=False)
+    page = opened(explain(model.network(), typed), "list", portfolio=model)
+    rows = page.evaluate(
+        "() => [...Array(DR.page.rows.n).keys()].map((i) => DR.rows.judge(DR.page, i))"
+    )
+    np.testing.assert_allclose([row["predicted"] for row in rows], model.outputs(typed), rtol=1e-12)
+    np.testing.assert_allclose(
+        [row["error"] for row in rows], np.abs(model.outputs(typed) - typed.target), rtol=1e-9
+    )
+
+
+def test_pixels_of_a_table_have_a_picture_of_their_parts(opened, folder):
+    rng = np.random.default_rng(3)
+    columns = {f"pixel_{r}_{c}": rng.uniform(0, 16, 40) for r in range(3) for c in range(3)}
+    table = table_from_frame(columns | {"y": np.where(columns["pixel_1_1"] > 8, "in", "out")})
+    schema = infer_schema(table, "y")
+    model = fit_table(table, schema, TableSettings(seed=1, epochs=4, layers=(4,)))
+    typed = apply_schema(schema, table)
+    page = opened(explain(model, typed), "pixels", start={"sample": 5})
+    read(page)
+    answer = row_answer(explain(model, typed), 5)
+    parts = {column.name: 100 * column.part for column in answer.columns}
+    card = page.locator("#answer")
+    assert card.locator(".image-pair canvas").count() == 2
+    assert not card.locator(".answer-parts").is_visible()
+    canvas = card.locator(".image-pair canvas").first
+    canvas.focus()
+    shown = []
+    for _ in range(3):
+        shown.append(
+            card.locator(".image-pair output [data-value]").first.get_attribute("data-value")
+        )
+        page.keyboard.press("ArrowRight")
+    np.testing.assert_allclose(
+        [float(each) for each in shown], [parts[f"pixel_0_{c}"] for c in range(3)], atol=1e-4
+    )
+    card.get_by_text("The largest of them as bars").click()
+    assert card.locator(".answer-parts").is_visible()

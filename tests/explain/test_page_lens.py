@@ -307,3 +307,13 @@ def test_numbers_that_are_not_finite_reach_the_page(tabs):
     assert cell.inner_text() == "∞"
     assert tab.errors == []
     tab.page.close()
+
+
+def test_no_word_of_the_page_has_an_index_as_in_source_text(tab):
+    tab.page.locator("#lens").scroll_into_view_if_needed()
+    settled(tab)
+    words = tab.page.evaluate("""() => [document.body.innerText,
+      ...[...document.querySelectorAll("[title], [aria-label], option")].map(
+        (node) => `${node.title} ${node.getAttribute("aria-label") ?? ""} ${node.text ?? ""}`)]""")
+    assert "‖δ‖/‖δ⁽ᴸ⁾‖" in words[0]
+    assert [each for each in words if "^" in each or "_{" in each] == []

@@ -77,6 +77,20 @@ def test_whatever_can_be_selected_has_an_address(show, text, selected):
     assert until(page, SHOWN, lambda found: found[0] == selected)
 
 
+def test_an_address_chosen_right_after_something_else_is_not_overwritten(show):
+    page = show("trained").page
+    page.evaluate(
+        """() => {
+          DR.page.set({ sample: 2 }); // the address follows after a while
+          const end = performance.now() + 1000;
+          while (performance.now() < end);
+          location.hash = "#tour-3"; // the event comes later
+        }"""
+    )
+    until(page, "document.activeElement.textContent", lambda text: text.startswith("3."))
+    assert page.evaluate("location.hash") == "#tour-3"
+
+
 def test_an_address_of_what_is_not_there_shows_what_is_nearest(show):
     page = show("trained", "#at=w9,9,9&row=77&step=99").page
     assert page.evaluate(SHOWN) == [None, 1, 4]

@@ -145,3 +145,32 @@ def test_the_step_that_was_taken(show, tmp_path):
     assert found["promised-rule"] == pytest.approx(
         float(subject.trace.grad @ (after - subject.theta))
     )
+
+
+@pytest.mark.parametrize(
+    ("typed", "value"),
+    [("0,5", 0.5), (" 0.5 ", 0.5), ("−0,25", -0.25), ("1/8", 0.125), ("2e-3", 0.002)],
+)
+def test_a_number_is_read_as_a_reader_types_it(show, typed, value):
+    page = show("article").page
+    set_state(page, selected={"kind": "edge", "layer": 2, "j": 1, "k": 2})
+    page.locator("#delta").fill(typed)
+    page.keyboard.press("Enter")
+    nudge = until(page, "DR.page.state.nudge", lambda nudge: nudge is not None)
+    assert nudge["delta"] == value
+    page.locator("#eta").fill(typed.replace("−", ""))
+    page.keyboard.press("Enter")
+    said = "Number(document.getElementById('eta-range').getAttribute('aria-valuetext'))"
+    until(page, said, lambda eta: eta == pytest.approx(abs(value), rel=1e-6))
+
+
+def test_what_is_no_number_leaves_the_one_before(show):
+    page = show("article").page
+    set_state(page, selected={"kind": "edge", "layer": 2, "j": 1, "k": 2})
+    page.locator("#delta").fill("0.25")
+    page.keyboard.press("Enter")
+    until(page, "DR.page.state.nudge", lambda nudge: nudge is not None)
+    page.locator("#delta").fill("a lot")
+    page.keyboard.press("Enter")
+    assert page.evaluate("DR.page.state.nudge.delta") == 0.25
+    assert page.locator("#delta").input_value() == "0.25"

@@ -8,10 +8,17 @@ from tests.browser import Watched, browser, violations
 from tests.playground.helpers import served
 
 from deltarule.playground import RunSettings, run_diagnosis, write_static_playground
-from deltarule.playground.run_diagnosis import PLAIN, lens_of_run, plain_words, rates_of_run
+from deltarule.playground.run_diagnosis import (
+    PLAIN,
+    lens_of_run,
+    plain_words,
+    rate_limits,
+    rates_of_run,
+)
 from deltarule.playground.run_state import make_run_state
 from deltarule.playground.settings import STARTS
 from deltarule.playground.static_page import engine_script
+from deltarule.training.diagnosis.rate_finding import level_of_jumps
 
 LENS = """({ settings, theta, rows, steps }) => {
   DR.catalogue.first = { ...DR.catalogue.first, ...settings };
@@ -353,6 +360,19 @@ def test_help_begins_with_what_a_finger_does_where_there_is_one(context, static,
         ([0, 1, 1, 8, 0.3, 1.0], {"step": 80, "epoch": 8, "linear": True}, "straight line", False),
         ([0, 1, 1, 8, 0.69, 1.0], {"step": 80, "epoch": 8, "penalised": True}, "penalty", True),
         ([0, 1, 1, 8, 0.2, 0.3], {"step": 80, "epoch": 8}, "It learns", False),
+        (
+            [0, 0.9, 1, *(x for i in range(30) for x in (i + 1, 0.4 + 0.2 * (i % 2), 1.0))],
+            {"step": 300, "epoch": 30, "learning_rate": 3},
+            "jumps about, between 0.400 and 0.600, and falls no further: the learning rate of 3 is",
+            True,
+        ),
+        # Near the end of what can be learned a loss may jump.
+        (
+            [0, 0.9, 1, *(x for i in range(30) for x in (i + 1, 0.04 + 0.02 * (i % 2), 1.0))],
+            {"step": 300, "epoch": 30},
+            "It learns",
+            False,
+        ),
         ([0, 1, 1, 4, 0.3, 0.3, 8, 0.1, 0.6], {"step": 80, "epoch": 8}, "by heart", False),
         ([0, 1, 1], {"step": 3, "epoch": 0, "phase": "diverged"}, "broken off", True),
     ],
@@ -360,7 +380,8 @@ def test_help_begins_with_what_a_finger_does_where_there_is_one(context, static,
 def test_the_verdict_on_the_losses(context, static, curve, header, words, stuck):
     page = context.new_page()
     page.goto(static)
-    given = {"phase": "paused", "learning_rate": 0.1, "guess": 0.693, **header}
+    usual = {"phase": "paused", "learning_rate": 0.1, "guess": 0.693, "limits": rate_limits()}
+    given = usual | header
     found = page.evaluate(
         "([curve, given]) => DR.advice.verdict(Float32Array.from(curve), given, given)",
         [curve, given],
@@ -368,3 +389,112 @@ def test_the_verdict_on_the_losses(context, static, curve, header, words, stuck)
     page.close()
     assert words in found["text"]
     assert found["stuck"] is stuck
+
+
+@pytest.mark.parametrize(
+    ("losses", "words"),
+    [
+        ([0.9, 0.5, 0.2, 0.4, 0.6], ["recommended: 0.01", None, ""]),
+        ([0.9, 0.5, 0.2, 1.5, 2.0], ["recommended: 0.01", "too high", "from 0.1 on the loss ends"]),
+        ([0.9, 0.5, 0.2, None, None], ["recommended: 0.01", "diverges", "from 0.1 on it diverges"]),
+        (
+            [0.9, 0.5, 0.2, 1.5, None],
+            ["recommended: 0.01", "too high", "above its start, and from 1 on it diverges"],
+        ),
+        # Above the start between two rates that help: only what is above all of them is too high.
+        ([0.2, 1.5, 0.3, 0.5, 2.0], ["recommended: 0.0001", "too high", "from 1 on"]),
+    ],
+)
+def test_the_chart_of_rates_names_its_axes_the_best_rate_and_those_that_are_too_high(
+    context, static, losses, words
+):
+    tab = Watched(context, width=390, height=844)
+    page = tab.page
+    page.goto(f"{static}#data=circles")
+    page.wait_for_selector("#drawing [data-node]")
+    page.evaluate("document.getElementById('fold').open = true")
+    rates = [1e-4, 1e-3, 1e-2, 1e-1, 1.0]
+    best = rates[min(range(5), key=lambda i: losses[i] or 9)]
+    page.evaluate(
+        """(found) => {
+          const place = document.createElement("div");
+          place.id = "planted";
+          document.getElementById("settings").before(place);
+          const wire = { rates: async () => found };
+          const tune = DR.tune.mount(place, () => wire, async () => "");
+          return tune.find();
+        }""",
+        {"rates": rates, "losses": losses, "suggestion": best, "start": 1.0, "steps": 300},
+    )
+    best_words, high, said = words
+    texts = page.eval_on_selector_all(
+        "#planted .tune-chart text", "(all) => all.map((n) => n.textContent)"
+    )
+    assert {"loss", "learning rate, log scale", best_words, "0.0001"} <= set(texts)
+    assert (high in texts) if high else not {"too high", "diverges"} & set(texts)
+    label = page.get_attribute("#planted .tune-chart", "aria-label")
+    assert said in label
+    assert said in page.inner_text("#planted .note")
+    assert "logarithmic scale" in label
+    # Nothing leaves the chart, no two words touch, and none is smaller than 11 px.
+    boxes = page.evaluate(
+        """() => {
+          const svg = document.querySelector("#planted .tune-chart").getBoundingClientRect();
+          return [...document.querySelectorAll("#planted .tune-chart text")].map((text) => {
+            const { left, top, right, bottom } = text.getBoundingClientRect();
+            const wide = left >= svg.left - 1 && right <= svg.right + 1;
+            const inside = wide && bottom <= svg.bottom + 1;
+            const size = parseFloat(getComputedStyle(text).fontSize);
+            return [left, top, right, bottom, inside, size];
+          });
+        }"""
+    )
+    assert all(inside and size >= 11 for *_, inside, size in boxes)
+    for i, a in enumerate(boxes):
+        for b in boxes[:i]:
+            assert a[2] <= b[0] or b[2] <= a[0] or a[3] <= b[1] + 4 or b[3] <= a[1] + 4
+    assert tab.errors == []
+    page.close()
+
+
+LEVELS = "(all) => all.map((losses) => DR.jumps.level(losses, 1, DR.catalogue.diagnosis.rate))"
+
+
+def test_both_pages_and_the_guard_say_alike_where_a_loss_jumps(engine):
+    rng = np.random.default_rng(3)
+    all_losses = [
+        (level * (1 + rough * rng.random(count)) * decay ** np.arange(count)).tolist()
+        for count in (5, 19, 20, 31, 200)
+        for level in (0.3, 3.0)
+        for rough in (0.01, 0.1, 2.0)
+        for decay in (1.0, 0.99, 0.9)
+    ]
+    ours = [level_of_jumps(losses, 1.0) for losses in all_losses]
+    assert engine.evaluate(LEVELS, all_losses) == pytest.approx(ours)
+    assert 10 < sum(level is None for level in ours) < len(ours) - 10
+
+
+@pytest.mark.parametrize(
+    ("rule", "rate", "steps", "kind"),
+    [
+        ("sgd", 30, 300, "learning rate too high"),
+        ("adam", 1e-6, 300, "learning rate too low"),
+        ("adam", 0.02, 300, None),
+        ("sgd", 30, 90, None),  # too few steps to tell
+        ("rprop", 0.02, 120, None),
+    ],
+)
+def test_a_learning_rate_that_is_far_off_is_named_on_both_pages(engine, rule, rate, steps, kind):
+    settings = settings_of(data="moons", rule=rule, learning_rate=rate)
+    state = make_run_state(settings)
+    while state.run.step < steps:
+        state.run.advance(steps - state.run.step)
+    given = {"settings": settings.plain(), "theta": None, "rows": 1000, "steps": steps}
+    for found in (lens_of_run(state.snapshot()), engine.evaluate(LENS, given)):
+        kinds = [each["kind"] for each in found["findings"]]
+        assert kinds[:1] == [kind] if kind else not any("learning rate" in each for each in kinds)
+        assert kind is None or f"{steps} steps with η = " in found["findings"][0]["seen"]
+    # After a weight was set by hand there is no start to compare with.
+    state.run.set_parameter(0, 0.25)
+    kinds = [each["kind"] for each in lens_of_run(state.snapshot())["findings"]]
+    assert not any("learning rate" in each for each in kinds)

@@ -83,7 +83,7 @@ def test_batch_gradients_with_a_short_last_one_are_unbiased(weighted):
 def test_pieces_of_many_rows_add_to_the_whole():
     n = 8192 + 5
     s = np.random.default_rng(0).uniform(0, 1, n)
-    got = list(chunks(Rows(np.zeros((n, 1)), np.zeros((n, 1)), s)))
+    got = list(chunks(Rows(np.zeros((n, 1)), np.zeros((n, 1)), s), ReferenceEngine()))
     assert [len(b.X) for b in got] == [8192, 5]
     assert np.allclose(np.concatenate([b.w for b in got]), s / s.sum(), rtol=1e-15)
     assert np.array_equal(np.concatenate([b.rows for b in got]), np.arange(n))

@@ -12,6 +12,7 @@ from deltarule.errors import TrainingWarning
 from deltarule.maths import Network
 from deltarule.training import Checkpoint, StopFlag, train, train_many
 from deltarule.training.diagnosis import guard as guarding
+from deltarule.training.diagnosis.rate_finding import level_of_jumps
 
 
 @pytest.fixture
@@ -77,6 +78,51 @@ def test_a_learning_rate_that_is_far_off(rule, rate, kind):
     named = [each for each in result.findings if each.kind == f"learning rate too {kind}"]
     assert len(named) == 1
     assert "find_learning_rate" in named[0].what
+
+
+def spirals(n=280):
+    """Two spirals, which no straight line divides: training has to go on for long."""
+    rng = np.random.default_rng(0)
+    label = np.arange(n) % 2
+    r = np.sqrt(rng.random(n))
+    angle = 3.0 * np.pi * r + np.pi * label
+    X = np.stack([r * np.cos(angle), r * np.sin(angle)], axis=1) + 0.02 * rng.normal(size=(n, 2))
+    return X, label[:, None].astype(float)
+
+
+@pytest.mark.parametrize(
+    ("rule", "rate", "high"),
+    [
+        ("sgd", 30.0, True), ("sgd", 100.0, True), ("momentum", 10.0, True), ("adam", 3.0, True),
+        ("sgd", 0.5, False), ("momentum", 0.1, False), ("adam", 0.02, False),
+    ],
+)  # fmt: skip
+def test_a_rate_far_too_high_is_named_where_few_steps_of_a_good_one_do_not_learn_yet(
+    rule, rate, high
+):
+    X, Y = spirals()
+    net = Network([2, 8, 8, 1], activation="gelu", output_activation="logistic", loss="log_loss")
+    options = {"batch_size": 32, "epochs": 60, "guard": "quiet"}
+    found = train(net, X, Y, rule=rule, learning_rate=rate, **options).findings
+    named = [each for each in found if each.kind.startswith("learning rate")]
+    assert [each.kind for each in named] == ["learning rate too high"] * high
+
+
+def test_a_loss_that_has_fallen_and_jumps_about_is_looked_into():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(280, 2))
+    Y = (np.hypot(*X.T) < 1.1)[:, None].astype(float)
+    net = Network([2, 6, 1], activation="tanh", output_activation="logistic", loss="log_loss")
+    options = {"batch_size": 32, "epochs": 60, "guard": "quiet", "rule": "adam"}
+    result = train(net, X, Y, learning_rate=2.0, **options)
+    losses = result.history.column("loss")
+    # It has learned something, so that a loss near that of the start is not what gives it away.
+    assert losses[-1] < 0.7 * 0.693
+    assert level_of_jumps(losses) is not None
+    assert [each.kind for each in result.findings if "learning rate" in each.kind] == [
+        "learning rate too high"
+    ]
+    assert train(net, X, Y, learning_rate=0.05, **options).findings == ()
 
 
 @pytest.mark.parametrize("activation", ["relu", "tanh", "gelu"])

@@ -1,5 +1,7 @@
 """Frames, nullable columns and sparse matrices: what estimators take, train takes."""
 
+import tracemalloc
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -8,7 +10,8 @@ import pytest
 from scipy import sparse
 
 from deltarule import Model, Network, backprop, check_gradient, train, train_many
-from deltarule.errors import InputError
+from deltarule.errors import Diverged, InputError
+from deltarule.training.batches import SparseRows
 
 RNG = np.random.default_rng(0)
 DENSE = np.where(RNG.random((60, 4)) < 0.5, 0.0, RNG.integers(-3, 4, (60, 4))).astype(float)
@@ -174,3 +177,70 @@ def test_the_sparse_entry_that_is_named_is_the_bad_one():
 def test_check_gradient_takes_them():
     Y = pd.Series(TARGET, dtype="Float64")
     assert check_gradient(NET, NET.initial(0), ALL["csr_array"], Y).passed
+
+
+WIDE = sparse.random_array((3000, 2000), density=0.01, format="csr", rng=np.random.default_rng(3))
+
+
+def test_sparse_rows_are_not_copied_and_a_matrix_is_not_changed():
+    X = WIDE.astype(np.float32)
+    rows = SparseRows.checked(Network([2000, 1], dtype=np.float32), X)
+    assert np.shares_memory(rows.values, X.data)
+    assert np.shares_memory(rows.columns, X.indices)
+    # Columns out of order, and one twice: as toarray adds them up.
+    entries = (np.array([1.0, 2.0, 4.0]), np.array([2, 0, 2]), np.array([0, 3]))
+    odd = sparse.csr_array(entries, shape=(1, 3))
+    np.testing.assert_array_equal(SparseRows(odd)[:], [[2.0, 0.0, 5.0]])
+    np.testing.assert_array_equal(odd.data, [1.0, 2.0, 4.0])
+    np.testing.assert_array_equal(odd.indices, [2, 0, 2])
+
+
+@pytest.mark.parametrize("more", [{}, {"validation": 0.2}, {"validation": np.arange(0, 3000, 9)}])
+def test_a_wide_sparse_matrix_trains_as_the_dense_one(more):
+    net = Network([2000, 20, 1], activation="tanh", dtype=np.float32)
+    X, y = WIDE.astype(np.float32), np.asarray(WIDE.sum(axis=1)).ravel()
+    settings = {"epochs": 2, "batch_size": 64, "rule": "adam", **more}
+    expected, found = (train(net, each, y, **settings) for each in (X.toarray(), X))
+    np.testing.assert_array_equal(found.theta, expected.theta)
+    for name in ("loss", "validation_loss"):
+        losses = [[getattr(log, name) for log in each.history.logs] for each in (expected, found)]
+        assert losses[0] == losses[1]
+        assert (losses[0][0] is None) == (name == "validation_loss" and not more)
+
+
+def test_training_on_sparse_rows_makes_few_of_them_dense():
+    net = Network([2000, 20, 1], activation="tanh", dtype=np.float32)
+    X, y = WIDE.astype(np.float32), np.asarray(WIDE.sum(axis=1)).ravel()
+    settings = {
+        "epochs": 2,
+        "batch_size": 64,
+        "rule": "adam",
+        "validation": 0.5,
+        "engine": "compiled",
+    }
+    train(net, X, y, **settings)  # compiles, and imports
+    tracemalloc.start()
+    try:
+        result = train(net, X, y, **settings)
+        Model(net, result.theta).predict(X)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 3000 * 2000 * 4 / 2
+
+
+def test_divergence_on_sparse_rows_names_the_layer():
+    net = Network([2000, 20, 1], activation="relu", dtype=np.float32)
+    X, y = WIDE.astype(np.float32), np.asarray(WIDE.sum(axis=1)).ravel()
+    with pytest.raises(Diverged) as found:
+        train(net, X, y, epochs=5, batch_size=64, rule="sgd", learning_rate=1e20)
+    assert found.value.layer is not None
+
+
+def test_lbfgs_takes_sparse_rows():
+    net = Network([2000, 3, 1], activation="tanh", dtype=np.float64)
+    y = np.asarray(WIDE.sum(axis=1)).ravel()
+    expected, found = (
+        train(net, each, y, rule="lbfgs", epochs=4) for each in (WIDE.toarray(), WIDE)
+    )
+    np.testing.assert_array_equal(found.theta, expected.theta)

@@ -32,6 +32,7 @@ class _Source(NamedTuple):
 COMMANDS = {
     "fit": _Source("fit_command", "Train on a table, score, save."),
     "tune-lr": _Source("tune_command", "Suggest a learning rate."),
+    "launch": _Source("launch_command", "Train one network on many workers."),
     "resume": _Source("resume_command", "Go on with a training from its checkpoint."),
     "predict": _Source("predict_command", "Predict the rows of a table with a model."),
     "evaluate": _Source("predict_command", "Score a model on a table with a target."),
@@ -49,6 +50,10 @@ COMMANDS = {
 }
 """The commands in the order of the help text. A command is the function of its name in a module of
 this folder, which is imported when the command is called: that takes longer than some commands."""
+
+
+# The commands whose argument is another command with its options.
+_WITH_COMMAND = {"launch"}
 
 
 class Grouped(TyperCommand):
@@ -94,6 +99,8 @@ class _Loaded(Mapping[str, Any]):
             function = getattr(found, name.replace("-", "_"))
             one = _application()
             settings: Any = {"context_settings": CONTEXT, "short_help": short_help}
+            if name in _WITH_COMMAND:
+                settings["context_settings"] = CONTEXT | {"allow_interspersed_args": False}
             one.command(name, cls=Grouped, **settings)(function)
             self._made[name] = typer.main.get_command(one)
         return self._made[name]

@@ -139,6 +139,7 @@ def fit(
     """
     from deltarule.cli.kept_command import KeptCommand
     from deltarule.cli.large_options import check_large
+    from deltarule.cli.launched import check_world
     from deltarule.cli.output_paths import check_data, check_model_folder, default_folder
     from deltarule.cli.run_fit import Request, fit_and_save, fit_report
 
@@ -152,8 +153,9 @@ def fit(
     if memory is not None:
         single = quality is None and time_budget is None
     check_large(memory, store, rejects, record=record)
+    first = check_world(single, record=record)
     check_model_folder(folder, force, record)
-    if kept is not None:
+    if kept is not None and first:
         kept.write()
     request = Request(
         options,
@@ -170,10 +172,10 @@ def fit(
         store,
         rejects,
     )
-    model, status = fit_and_save(request, quiet=quiet or as_json)
-    if kept is not None and status is not Status.DONE:
+    model, status = fit_and_save(request, quiet=quiet or as_json or not first)
+    if kept is not None and first and status is not Status.DONE:
         kept.remember_unfinished(folder)
-    if as_json:
+    if as_json and first:
         fit_report(model, folder)
     if status is not Status.DONE:
         raise typer.Exit(status)

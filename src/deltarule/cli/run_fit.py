@@ -17,6 +17,7 @@ from deltarule.cli.options import TableOptions
 from deltarule.cli.output_paths import SavedElsewhere, fingerprint_lines, saved_or_elsewhere
 from deltarule.cli.plots import loss_picture
 from deltarule.cli.status import Status, Terminated, terminated
+from deltarule.cluster import current_world
 from deltarule.errors import DeltaruleError
 from deltarule.tables import Table, TableSource
 from deltarule.tabular import NetworkModel, TableModel, TableSettings, fit_table
@@ -110,6 +111,8 @@ def fit_and_save(request: Request, *, quiet: bool) -> tuple[TableModel, Status]:
             )
         except StoppedTooEarly as error:
             raise stop.too_early() from error
+        if not current_world().is_first:
+            return model, stop.status
         if request.report:
             show("writing the report")
         elsewhere = _save(model, request, table)
@@ -134,7 +137,7 @@ def _fit_large_and_save(request: Request, memory: str, *, quiet: bool) -> tuple[
                 quality=request.quality,
                 time_budget=request.time_budget,
                 store=request.store,
-                rejects=request.rejects or Path(f"{request.folder}.rejects.csv"),
+                rejects=_rejects(request),
                 reading=reading,
                 columns=columns,
                 callbacks=[stop, _epoch_display(show)] if request.single else (),
@@ -145,6 +148,8 @@ def _fit_large_and_save(request: Request, memory: str, *, quiet: bool) -> tuple[
             )
         except StoppedTooEarly as error:
             raise stop.too_early() from error
+        if not current_world().is_first:
+            return model, stop.status
         if request.report:
             show("writing the report")
         elsewhere = _save(model, request, tables[0].scored_sample(model))
@@ -153,6 +158,13 @@ def _fit_large_and_save(request: Request, memory: str, *, quiet: bool) -> tuple[
         output.say("")
     _finish(model, request, elsewhere, with_page=request.report, quiet=quiet)
     return model, stop.status
+
+
+def _rejects(request: Request) -> Path | None:
+    """The file for rows that cannot be read, which worker 0 writes."""
+    if not current_world().is_first:
+        return None
+    return request.rejects or Path(f"{request.folder}.rejects.csv")
 
 
 def _reading(options: TableOptions) -> str:
@@ -261,7 +273,8 @@ class _InterruptHandler:
     def __init__(self, folder: Path, single: bool) -> None:
         self.flag = StopFlag()
         self.status = Status.DONE
-        self.may_keep = False
+        # Other workers than the first one stop with it, at what it may keep.
+        self.may_keep = not current_world().is_first
         self.kept = "the best epoch" if single else "the portfolio"
         self._least = "the first epoch was over" if single else "a first configuration was trained"
         self._folder = folder

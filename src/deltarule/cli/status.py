@@ -18,6 +18,7 @@ import typer
 from deltarule.cli import output
 from deltarule.cli.options import BadValue
 from deltarule.errors import (
+    ConnectionLost,
     ContractViolation,
     DataError,
     DeltaruleError,
@@ -117,6 +118,13 @@ def terminated(number: int, frame: FrameType | None) -> None:
     raise Terminated
 
 
+def _is_launched() -> bool:
+    """Whether 'deltarule launch' started this process, and tells which worker failed."""
+    from deltarule.cluster.joining import Place
+
+    return Place.of_environment() is not None
+
+
 # The results that the command has written, as phrases for the message at Ctrl-C.
 _SAVED: list[str] = []
 
@@ -179,6 +187,8 @@ def handle_errors(as_json: bool = False) -> Iterator[None]:
         yield
     except DeltaruleError as error:
         status = _status(error)
+        if isinstance(error, ConnectionLost) and _is_launched():
+            raise typer.Exit(status) from None
         text = output.error_text(error)
         _report(text, type(error).__name__, status, as_json, **_fields(error))
     except KeyboardInterrupt as error:

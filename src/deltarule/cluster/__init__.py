@@ -8,11 +8,13 @@ from deltarule.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from deltarule.cluster.data_parallel import DataParallelEngine
+    from deltarule.cluster.driver import Cluster
     from deltarule.cluster.joining import join
     from deltarule.cluster.training import train_in_world
     from deltarule.cluster.world import LoneWorld, World, current_world, use_world
 
 __all__ = [
+    "Cluster",
     "DataParallelEngine",
     "LoneWorld",
     "World",
@@ -25,6 +27,7 @@ __all__ = [
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
+        "driver": "Cluster",
         "data_parallel": "DataParallelEngine",
         "joining": "join",
         "training": "train_in_world",

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -10,11 +14,25 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from deltarule.cluster.world import World
 from deltarule.engines.jax.devices import types_of
-from deltarule.errors import WorkerFailed
+from deltarule.errors import ConnectionLost
 
 __all__ = ["JaxWorld"]
 
 _WORKERS = "workers"
+
+
+@contextlib.contextmanager
+def _without_output() -> Iterator[None]:
+    """Within the block, nothing is written to the process's standard output, also not by C."""
+    sys.stdout.flush()
+    kept, nothing = os.dup(1), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nothing, 1)
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+        os.close(nothing)
 
 
 class JaxWorld(World):
@@ -37,6 +55,8 @@ class JaxWorld(World):
             lambda rows: rows.sum(axis=0, dtype=rows.dtype), out_shardings=everywhere
         )
         self._collect = jax.jit(lambda rows: rows, out_shardings=everywhere)
+        with _without_output():  # Gloo prints what it is connected to
+            self.barrier()
 
     def _together(self, program: Any, values: np.ndarray) -> np.ndarray:
         """Run a program on the array that has a row of each worker."""
@@ -47,7 +67,8 @@ class JaxWorld(World):
                 rows = jax.make_array_from_single_device_arrays(shape, self._by_worker, [own])
                 found: np.ndarray = np.asarray(program(rows).addressable_shards[0].data)
             except (ValueError, RuntimeError) as error:  # what JAX raises where a peer is gone
-                raise WorkerFailed(
+                self.is_lost = True
+                raise ConnectionLost(
                     f"worker {self.rank} of {self.size} lost the connection to another: "
                     f"{str(error).splitlines()[0]}",
                     hint="look for the error of the worker that ended first; the same call goes on "

@@ -30,10 +30,13 @@ class World(abc.ABC):
         The number of this worker, from 0. Worker 0 writes files and shows progress.
     size : int
         The number of workers.
+    is_lost : bool
+        Whether the connection to another worker was lost.
     """
 
     rank: int
     size: int
+    is_lost: bool = False
 
     @abc.abstractmethod
     def sum(self, values: np.ndarray) -> np.ndarray:

@@ -33,6 +33,7 @@ __all__ = [
     "Batch",
     "CheckedEngine",
     "ContractReport",
+    "CsrRows",
     "Engine",
     "EngineGroup",
     "EngineSettings",
@@ -63,5 +64,6 @@ __getattr__, __dir__ = lazy_names(
         "promises": "CAPABILITIES HostSnapshot Promises Snapshot",
         "reference": "ReferenceEngine",
         "registry": "engine_name make_engine register_engine started_engine unregister_engine",
+        "sparse_rows": "CsrRows",
     },
 )

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from deltarule.engines.promises import CAPABILITIES, HostSnapshot, Promises, Snapshot
+from deltarule.engines.sparse_rows import CsrRows
 from deltarule.errors import InputError, Message, MissingCapability, Parameter
 from deltarule.maths import Network
 from deltarule.maths.dropout import dropout_rates, per_layer
@@ -31,6 +32,7 @@ class Batch(NamedTuple):
     Attributes
     ----------
     X : array of shape (B, n_0)
+        Or sparse rows, for an engine with ``takes_sparse_rows``.
     Y : array of shape (B, n_L)
         Targets as the loss takes them: one column for each output, in the network's dtype.
     w : array of shape (B,)
@@ -41,11 +43,15 @@ class Batch(NamedTuple):
         The number of the step, counted from 1.
     """
 
-    X: np.ndarray
+    X: Any
     Y: np.ndarray
     w: np.ndarray
     rows: np.ndarray
     step: int
+
+    def dense(self) -> Batch:
+        """The same batch with dense rows."""
+        return self._replace(X=self.X[:]) if isinstance(self.X, CsrRows) else self
 
 
 class Epoch(NamedTuple):
@@ -201,6 +207,12 @@ class Engine(abc.ABC):
 
     lacks: ClassVar[Mapping[str, str]] = {}
     """The names in :data:`CAPABILITIES` that the engine has not, each with the reason."""
+
+    takes_sparse_rows: ClassVar[bool] = False
+    """Whether X of a batch or an epoch may be a :class:`~deltarule.engines.sparse_rows.CsrRows`.
+
+    The results are then those for the dense rows.
+    """
 
     device: str = "cpu"
     """The kind of device that it computes on: ``"cpu"``, ``"gpu"`` or ``"tpu"``."""

@@ -24,6 +24,8 @@ __all__ = ["Predictor", "make_predictor"]
 _MOST_ROWS = 8192
 _FEWEST_ROWS = 256
 _MULTIPLY_ADDS = 2 << 30
+# The bytes of the rows that are made dense or converted at a time, and the fewest such rows.
+_PREPARED_BYTES, _FEWEST_PREPARED = 1 << 23, 64
 
 
 class Predictor(abc.ABC):
@@ -119,10 +121,13 @@ class Predictor(abc.ABC):
         prepared : callable, optional
             Turns a slice of X into an array as :meth:`rows` takes it.
         """
-        n = X.shape[0]
+        n, size = X.shape[0], self._chunk
+        if prepared is not None:  # a copy of every slice
+            fitting = _PREPARED_BYTES // (self.net.n_inputs * self.net.dtype.itemsize)
+            size = min(size, max(fitting, _FEWEST_PREPARED))
         out = np.empty((n, self.net.n_outputs), dtype=self.net.dtype)
-        for start in range(0, n, self._chunk):
-            chunk = slice(start, start + self._chunk)
+        for start in range(0, n, size):
+            chunk = slice(start, start + size)
             self.rows(X[chunk] if prepared is None else prepared(X[chunk]), out[chunk])
         return out
 

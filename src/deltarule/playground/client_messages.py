@@ -24,6 +24,7 @@ _FIELDS: dict[str, tuple[str, ...]] = {
     "speed": ("steps_per_second",),
     "axes": ("x", "y", "hold"),
     "weight": ("entry", "value"),
+    "undo": (),
     "ack": ("frame",),
 }
 

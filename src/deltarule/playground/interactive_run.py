@@ -176,7 +176,7 @@ class InteractiveRun(StepRun):
         """The loss of the current parameters on the training rows and on the held-out rows."""
 
         def loss(rows: Rows | RowChunks) -> float:
-            return float(sum(self.engine.cost(part) for part in chunks(rows)))
+            return float(sum(self.engine.cost(part) for part in chunks(rows, self.engine)))
 
         rows = self.validation_rows
         return loss(self.batches.training_rows()), None if rows is None else loss(rows)
@@ -195,8 +195,13 @@ class InteractiveRun(StepRun):
         if not self.changes or self.changes[-1].learning_rate != rate:
             self.changes.append(RateChange(self.step, rate))
 
-    def set_parameter(self, index: int, value: float) -> None:
+    def set_parameter(self, index: int, value: float) -> bool:
         """Set entry ``index`` of θ; the rule's slots stay.
+
+        Returns
+        -------
+        bool
+            False if it has this value already: then nothing is done or recorded.
 
         Raises
         ------
@@ -209,6 +214,8 @@ class InteractiveRun(StepRun):
                 parameter="entry", given=index, expected=f"0 to {len(theta) - 1}, an entry of θ"
             )
         value = float(theta.dtype.type(in_interval("", "value", value, "[-1e6, 1e6]", 0.5)))
+        if theta[index] == value:
+            return False
         last = self.edits[-1] if self.edits else None
         if last is not None and (last.step, last.index) == (self.step, index):
             self.edits.pop()
@@ -217,6 +224,20 @@ class InteractiveRun(StepRun):
         theta[index] = value
         self.engine.restore({**self.engine.state(), "theta": theta})
         self.edits.append(ParameterEdit(self.step, index, value))
+        self.n_edits += 1
+        return True
+
+    def undo_parameter(self, value: float, replaced: ParameterEdit | None) -> None:
+        """Give the entry of θ that was set last the value that it had before.
+
+        The run must not have taken a step since; ``replaced`` is the record of an earlier value
+        that was set for the same entry before the same step.
+        """
+        theta = np.array(self.engine.theta)
+        theta[self.edits.pop().index] = value
+        self.engine.restore({**self.engine.state(), "theta": theta})
+        if replaced is not None:
+            self.edits.append(replaced)
         self.n_edits += 1
 
     def next_batch(self) -> Batch:

@@ -14,14 +14,16 @@ from deltarule.explain.page.page import (
     style_text,
 )
 from deltarule.playground.derived_script import derived_script
-from deltarule.playground.run_diagnosis import plain_words
+from deltarule.playground.run_diagnosis import plain_words, rate_limits
 from deltarule.playground.thumbnails import thumbnails
 
 __all__ = ["assembled_page", "own_asset", "playground_html"]
 
-STYLES = ("playground.css",)
+STYLES = ("playground.css", "screens.css")
 # The connection to the server; the static page has another script in its place.
 WIRE = "wire.js"
+# The static page has it among the scripts that train.
+JUMPS = "jumps.js"
 # The order matters: a script uses the scripts before it.
 SCRIPTS = (
     "canvas.js",
@@ -68,7 +70,9 @@ def playground_html(boot: str, nonce: str) -> str:
     >>> '{"boot":"a1",' in text, text.count('<script nonce="b2">')
     (True, 1)
     """
-    scripts = "\n".join([script_text(), derived_script(), *map(own_asset, (WIRE, *SCRIPTS, LAST))])
+    scripts = "\n".join(
+        [script_text(), derived_script(), *map(own_asset, (WIRE, JUMPS, *SCRIPTS, LAST))]
+    )
     return assembled_page(boot, [script_element(scripts, nonce)], _FOOT)
 
 
@@ -81,7 +85,13 @@ def assembled_page(boot: str, scripts: Sequence[str], foot: str) -> str:
     True
     """
     config = data_element(
-        "config", {"boot": boot, "thumbnails": thumbnails(), "plain": plain_words()}
+        "config",
+        {
+            "boot": boot,
+            "thumbnails": thumbnails(),
+            "plain": plain_words(),
+            "limits": rate_limits(),
+        },
     )
     parts = {
         "/*CSS*/": "\n".join([style_text(), *map(own_asset, STYLES)]),

@@ -16,11 +16,20 @@ from deltarule.explain.subject import Subject
 from deltarule.maths import ACTIVATIONS, cost
 from deltarule.maths.namespace import numpy_namespace
 from deltarule.maths.penalties import penalty_terms
+from deltarule.optimizers import Rule
+from deltarule.playground.interactive_run import start_run
 from deltarule.playground.run_state import Snapshot
 from deltarule.playground.run_subject import subject_of_run
-from deltarule.training import find_learning_rate
-from deltarule.training.diagnosis.advice import THRESHOLDS, advise
+from deltarule.training import StopFlag, find_learning_rate
+from deltarule.training.diagnosis.advice import THRESHOLDS, Advice, advise
 from deltarule.training.diagnosis.measures import FLAT, MOSTLY, largest_slope, measure_rows
+from deltarule.training.diagnosis.rate_finding import (
+    FACTORS,
+    LONG_FACTORS,
+    RATE_LIMITS,
+    RateTrials,
+)
+from deltarule.training.diagnosis.trials import cost_at
 
 __all__ = [
     "PLAIN",
@@ -28,6 +37,7 @@ __all__ = [
     "lens_of_run",
     "limits",
     "plain_words",
+    "rate_limits",
     "rates_of_run",
     "search_steps",
 ]
@@ -69,6 +79,14 @@ PLAIN: dict[str, tuple[str, str]] = {
             "Choose an activation that bends, such as tanh or GELU, with at least one hidden "
             "layer, or add derived inputs."
         ),
+    ),
+    "learning rate too high": (
+        "The learning rate is too high: from the same start a lower one does far better.",
+        "Press Find a learning rate, and then Reset.",
+    ),
+    "learning rate too low": (
+        "The learning rate is too low: from the same start a higher one does far better.",
+        "Press Find a learning rate, and then Reset.",
     ),
     "exploding": (
         "The error grows on its way back, and the layers near the inputs change far too much.",
@@ -125,6 +143,17 @@ def plain_words() -> dict[str, tuple[str, str, tuple[str, ...], str]]:
     return {kind: (*words, *ALREADY.get(kind, ((), ""))) for kind, words in PLAIN.items()}
 
 
+def rate_limits() -> dict[str, Any]:
+    """Limits of the findings on a learning rate, and the factors that are tried.
+
+    Examples
+    --------
+    >>> rate_limits()["few_steps"]
+    100
+    """
+    return RATE_LIMITS | {"factors": FACTORS, "long_factors": LONG_FACTORS}
+
+
 def limits() -> dict[str, Any]:
     """What the static page measures by: thresholds, words, and each activation's largest slope.
 
@@ -140,6 +169,7 @@ def limits() -> dict[str, Any]:
     return {
         "thresholds": dict(THRESHOLDS) | {"flat": FLAT, "mostly": MOSTLY},
         "own": OWN,
+        "rate": rate_limits(),
         "slopes": slopes,
         "rows": MOST_ROWS,
         "rates": RATES | {"steps": _STEPS, "least": _LEAST_STEPS, "work": _MOST_WORK},
@@ -173,7 +203,35 @@ def lens_of_run(snapshot: Snapshot) -> dict[str, Any]:
     findings = [dataclasses.asdict(each) for each in advice]
     if "not finite" not in [each["kind"] for each in findings]:
         findings = _arranged(findings, _own_findings(snapshot, subject))
+        rate = _rate_finding(snapshot)
+        findings = [*([dataclasses.asdict(rate)] if rate is not None else []), *findings]
     return {"rows": rows, "of": of, "findings": findings}
+
+
+def _rate_finding(snapshot: Snapshot) -> Advice | None:
+    """What the guard of ``fit`` finds of the learning rate of such a run.
+
+    A run whose weights or rate were set by hand has no start that other rates could begin from.
+    """
+    run, settings = snapshot, snapshot.settings
+    if run.step < RATE_LIMITS["few_steps"] or run.edits or len(run.changes) > 1:
+        return None
+    net, fresh = start_run(run.data, settings, StopFlag())
+    rule = fresh.engine.settings.rule
+    assert isinstance(rule, Rule)
+    rows, _ = fresh.batches.sample(MOST_ROWS)
+    trials = RateTrials(
+        engine=fresh.engine,
+        settings=fresh.engine.settings,
+        net=net,
+        batches=fresh.batches,
+        rows=rows,
+        start=net.initial(settings.seed),
+        last=cost_at(net, fresh.engine.settings, run.theta, rows),
+        rate=settings.learning_rate if rule.uses_learning_rate else None,
+        most_steps=search_steps(net.n_multiply_adds, run.batch_size),
+    )
+    return trials.finding(run.step, [each.loss for each in run.history.logs])
 
 
 def _own_findings(snapshot: Snapshot, subject: Subject) -> list[dict[str, Any]]:

@@ -49,6 +49,20 @@ class Snapshot:
     diverged: bool  # whether the next step was tried and failed
 
 
+# The most weights set by hand that can be taken back one after the other.
+_MOST_UNDONE = 1000
+
+
+@dataclasses.dataclass(frozen=True)
+class HandChange:
+    """A parameter as it was before it was set by hand, and what was known of the losses then."""
+
+    step: int
+    value: float
+    replaced: ParameterEdit | None
+    hand_epoch: int
+
+
 @dataclasses.dataclass
 class RunState:
     """A run and all that belongs to it. Only one thread may use it."""
@@ -66,6 +80,8 @@ class RunState:
     # The losses after a weight was set by hand in an epoch, and how many were complete then.
     hand_losses: tuple[float, float | None] | None = None
     hand_epoch: int = -1
+    # What can be taken back, the newest last; all of it is of one step.
+    hand_changes: list[HandChange] = dataclasses.field(default_factory=list)
 
     @property
     def last_settings(self) -> RunSettings:
@@ -79,12 +95,37 @@ class RunState:
             self.settings = dataclasses.replace(self.settings, learning_rate=rate)
 
     def set_parameter(self, index: int, value: float) -> None:
-        """Set entry ``index`` of θ by hand."""
-        self.run.set_parameter(index, value)
+        """Set entry ``index`` of θ by hand; the value that it has already is no change."""
+        run, theta = self.run, np.array(self.run.engine.theta)
+        last = run.edits[-1] if run.edits else None
+        same = last is not None and (last.step, last.index) == (run.step, index)
+        if not run.set_parameter(index, value):
+            return
+        kept = self.hand_changes[1 - _MOST_UNDONE :] if self.can_undo else []
+        change = HandChange(run.step, float(theta[index]), last if same else None, self.hand_epoch)
+        self.hand_changes = [*kept, change]
+        if run.step == 0:
+            self.initial_losses = run.current_losses()
+        else:
+            self.hand_losses, self.hand_epoch = None, len(run.history)
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether a weight was set by hand, and no step has been taken since."""
+        return bool(self.hand_changes) and self.hand_changes[-1].step == self.run.step
+
+    def undo_parameter(self) -> None:
+        """Take back the parameter that was set by hand last, where :attr:`can_undo` is true."""
+        change = self.hand_changes.pop()
+        self.run.undo_parameter(change.value, change.replaced)
+        self.hand_losses, self.hand_epoch = None, change.hand_epoch
         if self.run.step == 0:
             self.initial_losses = self.run.current_losses()
-        else:
-            self.hand_losses, self.hand_epoch = None, len(self.run.history)
+
+    @property
+    def holds_work(self) -> bool:
+        """Whether anything but its start would be lost with this run."""
+        return self.run.step > 0 or bool(self.run.edits)
 
     def by_hand(self, moving: bool) -> tuple[float, float | None] | None:
         """The losses of the present weights where one was set by hand since the last full epoch.

@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Any
+from typing import Any, NamedTuple
 
 from deltarule.errors import Diverged, InputError
 from deltarule.playground.decision_surface import plane_for
@@ -42,6 +42,8 @@ _FRAME_TIME_FRACTION = 0.25
 # A browser waits for the result of a command before it sends the next, so few are ever queued.
 _MAX_QUEUED = 64
 _SPEED_RANGE = (0.0, 10_000.0)
+# Runs that were replaced and can be brought back, one after the other.
+_MOST_REPLACED = 10
 
 
 @dataclasses.dataclass
@@ -49,6 +51,14 @@ class _Command:
     kind: str
     fields: dict[str, Any]
     result: Future[Any]
+
+
+class _Replaced(NamedTuple):
+    """A run that another one replaced, as it was."""
+
+    state: RunState
+    phase: str
+    message: str
 
 
 class Runner:
@@ -89,6 +99,7 @@ class Runner:
         self._latest: Frame | None = None
         self._description: tuple[int, str] = (0, "")
         self._state: RunState | None = None
+        self._replaced: list[_Replaced] = []
         self._phase, self._message = "paused", ""
         self._speed = STEPS_PER_SECOND
         self._next_step_time = 0.0
@@ -272,6 +283,20 @@ class Runner:
         self._current.set_parameter(entry, value)
         self._frame_outdated = True
 
+    def _do_undo(self) -> None:
+        """Take back a weight that was set by hand, else bring back the run before this one."""
+        if self._current.can_undo:
+            self._current.undo_parameter()
+            self._frame_outdated = True
+        elif self._replaced:
+            self._state, phase, self._message = self._replaced.pop()
+            self._begin("diverged" if phase == "diverged" else "paused")
+        else:
+            raise InputError(
+                "there is nothing to undo: no weight was set by hand since the last step, and "
+                "no run came before this one"
+            )
+
     def _do_speed(self, steps_per_second: Any) -> None:
         low, high = _SPEED_RANGE
         number = isinstance(steps_per_second, int | float)
@@ -303,8 +328,17 @@ class Runner:
 
     def _install(self, settings: RunSettings) -> None:
         """Replace the run by a new one; the old one stays if the settings cannot be used."""
-        self._state = make_run_state(settings, self.source, self._flag, self._state)
-        self._phase, self._message = "paused", ""
+        before = self._state
+        state = make_run_state(settings, self.source, self._flag, before)
+        if before is not None and (before.holds_work or before.settings != state.settings):
+            kept = self._replaced[1 - _MOST_REPLACED :]
+            self._replaced = [*kept, _Replaced(before, self._phase, self._message)]
+        self._state, self._message = state, ""
+        self._begin("paused")
+
+    def _begin(self, phase: str) -> None:
+        """Show a run that has come in the place of another one."""
+        self._phase = phase
         self._steps_per_slice, self._epoch_goal = 1, None
         self._describe()
 
@@ -327,6 +361,7 @@ class Runner:
             "version": self._version,
             "phase": self._phase,
             "message": self._message,
+            "undo": "weight" if self._current.can_undo else "run" if self._replaced else "",
         }
         data = encode_frame(self._current, header, moving=self._phase == "playing")
         self._latest = Frame(self._n_frames, self._version, data)

@@ -21,7 +21,7 @@ from deltarule.maths import Network
 from deltarule.optimizers import RULES
 from deltarule.playground.data import BUILTIN, BUMP_WIDTH, BUMPS, Data, builtin_data, digit_images
 from deltarule.playground.derived_script import derived_script
-from deltarule.playground.page import LAST, SCRIPTS, assembled_page, own_asset
+from deltarule.playground.page import JUMPS, LAST, SCRIPTS, assembled_page, own_asset
 from deltarule.playground.run_diagnosis import limits
 from deltarule.playground.run_state import make_run_state
 from deltarule.playground.run_view import describe_run
@@ -42,6 +42,7 @@ ENGINE = (
     "run.js",
     "moment.js",
     "checks.js",
+    JUMPS,
     "diagnosis.js",
     "trainer.js",
 )

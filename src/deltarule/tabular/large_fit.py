@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from deltarule.cluster import current_world, train_in_world
 from deltarule.errors import InputError
 from deltarule.optimizers import RULES
 from deltarule.tables import Table, TypedColumns
@@ -30,7 +31,7 @@ from deltarule.tabular.network_report import NetworkRun, scored_network
 from deltarule.tabular.network_targets import network_targets, table_network
 from deltarule.tabular.settings import TableSettings, is_single_network
 from deltarule.tabular.splitting import target_values
-from deltarule.training import Checkpoint, EpochEvent, Patience, StopFlag, StopReason, train
+from deltarule.training import Checkpoint, EpochEvent, Patience, StopFlag, StopReason
 from deltarule.training.threads import blas_threads_for
 
 __all__ = ["fit_large_table"]
@@ -133,6 +134,13 @@ def fit_large_table(
         )
     single = quality is None and time_budget is None
     if not single:
+        if current_world().size > 1:
+            raise InputError(
+                f"{current_world().size} workers were given a portfolio",
+                parameter="quality" if quality is not None else "time_budget",
+                expected="one network, which they train together",
+                hint="leave it out",
+            )
         others = {"callbacks": callbacks}
         is_single_network(given, quality, time_budget, others)  # refuses settings of one
     started, say = time.perf_counter(), progress or (lambda phase: None)
@@ -222,7 +230,7 @@ def _fit_network(
     valid: Any = parts["valid"] if parts["valid"].n_rows else None
     batch = given.batch_rows(parts["train"].n_rows)
     with blas_threads_for(net, int(batch)):
-        result = train(
+        result = train_in_world(
             net,
             parts["train"],
             validation=valid,

@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from deltarule.cluster import current_world
 from deltarule.errors import DataError, FileError, InputError, Message
 from deltarule.files import checked_path
 from deltarule.tables import Schema, StoreWriter, Table, TypedColumns, infer_schema, open_store
@@ -46,12 +47,20 @@ _HOLDOUT, _SMALL_HOLDOUT, _SMALL = 0.1, 0.25, 20_000
 
 @contextlib.contextmanager
 def store_folder(store: str | os.PathLike[str] | None) -> Iterator[Path]:
-    """Yield the folder of the store; a temporary one is removed at the end."""
+    """Yield the folder of the store, that of worker 0; a temporary one is removed at the end."""
+    world = current_world()
     if store is not None:
         yield Path(checked_path("store", store))
         return
-    with tempfile.TemporaryDirectory(prefix="deltarule-store-", dir=Path.cwd()) as folder:
+    with contextlib.ExitStack() as stack:
+
+        def made() -> str:
+            temporary = tempfile.TemporaryDirectory(prefix="deltarule-store-", dir=Path.cwd())
+            return stack.enter_context(temporary)
+
+        folder: str = world.of_first(made)
         yield Path(folder) / "rows"
+        world.barrier()  # the others may still read it
 
 
 @dataclasses.dataclass(frozen=True)
@@ -260,6 +269,8 @@ class LargeTable:
     ) -> dict[str, PackedRows]:
         """Pack the encoded rows, or what is left to pack of them; return the parts of the store.
 
+        Of many workers worker 0 packs them, and the others wait.
+
         Parameters
         ----------
         folder : Path
@@ -272,6 +283,19 @@ class LargeTable:
         most : int, optional
             The most rows that are encoded, and a block of the store has, at a time.
         """
+        current_world().of_first(lambda: self._pack(folder, digest, size, arrays, what, most))
+        return open_store(folder)
+
+    def _pack(
+        self,
+        folder: Path,
+        digest: str,
+        size: PackedSize,
+        arrays: Callable[[TypedColumns, np.ndarray | None], Any],
+        what: str,
+        most: int | None,
+    ) -> None:
+        """Pack the encoded rows, or what is left to pack of them."""
         sizes = size.n_inputs, size.n_outputs
         with StoreWriter(
             folder, digest, *sizes, weighted=size.weighted, parts=("train", "valid")
@@ -293,7 +317,6 @@ class LargeTable:
                         hint="fit again",
                     )
                 writer.finish()
-        return open_store(folder)
 
     def scored_rows(self) -> dict[str, int]:
         """The number of rows of each part that its scores are of."""
@@ -361,7 +384,9 @@ class ReadingProgress:
 
         self._say("running the query")
         memory = plan.free // 4
-        notes = query_to_parquet(source, sql, out, memory=memory, reading=reading, show=show)
+        notes = current_world().of_first(
+            lambda: query_to_parquet(source, sql, out, memory=memory, reading=reading, show=show)
+        )
         of_text = ("delimiter", "encoding", "skip", "comment", "names", "table")
         kept = {name: value for name, value in reading.items() if name not in of_text}
         return out, kept, list(notes)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from deltarule.cluster import train_in_world
 from deltarule.maths import Network
 from deltarule.tables import Schema, TableEncoder, TargetEncoder, TypedColumns
 from deltarule.tabular.network_targets import decode_outputs, network_targets, table_network
@@ -112,7 +113,7 @@ def train_network(
         if name != "test"
     }
     valid = parts.get("valid")
-    return train(
+    return train_in_world(
         encoded.net,
         encoded.X["train"],
         Y["train"],

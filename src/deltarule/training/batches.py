@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from deltarule.engines import Batch, Engine, Epoch
+from deltarule.engines.sparse_rows import CsrRows
 from deltarule.errors import InputError
 from deltarule.maths import Network
 from deltarule.maths.subsample import evenly_spaced
@@ -37,6 +38,8 @@ _ORDER_KEY, _SPLIT_KEY = 1, 2
 
 # The number of rows of one forward pass of an evaluation, which bounds its memory.
 _CHUNK_ROWS = 8192
+# The most bytes of sparse rows that a sample makes dense, and the number of rows that it has then.
+_SAMPLE_BYTES, _FEWEST_SAMPLED = 1 << 23, 100
 
 
 def epoch_order(n_rows: int, seed: int, epoch: int) -> np.ndarray:
@@ -141,17 +144,19 @@ class RowSource(abc.ABC):
         return self.shape[0]
 
 
-class SparseRows(RowSource):
-    """The rows of a sparse matrix, made dense one batch at a time."""
+class SparseRows(CsrRows, RowSource):
+    """The rows of a SciPy matrix: read as they are by an engine with ``takes_sparse_rows``.
+
+    Other engines get them dense, one batch at a time. Entries are not copied if the matrix is
+    stored by rows, with sorted columns and each column once in a row.
+    """
 
     def __init__(self, matrix: Any) -> None:
-        self.matrix = matrix.tocsr()
-        self.shape: tuple[int, int] = self.matrix.shape
-        self.dtype: np.dtype[Any] = self.matrix.dtype
-
-    def __getitem__(self, rows: Any) -> np.ndarray:
-        dense: np.ndarray = self.matrix[rows].toarray()
-        return dense
+        by_rows = matrix.tocsr()
+        if not by_rows.has_canonical_format:
+            by_rows = by_rows.copy() if by_rows is matrix else by_rows
+            by_rows.sum_duplicates()
+        super().__init__(by_rows.data, by_rows.indices, by_rows.indptr, by_rows.shape[1])
 
     @classmethod
     def checked(cls, net: Network, X: Any) -> SparseRows:
@@ -161,14 +166,14 @@ class SparseRows(RowSource):
         if X.dtype.kind not in "biuf":
             raise InputError(f"X has dtype {X.dtype}; expected numbers")
         with np.errstate(over="ignore"):  # a number beyond float32 becomes infinite, and is refused
-            rows = cls(X.tocsr().astype(net.dtype))
-        bad = np.flatnonzero(~np.isfinite(rows.matrix.data))
+            rows = cls(X.tocsr().astype(net.dtype, copy=False))
+        bad = np.flatnonzero(~np.isfinite(rows.values))
         if bad.size:
             entry = int(bad[0])
-            row = int(np.searchsorted(rows.matrix.indptr, entry, side="right")) - 1
+            row = int(np.searchsorted(rows.starts, entry, side="right")) - 1
             raise InputError(
-                f"X[{row}, {int(rows.matrix.indices[entry])}] is "
-                f"{float(rows.matrix.data[entry])!r}; expected finite numbers in the range of "
+                f"X[{row}, {int(rows.columns[entry])}] is "
+                f"{float(rows.values[entry])!r}; expected finite numbers in the range of "
                 f"{net.dtype}: impute missing values first"
             )
         return rows
@@ -183,6 +188,10 @@ class SelectedRows(RowSource):
 
     def __getitem__(self, rows: Any) -> np.ndarray:
         return self.source[self.rows[rows]]
+
+    def take(self, rows: slice) -> CsrRows | None:
+        """The rows of a slice as sparse rows, None if the source has dense ones."""
+        return self.source.take(self.rows[rows]) if isinstance(self.source, CsrRows) else None
 
 
 class Rows(NamedTuple):
@@ -228,8 +237,16 @@ class EpochSteps(Protocol):
         ...
 
 
-def chunks(rows: Rows | RowChunks) -> Iterator[Batch]:
-    """Yield all rows in order, at most 8192 at a time, with the weights s_i/Σs."""
+def _part(X: np.ndarray | RowSource, rows: slice, engine: Engine) -> Any:
+    """Some rows of X for an engine: sparse, if they are and the engine takes them."""
+    sparse = None
+    if engine.takes_sparse_rows and isinstance(X, SparseRows | SelectedRows):
+        sparse = X.take(rows)
+    return X[rows] if sparse is None else sparse
+
+
+def chunks(rows: Rows | RowChunks, engine: Engine) -> Iterator[Batch]:
+    """Yield all rows in order, at most 8192 at a time, with the weights s_i/Σs, for an engine."""
     if isinstance(rows, RowChunks):
         yield from rows.chunks(_CHUNK_ROWS)
         return
@@ -237,7 +254,8 @@ def chunks(rows: Rows | RowChunks) -> Iterator[Batch]:
     for start in range(0, len(rows.Y), _CHUNK_ROWS):
         stop = min(start + _CHUNK_ROWS, len(rows.Y))
         part = slice(start, stop)
-        yield Batch(rows.X[part], rows.Y[part], w[part], np.arange(start, stop), 1)
+        X = _part(rows.X, part, engine)
+        yield Batch(X, rows.Y[part], w[part], np.arange(start, stop), 1)
 
 
 def _relative_weights(s: np.ndarray, dtype: Any, rows: np.ndarray | None) -> np.ndarray:
@@ -327,8 +345,12 @@ class Batches:
     def sample(self, most: int) -> tuple[Batch, int]:
         """Return at most so many evenly spaced training rows, and the number of all.
 
-        Those of weight 0 are none; the weights of the others add up to 1.
+        Those of weight 0 are none; the weights of the others add up to 1. Sparse rows are made
+        dense here: at most 8 MB of them, or a hundred rows where that is more.
         """
+        if isinstance(self.X, CsrRows):
+            row_bytes = self.X.shape[1] * self.X.dtype.itemsize
+            most = min(most, max(_SAMPLE_BYTES // row_bytes, _FEWEST_SAMPLED))
         weights = self.training_rows().s
         present = np.flatnonzero(weights > 0)
         rows = present[evenly_spaced(len(present), most)]

@@ -61,7 +61,7 @@ def raise_diverged(
     checked.load(engine.net, theta, EngineSettings(dropout=rates, seed=settings.seed))
     failure = Diverged("the cost is not finite")
     try:
-        checked.gradient(batch)
+        checked.gradient(batch.dense())
     except Diverged as error:
         failure = error
     raise diverged_at(failure, where, advice, epoch=epoch, index=index) from None
@@ -137,4 +137,4 @@ def _cost_of(net: Network, theta: np.ndarray, rows: Rows | RowChunks) -> float:
     """Return the mean cost of all rows at θ, without penalty."""
     engine = ReferenceEngine()
     engine.load(net, theta, EngineSettings())
-    return sum(engine.cost(batch) for batch in chunks(rows))
+    return sum(engine.cost(batch) for batch in chunks(rows, engine))

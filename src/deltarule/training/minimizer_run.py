@@ -94,7 +94,7 @@ class MinimizerRun(Run):
         theta = self._full_theta(free)
         engine, net, settings = self._load(theta), self.engine.net, self.engine.settings
         total, gradient = 0.0, np.zeros(net.n_parameters)
-        for batch in chunks(self.batches.training_rows()):
+        for batch in chunks(self.batches.training_rows(), engine):
             self.flag.check()
             epoch = len(self.history) + 1
             where = f"training diverged in iteration {epoch} of {self.minimizer.name}"

@@ -166,6 +166,7 @@ def _cost(run: StepRun) -> float:
     if not engine.is_finite():
         return math.inf
     with np.errstate(all="ignore"):
-        costs = [engine.cost(batch) for batch in chunks(run.batches.training_rows())]
+        rows = run.batches.training_rows()
+        costs = [engine.cost(batch) for batch in chunks(rows, engine)]
     total = sum(costs)
     return math.inf if math.isnan(total) else total

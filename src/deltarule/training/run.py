@@ -296,7 +296,7 @@ class Run(abc.ABC):
     def _validation_loss(self, rows: Rows | RowChunks, epoch: int) -> float:
         """Return the mean cost of the validation rows, without penalty."""
         total = 0.0
-        for batch in chunks(rows):
+        for batch in chunks(rows, self.engine):
             self.flag.check()
             cost = self._cost(batch)
             if not np.isfinite(cost):
@@ -395,7 +395,7 @@ class Run(abc.ABC):
             return None
         finite = self.engine.is_finite()
         averaged = self.averaged and finite
-        for batch in chunks(self.batches.training_rows()):
+        for batch in chunks(self.batches.training_rows(), self.engine):
             cost = self.engine.cost(batch, averaged=averaged) if finite else np.nan
             total += cost
             if not np.isfinite(cost):

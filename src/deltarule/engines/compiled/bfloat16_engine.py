@@ -39,6 +39,7 @@ class CompiledBfloat16Engine(CompiledEngine):
         eps={"float32": BFLOAT16_EPS},
         same_products_as="reference_bfloat16",
     )
+    takes_sparse_rows: ClassVar[bool] = False
     _bfloat16: ClassVar[bool] = True
 
     def __init__(self) -> None:

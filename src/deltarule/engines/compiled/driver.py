@@ -35,6 +35,7 @@ from deltarule.engines.compiled.jit import (
     vector_count,
     word_count,
 )
+from deltarule.engines.compiled.sparse_layer import sparse_forward, sparse_gradient
 from deltarule.engines.compiled.words import (
     column_pairs,
     delta_words,
@@ -85,6 +86,13 @@ def _worker_vectors(plan, vectors):
 
 
 @driver_function
+def _worker_nodes(plan, layer_at):
+    """The nodes of a layer of which this worker computes the sums over rows: first, end."""
+    first, end = _worker_range(plan, vector_count(plan[layer_at + f.N_OUT], plan[f.LANES]))
+    return first * plan[f.LANES], min(end * plan[f.LANES], plan[layer_at + f.N_OUT])
+
+
+@driver_function
 def gather_rows(plan, source, source_stride, n_rows, with_y, y, y_stride, training):
     """Copy the selected rows of X (and Y, if ``with_y``) to the workspace, as rows and columns.
 
@@ -99,7 +107,7 @@ def gather_rows(plan, source, source_stride, n_rows, with_y, y, y_stride, traini
     n_in = plan[f.HEADER + f.N_IN]
     if plan[f.HAS_WORDS] != 0:
         input_words(plan, source, source_stride, stride, first, count, taken, training)
-    else:
+    elif plan[f.COLUMNS] == 0:
         row = plan[f.X_ROW_STRIDE]
         rows, columns = plan[f.X_ROWS] + before * row, plan[f.X_COLUMNS] + first * f.VECTOR_BYTES
         call(plan[f.COPY_ROWS], (source, source_stride, chosen, taken, rows, row, n_in))
@@ -114,8 +122,10 @@ def gather_rows(plan, source, source_stride, n_rows, with_y, y, y_stride, traini
 
 @driver_function
 def gather_batch(plan, batch, n_rows, training):
-    """Copy the selected rows of a batch, X and Y, to the workspace."""
+    """Copy the selected rows of a batch, X and Y, to the workspace; sparse X is read in place."""
     x, y = (batch[f.X], batch[f.X_STRIDE]), (batch[f.Y], batch[f.Y_STRIDE])
+    plan[f.VALUES], plan[f.COLUMNS] = x[0], batch[f.X_COLUMNS_AT]
+    plan[f.ROW_STARTS] = batch[f.X_STARTS]
     gather_rows(plan, x[0], x[1], n_rows, True, y[0], y[1], training)
 
 
@@ -161,7 +171,12 @@ def forward(plan, theta, n_rows, training, step):
     offset, last = first * f.VECTOR_BYTES, plan[f.LAYERS]
     for layer in range(1, last + 1):
         layer_at = f.HEADER + (layer - 1) * f.FIELDS
-        layer_forward(plan, layer_at, theta, stride, first, count)
+        if layer == 1 and plan[f.COLUMNS] != 0:
+            nodes = _worker_nodes(plan, layer_at)
+            sparse_forward(plan, theta, stride, n_rows, nodes[0], nodes[1])
+            barrier_wait(plan)
+        else:
+            layer_forward(plan, layer_at, theta, stride, first, count)
         if layer == last:
             return
         n_out, z = plan[layer_at + f.N_OUT], plan[layer_at + f.OUT] + offset
@@ -238,9 +253,12 @@ def _parameter_gradient(plan, n_rows, accumulate):
     _, stride = row_vectors(plan, n_rows)
     for layer in range(1, plan[f.LAYERS] + 1):
         layer_at = f.HEADER + (layer - 1) * f.FIELDS
-        start, stop = _worker_range(plan, vector_count(plan[layer_at + f.N_OUT], plan[f.LANES]))
-        start, stop = start * plan[f.LANES], min(stop * plan[f.LANES], plan[layer_at + f.N_OUT])
-        if start < stop:
+        start, stop = _worker_nodes(plan, layer_at)
+        if start >= stop:
+            continue
+        if layer == 1 and plan[f.COLUMNS] != 0:
+            sparse_gradient(plan, stride, n_rows, accumulate, start, stop)
+        else:
             layer_gradient(plan, layer_at, stride, n_rows, accumulate, start, stop)
 
 

@@ -16,6 +16,7 @@ from deltarule.engines.compiled.plan import Plan
 from deltarule.engines.compiled.thread_pool import Dispatcher, Stopped, describe_batch
 from deltarule.engines.compiled.workspace import address_of
 from deltarule.engines.promises import Promises
+from deltarule.engines.sparse_rows import CsrRows
 from deltarule.engines.threads import free_threads, usable_threads
 from deltarule.errors import InputError
 from deltarule.maths import Network
@@ -54,6 +55,7 @@ class CompiledEngine(Engine):
 
     name: ClassVar[str] = "compiled"
     promises = Promises(tolerance={"float32": 64.0, "float64": 64.0}, allocates=False)
+    takes_sparse_rows: ClassVar[bool] = True
     _bfloat16: ClassVar[bool] = False
 
     def load(self, network: Network, theta: np.ndarray, settings: EngineSettings) -> None:
@@ -108,19 +110,28 @@ class CompiledEngine(Engine):
             raise InputError(f"{name} has shape {array.shape}; expected (rows, {width})")
         return array
 
+    def _sparse_rows(self, X: CsrRows) -> CsrRows:
+        if X.shape[1] != self.net.widths[0]:
+            raise InputError(f"X has shape {X.shape}; expected (rows, {self.net.widths[0]})")
+        return X.astype(self._plan.dtype)
+
     def _prepare(self, batch: Batch, *, training: bool = True) -> int:
         """Write the addresses of a batch, and allocate what its step needs; returns its rows."""
         X, Y, w, rows, step = batch
         widths = self.net.widths
-        n = -1
+        n, sparse = -1, isinstance(X, CsrRows)
+        if sparse and not self.takes_sparse_rows:
+            X, sparse = X[:], False
         with contextlib.suppress(TypeError, AttributeError):  # another dtype or layout
-            if X.dtype == self._plan.dtype:
+            if X.dtype == self._plan.dtype and not sparse:
                 n = describe_batch(self._batch_at, X, Y, w, rows, widths[0], widths[-1])
                 self._batch[f.STEP] = step
                 self._referenced = batch
         if n < 0:
             n = self._describe(X, Y, w, rows, step)
         plan = self._plan
+        if sparse != plan.sparse:
+            plan.use_rows(sparse=sparse)
         if training and (n > plan.rows or not plan.integers[f.GRAD]):
             plan.reserve(n)
         return n
@@ -130,7 +141,8 @@ class CompiledEngine(Engine):
     ) -> int:
         """Write the addresses of arrays, converted if necessary; returns the number of rows."""
         plan, net, batch = self._plan, self.net, self._batch
-        x, y = self._array(X, net.widths[0], "X"), self._array(Y, net.widths[-1], "Y")
+        y = self._array(Y, net.widths[-1], "Y")
+        x = self._sparse_rows(X) if isinstance(X, CsrRows) else self._array(X, net.widths[0], "X")
         weights = np.asarray(w, dtype=plan.dtype)
         if weights.strides != (0,):  # one number for all rows needs no copy
             weights = np.ascontiguousarray(weights)
@@ -139,7 +151,12 @@ class CompiledEngine(Engine):
             raise InputError(
                 f"X has {n} rows, Y {len(y)} and w shape {weights.shape}; expected as many"
             )
-        batch[f.X], batch[f.X_STRIDE] = address_of(x), x.shape[1] * size
+        if isinstance(x, CsrRows):
+            batch[f.X], batch[f.X_STRIDE] = address_of(x.values), 0
+            batch[f.X_COLUMNS_AT], batch[f.X_STARTS] = address_of(x.columns), address_of(x.starts)
+        else:
+            batch[f.X], batch[f.X_STRIDE] = address_of(x), x.shape[1] * size
+            batch[f.X_COLUMNS_AT] = batch[f.X_STARTS] = 0
         batch[f.Y], batch[f.Y_STRIDE] = address_of(y), y.shape[1] * size
         batch[f.W], batch[f.W_STRIDE] = address_of(weights), weights.strides[0]
         batch[f.POSITIONS] = batch[f.ROW_NUMBERS] = batch[f.DIVIDE_W] = batch[f.BASE] = 0
@@ -164,6 +181,7 @@ class CompiledEngine(Engine):
         plan, widths, dtype = self._plan, self.net.widths, self._plan.dtype
         x = self._array(X, widths[0], "X")
         n = len(x)
+        plan.use_rows(sparse=False)
         output = np.empty((n, widths[-1]), dtype=dtype)
         use_mean = averaged and plan.mean is not None
         rows = (address_of(x), n, address_of(plan.one))
@@ -197,12 +215,12 @@ class CompiledEngine(Engine):
         return cost, plan.grad.copy()
 
     def input_gradient(self, batch: Batch) -> np.ndarray:
-        n = self._prepare(batch, training=False)
+        n = self._prepare(batch.dense(), training=False)
         return self._run_rows(n, np.zeros((n, self.net.n_inputs), dtype=self._plan.dtype), 0)
 
     def sample_gradients(self, batch: Batch) -> np.ndarray:
         ones = np.ones(len(batch.X), dtype=self._plan.dtype)
-        n = self._prepare(batch._replace(w=ones), training=False)
+        n = self._prepare(batch.dense()._replace(w=ones), training=False)
         grads = np.zeros((n, self.net.n_parameters), dtype=self._plan.dtype)
         return self._run_rows(n, grads, grads.itemsize * self.net.n_parameters)
 
@@ -291,8 +309,9 @@ class CompiledEngine(Engine):
         InputError
             If shapes disagree, or the order contains numbers that are not those of rows.
         """
-        if not isinstance(epoch.X, np.ndarray):  # it computes its rows when it is indexed
-            yield from super().epoch(epoch, first)
+        sparse = self.takes_sparse_rows and isinstance(epoch.X, CsrRows)
+        if not (sparse or isinstance(epoch.X, np.ndarray)):
+            yield from super().epoch(epoch, first)  # X computes its rows when it is indexed
             return
         plan, steps = self._plan, epoch.steps
         described, referenced = self._describe_epoch(epoch)
@@ -301,6 +320,7 @@ class CompiledEngine(Engine):
                 f"rates has {len(epoch.rates)} entries; expected {steps}, one for each batch"
             )
         rows = min(epoch.batch_size, epoch.n_rows)
+        plan.use_rows(sparse=sparse)
         plan.reserve(rows)
         if len(self._costs) < steps:
             self._rates, self._costs = np.zeros(steps), np.zeros(steps)
@@ -309,6 +329,7 @@ class CompiledEngine(Engine):
         while index < steps:
             # The caller may have used the engine for other rows between two calls.
             self._batch[:], self._referenced = described, referenced
+            plan.use_rows(sparse=sparse)
             self._rates[:steps] = epoch.rates[:steps]
             started = time.perf_counter()
             end = min(index + self._steps_per_call, steps)

@@ -44,6 +44,7 @@ _SOURCES = (
     "jit.py",
     "dense.py",
     "words.py",
+    "sparse_layer.py",
     "driver.py",
     "entry_points.py",
     "plan_layout.py",

@@ -54,7 +54,7 @@ def describe_batch(
     batch[f.Y], batch[f.Y_STRIDE] = y, n_out * y_item
     batch[f.W], batch[f.W_STRIDE] = w, w_item
     batch[f.ROW_NUMBERS] = row_numbers
-    batch[f.DIVIDE_W] = batch[f.POSITIONS] = batch[f.BASE] = 0
+    batch[f.DIVIDE_W] = batch[f.POSITIONS] = batch[f.BASE] = batch[f.X_COLUMNS_AT] = 0
     batch[f.N_ROWS] = rows
     return rows
 

@@ -22,8 +22,9 @@ from deltarule.engines.compiled.formula_kernels import (
 )
 from deltarule.engines.compiled.gemm_tiles import write_gemm_kernels
 from deltarule.engines.compiled.ir_builder import lanes_of
-from deltarule.engines.compiled.linker import compiled_library
+from deltarule.engines.compiled.linker import Library, compiled_library
 from deltarule.engines.compiled.row_kernels import write_row_kernels
+from deltarule.engines.compiled.sparse_kernels import write_sparse_kernels
 from deltarule.engines.compiled.target import processor
 from deltarule.engines.compiled.update_kernels import (
     update_kernel,
@@ -41,7 +42,7 @@ from deltarule.engines.compiled.workspace import (
 from deltarule.errors import InputError, NotCompilable
 from deltarule.maths import Network
 
-__all__ = ["Plan"]
+__all__ = ["Plan", "sparse_library"]
 
 # Parameters in one chunk of an update: a float32 chunk with its two moments fits the second-level
 # cache. Large networks have 64 chunks, so that they divide evenly among threads.
@@ -69,6 +70,8 @@ class Plan:
         The slots of the rule, by name.
     words : bool
         Whether matrix products are of words of two bfloat16; the network's dtype is float32.
+    sparse : bool
+        Whether the workspace is for sparse rows.
     """
 
     def __init__(
@@ -86,6 +89,7 @@ class Plan:
         self.numbers = np.zeros(f.DROP_FACTORS + net.n_layers + 1)
         self.rows = 0
         self.worker_states: list[WorkerState] = []
+        self.sparse = False
         self._grad: np.ndarray | None = None
         self._kept_kernels: list[Kernel] = []
         self._workspace: Workspace | None = None
@@ -259,11 +263,29 @@ class Plan:
         rows = max(min(rows, 2 * block), 1)
         if rows > self.rows:
             self.rows = -(-rows // self.lanes) * self.lanes
-            # Free the old arrays first: memory may not hold both.
-            self.worker_states = []
-            self._workspace = None
-            self._workspace = Workspace(self.net, self.rows, words=self.words)
-            self._workspace.write_addresses(self.integers)
+            self._allocate_workspace()
+        self.worker_state(0)
+
+    def _allocate_workspace(self) -> None:
+        # Free the old arrays first: memory may not hold both.
+        self.worker_states = []
+        self._workspace = None
+        self._workspace = Workspace(self.net, self.rows, words=self.words, sparse=self.sparse)
+        self._workspace.write_addresses(self.integers)
+
+    def use_rows(self, *, sparse: bool) -> None:
+        """Make the workspace one for dense or for sparse rows; nothing to do if it is one."""
+        if sparse == self.sparse:
+            return
+        self.sparse = sparse
+        if sparse:
+            library = sparse_library(str(self.dtype))
+            for field, name in enumerate(f.SPARSE_KERNELS, f.PANEL_START):
+                self.integers[field] = library[name]
+        # What a worker's plan says of the rows is written when rows are gathered; ``predict``
+        # gathers dense rows and writes nothing.
+        self.integers[f.COLUMNS] = 0
+        self._allocate_workspace()
         self.worker_state(0)
 
     @property
@@ -278,6 +300,13 @@ class Plan:
         while len(self.worker_states) <= worker:
             self.worker_states.append(WorkerState(self, len(self.worker_states), self._workspace))
         return self.worker_states[worker]
+
+
+def sparse_library(dtype: str) -> Library:
+    """The kernels for sparse rows, which a process compiles or loads when it has such rows."""
+    return compiled_library(
+        ("sparse", dtype), lambda module: write_sparse_kernels(module, dtype), in_package=True
+    )
 
 
 def write_fixed_kernels(module: Any, dtype: str) -> None:

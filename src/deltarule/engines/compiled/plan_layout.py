@@ -66,7 +66,16 @@ HAS_WORDS, ROW_WORDS, PAIR_WORDS, FLOAT32_WEIGHTS = range(67, 71)
 # Words: of X by rows, with their stride; of X as pairs of rows; of the columns that a product
 # reads, as pairs; of the columns of a, from which its pairs of rows are made.
 X_WORDS, X_WORD_STRIDE, X_ROW_PAIRS, PAIRS, OUT_WORDS = range(71, 76)
-HEADER = 76
+# The kernels for sparse rows (``sparse_kernels.py``), 0 until there are any.
+SPARSE_KERNELS = (
+    "panel_start", "panel_columns", "panel_rows", "sparse_forward", "sparse_weights",
+)  # fmt: skip
+PANEL_START, PANEL_COLUMNS, PANEL_ROWS, SPARSE_FORWARD, SPARSE_WEIGHTS = range(76, 81)
+# The sparse rows of X that the gathered batch is selected from: the entries, their columns (0 if
+# rows are dense), and where rows begin. Buffers: a panel of W or dW, a vector of sums or of δ for
+# each row, and the entries at which the rows of the batch go on and end.
+VALUES, COLUMNS, ROW_STARTS, PANEL, PANEL_SUMS, CURSORS, ROW_ENDS = range(81, 88)
+HEADER = 88
 # Then for each layer: its widths; the offsets of W and b in θ in bytes (b: −1 if there is none);
 # the arrays of z or a, of g′(z), later overwritten by δ, and of a as rows (or, in words, as pairs
 # of rows); the activation; dropout; the parameters of the activation; words of W by rows and as
@@ -86,16 +95,20 @@ SCALES, DROP_FACTORS = 10, 15
 
 # The array that describes the rows of a batch or epoch. If POSITIONS is 0, rows are taken in order
 # from BASE on; if ROW_NUMBERS is 0, row numbers are positions. If DIVIDE_W is 1, weights are
-# divided by the number of rows of a batch.
+# divided by the number of rows of a batch. X_COLUMNS_AT is 0 if rows are dense; of sparse rows X is
+# the address of the entries, and the others are those of their columns and of the rows' starts.
 (
     X, X_STRIDE, Y, Y_STRIDE, W, W_STRIDE, DIVIDE_W, POSITIONS, ROW_NUMBERS, N_ROWS, BASE, STEP,
-) = range(12)  # fmt: skip
-BATCH_FIELDS = 12
+    X_COLUMNS_AT, X_STARTS,
+) = range(14)  # fmt: skip
+BATCH_FIELDS = 14
 
 # Rows that a worker passes forward at a time when it predicts. Few, as in most batches, so that
 # validation needs no more memory than training; a 784-512-512-10 network runs at 109 GFLOP/s
 # with 32 rows and with 256.
 PREDICT_ROWS = 32
+# Columns of a panel of W or dW for sparse rows: 256 KB of the second-level cache.
+PANEL_WIDTH = 4096
 # Bytes of a SIMD vector, and of a cache line.
 VECTOR_BYTES = 64
 # The most parts of a batch of any network; it sizes COSTS.

@@ -16,7 +16,7 @@ from deltarule.engines.compiled.ir_builder import I64, LINE, KernelBuilder
 from deltarule.engines.compiled.target import is_x86
 from deltarule.maths import dropout as philox
 
-__all__ = ["write_row_kernels", "write_transpose_kernels"]
+__all__ = ["exchange", "write_row_kernels", "write_transpose_kernels"]
 
 
 def write_row_kernels(module: Any, dtype: Any) -> None:
@@ -84,7 +84,7 @@ def _copy_rows(code: KernelBuilder) -> None:
     code.ret()
 
 
-def _exchange(code: KernelBuilder, rows: list[Any], add: bool) -> list[Any]:
+def exchange(code: KernelBuilder, rows: list[Any], add: bool) -> list[Any]:
     """Transpose a square of vectors in registers; or, with ``add``, sum the lanes of each.
 
     In round s = 1, 2, 4, … lanes and rows whose indices differ in bit s are exchanged, with two
@@ -130,7 +130,7 @@ def _transpose(code: KernelBuilder) -> None:
         first_column = b.mul(right.index, code.int64(lanes))
         offset = b.mul(down.index, code.int64(LINE))
         target_block = code.sum(target, (first_column, target_stride), offset)
-        for r, row in enumerate(_exchange(code, rows, add=False)):
+        for r, row in enumerate(exchange(code, rows, add=False)):
             code.store(row, code.sum(target_block, (code.int64(r), target_stride)))
     code.ret()
 
@@ -172,7 +172,7 @@ def _row_sums(code: KernelBuilder) -> None:
         ) as tail:
             loaded = [b.select(mask, code.load(b.add(row, offset)), zero) for row in delta_rows]
             tail.next(*[b.fadd(*pair) for pair in zip(tail.carried, loaded, strict=True)])
-        total = _exchange(code, list(tail.carried), add=True)[0]
+        total = exchange(code, list(tail.carried), add=True)[0]
         address = code.sum(target, (block.index, code.int64(LINE)))
         inside = first_lanes(code, b.sub(width, first))
         adds = code.splat(b.icmp_signed("!=", accumulate, code.int64(0)), inside.type)

@@ -16,6 +16,7 @@ from deltarule.engines.compiled.engine import CompiledEngine
 from deltarule.engines.compiled.entry_code import entry_functions
 from deltarule.engines.compiled.entry_table import ENTRY_POINTS
 from deltarule.engines.compiled.kernel_cache import VARIABLE, cache_folder, reason_not_kept
+from deltarule.engines.compiled.plan import sparse_library
 from deltarule.engines.compiled.predictor import CompiledPredictor
 from deltarule.errors import FileError
 from deltarule.maths import ACTIVATIONS, LOSSES, Network
@@ -35,8 +36,8 @@ class WarmUp(NamedTuple):
 def warm_up(tell: Callable[[str], Any] = lambda what: None) -> WarmUp:
     """Compile the driver, and the kernels of every registered activation, loss and rule.
 
-    For both dtypes, each rule with and without an average, and each penalty; and the products of
-    bfloat16 where the processor has them. Code that is in the
+    For both dtypes, each rule with and without an average, each penalty, and sparse rows; and the
+    products of bfloat16 where the processor has them. Code that is in the
     cache already is only loaded. Other values of parameters (a Huber loss of another κ) use the
     same kernels.
 
@@ -66,6 +67,8 @@ def warm_up(tell: Callable[[str], Any] = lambda what: None) -> WarmUp:
             CompiledEngine().load(net, net.initial(0), EngineSettings(**settings))
             CompiledPredictor(net, net.initial(0), "compiled")
             count += 1
+        tell("sparse rows")
+        sparse_library(str(np.dtype(dtype)))
     if has_bfloat16():
         tell("products of bfloat16")
         net = Network([2, 2, 1], dtype=np.float32)

@@ -86,6 +86,8 @@ class Workspace:
         ``within`` is None or too small.
     words : bool
         Whether products are of words of two bfloat16, which need arrays of their own.
+    sparse : bool
+        Whether X is sparse: its rows are then not copied, and workers have buffers for panels.
     """
 
     def __init__(
@@ -96,6 +98,7 @@ class Workspace:
         slot: int = 0,
         *,
         words: bool = False,
+        sparse: bool = False,
     ) -> None:
         self.net, self.rows = net, rows
         dtype = np.dtype(net.dtype)
@@ -116,8 +119,9 @@ class Workspace:
         ):
             row = line_stride(width, lanes) * LINE
             self._strides.append((0, stride, row))
-            add(0, by_rows, rows * row)
-            add(0, by_columns, columns(width))
+            if by_rows != f.X_ROWS or not sparse:
+                add(0, by_rows, rows * row)
+                add(0, by_columns, columns(width))
         for layer in range(1, net.n_layers + 1):
             width = net.widths[layer]
             add(layer, f.OUT, columns(width))
@@ -135,7 +139,7 @@ class Workspace:
             self.array = within[start : start + count]
         else:
             self.array = aligned(count, dtype)
-        self.buffers = WorkerBuffers(net, rows)
+        self.buffers = WorkerBuffers(net, rows, sparse=sparse)
 
     def _add_words(self, add: Callable[[int, int, int], None], rows: int) -> None:
         """Add the arrays of words; a word has the bytes of a float32."""
@@ -175,22 +179,37 @@ def _index(layer: int, field: int) -> int:
 
 
 class WorkerBuffers:
-    """The buffers of one worker: selected rows, their weights, packed columns of W."""
+    """The buffers of one worker: selected rows, their weights, packed columns of W.
 
-    def __init__(self, net: Network, rows: int) -> None:
+    With ``sparse`` also a panel of W or dW, and a vector and two positions for each row.
+    """
+
+    def __init__(self, net: Network, rows: int, *, sparse: bool = False) -> None:
         dtype = np.dtype(net.dtype)
         lanes = lanes_of(dtype)
         # The capacity, the positions of the selected rows, then their row numbers.
         self.selected = np.zeros(1 + 2 * rows + lanes, dtype=np.int64)
         self.selected[0] = rows
         self.weights = aligned(rows + lanes, dtype)
-        self.packed_columns = aligned(tile_heights()[0] * max(net.widths), dtype)
+        self._sparse = sparse
+        widest = max(net.widths[1:] if sparse else net.widths)
+        self.packed_columns = aligned(tile_heights()[0] * widest, dtype)
+        if sparse:
+            width = min(f.PANEL_WIDTH, net.n_inputs) + lanes
+            self.panel = aligned(f.vector_count(width, lanes) * lanes * lanes, dtype)
+            self.panel_sums = aligned(f.vector_count(rows, lanes) * lanes * lanes, dtype)
+            self.cursors, self.row_ends = np.zeros((2, rows), dtype=np.int64)
 
     def write_addresses(self, integers: np.ndarray) -> None:
         """Write the addresses into a plan."""
         integers[f.SELECTED] = address_of(self.selected)
         integers[f.W_BUFFER] = address_of(self.weights)
         integers[f.PACK_BUFFER] = address_of(self.packed_columns)
+        if self._sparse:
+            integers[f.PANEL] = address_of(self.panel)
+            integers[f.PANEL_SUMS] = address_of(self.panel_sums)
+            integers[f.CURSORS] = address_of(self.cursors)
+            integers[f.ROW_ENDS] = address_of(self.row_ends)
 
 
 class WorkerState:
@@ -210,7 +229,7 @@ class WorkerState:
             self.shared_plan[f.COSTS] = address_of(self._shared_costs)
             self.shared_plan[f.BARRIER] = address_of(self.barrier)
         else:
-            self._buffers = WorkerBuffers(plan.net, workspace.rows)
+            self._buffers = WorkerBuffers(plan.net, workspace.rows, sparse=plan.sparse)
             self._buffers.write_addresses(self.shared_plan)
         self.own_plan = self.shared_plan.copy()
         self.own_plan[[f.WORKER, f.WORKERS]] = 0, 1
@@ -219,7 +238,9 @@ class WorkerState:
             # one; or, in prediction, few rows, for which a slice of the shared one is enough.
             rows = workspace.rows if plan.has_parts else min(workspace.rows, f.PREDICT_ROWS)
             within = None if plan.has_parts else workspace.array
-            self._workspace = Workspace(plan.net, rows, within, worker, words=plan.words)
+            self._workspace = Workspace(
+                plan.net, rows, within, worker, words=plan.words, sparse=plan.sparse
+            )
             self._workspace.write_addresses(self.own_plan)
         self._costs = np.zeros(workspace.rows // lanes_of(plan.dtype) + f.PARTS_LIMIT)
         self.own_plan[f.COSTS] = address_of(self._costs)

@@ -10,6 +10,7 @@ from deltarule.engines.base import Engine, Epoch
 from deltarule.engines.contract.cases import Case, small_case
 from deltarule.engines.contract.checks_update import EVERYTHING
 from deltarule.engines.contract.harness import Findings, Subject, largest_gap
+from deltarule.engines.sparse_rows import CsrRows
 
 __all__ = ["check_epoch"]
 
@@ -19,8 +20,11 @@ _STEPS_TOLERANCE = 2.0**6
 _SETTINGS: dict[str, Any] = {"rule": "adam", **EVERYTHING, "seed": 3}
 
 
-def _epochs(case: Case) -> list[tuple[str, Epoch]]:
-    """All rows as they are; some of them in another order; few rows, which have numbers."""
+def _epochs(case: Case, sparse: bool) -> list[tuple[str, Epoch]]:
+    """All rows as they are; some of them in another order; few rows, which have numbers.
+
+    With ``sparse``, also rows of which two thirds of the entries are 0.
+    """
     n = len(case.X)
     order = np.random.default_rng(0).permutation(n)[: n - 3]
     w = (case.w * n).astype(case.net.dtype)
@@ -30,12 +34,24 @@ def _epochs(case: Case) -> list[tuple[str, Epoch]]:
         rates = np.linspace(0.05, 0.01, steps)
         return Epoch(case.X, case.Y, w, order, size, rates, 4, numbers)
 
-    return [
+    epochs = [
         ("all rows", epoch(None, 8)),
         ("an order of some rows", epoch(order, 5)),
         ("one step", epoch(order, n)),
         ("rows with numbers", epoch(order, 8, case.rows)),
     ]
+    if sparse:
+        X = _sparse_rows(case.X)
+        epochs += [(f"sparse rows, {name}", each._replace(X=X)) for name, each in epochs[1:3]]
+    return epochs
+
+
+def _sparse_rows(X: np.ndarray) -> CsrRows:
+    """The entries of every third diagonal, as sparse rows; the last row has none."""
+    kept = np.add.outer(np.arange(len(X)), np.arange(X.shape[1])) % 3 == 0
+    kept[-1] = False
+    starts = np.concatenate([[0], np.cumsum(kept.sum(axis=1))])
+    return CsrRows(X[kept], np.nonzero(kept)[1], starts, X.shape[1])
 
 
 def _steps(engine: Engine, epoch: Epoch, first: int) -> np.ndarray:
@@ -57,7 +73,7 @@ def check_epoch(subject: Subject) -> Findings:
     """An epoch is its steps one by one, also from a later step on, and with rows taken before."""
     case = small_case(subject.dtype)
     exactly = subject.engine.promises.same_bits_for_epochs
-    for label, epoch in _epochs(case):
+    for label, epoch in _epochs(case, subject.engine.takes_sparse_rows):
         for first in sorted({0, epoch.steps - 1}):
             for loaded in (False, True):
                 engine = subject.load(case, **_SETTINGS)

@@ -46,8 +46,9 @@ SCRIPTS = (
     "expressions.js", "laws.js", "sums.js", "textbook.js", "sections.js", "update.js", "maps.js",
     "planes.js", "planeview.js", "images.js", "panel.js", "dock.js", "goto.js", "check.js",
     "plan.js", "layout.js", "parts.js", "paint.js", "reach.js", "links.js", "pictures.js",
-    "flow.js", "drawing.js", "sweep.js", "heat.js", "plots.js", "curve.js", "dials.js",
-    "whatif.js", "attributions.js", "lenscharts.js", "lens.js", "shell.js",
+    "flow.js", "drawing.js", "sweep.js", "gallery.js", "heat.js", "plots.js", "rows.js",
+    "curve.js", "dials.js", "whatif.js", "attributions.js", "lenscharts.js", "lensattributions.js",
+    "lens.js", "shell.js",
 )  # fmt: skip
 # The answer on a row of a table, the guided tour and the address of what is shown, which only the
 # explain page has.

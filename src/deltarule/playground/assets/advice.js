@@ -10,17 +10,19 @@ const adviceModule = (function () {
     HARDLY = 0.9, // of the loss at the start
     AGAIN = 1.15, // of the smallest held-out loss
     LITTLE = 0.8, // of the loss of a constant guess
+    JUMPS = 0.2, // of that: a loss that jumps about above it calls for a lower rate
     BENT = 0.2; // of that, too: above it, a network without bends may need some
   const FEW_EPOCHS = 5;
 
   /**
    * What the losses of a run are judged by.
    *
-   * @typedef {{ guess: number | null, linear: boolean, penalised: boolean }} Judged
-   * @param {Live.Run} run @returns {Judged}
+   * @typedef {{ guess: number | null, linear: boolean, penalised: boolean, limits: Live.RateLimits }} Judged
+   * @param {Live.Run} run @param {Live.RateLimits} limits @returns {Judged}
    */
-  const judgedBy = ({ guess, settings: { layers, activation, l1, l2 } }) => ({
+  const judgedBy = ({ guess, settings: { layers, activation, l1, l2 } }, limits) => ({
     guess,
+    limits,
     linear: !layers.length || activation === "identity",
     penalised: l1 > 0 || l2 > 0,
   });
@@ -35,7 +37,7 @@ const adviceModule = (function () {
   function verdict(
     curve,
     { step, epoch, phase, learning_rate, by_hand, loss },
-    { guess, linear, penalised },
+    { guess, linear, penalised, limits },
   ) {
     const n = curve.length / 3;
     const first = curve[1],
@@ -61,6 +63,16 @@ const adviceModule = (function () {
       };
     const early = epoch < FEW_EPOCHS;
     const constant = guess ?? Infinity;
+    const losses = Array.from({ length: n - 1 }, (_, i) => curve[3 * i + 4]);
+    const level = DR.jumps.level(losses, first, limits);
+    if (level !== null && level > JUMPS * Math.min(first, constant)) {
+      const tail = losses.slice(-Math.max(10, Math.floor(losses.length / 3)));
+      const [low, high] = [Math.min(...tail), Math.max(...tail)].map((loss) => DR.dom.brief(loss));
+      return {
+        text: `The loss jumps about, between ${low} and ${high}, and falls no further: the learning rate of ${learning_rate} is probably too high.`,
+        stuck: true,
+      };
+    }
     const little = last > LITTLE * constant;
     const causes = early
       ? ["A few more epochs will tell."]
@@ -117,9 +129,10 @@ const adviceModule = (function () {
    * @param {HTMLElement} element @param {() => Live.Wire} wireOf
    * @param {Record<string, [seen: string, todo: string, activations: string[], instead: string]>} plain
    * findings in plain words, what to do, and what instead with one of these activations
+   * @param {Live.RateLimits} limits
    * @param {() => unknown} tune finds a learning rate
    */
-  function mount(element, wireOf, plain, tune) {
+  function mount(element, wireOf, plain, limits, tune) {
     const words = el("p", { "data-verdict": "" });
     const rate = el("button", { type: "button", class: "link", text: "Find a learning rate", onclick: tune });
     const place = el("div", { "aria-live": "polite" });
@@ -195,7 +208,7 @@ const adviceModule = (function () {
         if (header.phase === "playing" && now - told < APART) return;
         told = now;
         if (!run) return;
-        const { text, stuck } = verdict(arrays.curve, header, judgedBy(run));
+        const { text, stuck } = verdict(arrays.curve, header, judgedBy(run, limits));
         if (words.textContent !== text) words.textContent = text;
         rate.hidden = !stuck;
       },

@@ -3,8 +3,8 @@
 "use strict";
 
 const axesModule = (function () {
-  const { css, short } = DR.canvas;
-  const TITLE = 27; // for the name at the left side, and what parts it from the ticks
+  const { css, short, scale, named } = DR.canvas;
+  const TITLE = 27; // for the name at the left side, and what parts it from the ticks, at the usual size of text
 
   const DAY = 86_400_000;
   /** @param {number} days @param {number} span */
@@ -51,9 +51,10 @@ const axesModule = (function () {
    * @param {CanvasRenderingContext2D} context @param {Live.Run} run
    */
   function leftOf(context, run) {
-    context.font = DR.canvas.font(11);
+    context.font = DR.canvas.font(11 * scale());
     return (
-      TITLE + Math.ceil(Math.max(14, ...sides(run).up.map(({ text }) => context.measureText(text).width)))
+      TITLE * scale() +
+      Math.ceil(Math.max(14, ...sides(run).up.map(({ text }) => context.measureText(text).width)))
     );
   }
 
@@ -64,27 +65,32 @@ const axesModule = (function () {
    */
   function drawAxes(context, run, box) {
     const { plane, axes, target } = run,
-      { across, up } = sides(run);
+      { across, up } = sides(run),
+      A = scale();
     context.fillStyle = css("--soft");
     context.strokeStyle = css("--strong-line");
     context.lineWidth = 1;
-    context.font = DR.canvas.font(11);
+    context.font = DR.canvas.font(11 * A);
     context.textBaseline = "middle";
     context.textAlign = "center";
     const widest = Math.max(...across.map(({ text }) => context.measureText(text).width)) + 8;
     for (const { at, text } of thinned(across, widest / box.width))
-      context.fillText(text, box.left + at * box.width, box.top + box.height + 12);
+      context.fillText(text, box.left + at * box.width, box.top + box.height + 12 * A);
     context.textAlign = "right";
-    for (const { at, text } of thinned(up, 13 / box.height))
+    for (const { at, text } of thinned(up, (13 * A) / box.height))
       context.fillText(text, box.left - 6, box.top + (1 - at) * box.height);
     context.strokeRect(box.left - 0.5, box.top - 0.5, box.width + 1, box.height + 1);
     context.textAlign = "center";
-    context.font = DR.canvas.font(12, 600);
-    context.fillText(DR.dom.cut(axes[plane.x].name, 32), box.left + box.width / 2, box.top + box.height + 27);
+    context.font = DR.canvas.font(12 * A, 600);
+    context.fillText(
+      DR.dom.cut(named(axes[plane.x].name), 32),
+      box.left + box.width / 2,
+      box.top + box.height + 27 * A,
+    );
     context.save();
-    context.translate(9, box.top + box.height / 2);
+    context.translate(9 * A, box.top + box.height / 2);
     context.rotate(-Math.PI / 2);
-    context.fillText(DR.dom.cut(plane.y < 0 ? target.name : axes[plane.y].name, 32), 0, 0);
+    context.fillText(DR.dom.cut(plane.y < 0 ? target.name : named(axes[plane.y].name), 32), 0, 0);
     context.restore();
   }
 

@@ -57,6 +57,12 @@ const canvasModule = (function () {
   /** @param {number} size @param {number} [weight] */
   const font = (size, weight = 400) => `${weight} ${size}px ${DR.dom.fontFamily()}`;
 
+  /** The reader's size of text, as far as the letters beside a picture follow it. */
+  const scale = () => {
+    const scale = Number(document.documentElement.style.getPropertyValue("--scale")) || 1;
+    return DR.dom.clamp(scale, 1, innerHeight <= DR.layout.LYING ? 1.15 : 1.5);
+  };
+
   document.addEventListener("deltarule-theme", () => {
     known = {};
   });
@@ -67,6 +73,12 @@ const canvasModule = (function () {
     return (text.length > 7 ? value.toExponential(1) : text).replace("-", "\u2212");
   }
 
-  return { make, colour, css, font, short };
+  /** The name of an input, with the index of a plain one as in formulas. @param {string} name */
+  const named = (name) =>
+    /^x_\d+$/.test(name)
+      ? `x${[...name.slice(2)].map((digit) => String.fromCharCode(0x2080 + Number(digit))).join("")}`
+      : name;
+
+  return { make, colour, css, font, scale, short, named };
 })();
 DR.canvas = canvasModule;

@@ -41,20 +41,39 @@ const controlsModule = (function () {
   /** @typedef {HTMLInputElement | HTMLSelectElement | HTMLButtonElement} Control */
   const CONTROLS = "input, select, button";
 
+  /** The sizes of the text up to which the settings have a column of their own. */
+  const LARGE = { usual: 1.1, wide: 1.6 };
+
   /**
-   * Folds the settings on a phone, so that the run is in sight, and beside a derivation that takes
-   * their place; elsewhere they are open.
+   * Where the settings are, for the style sheet (`data-settings` at the root): "column" beside the
+   * drawing; "tab", folded at the left edge, where a derivation, larger text or the window leaves the
+   * drawing too little room; "row", folded above the drawing on a phone.
    */
   function fold() {
+    const root = document.documentElement;
     const details = /** @type {HTMLDetailsElement} */ (DR.dom.byId("fold"));
-    const narrow = matchMedia("(max-width: 899px)");
-    const wide = matchMedia("(min-width: 1900px)");
-    const show = () => {
-      const beside = ["open", "full"].includes(document.documentElement.dataset.panel ?? "");
-      details.open = !narrow.matches && (wide.matches || !beside);
+    const [narrow, lying, small, wide] = [
+      "(max-width: 899px)",
+      "(min-width: 560px) and (max-height: 500px)",
+      "(max-width: 1279px)",
+      "(min-width: 1900px)",
+    ].map((query) => matchMedia(query));
+    const place = () => {
+      if (lying.matches) return "tab";
+      if (narrow.matches) return "row";
+      const beside = ["open", "full"].includes(root.dataset.panel ?? "") && !wide.matches;
+      const scale = Number(root.style.getPropertyValue("--scale")) || 1;
+      const large = scale > (wide.matches ? LARGE.wide : LARGE.usual);
+      return small.matches || beside || large ? "tab" : "column";
     };
-    narrow.addEventListener("change", show);
-    document.addEventListener("deltarule-panel", show);
+    const show = () => {
+      const now = place();
+      if (root.dataset.settings === now) return;
+      root.dataset.settings = now;
+      details.open = now === "column";
+    };
+    for (const query of [narrow, lying, small, wide]) query.addEventListener("change", show);
+    for (const kind of ["deltarule-panel", "deltarule-size"]) document.addEventListener(kind, show);
     show();
   }
 
@@ -176,7 +195,7 @@ const controlsModule = (function () {
 
     function inputs() {
       const run = running();
-      const names = run.axes.map(({ name }) => name).join(" and ");
+      const names = run.axes.map(({ name }) => DR.canvas.named(name)).join(" and ");
       return [
         el("p", { class: "note wide", text: `${names}, and derived from them:` }),
         DR.choosers.derivedChooser(run, (derived) => change({ derived })),

@@ -93,6 +93,9 @@ const diagnosisModule = (function () {
 
   /** @typedef {Live.Lensed["findings"]} Findings */
 
+  /** A number in a few digits. @param {number} value */
+  const short = (value) => String(Number(value.toPrecision(3))).replace("-", "\u2212");
+
   /**
    * A penalty that outweighs the loss, and a network without bends that has to bend.
    *
@@ -122,6 +125,81 @@ const diagnosisModule = (function () {
     const straight = settings.activation === "identity" || !settings.layers.length;
     if (straight && run.step && loss > limits.linear * guess) found.push({ kind: "linear", ...mark });
     return found;
+  }
+
+  /** The most steps that are tried with one rate, fewer of a large network. @param {Static.State} state */
+  function mostSteps({ run, design }) {
+    const { lowest, highest, per_decade, steps, least, work } = DR.catalogue.diagnosis.rates;
+    const count = per_decade * Math.log10(highest / lowest) + 1;
+    const sizes = design.widths.slice(1).reduce((sum, n, l) => sum + n * design.widths[l], 0);
+    return Math.min(steps, Math.max(least, Math.floor(work / (count * sizes * run.size))));
+  }
+
+  /**
+   * The loss of rows after some steps from the start with a learning rate; infinite where it is none.
+   *
+   * @param {Static.State} state @param {number} learning_rate @param {number} steps @param {ArrayLike<number>} rows
+   */
+  function tried({ data, settings, design }, learning_rate, steps, rows) {
+    const run = DR.run.start(data, { ...settings, learning_rate }, design);
+    try {
+      for (let left = steps; left > 0; ) left -= run.advance(left);
+    } catch (error) {
+      if (!(error instanceof DR.run.Diverged)) throw error;
+      return Infinity;
+    }
+    const loss = run.lossOf(rows);
+    return Number.isNaN(loss) ? Infinity : loss;
+  }
+
+  /**
+   * Whether the learning rate is far off: `RateTrials` in training/diagnosis/rate_finding.py.
+   *
+   * @param {Static.State} state @returns {Findings}
+   */
+  function rateFindings(state) {
+    const limits = DR.catalogue.diagnosis.rate;
+    const { run, data, settings, design, steady } = state;
+    if (run.step < limits.few_steps || !steady || DR.catalogue.choices.without_rate.includes(settings.rule))
+      return [];
+    const rows = DR.plane
+      .evenly(data.trained.length, DR.catalogue.diagnosis.rows)
+      .map((i) => data.trained[i]);
+    const rate = settings.learning_rate;
+    const first = DR.run.start(data, settings, design).lossOf(rows);
+    const end = run.lossOf(rows),
+      last = Number.isNaN(end) ? Infinity : end;
+    const hardly = last > limits.fallen * first;
+    const most = mostSteps(state);
+    const few = Math.min(Math.max(Math.floor(run.step / 100), limits.probe_least), limits.probe_most, most);
+    const many = Math.max(few, Math.min(run.step, most));
+    let below = Math.min(limits.fallen * last, first);
+    /** @type {[rate: number, steps: number, wanted: number][]} */
+    const plan = [];
+    if (hardly)
+      for (const factor of limits.factors)
+        plan.push([rate / factor, few, below], [rate * factor, few, limits.fallen * Math.min(first, last)]);
+    else {
+      const losses = run.log.logs.map(([, loss]) => loss);
+      const level = DR.jumps.level(losses, first, limits);
+      if (level === null || last < limits.learned * first) return [];
+      below = limits.fallen * Math.min(level, last);
+    }
+    for (const factor of limits.long_factors) plan.push([rate / factor, many, below]);
+    for (const [other, steps, wanted] of plan) {
+      const reached = tried(state, other, steps, rows);
+      if (reached >= wanted) continue;
+      return [
+        {
+          kind: `learning rate too ${other < rate ? "high" : "low"}`,
+          layers: [],
+          serious: true,
+          seen: `${run.step} steps with η = ${short(rate)} brought the loss from ${short(first)} to ${short(last)} on ${rows.length} training rows.`,
+          why: `From the same start ${steps} steps with η = ${short(other)} bring it to ${short(reached)}.`,
+        },
+      ];
+    }
+    return [];
   }
 
   /**
@@ -190,10 +268,13 @@ const diagnosisModule = (function () {
     return {
       rows: rows.length,
       of,
-      findings: arranged(
-        [...findings.filter(({ serious }) => serious), ...findings.filter(({ serious }) => !serious)],
-        ownFindings(state, rows),
-      ),
+      findings: [
+        ...rateFindings(state),
+        ...arranged(
+          [...findings.filter(({ serious }) => serious), ...findings.filter(({ serious }) => !serious)],
+          ownFindings(state, rows),
+        ),
+      ],
     };
   }
 

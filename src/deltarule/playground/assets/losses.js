@@ -5,7 +5,8 @@
 const lossesModule = (function () {
   const { el } = DR.dom;
   const { css, short } = DR.canvas;
-  const MARGIN = { left: 54, right: 12, top: 10, bottom: 32 };
+  const MARGIN = { left: 46, right: 6, top: 7, bottom: 20 };
+  const STRIP = 2; // pixels around the curve without axes
 
   /** @param {Float32Array} curve @param {boolean} log */
   function range(curve, log) {
@@ -69,7 +70,9 @@ const lossesModule = (function () {
    * @param {boolean} log
    */
   function draw(context, width, height, curve, log) {
-    const { left, right, top, bottom } = MARGIN;
+    const A = DR.canvas.scale();
+    const { right, top } = MARGIN,
+      [left, bottom] = [MARGIN.left * A, MARGIN.bottom * A];
     const last = Math.max(1, curve.length ? curve[curve.length - 3] : 1);
     const [low, high] = range(curve, log),
       scale = log ? Math.log : (/** @type {number} */ v) => v;
@@ -78,7 +81,7 @@ const lossesModule = (function () {
     /** @param {number} value */
     const Y = (value) =>
       height - bottom - ((scale(value) - scale(low)) / (scale(high) - scale(low))) * (height - top - bottom);
-    context.font = DR.canvas.font(11);
+    context.font = DR.canvas.font(11 * A);
     context.textBaseline = "middle";
     context.lineWidth = 1;
     for (const value of log ? decades(low, high) : DR.plots.ticks(low, high, 4)) {
@@ -91,10 +94,25 @@ const lossesModule = (function () {
       context.textAlign = "right";
       context.fillText(short(value), left - 7, Y(value));
     }
+    // The name of the axis stands in the row of its ticks, at the end.
+    context.textAlign = "right";
+    context.fillText("epoch", width - right, height - bottom + 12 * A);
+    const end = width - right - context.measureText("epoch").width - 10;
     context.textAlign = "center";
-    for (const epoch of DR.plots.ticks(0, last, 5).filter(Number.isInteger))
-      context.fillText(short(epoch), X(epoch), height - bottom + 12);
-    context.fillText("epoch", (left + width - right) / 2, height - 6);
+    for (const epoch of DR.plots.ticks(0, last, 5).filter(Number.isInteger)) {
+      const half = context.measureText(short(epoch)).width / 2;
+      if (X(epoch) + half < end) context.fillText(short(epoch), X(epoch), height - bottom + 12 * A);
+    }
+    lines(context, curve, X, Y, log);
+  }
+
+  /**
+   * Both curves.
+   *
+   * @param {CanvasRenderingContext2D} context @param {Float32Array} curve
+   * @param {(epoch: number) => number} X @param {(value: number) => number} Y @param {boolean} log
+   */
+  function lines(context, curve, X, Y, log) {
     context.lineJoin = "round";
     context.lineWidth = 2;
     context.strokeStyle = css("--accent");
@@ -105,8 +123,37 @@ const lossesModule = (function () {
     line(context, curve, 1, X, Y, log);
   }
 
-  /** Shows the curves in `element`; gives {frame(frame), run(description)}. @param {HTMLElement} element */
-  function mount(element) {
+  /**
+   * The curves without axes, for a strip of the bar that is in sight wherever the page is scrolled to.
+   *
+   * @param {CanvasRenderingContext2D} context @param {number} width @param {number} height
+   * @param {Float32Array} curve @param {boolean} log
+   */
+  function drawStrip(context, width, height, curve, log) {
+    const last = Math.max(1, curve.length ? curve[curve.length - 3] : 1);
+    const [low, high] = range(curve, log),
+      scale = log ? Math.log : (/** @type {number} */ v) => v;
+    /** @param {number} epoch */
+    const X = (epoch) => STRIP + (epoch / last) * (width - 2 * STRIP);
+    /** @param {number} value */
+    const Y = (value) =>
+      height - STRIP - ((scale(value) - scale(low)) / (scale(high) - scale(low))) * (height - 2 * STRIP);
+    context.strokeStyle = css("--line");
+    context.lineWidth = 1;
+    context.beginPath();
+    context.moveTo(0, height - 0.5);
+    context.lineTo(width, height - 0.5);
+    context.stroke();
+    lines(context, curve, X, Y, log);
+  }
+
+  /**
+   * Shows the curves in `element`, and small in `strip`, which the style sheet shows where the window
+   * has no room for both the drawing and `element`; gives {frame(frame), run(description)}.
+   *
+   * @param {HTMLElement} element @param {HTMLElement} strip
+   */
+  function mount(element, strip) {
     const canvas = el("canvas", { class: "losses", role: "img", "aria-label": "Loss by epoch" });
     const frame = el("div", { class: "losses-frame" }, canvas);
     const box = el("input", { type: "checkbox", id: "log-loss" });
@@ -122,13 +169,21 @@ const lossesModule = (function () {
     );
     /** @type {Float32Array} */
     let curve = new Float32Array(0);
-    const paint = DR.canvas.make(frame, canvas, (context, width, height) =>
+    const small = el("canvas", { class: "losses" });
+    strip.replaceChildren(small);
+    const paintLarge = DR.canvas.make(frame, canvas, (context, width, height) =>
       draw(context, width, height, curve, box.checked),
     );
+    const paintSmall = DR.canvas.make(strip, small, (context, width, height) =>
+      drawStrip(context, width, height, curve, box.checked),
+    );
+    const paint = () => {
+      paintLarge();
+      if (strip.offsetParent) paintSmall();
+    };
     box.addEventListener("change", paint);
-    document.addEventListener("deltarule-theme", paint);
+    for (const kind of ["deltarule-theme", "deltarule-size"]) document.addEventListener(kind, paint);
     element.replaceChildren(
-      frame,
       el(
         "div",
         { class: "row classes" },
@@ -141,8 +196,9 @@ const lossesModule = (function () {
           hand,
         ),
         heldKey,
-        el("span", { class: "field check" }, box, el("label", { for: "log-loss", text: "logarithmic" })),
+        el("span", { class: "field check" }, box, el("label", { for: "log-loss", text: "log" })),
       ),
+      frame,
     );
     /** @param {number | null} value */
     const text = (value) => (value === null ? "none" : DR.number(value));

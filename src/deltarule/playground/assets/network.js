@@ -144,7 +144,7 @@ const networkModule = (function () {
     );
     which.show(rows);
     const samples = el("div", { class: "row" });
-    places.rows.replaceChildren(which, samples);
+    places.rows.replaceChildren(samples);
 
     /** @param {Page.Payload} payload @param {Page.Formulas} forms */
     function begin(payload, forms) {
@@ -175,6 +175,13 @@ const networkModule = (function () {
           ),
         ),
       );
+      // One row of controls above the drawing and one in its head: the picture has the rest.
+      const tools = places.drawing.querySelector(".drawing-tools");
+      tools?.querySelector(".legend")?.before(which);
+      const zoom = tools?.querySelector(".zoom");
+      if (zoom) places.rows.append(zoom);
+      // The drawing takes the measure of its room anew.
+      document.dispatchEvent(new CustomEvent("deltarule-size"));
       DR.panel.mount(
         places.panel,
         part(begun, (f) =>

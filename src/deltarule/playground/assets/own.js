@@ -35,7 +35,7 @@ const ownModule = (function () {
     });
     const hint = el("p", {
       class: "note",
-      text: "Or drop a file anywhere on this page. It is read here and sent nowhere.",
+      text: "Or drop one on this page. It stays in your browser.",
     });
     const status = el("div", { role: "status" });
     const table = el("div");

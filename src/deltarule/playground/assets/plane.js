@@ -4,6 +4,10 @@
 "use strict";
 
 const planeModule = (function () {
+  /** Points along a side of the surface: when paused, during training, of large networks. */
+  const SIDES = { fine: 192, usual: 96, coarse: 48 };
+  /** The most multiplications of a surface: some milliseconds, and some tenths of a second. */
+  const MOST_WORK = { moving: 4e6, paused: 2e8 };
   const MOST_POINTS = 800,
     JITTER = 0.7;
 
@@ -215,6 +219,14 @@ const planeModule = (function () {
     return n === 2 ? { level } : { level, class: best };
   }
 
-  return { suggested, through, outputs, points, levels, ends, evenly };
+  /** @param {Page.Network} net @param {boolean} moving */
+  function sideFor({ widths }, moving) {
+    const { fine, usual, coarse } = SIDES;
+    const work = widths.slice(1).reduce((sum, width, l) => sum + width * widths[l], 0);
+    if (moving) return usual * usual * work <= MOST_WORK.moving ? usual : coarse;
+    return fine * fine * work <= MOST_WORK.paused ? fine : usual;
+  }
+
+  return { sideFor, suggested, through, outputs, points, levels, ends, evenly };
 })();
 DR.plane = planeModule;

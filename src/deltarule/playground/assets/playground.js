@@ -5,6 +5,7 @@
 (function () {
   const { el, icon } = DR.dom;
   const { shell } = DR;
+  const { named } = DR.canvas;
   const at = DR.dom.byId;
 
   /**
@@ -46,6 +47,7 @@
     [["S"], "one step: one mini-batch"],
     [["E"], "one epoch"],
     [["R"], "begin the run anew"],
+    [["Ctrl", "Z"], "take back a weight that was set by hand, or bring back the run before"],
     [["Tab"], "from one part of the page to the next"],
     [["←", "→", "↑", "↓"], "in the drawing: from node to weight to node"],
     [["Enter"], "show the derivation of what has the focus"],
@@ -71,6 +73,8 @@
     "The engine trains; this page shows what it does, as often as the browser can paint it. Filled points are trained on, hollow ones held out. " +
     "Choose a node or a line of the network, and its derivation stands beside it, with the numbers of this very step.";
 
+  const TYPED_IN = "input:not([type=radio], [type=range], [type=checkbox]), textarea";
+
   /** @param {Live.Order} order */
   function transport(order) {
     /**
@@ -92,14 +96,34 @@
       () => order(play.dataset.playing ? "pause" : "play"),
       "main",
     );
+    const undo = make("undo", "Undo", "", () => order("undo"), "plain");
     const parts = [
-      make("back", "Reset", "Begin the run anew (R)", () => order("reset")),
+      make("back", "Reset", "Begin the run anew (R)", () => order("reset"), "plain"),
       play,
       make("next", "Step", "One step: one mini-batch (S)", () => order("step")),
       make("fit", "Epoch", "One epoch (E)", () => order("epoch")),
     ];
-    at("transport").replaceChildren(...parts);
+    at("transport").replaceChildren(parts[0], undo, ...parts.slice(1));
+    // Fields have an undo of their own.
+    document.addEventListener("keydown", (event) => {
+      const wanted = (event.ctrlKey || event.metaKey) && !event.shiftKey && !event.altKey;
+      const field = /** @type {Element} */ (event.target).matches(TYPED_IN);
+      if (!wanted || event.key.toLowerCase() !== "z" || field) return;
+      event.preventDefault();
+      if (!undo.disabled) undo.click();
+    });
+    /** @type {Record<string, string>} */
+    const UNDOES = {
+      "": "There is nothing to undo",
+      weight: "Take back the weight that was set by hand (Ctrl+Z)",
+      run: "Bring back the run before this one, with its weights (Ctrl+Z)",
+    };
     return {
+      /** What can be taken back. @param {string} what */
+      undoes(what) {
+        if (undo.title !== UNDOES[what]) undo.title = UNDOES[what];
+        undo.disabled = !what;
+      },
       keys: Object.fromEntries(["r", "k", "s", "e"].map((key, i) => [key, () => parts[i].click()])),
       /** @param {boolean} playing */
       show(playing) {
@@ -235,6 +259,7 @@
       at("advice"),
       () => wire,
       config.plain,
+      config.limits,
       () => {
         /** @type {HTMLDetailsElement} */ (at("fold")).open = true;
         at("tune").scrollIntoView({ block: "center" });
@@ -247,7 +272,7 @@
       (row) => network.choose(row),
       () => address.write(),
     );
-    const losses = DR.losses.mount(at("losses"));
+    const losses = DR.losses.mount(at("losses"), at("strip"));
     /** The order of the address alone: its refusal is told once. @type {Live.Order} */
     const asked_for = (type, fields) => wire.order(type, fields);
     const address = DR.address.mount(
@@ -268,6 +293,7 @@
       newest = null;
       const { header } = frame;
       buttons.show(header.phase === "playing");
+      buttons.undoes(header.undo);
       where.frame(frame, run);
       plane.frame(frame);
       losses.frame(frame);
@@ -290,7 +316,7 @@
         target,
       } = run;
       plane.label(
-        `Decision surface over ${axes[x].name}${y < 0 ? "" : ` and ${axes[y].name}`} for ${target.name}: ${where.words()}`,
+        `Decision surface over ${named(axes[x].name)}${y < 0 ? "" : ` and ${named(axes[y].name)}`} for ${target.name}: ${where.words()}`,
       );
       losses.label(`Loss by epoch: ${at("losses").querySelector(".classes")?.textContent}`);
     }

@@ -130,6 +130,18 @@ const surfaceModule = (function () {
           el("span", { class: "ramp", "aria-hidden": "true" }),
           el("span", { class: "class", text: short(high) }),
         ];
+    // The colour between two classes says how probable they are.
+    if (classes.length === 2)
+      items.splice(
+        1,
+        0,
+        el("span", {
+          class: "ramp",
+          role: "img",
+          "aria-label": "to",
+          title: "the colour says how probable each class is, pale: undecided",
+        }),
+      );
     return el("div", { class: "row classes" }, el("span", { class: "label", text: name }), ...items);
   }
 
@@ -204,8 +216,9 @@ const surfaceModule = (function () {
 
     const paint = DR.canvas.make(frame, canvas, (context, width, height) => {
       if (!run || !newest?.arrays.level) return;
-      const { right, top, bottom } = MARGIN,
-        left = DR.axes.leftOf(context, run);
+      const { right, top } = MARGIN,
+        left = DR.axes.leftOf(context, run),
+        bottom = MARGIN.bottom * DR.canvas.scale();
       box = { left, top, width: width - left - right, height: height - top - bottom };
       context.imageSmoothingEnabled = true;
       context.imageSmoothingQuality = newest.header.phase === "playing" ? "low" : "high";
@@ -277,7 +290,9 @@ const surfaceModule = (function () {
       const list = el(
         "select",
         { id, onchange: () => onchange(Number(list.value)) },
-        ...known.map((axis, k) => el("option", { value: k, text: DR.dom.cut(axis.name, 40) })),
+        ...known.map((axis, k) =>
+          el("option", { value: k, text: DR.dom.cut(DR.canvas.named(axis.name), 40) }),
+        ),
       );
       list.value = String(chosen);
       return el("div", { class: "field" }, el("label", { for: id, text: label }), list);
@@ -347,11 +362,12 @@ const surfaceModule = (function () {
     }
 
     element.replaceChildren(frame, key, axes);
-    document.addEventListener("deltarule-theme", () => {
-      size = "";
-      tones = null;
-      colours();
-    });
+    for (const kind of ["deltarule-theme", "deltarule-size"])
+      document.addEventListener(kind, () => {
+        size = "";
+        tones = null;
+        colours();
+      });
     return {
       /** @param {Live.Run} next */
       run(next) {

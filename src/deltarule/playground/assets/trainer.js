@@ -14,24 +14,14 @@ const trainerModule = (function () {
   const MOST_SPEED = 10_000;
   /** Parameters of larger networks are sent while the run is paused only. */
   const MOST_MOVING = 40_000;
-  /** Points along a side of the surface: when paused, during training, of large networks. */
-  const SIDES = { fine: 192, usual: 96, coarse: 48 };
-  /** The most multiplications of a surface: some milliseconds, and some tenths of a second. */
-  const MOST_WORK = { moving: 4e6, paused: 2e8 };
   const MOST_EDITS = 10_000;
+  /** Weights set by hand, and runs that were replaced, that can be taken back one after the other. */
+  const MOST_UNDONE = { weights: 1000, runs: 10 };
 
   const { Refused } = DR.datasets;
   const { shown, inRange, checked, designed, lossesFor } = DR.checks;
 
   const DATA = /** @type {const} */ (["data", "rows", "noise", "held", "columns", "seed", "derived"]);
-
-  /** @param {Page.Network} net @param {boolean} moving */
-  function sideFor({ widths }, moving) {
-    const { fine, usual, coarse } = SIDES;
-    const work = widths.slice(1).reduce((sum, width, l) => sum + width * widths[l], 0);
-    if (moving) return usual * usual * work <= MOST_WORK.moving ? usual : coarse;
-    return fine * fine * work <= MOST_WORK.paused ? fine : usual;
-  }
 
   /**
    * A trainer that calls `send` with descriptions and frames.
@@ -61,6 +51,14 @@ const trainerModule = (function () {
       handEpoch = -1; // the complete epochs when a weight was set by hand
     /** @type {[number, number] | null} The losses after that. */
     let handLosses = null;
+    /** @type {{ step: number, entry: number, value: number, epoch: number }[]} Weights before they were set. */
+    let changes = [];
+    /**
+     * Runs that others have replaced, as they were.
+     *
+     * @type {{ state: Static.State, phase: string, message: string, edits: number, epoch: number, changes: typeof changes }[]}
+     */
+    let replaced = [];
     /** @type {number | null} */
     let goal = null;
     /** @type {{ score: number | null, held_score: number | null }} */
@@ -97,6 +95,14 @@ const trainerModule = (function () {
       const [x, y] = axes ? [axes.x, axes.y] : DR.plane.suggested(data);
       const plane = same && axes ? axes : DR.plane.through(data, x, y, axes?.hold ?? "mean");
       const first = losses(run, data);
+      if (
+        before &&
+        (before.run.step || edits || shown(before.settings) !== shown(settings) || before.table !== table)
+      )
+        replaced = [
+          ...replaced.slice(1 - MOST_UNDONE.runs),
+          { state: before, phase, message, edits, epoch: handEpoch, changes },
+        ];
       const guess = DR.diagnosis.constantGuess(run.net, DR.run.taken(run.Y, data.trained));
       state = {
         settings,
@@ -107,10 +113,27 @@ const trainerModule = (function () {
         plane: /** @type {Static.Plane} */ (plane),
         first,
         guess,
+        steady: true,
+        hand: 0,
       };
-      [phase, message, perSlice, goal, scoresTime, edits] = ["paused", "", 1, null, -Infinity, 0];
-      handEpoch = -1;
+      [message, edits, changes, handEpoch] = ["", 0, [], -1];
+      begin("paused");
+    }
+
+    /** Shows a run that has come in the place of another one. @param {string} now its phase */
+    function begin(now) {
+      [phase, perSlice, goal, scoresTime] = [now, 1, null, -Infinity];
       describe();
+    }
+
+    /** Whether a weight was set by hand, and no step has been taken since. */
+    const canUndo = () => changes.at(-1)?.step === state.run.step;
+
+    /** Computes the losses anew after a weight was set. @param {number} epoch that the losses by hand are of */
+    function weighed(epoch) {
+      outdated = true;
+      [handEpoch, handLosses] = [epoch, null];
+      if (state.run.step === 0) state.first = losses(state.run, state.data);
     }
 
     function describe() {
@@ -176,7 +199,7 @@ const trainerModule = (function () {
       if (byHand && (!handLosses || !moving)) handLosses = losses(run, data);
       const [loss, heldLoss] = byHand && handLosses ? handLosses : curve.slice(-2);
       const n = run.net.widths[run.net.L],
-        side = sideFor(run.net, moving);
+        side = DR.plane.sideFor(run.net, moving);
       const outputs = DR.plane.outputs(data, plane, side, moving ? DR.draft(run.net) : run.net, run.theta);
       /** @type {Live.Arrays} */
       const arrays = { ...DR.plane.levels(data, outputs, n), curve };
@@ -192,6 +215,7 @@ const trainerModule = (function () {
         epoch: run.log.count,
         done: run.done,
         by_hand: byHand,
+        undo: canUndo() ? "weight" : replaced.length ? "run" : "",
         loss: finite(loss),
         held_loss: finite(heldLoss),
         learning_rate: run.rate,
@@ -295,6 +319,7 @@ const trainerModule = (function () {
       setup: ({ settings }) => install(checked(settings, lastSettings(), table)),
       rate({ learning_rate: rate }) {
         inRange("learning_rate", rate, DR.catalogue.choices.ranges.learning_rate, false);
+        if (state.run.step && rate !== state.run.rate) state.steady = false;
         state.run.rate = rate;
         if (state.run.step === 0) state.settings = { ...state.settings, learning_rate: rate };
         describe();
@@ -349,12 +374,38 @@ const trainerModule = (function () {
         inRange("value", value, { min: -1e6, max: 1e6 }, false);
         if (edits >= MOST_EDITS)
           throw new Refused(`${MOST_EDITS} weights were set by hand; reset the run first`);
+        if (theta[entry] === value) return; // a field tells its value when the focus leaves it, too
+        const { step, log } = state.run;
+        if (!canUndo()) changes = [];
+        changes = [
+          ...changes.slice(1 - MOST_UNDONE.weights),
+          { step, entry, value: theta[entry], epoch: handEpoch },
+        ];
         theta[entry] = value;
-        [edits, outdated] = [edits + 1, true];
-        if (state.run.step === 0) state.first = losses(state.run, state.data);
-        else [handEpoch, handLosses] = [state.run.log.count, null];
+        ++state.hand;
+        ++edits;
+        weighed(step ? log.count : -1);
       },
-      lens: () => DR.diagnosis.lens(state),
+      /** Takes back a weight that was set by hand, else brings back the run before this one. */
+      undo() {
+        const change = canUndo() ? changes.pop() : null;
+        if (change) {
+          state.run.theta[change.entry] = change.value;
+          --state.hand;
+          ++edits;
+          return weighed(change.epoch);
+        }
+        const before = replaced.pop();
+        if (!before)
+          throw new Refused(
+            "there is nothing to undo: no weight was set by hand since the last step, and no run came before this one",
+          );
+        ({ state, message, edits, changes } = before);
+        table = state.table ?? table;
+        [handEpoch, handLosses] = [before.epoch, null];
+        begin(before.phase === "diverged" ? "diverged" : "paused");
+      },
+      lens: () => DR.diagnosis.lens({ ...state, steady: state.steady && !state.hand }),
       rates: () => DR.diagnosis.rates(state),
       network: ({ rows, row = null }) => ({
         step: state.run.step,

@@ -3,7 +3,8 @@
 An epoch costs the guard a comparison of two numbers. Two kinds of checks cost more, and both are
 rare: that of layers and nodes, on a sample of the rows, when the work of training is a hundred
 times that of the check, and then each time it has doubled; and that of the learning rate, at the
-end of a run whose loss has hardly fallen, by some steps from the same start with other rates. When
+end of a run whose loss has hardly fallen or jumps about, by some steps from the same start with
+other rates. When
 a check is due follows from numbers of steps and rows, and not from a clock, so that a run gives the
 same findings each time, also if it was resumed.
 """
@@ -11,15 +12,14 @@ same findings each time, also if it was resumed.
 from __future__ import annotations
 
 import dataclasses
-import math
 import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from deltarule.engines import Batch, Engine, make_engine
+from deltarule.engines import Engine, make_engine
 from deltarule.errors import InputError, TrainingWarning
 from deltarule.optimizers import Rule
 from deltarule.training.diagnosis.advice import (
@@ -28,8 +28,8 @@ from deltarule.training.diagnosis.advice import (
     advise,
 )
 from deltarule.training.diagnosis.measures import measure_rows
-from deltarule.training.diagnosis.run_advice import wrong_learning_rate
-from deltarule.training.diagnosis.trials import cost_of, trial_steps
+from deltarule.training.diagnosis.rate_finding import RATE_LIMITS, RateTrials, level_of_jumps
+from deltarule.training.diagnosis.trials import cost_of
 
 if TYPE_CHECKING:
     from deltarule.training.run import Run
@@ -44,11 +44,7 @@ _ROWS = int(THRESHOLDS["many_rows"])
 _CHECK, _CHECK_ROW = 2e6, 1.0
 _STEP, _STEP_ROW = 1.5e3, 0.06
 _SHARE = 100
-# A run has hardly learned if it ends above this share of the loss it began with; and a rate is far
-# off if some steps with another one reach this share of the loss at the end.
-_FALLEN = 0.7
-_FACTORS = (30.0, 300.0, 3e3, 3e4, 3e5)
-_FEWEST_STEPS, _PROBE_STEPS = 100, (50, 200)
+_FEWEST_STEPS = int(RATE_LIMITS["few_steps"])
 
 
 def warn_of(findings: tuple[Advice, ...], where: str = "") -> None:
@@ -120,22 +116,25 @@ class Guard:
             self._due = 2 * steps
 
     def at_end(self, run: Run) -> None:
-        """Check the layers and the learning rate, if the loss has hardly fallen."""
+        """Check the layers, and the learning rate if the loss has hardly fallen or jumps about."""
         logs = run.history.logs
         steps = logs[-1].steps if logs else 0
         if self.mode == "off" or steps < _FEWEST_STEPS or len(logs) < 2:
             return
+        losses = [each.loss for each in logs]
         # The cost of the first batch is a noisy start; the sample of the rows decides.
         near = run.first_cost is None or logs[-1].loss > 0.5 * abs(run.first_cost)
-        trial = _Trials.of(run) if near else None
-        if trial is not None and trial.last > _FALLEN * trial.first:
+        trials = _rate_trials(run) if near or level_of_jumps(losses) is not None else None
+        found = [] if trials is None else [trials.finding(steps, losses)]
+        if trials is not None and trials.hardly_learned:
             for each in self._of_layers(run):
                 self._say(each)
-            self.add(trial.finding(steps))
         elif steps >= _first_check(run):
             for each in self._of_layers(run):
                 if each.kind in self._seen:
                     self._say(each)
+        for advice in found:
+            self.add(advice)
 
     def add(self, advice: Advice | None) -> None:
         """Add a finding of the run itself, if there is one; also where the mode is "off"."""
@@ -195,46 +194,25 @@ def _fresh(engine: Engine) -> Engine:
     return fresh
 
 
-@dataclasses.dataclass
-class _Trials:
-    """The loss of a sample of the rows at the start and the end of a run, and with other rates."""
+def _rate_trials(run: Run) -> RateTrials | None:
+    """Return what compares the loss at the end with that at the start; None if that is not known.
 
-    run: Run
-    rows: Batch
-    start: np.ndarray
-    first: float
-    last: float
-
-    @classmethod
-    def of(cls, run: Run) -> Self | None:
-        """Return those of a run; None if its start is not known."""
-        if run.start is None:
-            return None
-        (rows, _), start = run.batches.sample(_ROWS), run.start()
-        end = np.asarray(run.engine.averaged_theta)
-        return cls(
-            run, rows, start, cost_of(run.engine, start, rows), cost_of(run.engine, end, rows)
-        )
-
-    def finding(self, steps: int) -> Advice | None:
-        """Return the finding that the learning rate is far off, by trying others from the start.
-
-        From the start of the run, some steps with a rate far from that of the run reach a loss that
-        the run has not reached in all its steps.
-        """
-        run, rule, rate = self.run, self.run.engine.settings.rule, getattr(self.run, "rate", None)
-        if rate is None or run.earlier_epochs or not isinstance(rule, Rule):
-            return None
-        if not rule.uses_learning_rate:
-            return None
-        engine, given = _fresh(run.engine), (run.engine.net, run.engine.settings)
-        few, many = _PROBE_STEPS
-        count = min(max(steps // 100, few), many)
-        for factor in _FACTORS:
-            for other in (rate / factor, rate * factor):
-                theta = trial_steps(engine, *given, self.start, run.batches, other, count)
-                reached = math.inf if theta is None else cost_of(run.engine, theta, self.rows)
-                if reached < _FALLEN * min(self.first, self.last):
-                    numbers = (steps, self.first, self.last), (other, count, reached)
-                    return wrong_learning_rate(rate, *numbers, len(self.rows.w))
+    It tries other learning rates too, where the run has one and began with this call.
+    """
+    if run.start is None:
         return None
+    engine, rule = run.engine, run.engine.settings.rule
+    usable = isinstance(rule, Rule) and rule.uses_learning_rate and not run.earlier_epochs
+    rows, _ = run.batches.sample(_ROWS)
+    # First the end, so that this copy of θ is freed before the next one is made.
+    last = cost_of(engine, np.asarray(engine.averaged_theta), rows)
+    return RateTrials(
+        engine=_fresh(engine),
+        settings=engine.settings,
+        net=engine.net,
+        batches=run.batches,
+        rows=rows,
+        start=run.start(),
+        last=last,
+        rate=getattr(run, "rate", None) if usable else None,
+    )

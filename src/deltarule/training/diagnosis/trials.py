@@ -11,7 +11,7 @@ from deltarule.engines import Batch, Engine, EngineSettings, ReferenceEngine
 from deltarule.maths import Network
 from deltarule.training.batches import Batches
 
-__all__ = ["cost_of", "trial_steps"]
+__all__ = ["cost_at", "cost_of", "trial_steps"]
 
 
 def cost_of(engine: Engine, theta: np.ndarray, rows: Batch) -> float:
@@ -19,8 +19,14 @@ def cost_of(engine: Engine, theta: np.ndarray, rows: Batch) -> float:
 
     It is infinite where it is not a number.
     """
+    return cost_at(engine.net, engine.settings, theta, rows)
+
+
+def cost_at(net: Network, settings: EngineSettings, theta: np.ndarray, rows: Batch) -> float:
+    """Return the cost of rows at θ as :func:`cost_of` does, for a network and settings."""
     reference = ReferenceEngine()
-    reference.load(engine.net, theta, dataclasses.replace(engine.settings, dropout=0.0))
+    # The cost does not depend on the rule; that of plain descent has no slots to allocate.
+    reference.load(net, theta, dataclasses.replace(settings, dropout=0.0, rule="sgd"))
     with np.errstate(all="ignore"):
         cost = float(reference.cost(rows))
     return math.inf if math.isnan(cost) else cost

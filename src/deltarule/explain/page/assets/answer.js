@@ -10,6 +10,7 @@
 "use strict";
 
 const answerModule = (function () {
+  const { classOf } = DR.rows;
   const MOST_LEVELS = 6; // other levels of a category that are tried
   // Multiplications for the predictions with other cells, and columns that are tried in any case.
   const WORK = 3e7,
@@ -29,12 +30,6 @@ const answerModule = (function () {
 
   /** The outputs for inputs x, without dropout. @param {Page.Store} store @param {Float64Array} x */
   const outputsOf = (store, x) => DR.driver.forward(store.net, store.theta(), x).A[store.net.L];
-
-  /** The number of the class with the highest probability. @param {ArrayLike<number>} a */
-  function classOf(a) {
-    if (a.length === 1) return a[0] > 1 - a[0] ? 1 : 0;
-    return Array.from(a).reduce((best, value, j, all) => (value > all[best] ? j : best), 0);
-  }
 
   /**
    * The prediction for the row that is shown: with a number, `value` is that number; with classes the

@@ -96,7 +96,9 @@ const answerCardModule = (function () {
     if (whole && whole.sample === i) {
       const columns = whole.columns.map(({ name, cell, part }) => ({ name, cell, part: Number(part) }));
       const made = part("What made it so", unitWords(store, said), opened.made);
-      made.append(bars(columns, Number(whole.start), Number(whole.value), isNumber ? 1 : 100));
+      made.append(
+        ...partsOfColumns(store, columns, Number(whole.start), Number(whole.value), isNumber ? 1 : 100),
+      );
       DR.dom.put(made, "data-portfolio", "");
       made.addEventListener("toggle", () => (opened.made = made.open));
       elements.push(made);
@@ -113,6 +115,28 @@ const answerCardModule = (function () {
       elements.push(el("p", { class: "note", text }));
     }
     return elements;
+  }
+
+  /**
+   * The parts of the columns as bars, or as an image where they are pixels, with the bars in a fold.
+   *
+   * @param {Page.Store} store @param {Page.ColumnPart[]} parts @param {number} start @param {number} value
+   * @param {number} scale 100 for percent
+   */
+  function partsOfColumns(store, parts, start, value, scale) {
+    const image = DR.images.of(store);
+    const all = bars(parts, start, value, scale);
+    if (!image?.columns) return [all];
+    const values = DR.images.byColumn(store, image, parts, scale);
+    return [
+      DR.images.attributions(
+        store,
+        image,
+        values,
+        scale === 100 ? "percentage points" : "in the target’s unit",
+      ),
+      el("details", { class: "answer-bars" }, el("summary", { text: "The largest of them as bars" }), all),
+    ];
   }
 
   /** Predictions with other cells, in a fold. @param {Page.CellChange[]} changes @param {Page.Said} said @param {Opened} opened */
@@ -171,7 +195,7 @@ const answerCardModule = (function () {
             ? " The network is too large to integrate here: the parts are gradient × input."
             : "";
         busy.replaceWith(
-          bars(parts, start, found.value, scale),
+          ...partsOfColumns(store, parts, start, found.value, scale),
           el("p", {
             class: "note",
             text:
@@ -199,7 +223,8 @@ const answerCardModule = (function () {
     const head = /** @type {HTMLElement} */ (panel.querySelector(".head"));
     const drawing = /** @type {HTMLElement} */ (document.querySelector(".place-drawing"));
     const title = panel.querySelector("h2")?.textContent ?? "";
-    const opened = { made: true, changed: !SHEET.matches };
+    // Of hundreds of pixels another cell of one says little.
+    const opened = { made: true, changed: !SHEET.matches && !DR.images.of(store) };
     const alone = { made: false, changed: false };
     /** @param {Page.View} state */
     const wanted = (state) => (state.selected || state.mode === "mean" ? "derivation" : "answer");

@@ -45,17 +45,18 @@ const curveModule = (function () {
                 }),
               ),
             )
-          : el("input", {
+          : DR.dom.wholeField({
               id: "sample",
-              type: "number",
-              min: 0,
-              max: n - 1,
-              onchange: () => store.set({ sample: clamp(Math.round(Number(pick.value)) || 0, 0, n - 1) }),
+              onchange: () => {
+                const asked = Math.round(DR.text.read(pick.value));
+                store.set({ sample: Number.isFinite(asked) ? clamp(asked, 0, n - 1) : store.state.sample });
+                pick.value = String(store.state.sample);
+              },
             });
       parts.push(() => {
         pick.value = String(store.state.sample);
       });
-      const thumbnails = DR.images.chooser(store);
+      const thumbnails = DR.rows.chooser(store);
       if (thumbnails) parts.push(thumbnails.show);
       return el(
         "div",

@@ -64,21 +64,31 @@ const dialsModule = (function () {
       "aria-label": `${label}, slider`,
       oninput: () => change(read(Number(range.value))),
     });
+    // A field of type number drops a decimal comma without a word.
     /** @type {HTMLInputElement} */
     const field = el("input", {
-      type: "number",
+      type: "text",
+      inputmode: "decimal",
+      autocomplete: "off",
+      spellcheck: "false",
+      class: "numeric",
       id,
-      step: "any",
-      onchange: () => change(Number(field.value) || 0),
+      onchange: () => {
+        const typed = DR.text.read(field.value);
+        if (Number.isFinite(typed)) change(typed);
+        else show(last);
+      },
     });
+    let last = 0; // what is shown, which a text that is no number leaves as it is
     const box = el("div", { class: "field dial" }, el("label", { for: id, text: label }), range, field);
     /** @param {number} value */
-    const show = (value) => {
+    function show(value) {
+      last = value;
       range.value = String(write(value));
       range.setAttribute("aria-valuetext", DR.number(value));
-      if (document.activeElement !== field || Number(field.value) !== value)
+      if (document.activeElement !== field || DR.text.read(field.value) !== value)
         field.value = String(Number(value.toPrecision(6)));
-    };
+    }
     /** @param {number} most */
     const limit = (most) => {
       range.min = String(-most);

@@ -72,8 +72,10 @@ const domModule = (function () {
     stop: "M5 5h10v10H5z",
     up: "M4.5 12.5L10 7l5.5 5.5",
     close: "M5 5l10 10M15 5L5 15",
+    undo: "M7.5 4L4 7.5 7.5 11M4.5 7.5H12a4 4 0 0 1 0 8H8",
+    list: "M4 5.5h12M4 10h12M4 14.5h12",
   };
-  const DRAWN = new Set(["left", "right", "plus", "minus", "fit", "up", "close"]);
+  const DRAWN = new Set(["left", "right", "plus", "minus", "fit", "up", "close", "undo", "list"]);
 
   /** A small picture for a button; the button carries the words. @param {keyof typeof ICONS} name */
   function icon(name) {
@@ -104,6 +106,30 @@ const domModule = (function () {
       { type: "button", class: className, "aria-label": label, title: label, onclick },
       icon(name),
     );
+  }
+
+  /**
+   * A field for a whole number, which arrow keys raise and lower; its text is read by DR.text.read, so
+   * that blanks and a decimal comma do no harm.
+   *
+   * @param {Page.Attributes} attributes
+   */
+  function wholeField(attributes) {
+    /** @type {HTMLInputElement} */
+    const input = el("input", {
+      type: "text",
+      inputmode: "numeric",
+      autocomplete: "off",
+      spellcheck: "false",
+      class: "numeric",
+      ...attributes,
+    });
+    input.addEventListener("keydown", (/** @type {KeyboardEvent} */ { key }) => {
+      if (key !== "ArrowUp" && key !== "ArrowDown") return;
+      input.value = String((Math.round(DR.text.read(input.value)) || 0) + (key === "ArrowUp" ? 1 : -1));
+      input.dispatchEvent(new Event("change", { bubbles: true }));
+    });
+    return input;
   }
 
   let groups = 0;
@@ -279,6 +305,7 @@ const domModule = (function () {
     put,
     icon,
     iconButton,
+    wholeField,
     choice,
     brief,
     shown,

@@ -18,15 +18,19 @@ const drawingModule = (function () {
    */
   function roomIn(element, store) {
     const root = document.documentElement;
-    const scale = Number(getComputedStyle(root).getPropertyValue("--scale")) || 1;
-    const unit = parseFloat(getComputedStyle(root).fontSize) / scale;
+    const text = Number(getComputedStyle(root).getPropertyValue("--scale")) || 1;
+    const unit = parseFloat(getComputedStyle(root).fontSize) / text;
+    // A phone on its side has no room for larger letters.
+    const scale = innerHeight <= DR.layout.LYING ? Math.min(text, 1) : text;
     const width = Math.max(element.clientWidth - 2, 240);
     const narrow = width < DR.layout.NARROW;
     // Larger text makes all of it larger, as far as the window goes.
     const top = element.lastElementChild?.getBoundingClientRect().top ?? 0;
     const most = Math.floor(innerHeight - top - scrollY - 0.5 * unit);
     // Where nothing stands below it, as high as the window.
-    const alone = element.nextElementSibling === null ? most - 1.1 * unit : 0;
+    const below = element.nextElementSibling;
+    const free = below === null || getComputedStyle(below).position === "absolute";
+    const alone = free ? most - 1.1 * unit : 0;
     const phone = narrow && innerWidth < SHEET;
     const high = phone ? Math.max(0.5 * innerHeight, 300) : Math.max(innerHeight - 18.6 * unit, 260, alone);
     const height = Math.round(scale * high);

@@ -288,9 +288,7 @@ const heatModule = (function () {
       "aria-label": "Layer of the node to zoom to",
       onchange: zoom,
     });
-    const node = el("input", {
-      type: "number",
-      min: 0,
+    const node = DR.dom.wholeField({
       value: 0,
       "aria-label": "Number of the node to zoom to",
       onchange: zoom,
@@ -328,7 +326,7 @@ const heatModule = (function () {
 
   /** @param {HTMLElement} element @param {Page.Store} store */
   function mount(element, store) {
-    /** @type {{ kind: string, common: boolean, order: string, stale: boolean, visible: boolean, figures: ReturnType<typeof DR.maps.figure>[] }} */
+    /** @type {{ kind: string, common: boolean, order: string, stale: boolean, visible: boolean, figures: (HTMLElement & { mark: () => void })[] }} */
     const view = { kind: "weights", common: false, order: "plain", stale: true, visible: false, figures: [] };
     const { above, between, layer, node } = controls(view, refresh, zoom);
     const maps = el("div", { class: "maps" }),
@@ -339,7 +337,7 @@ const heatModule = (function () {
 
     function zoom() {
       const l = Number(layer.value),
-        j = clamp(Math.round(Number(node.value)) || 0, 0, store.net.widths[l] - 1);
+        j = clamp(Math.round(DR.text.read(node.value)) || 0, 0, store.net.widths[l] - 1);
       store.set({ selected: { kind: "node", layer: l, j } });
     }
 
@@ -351,11 +349,10 @@ const heatModule = (function () {
           ? selected
           : {
               layer: Number(layer.value) || store.net.L,
-              j: clamp(Number(node.value) || 0, 0, store.net.widths[store.net.L] - 1),
+              j: clamp(Math.round(DR.text.read(node.value)) || 0, 0, store.net.widths[store.net.L] - 1),
             };
       layer.value = String(focus.layer);
       if (document.activeElement !== node) node.value = String(focus.j); // not while it is typed in
-      node.max = String(store.net.widths[focus.layer] - 1);
       close.replaceChildren(
         ...strips(store.seen(), view.kind, focus).map((matrix) =>
           DR.maps.figure(store, matrix, DR.maps.largestOf(matrix), ink),
@@ -376,6 +373,9 @@ const heatModule = (function () {
       view.figures = list.map((matrix, at) =>
         DR.maps.figure(store, matrix, view.common ? all : sizes[at], ink),
       );
+      const ofWeights = view.kind === "weights" || view.kind === "gradients";
+      const gallery = ofWeights ? DR.gallery.figure(store, matrices(store.seen(), view.kind)[0]) : null;
+      if (gallery) view.figures.unshift(gallery);
       maps.replaceChildren(...view.figures);
       if (layer.options.length !== store.net.widths.length) {
         layer.replaceChildren(

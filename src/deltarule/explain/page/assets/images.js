@@ -1,5 +1,5 @@
 // @ts-check
-// Inputs that are the pixels of an image: rows, weights and derivatives as images, and thumbnails.
+// Inputs that are the pixels of an image: rows, weights and derivatives as images.
 //
 // payload.image says which input, and which column of the table, each pixel is. Where there is a
 // table, a row's picture shows the cells; a network's own inputs may be standardised.
@@ -106,124 +106,15 @@ const imagesModule = (function () {
     context.putImageData(data, 0, 0);
   }
 
-  /** What a row's thumbnail is called: its name, and its class. @param {Page.Store} store @param {number} i */
-  function nameOf(store, i) {
-    const { rows, classes, outputs } = store.payload.names;
-    const y = store.y(i);
-    const labels = classes.length === y.length ? classes : outputs;
-    const name = rows[i] ?? String(i);
-    return y.length > 1 ? [name, labels[y.indexOf(Math.max(...y))] ?? ""] : [name, DR.dom.brief(y[0])];
-  }
-
-  /**
-   * A button with the picture of the row that is shown; it opens the rows as thumbnails, of which one
-   * is chosen. null where the inputs are no image.
-   *
-   * @param {Page.Store} store
-   */
-  function chooser(store) {
-    const image = of(store);
-    if (!image) return null;
-    const face = el("canvas", { "aria-hidden": "true" });
-    const list = el("div", {
-      class: "thumbnails",
-      id: "thumbnails",
-      popover: "auto",
-      role: "group",
-      "aria-label": "Rows",
-    });
-    const button = el(
-      "button",
-      {
-        type: "button",
-        class: "tool thumbnail",
-        popovertarget: "thumbnails",
-        "aria-label": "Choose a row by its picture",
-        title: "Choose a row by its picture",
-      },
-      face,
-    );
-    let filled = false;
-    const fill = () => {
-      filled = true;
-      list.replaceChildren(
-        ...Array.from({ length: store.rows.n }, (_, i) => {
-          const canvas = el("canvas", { "aria-hidden": "true" });
-          paintRow(canvas, store, image, i);
-          const [name, label] = nameOf(store, i);
-          return el(
-            "button",
-            {
-              type: "button",
-              "data-row": i,
-              "aria-label": `row ${name}, ${label}`,
-              onclick: () => choose(i),
-            },
-            canvas,
-            el("span", { text: DR.dom.cut(label, 8) }),
-          );
-        }),
-      );
-    };
-    /** @param {number} i */
-    function choose(i) {
-      store.set({ sample: i });
-      list.hidePopover();
-    }
-    const mark = () => {
-      for (const each of list.children)
-        DR.dom.put(
-          each,
-          "aria-current",
-          Number(/** @type {HTMLElement} */ (each).dataset.row) === store.state.sample ? "true" : null,
-        );
-    };
-    list.addEventListener("beforetoggle", (event) => {
-      if (/** @type {ToggleEvent} */ (event).newState !== "open") return;
-      if (!filled) fill();
-      mark();
-    });
-    list.addEventListener("toggle", (event) => {
-      if (/** @type {ToggleEvent} */ (event).newState !== "open") return;
-      const now = /** @type {HTMLElement | null} */ (list.querySelector("[aria-current]"));
-      now?.focus();
-    });
-    list.addEventListener("keydown", (event) => {
-      const buttons = /** @type {HTMLElement[]} */ ([...list.children]);
-      const at = buttons.indexOf(/** @type {HTMLElement} */ (document.activeElement));
-      const across = buttons.filter((each) => each.offsetTop === buttons[0].offsetTop).length;
-      /** @type {Record<string, number | undefined>} */
-      const moves = {
-        ArrowLeft: -1,
-        ArrowRight: 1,
-        ArrowUp: -across,
-        ArrowDown: across,
-        Home: -at,
-        End: buttons.length - 1 - at,
-      };
-      const by = moves[event.key];
-      if (by === undefined || at < 0) return;
-      buttons[DR.dom.clamp(at + by, 0, buttons.length - 1)].focus();
-      event.preventDefault();
-    });
-    const show = () => paintRow(face, store, image, store.state.sample);
-    document.addEventListener("deltarule-theme", () => {
-      filled = false;
-      show();
-    });
-    show();
-    return Object.assign(el("span", { class: "thumbnail-field" }, button, list), { show });
-  }
-
   /**
    * A matrix of the heat maps (maps.js) with one entry for each pixel.
    *
    * @param {Page.ImageOfInputs} image @param {ArrayLike<number>} values
    * @param {{ title: string, note: string, symbol: (k: number) => [id: string | null, text: string],
-   *   what: (k: number) => Partial<Page.View> }} words
+   *   what: (k: number) => Partial<Page.View>, positive?: boolean }} words
    * @returns {Page.HeatMatrix}
    */
-  function matrix(image, values, { title, note, symbol, what }) {
+  function matrix(image, values, { title, note, symbol, what, positive }) {
     const [rows, columns] = image.shape;
     /** @param {number} r @param {number} c */
     const input = (r, c) => image.inputs[r * columns + c];
@@ -232,6 +123,7 @@ const imagesModule = (function () {
       rows,
       columns,
       note,
+      positive,
       at: (r, c) => values[r * columns + c],
       symbol: (r, c) => {
         const k = input(r, c);
@@ -253,12 +145,18 @@ const imagesModule = (function () {
 
   /** The row that is shown, as a figure. @param {Page.Store} store @param {Page.ImageOfInputs} image */
   function rowFigure(store, image) {
+    const [low, high] = rangeOf(store, image);
     const row = matrix(
       image,
       pixels(store, image).map((value) => value || 0),
-      { title: "The input", note: "as an image", symbol: () => [null, "value"], what: input },
+      {
+        title: "The input",
+        note: "as an image",
+        symbol: () => [null, "value"],
+        what: input,
+        positive: low >= 0,
+      },
     );
-    const [low, high] = rangeOf(store, image);
     return DR.maps.figure(store, row, Math.max(Math.abs(low), Math.abs(high)), ink());
   }
 
@@ -312,26 +210,77 @@ const imagesModule = (function () {
     return box;
   }
 
-  /** The attributions of a row as an image. @param {Page.Store} store @param {Page.ImageOfInputs} image @param {Float64Array} values */
-  function attributions(store, image, values) {
-    const own = matrix(
-      image,
-      byPixel(image, (k) => values[k]),
-      {
-        title: "As an image",
-        note: "one attribution for each pixel",
-        symbol: () => [null, "attribution"],
-        what: input,
-      },
-    );
+  /**
+   * The parts of the pixels in a prediction as an image, beside the row itself.
+   *
+   * @param {Page.Store} store @param {Page.ImageOfInputs} image
+   * @param {ArrayLike<number>} values of each pixel, in the unit that `words` names
+   * @param {string} [words]
+   */
+  function attributions(store, image, values, words = "") {
+    const own = matrix(image, values, {
+      title: "The part of each pixel",
+      note: words,
+      symbol: () => [null, "part"],
+      what: input,
+    });
     const picture = DR.maps.figure(store, own, DR.maps.largestOf(own), DR.maps.colours());
     return el("div", { class: "image-pair" }, picture, rowFigure(store, image));
+  }
+
+  /**
+   * The mean sizes of attributions over rows as an image.
+   *
+   * @param {Page.Store} store @param {Page.ImageOfInputs} image
+   * @param {{ name: string, value: number }[]} means by column, or by input where there is no table
+   * @param {{ scale: number, words: string }} unit
+   */
+  function means(store, image, means, { scale, words }) {
+    const { columns, names } = store.payload;
+    const found = new Map(means.map(({ name, value }) => [name, Math.abs(scale) * value]));
+    const values = image.columns
+      ? Float64Array.from(image.columns, (c) => (c < 0 ? 0 : (found.get(columns[c].name) ?? 0)))
+      : byPixel(image, (k) => found.get(names.inputs[k]) ?? 0);
+    const own = matrix(image, values, {
+      title: "The mean size of each pixel’s part",
+      note: words,
+      symbol: () => [null, "mean size"],
+      what: input,
+      positive: true,
+    });
+    const ofAll = DR.maps.figure(store, own, DR.maps.largestOf(own), DR.maps.colours());
+    return el("div", { class: "image-pair" }, ofAll);
+  }
+
+  /**
+   * The parts of the columns of a table by pixel; 0 where a pixel is no column.
+   *
+   * @param {Page.Store} store @param {Page.ImageOfInputs} image
+   * @param {{ name: string, part: number }[]} parts @param {number} scale
+   */
+  function byColumn(store, { columns }, parts, scale) {
+    const found = new Map(parts.map(({ name, part }) => [name, scale * part]));
+    const names = store.payload.columns.map(({ name }) => name);
+    return Float64Array.from(columns ?? [], (c) => (c < 0 ? 0 : (found.get(names[c]) ?? 0)));
   }
 
   /** A heading with the picture of the selection beside it. @param {HTMLElement} heading @param {Page.Store} store */
   const beside = (heading, store) =>
     el("div", { class: "panel-top" }, heading, DR.planeView.figure(store), figure(store));
 
-  return { of, pixels, pictureOf, pixelOf, byPixel, matrix, paintRow, ink, chooser, attributions, beside };
+  return {
+    of,
+    pixels,
+    pictureOf,
+    pixelOf,
+    byPixel,
+    byColumn,
+    means,
+    matrix,
+    paintRow,
+    ink,
+    attributions,
+    beside,
+  };
 })();
 DR.images = imagesModule;

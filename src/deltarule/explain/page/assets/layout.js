@@ -8,6 +8,8 @@ const layoutModule = (function () {
 
   // All in pixels, for text of the usual size; the reader's size of text multiplies them.
   const NARROW = 520; // a room less wide than this is laid out as on a phone
+  const LYING = 500; // a window less high is that of a phone on its side
+  const KEPT = 0.85; // of the size of the pictures in the nodes, with larger text
   const RADIUS = { least: 9, close: 7.6, picture: 12, middling: 20, roomy: 22, most: 42 };
   const PITCH = { least: 33, close: 30.2, most: 140, narrow: 66 }; // from node to node
   const BELOW = 15; // under a node, for a number
@@ -209,8 +211,10 @@ const layoutModule = (function () {
 
   /**
    * Places for the nodes drawn. Nodes become smaller, and the loss goes below the outputs, before the
-   * drawing becomes wider than its room. With larger text all of it is larger, as far as the window
-   * goes: a drawing that is in sight as a whole at the usual size of text stays so.
+   * drawing becomes wider than its room, and closer together where that brings all of it in sight. With
+   * larger text all of it is larger, as far as the window goes: a drawing that is in sight as a whole at
+   * the usual size of text stays so, and one that has the width of its room; its pictures become little
+   * smaller.
    *
    * @param {Page.Network} net @param {number[][]} nodes @param {{ inputs: string[], outputs: string[] }} names
    * @param {Page.Room} room @returns {Page.Layout}
@@ -224,15 +228,23 @@ const layoutModule = (function () {
     };
     /** @param {Page.Layout} found */
     const inSight = (found) => found.height <= room.most;
-    const found = at(room.scale);
-    if (room.scale <= 1 || inSight(found)) return found;
-    const usual = at(1);
-    if (!inSight(usual)) return found;
-    for (let scale = room.scale; scale > 1; scale /= 1.02)
-      for (const close of [false, true]) {
-        const smaller = at(scale, close);
-        if (inSight(smaller)) return smaller;
-      }
+    /** @param {Page.Layout} found */
+    const inWidth = (found) => found.width <= room.width + 0.5;
+    /** @param {number} scale */
+    const closer = (scale) => {
+      const found = at(scale);
+      if (inSight(found)) return found;
+      const other = at(scale, true);
+      return inSight(other) && inWidth(other) ? other : found;
+    };
+    if (room.scale <= 1) return closer(room.scale);
+    const usual = closer(1);
+    const [high, wide] = [inSight(usual), inWidth(usual)];
+    for (let scale = room.scale; scale > 1; scale /= 1.02) {
+      const smaller = closer(scale);
+      const kept = !high || !room.pictured || smaller.r >= KEPT * usual.r;
+      if (kept && (!high || inSight(smaller)) && (!wide || inWidth(smaller))) return smaller;
+    }
     return usual;
   }
 
@@ -259,8 +271,9 @@ const layoutModule = (function () {
     const right = /** @type {Page.Layout} */ (tried(RADIUS.most, narrow ? "below" : "right"));
     const full = right.r / room.scale;
     const least = Math.min(full, room.pictured ? RADIUS.picture : 11);
-    // Only small nodes need the height that a loss below them would take.
-    const small = /** @type {Page.Layout} */ (tried(RADIUS.most, "below")).r < RADIUS.middling * room.scale;
+    // Only small nodes, and pictures, need the height that a loss below them would take.
+    const below = /** @type {Page.Layout} */ (tried(RADIUS.most, "below"));
+    const small = room.pictured || below.r < RADIUS.middling * room.scale;
     const corner = small ? Math.max(least, 0.8 * full) : Infinity;
     /** @type {[place: Page.LossPlace, least: number, tight: boolean][]} */
     const ways = [
@@ -369,6 +382,6 @@ const layoutModule = (function () {
     return /** @type {any} */ (best);
   }
 
-  return { NARROW, NAMED, layout, numberIn, nameIn, numberWidth, edgeOf, taken, place };
+  return { NARROW, LYING, NAMED, layout, numberIn, nameIn, numberWidth, edgeOf, taken, place };
 })();
 DR.layout = layoutModule;

@@ -56,14 +56,6 @@ const lensModule = (function () {
       text,
     });
 
-  /** A label of the lens for the screen: ‖δ^l‖ with its index raised. @param {string} text */
-  function label(text) {
-    const parts = text.split(/\^(\{[^}]*\}|.)/);
-    /** @param {string} part */
-    const raised = (part) => DR.dom.el("sup", { text: part.replace(/[{}]/g, "") });
-    return DR.dom.el("span", {}, ...parts.map((part, i) => (i % 2 ? raised(part) : part)));
-  }
-
   /** @param {Page.Lens} lens @param {string} name */
   const measureOf = (lens, name) =>
     /** @type {Page.Lens["measures"][number]} */ (lens.measures.find((each) => each.name === name));
@@ -168,7 +160,7 @@ const lensModule = (function () {
     /** @param {string} name */
     const named = (name) => {
       const { label: text, words } = measureOf(lens, name);
-      return el("span", { title: words }, label(text));
+      return el("span", { title: words, text });
     };
     const head = headings(
       "layer",
@@ -178,7 +170,7 @@ const lensModule = (function () {
       "marks",
     );
     const words = known.flatMap((name) => [
-      el("dt", {}, label(measureOf(lens, name).label)),
+      el("dt", { text: measureOf(lens, name).label }),
       el("dd", { text: measureOf(lens, name).words }),
     ]);
     const box = el(
@@ -444,6 +436,6 @@ const lensModule = (function () {
     new IntersectionObserver(seen, { rootMargin: "200px" }).observe(element);
   }
 
-  return { mount, shown, label, num, measureOf, recordedStep, scroll, headings, number };
+  return { mount, shown, num, measureOf, recordedStep, scroll, headings, number };
 })();
 DR.lens = lensModule;

@@ -59,22 +59,23 @@ const mapsModule = (function () {
   }
 
   /**
-   * The scale of a map, with numbers and, by `point`, a mark at one.
+   * The scale of a map, with numbers and, by `point`, a mark at one; from 0 where no number is negative.
    *
-   * @param {number} most @param {Page.Ink} ink
+   * @param {number} most @param {Page.Ink} ink @param {boolean} [positive]
    */
-  function scale(most, ink) {
+  function scale(most, ink, positive = false) {
     /** @param {number} at from −1 to 1 */
     const shade = (at) => {
       const end = at < 0 ? ink.negative : ink.positive;
       const parts = ink.zero.map((zero, q) => Math.round(zero + strength(Math.abs(at)) * (end[q] - zero)));
       return `rgb(${parts.join(" ")})`;
     };
-    const stops = Array.from({ length: 21 }, (_, i) => shade((i - 10) / 10));
+    const low = positive ? 0 : -1;
+    const stops = Array.from({ length: 21 }, (_, i) => shade(low + ((1 - low) * i) / 20));
     const needle = el("i", { class: "needle", hidden: true });
     const bar = el("div", { class: "scale-bar" }, needle);
     bar.style.background = `linear-gradient(90deg, ${stops.join(", ")})`;
-    const ticks = most > 0 ? [-1, -0.5, 0, 0.5, 1] : [0];
+    const ticks = most > 0 ? (positive ? [0, 0.25, 0.5, 0.75, 1] : [-1, -0.5, 0, 0.5, 1]) : [0];
     const words = ticks.map((at) => el("span", { text: brief(at * most) }));
     const box = el(
       "div",
@@ -86,7 +87,7 @@ const mapsModule = (function () {
       /** @param {number | null} value */
       point(value) {
         needle.hidden = value === null || !Number.isFinite(value) || !(most > 0);
-        if (value !== null) needle.style.left = `${50 + 50 * clamp(value / most, -1, 1)}%`;
+        if (value !== null) needle.style.left = `${(100 * (clamp(value / most, low, 1) - low)) / (1 - low)}%`;
       },
     });
   }
@@ -165,7 +166,7 @@ const mapsModule = (function () {
     const cursor = el("div", { class: "cursor", hidden: true }),
       marked = el("div", { class: "cursor marked", hidden: true });
     const out = el("output", { class: "readout", "aria-live": "polite" });
-    const legend = scale(most, ink);
+    const legend = scale(most, ink, matrix.positive);
     const rest = `largest |value| ${brief(most)}`;
     out.textContent = rest;
     paint(canvas, matrix, most, ink);
@@ -256,6 +257,6 @@ const mapsModule = (function () {
     return Object.assign(box, { mark });
   }
 
-  return { figure, largestOf, colours };
+  return { figure, scale, paint, largestOf, colours };
 })();
 DR.maps = mapsModule;

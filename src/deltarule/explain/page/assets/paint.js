@@ -7,6 +7,7 @@ const paintModule = (function () {
 
   const SMALL = 22; // half a picture that has no room for more than a number
   const STRONG = 48; // lines between two layers that are drawn in full
+  const FEW = 40; // lines that have room to be wide
 
   /**
    * The passes with and without the nudge; without one they are the same.
@@ -124,14 +125,16 @@ const paintModule = (function () {
       if (Number.isFinite(part.value)) most = Math.max(most, Math.abs(part.value));
     }
     thinOut(view);
-    const crowd = view.edges.length > 260 ? 0.62 : 1;
+    // Many lines are thin, and the weak ones pale, so that nodes and strong lines are seen among them.
+    const crowd = DR.dom.clamp(Math.sqrt(FEW / view.edges.length), 0.5, 1);
     for (const part of view.edges) {
       const t = most > 0 && Number.isFinite(part.value) ? Math.abs(part.value) / most : 0;
       const sign = part.shown ? signOf(part.value) : "unknown";
       part.tone = `edge ${sign}`;
       const width = part.shown ? 0.9 + 5.1 * t ** 0.8 * crowd : 0.9;
       put(part.element, "stroke-width", width.toFixed(2));
-      put(part.element, "stroke-opacity", part.shown ? (0.35 + 0.65 * t).toFixed(2) : null);
+      const least = 0.35 * crowd;
+      put(part.element, "stroke-opacity", part.shown ? (least + (1 - least) * t).toFixed(2) : null);
       const [, text] = edgeSymbol(store, part.l, part.j, part.k);
       const name =
         part.k < 0

@@ -103,24 +103,34 @@ const placeModule = (function () {
     };
   }
 
+  /** The address that this page has written, or whose "hashchange" it has heard. */
+  let known = "";
+
+  /** Makes what is shown the address. @param {Page.Store} store @param {"pushState" | "replaceState"} how */
+  function setAddress(store, how) {
+    const state = how === "pushState" ? null : history.state;
+    try {
+      history[how](state, "", location.pathname + location.search + written(store));
+    } catch {
+      /* a page within another one may not change its address */
+    }
+    known = location.hash;
+  }
+
   /** Shows what the address names, and keeps the address with what is shown. @param {Page.Store} store */
   function mount(store) {
     let waiting = 0;
     function write() {
-      if (DR.tour.isOpen()) return; // it has addresses of its own
-      const text = written(store);
-      if (text === location.hash) return;
-      try {
-        history.replaceState(history.state, "", location.pathname + location.search + text);
-      } catch {
-        /* a page within another one may not change its address */
-      }
+      // The tour has addresses of its own, and an address that was just chosen is to be heard first.
+      if (DR.tour.isOpen() || location.hash !== known) return;
+      if (written(store) !== known) setAddress(store, "replaceState");
     }
     const soon = () => {
       clearTimeout(waiting);
       waiting = setTimeout(write, QUIET);
     };
     const go = () => {
+      known = location.hash;
       const shown = read(store, location.hash);
       if (shown) store.set(shown);
       else if (!location.hash) soon(); // the way back out of the tour
@@ -134,6 +144,6 @@ const placeModule = (function () {
     });
   }
 
-  return { decoded, nameOf, rowOf, written, mount };
+  return { decoded, nameOf, rowOf, setAddress, mount };
 })();
 DR.place = placeModule;

@@ -167,7 +167,7 @@ const planesModule = (function () {
       const value = map[p] - middle,
         fine = Number.isFinite(value);
       const end = fine ? (value < 0 ? ink.negative : ink.positive) : ink.none;
-      const t = fine ? (most > 0 ? strength * (Math.abs(value) / most) ** 0.75 : 0) : 1;
+      const t = fine ? (most > 0 ? strength * (Math.abs(value) / most) ** 0.6 : 0) : 1;
       const at = 4 * (first + Math.floor(p / columns) * wide + (p % columns));
       for (let q = 0; q < 3; ++q) data[at + q] = ink.zero[q] + t * (end[q] - ink.zero[q]);
       data[at + 3] = 255;

@@ -290,7 +290,7 @@ const tourModule = (function () {
 
     function leave() {
       close();
-      history.pushState(null, "", location.pathname + location.search + DR.place.written(page));
+      DR.place.setAddress(page, "pushState");
     }
     function close() {
       if (!isOpen()) return;

@@ -1,0 +1,38 @@
+// @ts-check
+// Whether a loss jumps about without falling: `level_of_jumps` in training/diagnosis/rate_finding.py.
+"use strict";
+
+const jumpsModule = (function () {
+  /** @param {number[]} values */
+  const sorted = (values) => Float64Array.from(values).sort();
+
+  /** @param {number[]} values */
+  function median(values) {
+    const all = sorted(values);
+    return (all[(all.length - 1) >> 1] + all[all.length >> 1]) / 2;
+  }
+
+  /**
+   * The loss that a run is seldom below where its loss jumps about: the lower quartile of the last third
+   * of the epochs. Null where it does not jump, or still falls.
+   *
+   * @param {number[]} losses of the epochs @param {number} start the loss before the first step
+   * @param {Live.RateLimits} limits @returns {number | null}
+   */
+  function level(losses, start, limits) {
+    const count = losses.length;
+    if (count < limits.few_epochs) return null;
+    const tail = losses.slice(-Math.max(10, Math.floor(count / 3)));
+    if (!tail.every(Number.isFinite)) return null;
+    const half = tail.length >> 1;
+    const middle = median(tail);
+    let rough = 0;
+    for (let i = 1; i < tail.length; ++i) rough += Math.abs(tail[i] - tail[i - 1]) / (tail.length - 1);
+    const falls = median(tail.slice(half)) < limits.stalled * median(tail.slice(0, half));
+    if ((falls && middle <= start) || rough < limits.rough * Math.abs(middle)) return null;
+    return sorted(tail)[tail.length >> 2];
+  }
+
+  return { level };
+})();
+DR.jumps = jumpsModule;

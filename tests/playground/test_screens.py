@@ -1,0 +1,140 @@
+"""What is in sight without scrolling, on a projector, a laptop and a phone, with larger text."""
+
+import pytest
+from tests.browser import Watched, browser, violations
+from tests.playground.helpers import holds
+
+from deltarule.playground import static_playground_html
+
+PROJECTOR, LAPTOP = {"width": 1280, "height": 720}, {"width": 1440, "height": 900}
+PHONE, LYING = {"width": 390, "height": 844}, {"width": 844, "height": 390}
+# The boxes of the network with its numbers, of the decision surface, of the curve that is shown, of
+# the button that starts the run, and of the sheet that covers the lower edge of a phone.
+PLACES = """(() => {
+  const box = (element) => {
+    const { left, top, right, bottom } = element.getBoundingClientRect();
+    return { left, top, right, bottom, width: right - left, height: bottom - top };
+  };
+  const nodes = [...document.querySelectorAll('.network .node')].map(box);
+  const hull = {
+    left: Math.min(...nodes.map((b) => b.left)), top: Math.min(...nodes.map((b) => b.top)),
+    right: Math.max(...nodes.map((b) => b.right)), bottom: Math.max(...nodes.map((b) => b.bottom)),
+  };
+  const strip = document.querySelector('.curve-strip canvas');
+  const panel = document.querySelector('.place-panel');
+  const sheet = panel.getBoundingClientRect();
+  return {
+    nodes: hull,
+    drawing: box(document.querySelector('svg.network')),
+    surface: box(document.querySelector('canvas.plane')),
+    curve: box(strip.offsetParent ? strip : document.querySelector('.losses-frame canvas')),
+    play: box(document.querySelector('#transport .main')),
+    floor: sheet.width > 0.9 * innerWidth ? sheet.top : innerHeight,
+    wide: document.documentElement.scrollWidth,
+  };
+})()"""
+
+
+@pytest.fixture(scope="module")
+def context():
+    with browser() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def page(context, tmp_path_factory):
+    path = tmp_path_factory.mktemp("page") / "playground.html"
+    path.write_text(static_playground_html(), encoding="utf-8")
+    watched = Watched(context, **PROJECTOR)
+    watched.page.goto(path.as_uri())
+    watched.page.wait_for_selector("[data-node]", timeout=60_000)
+    yield watched.page
+    assert watched.errors == []
+
+
+@pytest.fixture(autouse=True)
+def usual_text(page):
+    yield
+    page.evaluate("localStorage.removeItem('deltarule-scale')")
+    while float(page.evaluate("document.documentElement.style.getPropertyValue('--scale')")) > 1.01:
+        page.locator("#smaller").click()
+
+
+def shown(page, size):
+    """The places of the parts in a window of this size, at its upper end."""
+    page.set_viewport_size(size)
+    page.evaluate("scrollTo(0, 0)")
+    for _ in range(4):  # observers of sizes, and what they ask to be painted
+        page.evaluate("new Promise((done) => requestAnimationFrame(() => done()))")
+    return page.evaluate(PLACES)
+
+
+def in_sight(box, places, size):
+    return (
+        box["left"] >= 0
+        and box["top"] >= 0
+        and box["right"] <= size["width"]
+        and box["bottom"] <= places["floor"] + 0.5
+    )
+
+
+def area(box):
+    return box["width"] * box["height"]
+
+
+@pytest.mark.parametrize("size", [PROJECTOR, LAPTOP, LYING], ids=["projector", "laptop", "lying"])
+def test_the_network_its_surface_and_the_loss_are_seen_together(page, size):
+    places = shown(page, size)
+    for part in ("nodes", "surface", "curve", "play"):
+        assert in_sight(places[part], places, size), part
+    assert places["wide"] <= size["width"]
+    # The pictures are not bought with smallness.
+    assert area(places["surface"]) > 0.1 * size["width"] * size["height"]
+    assert area(places["drawing"]) > 0.25 * size["width"] * size["height"]
+
+
+def test_on_a_phone_the_curve_stays_in_sight_beside_every_picture(page):
+    places = shown(page, PHONE)
+    for part in ("nodes", "curve", "play"):
+        assert in_sight(places[part], places, PHONE), part
+    assert places["wide"] <= PHONE["width"]
+    page.locator("canvas.plane").scroll_into_view_if_needed()
+    page.evaluate("document.querySelector('canvas.plane').scrollIntoView({ block: 'end' })")
+    page.evaluate("scrollBy(0, 80)")
+    places = page.evaluate(PLACES)
+    for part in ("surface", "curve", "play"):
+        assert in_sight(places[part], places, PHONE), part
+
+
+@pytest.mark.parametrize(
+    "size", [PROJECTOR, LAPTOP, PHONE, LYING], ids=["projector", "laptop", "phone", "lying"]
+)
+def test_larger_text_takes_no_room_from_the_pictures(page, size):
+    before = shown(page, size)
+    for presses in range(1, 6):
+        page.locator("#larger").click()
+        places = shown(page, size)
+        assert area(places["drawing"]) >= 0.98 * area(before["drawing"]), presses
+        # The letters beside the surface grow into its canvas, and the canvas hardly shrinks.
+        assert area(places["surface"]) >= 0.96 * area(before["surface"]), presses
+        assert places["wide"] <= size["width"]
+        for part in ("curve", "play", *(("nodes", "surface") if size is not PHONE else ())):
+            assert in_sight(places[part], places, size), (part, presses)
+        drawing = places["drawing"]
+        assert drawing["right"] <= size["width"]
+    assert violations(page) == []
+
+
+def test_settings_folded_at_the_edge_open_beside_the_drawing(page):
+    shown(page, PROJECTOR)
+    assert page.locator("#activation").is_visible()
+    assert not page.locator("#chosen").is_visible()
+    page.locator("#larger").click()
+    holds(page, "document.documentElement.dataset.settings === 'tab'")
+    assert not page.locator("#activation").is_visible()
+    page.locator("#chosen").click()
+    assert page.locator("#activation").is_visible()
+    left = page.evaluate("document.querySelector('#activation').getBoundingClientRect().right")
+    assert left < page.evaluate("document.querySelector('.network').getBoundingClientRect().left")
+    assert page.evaluate("document.documentElement.scrollWidth") <= PROJECTOR["width"]
+    page.locator("#chosen").click()
