@@ -2,14 +2,18 @@
 
 import contextlib
 import json
+import re
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from deltarule.cli import output, predict_large
-from deltarule.tabular import TableModel
+from deltarule.cli import evaluate_large, output, predict_large
+from deltarule.tables.row_sample import parts_of_rows
+from deltarule.tabular import TableModel, large_portfolio
+from deltarule.tabular.portfolio import Configuration
+from deltarule.tabular.portfolio.plan import LargePlan
 
 N = 2600
 
@@ -99,10 +103,8 @@ def test_rejected_rows_have_a_file(inside, deltarule):
 @pytest.mark.parametrize(
     ("more", "word"),
     [
-        (["--sql", "SELECT * FROM data"], "--sql"),
         (["--max-memory", "1"], "--max-memory"),
         (["--record"], "--record"),
-        (["--quality", "fast"], "--quality"),
     ],
 )
 def test_options_that_need_the_table_in_memory_are_refused(inside, deltarule, more, word):
@@ -182,3 +184,123 @@ def test_notes_of_chunks_are_collected(inside, model, deltarule, monkeypatch):
     found = deltarule("predict", model, "far.csv", "-o", "p.csv")
     assert found.status == 0, found.err
     assert "row 2000" in found.err
+
+
+def test_a_portfolio_in_little_memory_with_its_report(inside, deltarule, monkeypatch):
+    few = LargePlan((Configuration("silu", "robust", (4,), "silu"),), 2, 2)
+    monkeypatch.setattr(large_portfolio, "make_large_plan", lambda *_: few)
+    monkeypatch.setattr("deltarule.tabular.intervals._CONFIGURATIONS", few.configurations)
+    options = ("--target", "y", "--id", "id", "--memory", "8GB", "--quality", "fast")
+    found = deltarule("fit", "t.csv", *options, "-o", "p.model")
+    assert found.status == 0, found.err
+    assert "portfolio of 1 of 1 configurations: 2 networks" in found.out
+    assert "validation squared error" in found.out
+    assert "packed rows of 1 encoding took" in found.err
+    page = (inside / "p.model" / "report.html").read_text(encoding="utf-8")
+    assert "Both learn from all rows but these of the sample." in page
+    assert "validation RMSE" in page or "validation squared error" in page
+    model = TableModel.load(inside / "p.model")
+    assert len(model.portfolio.used[0].models) == 2
+    refused = deltarule("fit", "t.csv", *options, "--layers", "4")
+    assert refused.status == 2
+    assert "--layers" in refused.err
+
+
+def test_the_report_of_a_large_table_is_of_the_rows_of_its_sample(inside, deltarule):
+    found = deltarule("fit", "t.csv", *FIT, "--memory", "8GB")
+    assert found.status == 0, found.err
+    page = (inside / "t.model" / "report.html").read_text(encoding="utf-8")
+    report = TableModel.load(inside / "t.model").report
+    assert f"On {report['scored_rows']['test']:,} test rows, which the model has not seen" in page
+    # The row that it is most wrong about is named by its number in the table.
+    row = int(re.search(r"row ([\d,]+) of the table, predicted", page)[1].replace(",", ""))
+    part = parts_of_rows(np.arange(N), 0, [("test", 0.2), ("valid", 0.1), ("train", 0.7)])
+    assert part[row - 1] == 0
+    true = float(re.search(r"of the table, predicted .*?, true (-?\d+\.\d+)", page)[1])
+    assert true == rows()["y"][row - 1]
+    again = deltarule("fit", "t.csv", *FIT, "--memory", "8GB", "--no-report", "--force")
+    assert again.status == 0, again.err
+    assert not (inside / "t.model" / "report.html").exists()
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_scores_in_chunks_are_those_of_the_whole(inside, model, deltarule, monkeypatch, kind):
+    whole = deltarule("evaluate", model, f"t.{kind}", "--json").json
+    monkeypatch.setattr(predict_large, "LARGE_BYTES", 0)
+    found = deltarule("evaluate", model, f"t.{kind}", "--json")
+    assert found.status == 0, found.err
+    assert found.json["rows"] == whole["rows"] == N
+    assert found.json["scores"] == pytest.approx(whole["scores"], rel=1e-9)
+    assert found.json["seen"] == (kind == "csv")  # its name is that of the table of the training
+    text = deltarule("evaluate", model, f"t.{kind}").out
+    assert "test rows, when trained" in text
+    assert "2,600" in text
+
+
+def test_the_report_on_a_large_file_is_of_a_sample(inside, model, deltarule, monkeypatch):
+    monkeypatch.setattr(predict_large, "LARGE_BYTES", 0)
+    monkeypatch.setattr(evaluate_large, "_REPORTED_ROWS", 500)
+    lines = (inside / "t.csv").read_text().splitlines()
+    lines[5] = lines[5].rpartition(",")[0] + ","
+    (inside / "new.csv").write_text("\n".join(lines) + "\n")
+    found = deltarule("evaluate", model, "new.csv", "--report", "r.html")
+    assert found.status == 0, found.err
+    assert "the report is of a sample of 500 of these rows" in found.err
+    assert "the target is missing: 1" in found.err
+    page = (inside / "r.html").read_text(encoding="utf-8")
+    assert "500 rows of the table that was given" in page
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [("1,2", "2 fields; expected 5"), ("x,3,2020-01-01,p,1", "each is scored")],
+)
+def test_rows_that_cannot_be_scored_are_an_error(
+    inside, model, deltarule, monkeypatch, line, words
+):
+    monkeypatch.setattr(predict_large, "LARGE_BYTES", 0)
+    (inside / "bad.csv").write_text((inside / "t.csv").read_text() + line + "\n")
+    found = deltarule("evaluate", model, "bad.csv")
+    assert found.status == 3
+    assert words in found.err
+
+
+SQL = "SELECT id, a, b * 2 AS b, k, y FROM data WHERE a > 0"
+
+
+def test_a_query_is_run_once_and_its_result_is_trained_on(inside, deltarule):
+    more = ("--memory", "8GB", "--store", "s", "--sql", SQL, "--ignore", "k")
+    found = deltarule("fit", "t.csv", *FIT, *more, "--json")
+    assert found.status == 0, found.err
+    kept = sum(a > 0 for a in rows()["a"])
+    assert sum(found.json["rows"].values()) == kept
+    assert [each["name"] for each in found.json["columns"]] == ["a", "b"]
+    result = inside / "s.query.parquet"
+    assert pq.read_metadata(result).num_rows == kept
+    before = result.stat().st_mtime_ns, (inside / "s" / "store.json").stat().st_mtime_ns
+    again = deltarule("fit", "t.csv", *FIT, *more, "--force", "-o", "u.model")
+    assert again.status == 0, again.err
+    assert before == (result.stat().st_mtime_ns, (inside / "s" / "store.json").stat().st_mtime_ns)
+    models = [TableModel.load(inside / name).model.theta for name in ("t.model", "u.model")]
+    np.testing.assert_array_equal(*models)
+    page = (inside / "u.model" / "report.html").read_text(encoding="utf-8")
+    assert "the SQL result" in page
+    without = deltarule(
+        "fit", *FIT, "--memory", "8GB", "--sql", "SELECT * FROM 't.parquet'", "-o", "v.model"
+    )
+    assert without.status == 0, without.err
+    assert not [path.name for path in inside.iterdir() if path.name.startswith("deltarule-store")]
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (["--sql", "SELECT * FROM elsewhere"], "elsewhere"),
+        (["--sql", SQL, "--decimal", "b=,"], "for single columns of the SQL result"),
+        (["--sql", SQL, "--delimiter", ","], "--delimiter"),
+    ],
+)
+def test_a_query_that_cannot_be_run_is_refused(inside, deltarule, more, words):
+    found = deltarule("fit", "t.csv", *FIT[:2], "--memory", "8GB", *more)
+    assert found.status in (2, 3)
+    assert words in found.err

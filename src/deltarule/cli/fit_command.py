@@ -83,8 +83,8 @@ def fit(
         one(
             "--memory",
             metavar="SIZE",
-            help="DATA may be larger than memory: train one network on it, in this much resident "
-            "memory, such as 2GB or 500MB.",
+            help="DATA may be larger than memory: train on it in this much resident memory, such "
+            "as 2GB or 500MB; one network, unless --quality or --time-budget asks for a portfolio.",
             group="Larger than memory",
         ),
     ] = None,
@@ -130,8 +130,8 @@ def fit(
     A portfolio of networks is trained, unless an option under Network or Training, or any of
     --valid, --folds, --min-level-rows, --max-levels and --record, asks for a single network.
 
-    With --memory, DATA is read in chunks and packed on the disk, and one network is trained; there
-    is no report.html.
+    With --memory, DATA is read in chunks and packed on the disk, and one network is trained; with
+    --quality or --time-budget too, a portfolio. The scores and report.html are of a sample.
 
     Ctrl-C ends training and saves the best epoch so far, or the portfolio of the networks so far;
     before the first epoch is over, or a first configuration is trained, it saves and replaces
@@ -149,8 +149,9 @@ def fit(
     if kept is not None:
         force = force or kept.left_unfinished(folder)
     table_settings = settings()
-    others = {"record": record, "memory": memory}
-    single = is_single_network(table_settings, quality, time_budget, others)
+    single = is_single_network(table_settings, quality, time_budget, {"record": record})
+    if memory is not None:
+        single = quality is None and time_budget is None
     check_large(memory, store, rejects, record=record)
     first = check_world(single, record=record)
     check_model_folder(folder, force, record)

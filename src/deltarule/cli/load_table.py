@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -49,27 +50,27 @@ def load_table(options: TableOptions) -> LoadedTable:
     return LoadedTable(table, schema, reading, columns)
 
 
-def streamed_arguments(options: TableOptions) -> tuple[dict[str, Any], dict[str, Any]]:
+def streamed_arguments(options: TableOptions) -> tuple[dict[str, Any], Any]:
     """Return how a table larger than memory is read, and its columns, by its first rows.
 
-    They are arguments of ``TableStream`` and of ``infer_schema``.
+    They are arguments of ``TableStream`` and of ``infer_schema``; for the latter a function of the
+    first rows where these are the result of a query, which is run later.
 
     Raises
     ------
     InputError
         If an option has no meaning for such a table.
     """
-    for name in ("sql", "max_memory"):
-        if getattr(options, name) is not None:
-            raise InputError(
-                Message(Parameter(name), " was given with ", Parameter("memory")),
-                parameter=(name, "memory"),
-                expected="one or the other",
-                hint="write the result of the query to a Parquet file first"
-                if name == "sql"
-                else "the memory is that of the whole command",
-            )
+    if options.max_memory is not None:
+        raise InputError(
+            Message(Parameter("max_memory"), " was given with ", Parameter("memory")),
+            parameter=("max_memory", "memory"),
+            expected="one or the other",
+            hint="the memory is that of the whole command",
+        )
     reading = _reading_arguments(options)
+    if options.sql is not None:
+        return reading, functools.partial(_query_columns, options)
     del reading["sql"]
     assert options.data is not None
     head = TableStream(options.data, **reading, number_formats=_possible_formats(options)).head
@@ -80,6 +81,21 @@ def streamed_arguments(options: TableOptions) -> tuple[dict[str, Any], dict[str,
             marks = {} if every is None else dict.fromkeys(head.names, every)
             reading[mark] = marks | by_column
     return reading, columns
+
+
+def _query_columns(options: TableOptions, head: Table) -> dict[str, Any]:
+    """Return the arguments of ``infer_schema`` by the first rows of the result of a query."""
+    columns = _column_arguments(options, head)
+    for mark in ("decimal", "thousands"):
+        if columns.pop(mark):
+            raise InputError(
+                Message(Parameter(mark), " was given for single columns of the SQL result"),
+                parameter=mark,
+                given=getattr(options, mark),
+                expected="one mark for all columns of text",
+                hint="read these columns as numbers in the query",
+            )
+    return columns
 
 
 def _reading_arguments(options: TableOptions) -> dict[str, Any]:

@@ -25,7 +25,13 @@ from deltarule.tables.standard_input import is_stdin
 from deltarule.tables.table_stream import TableStream
 from deltarule.tabular import TableModel
 
-__all__ = ["PredictedColumns", "is_large", "predict_large"]
+__all__ = [
+    "PredictedColumns",
+    "is_large",
+    "predict_large",
+    "refuse_rejected",
+    "row_numbers_from",
+]
 
 # Files of fewer bytes are read at once; the predictions are the same.
 LARGE_BYTES = 1 << 26
@@ -115,11 +121,11 @@ def predict_large(
             PredictionWriter(file, suffix, safe_csv=safe_csv) as writer,
         ):
             for chunk in read_ahead(stream.chunks()):
-                _refuse_rejected(rejects)
+                refuse_rejected(rejects)
                 rows, id_columns = take_ids(schema, chunk.table, ids)
                 check_output_names(id_columns, outputs.names)
                 typed = apply_schema(schema, rows, need_target=False)
-                with _row_numbers_from(chunk.first):
+                with row_numbers_from(chunk.first):
                     predicted = outputs.of(typed)
                 writer.write(id_columns | predicted)
                 n_rows += len(typed)
@@ -127,7 +133,7 @@ def predict_large(
                 for note in (*typed.notes, *model.notes(typed), *far):
                     notes[output.spelled(note)] = None
                 show(f"predicting: {n_rows:,} rows")
-            _refuse_rejected(rejects)
+            refuse_rejected(rejects)
     found = [*stream.notes, *notes]
     if len(found) > _MOST_NOTES:
         found = [*found[:_MOST_NOTES], f"… and {len(found) - _MOST_NOTES} more notes"]
@@ -140,7 +146,7 @@ def _numbered(typed: TypedColumns, first: int) -> TypedColumns:
 
 
 @contextlib.contextmanager
-def _row_numbers_from(first: int) -> Iterator[None]:
+def row_numbers_from(first: int) -> Iterator[None]:
     """Within the block, an error on a row of a chunk says how many rows are before the chunk."""
     try:
         yield
@@ -150,11 +156,12 @@ def _row_numbers_from(first: int) -> Iterator[None]:
         raise error.prefixed(f"of the rows after row {first:,}: ") from None
 
 
-def _refuse_rejected(rejects: Rejects) -> None:
+def refuse_rejected(rejects: Rejects, because: str = "each gets a prediction") -> None:
+    """Raise DataError if a row was rejected."""
     if rejects.count:
         raise DataError(
             rejects.notes()[0],
-            expected="rows that can be read: each gets a prediction",
+            expected=f"rows that can be read: {because}",
             hint="correct or remove them",
         )
 

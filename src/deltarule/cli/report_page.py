@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from deltarule.cli import output
 from deltarule.errors import DeltaruleError
 from deltarule.tables import Table
 from deltarule.tabular import TableModel
+
+if TYPE_CHECKING:
+    from deltarule.tabular.diagnostics.rows import ScoredRows
 
 __all__ = ["PAGE", "report_page"]
 
@@ -17,7 +21,7 @@ PAGE = "report.html"
 
 
 def report_page(
-    model: TableModel, table: Table, folder: Path
+    model: TableModel, table: Table | ScoredRows, folder: Path
 ) -> tuple[dict[str, bytes], float | None]:
     """Return the report as a file of the model's folder, and the seconds that it took.
 

@@ -21,7 +21,9 @@ from deltarule.cli.status import Status, Terminated, terminated
 from deltarule.cluster import current_world
 from deltarule.tables import Table, TableSource
 from deltarule.tabular import NetworkModel, TableModel, TableSettings, fit_table
+from deltarule.tabular.diagnostics import ScoredRows
 from deltarule.tabular.large_fit import fit_large_table
+from deltarule.tabular.large_table import LargeTable
 from deltarule.tabular.plots import loss_name
 from deltarule.tabular.portfolio import StoppedTooEarly
 from deltarule.training import Checkpoint, EpochEvent, StopFlag, StopReason
@@ -130,29 +132,38 @@ def _fit_large_and_save(request: Request, memory: str, *, quiet: bool) -> Fitted
     with output.live(quiet) as show:
         show(_reading(options))
         reading, columns = streamed_arguments(options)
+    tables: list[LargeTable] = []
     with output.live(quiet) as show, _stoppable(request.folder, request.single) as stop:
-        model = fit_large_table(
-            str(options.data),
-            str(options.target),
-            request.settings,
-            memory=memory,
-            store=request.store,
-            rejects=_rejects(request),
-            reading=reading,
-            columns=columns,
-            callbacks=[stop, _epoch_display(show)],
-            stop=stop.flag,
-            progress=_phase_display(show, stop, request.single, quiet),
-            checkpoint=request.checkpoint,
-        )
+        try:
+            model = fit_large_table(
+                options.data,
+                str(options.target),
+                request.settings,
+                memory=memory,
+                quality=request.quality,
+                time_budget=request.time_budget,
+                store=request.store,
+                rejects=_rejects(request),
+                reading=reading,
+                columns=columns,
+                callbacks=[stop, _epoch_display(show)] if request.single else (),
+                stop=stop.flag,
+                progress=_phase_display(show, stop, request.single, quiet),
+                checkpoint=request.checkpoint,
+                scored=tables.append,
+            )
+        except StoppedTooEarly as error:
+            raise stop.too_early() from error
         if not current_world().is_first:
             return Fitted(model, stop.status)
-        elsewhere, _ = _save(model, request, None)
+        if request.report:
+            show("writing the report")
+        elsewhere, seconds = _save(model, request, tables[0].scored_sample(model))
     if not quiet:
         output.say(output.spelled(model.schema.describe()))
         output.say("")
-    _finish(model, request, elsewhere, with_page=False, quiet=quiet)
-    return Fitted(model, stop.status)
+    _finish(model, request, elsewhere, with_page=request.report, quiet=quiet)
+    return Fitted(model, stop.status, seconds)
 
 
 def _rejects(request: Request) -> Path | None:
@@ -182,7 +193,7 @@ def _finish(
 
 
 def _save(
-    model: TableModel, request: Request, table: Table | None
+    model: TableModel, request: Request, table: Table | ScoredRows
 ) -> tuple[SavedElsewhere | None, float | None]:
     """Save the model; return the error if that is elsewhere, and the seconds of the report."""
     plot_error: Exception | None = None
@@ -192,7 +203,7 @@ def _save(
         # They are saved together with the model, so that they are never those of another model.
         if isinstance(model, NetworkModel):
             extras["loss.svg"] = loss_picture(model)
-        if request.report and table is not None:
+        if request.report:
             page, seconds = report_page(model, table, request.folder)
             extras |= page
     except Exception as error:  # noqa: BLE001  raised after the model is saved
@@ -367,10 +378,11 @@ def _intervals_of(
 def _leaderboard(report: Mapping[str, Any]) -> str:
     """Return the configurations with losses, weights and networks as text, the best first."""
     members, loss = report["leaderboard"], loss_name(report)
+    of = "out-of-fold" if "out_of_fold" in report["scores"] else "validation"
     return output.aligned(
         [
             ["configuration", *(each["configuration"] for each in members)],
-            [f"out-of-fold {loss}", *(f"{each['out_of_fold_loss']:.4g}" for each in members)],
+            [f"{of} {loss}", *(f"{each['out_of_fold_loss']:.4g}" for each in members)],
             ["weight", *(f"{each['weight']:.2f}" for each in members)],
             ["networks", *(f"{each['networks']}" for each in members)],
             ["seconds", *(f"{each['seconds']:.1f}" for each in members)],

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deltarule.cli import output
+from deltarule.cli.evaluate_large import evaluate_large
 from deltarule.cli.id_columns import check_output_names, possible_ids, take_ids
 from deltarule.cli.output_paths import (
     FORMATS,
@@ -24,6 +25,7 @@ from deltarule.files import has_bundle, is_single_file_name
 from deltarule.tables import Table, TypedColumns, apply_schema, read_table
 from deltarule.tables.beyond_training import beyond_training
 from deltarule.tabular import PortfolioModel, TableModel
+from deltarule.tabular.diagnostics import ScoredRows
 from deltarule.tabular.intervals import interval_levels
 from deltarule.training.model import KIND as MODEL
 
@@ -180,24 +182,38 @@ def evaluate_table(
     if report is not None:
         check_output_file(report, force, "--report", (".html", ".htm"))
     model = load_table_model(folder)
+    rows: Table | ScoredRows | None
     with output.live(as_json) as show:
         show(f"reading {data or 'the SQL result'}")
-        rows = read_rows(model, data, table, sql, reading)
-        typed = apply_schema(model.schema, rows)
-        show("scoring")
-        outputs = model.outputs(typed)
-        scores = model.score(typed, outputs)
-        is_training_table = model.trained_on(typed)
-        # Of rows that the model learned from, an interval would promise too much.
-        intervals = {} if is_training_table else _intervals(model, typed, outputs)
+        if data is not None and is_large(data, sql, reading or {}):
+            large = evaluate_large(
+                model,
+                data,
+                table=table,
+                reading=reading or {},
+                show=show,
+                report=report is not None,
+            )
+            source, n_rows, scores, notes, seen, rows = large
+            intervals: Mapping[str, Any] = {}
+        else:
+            read = read_rows(model, data, table, sql, reading)
+            typed = apply_schema(model.schema, read)
+            show("scoring")
+            source, n_rows, rows = read.source, len(typed), read
+            outputs = model.outputs(typed)
+            scores = model.score(typed, outputs)
+            notes = [output.spelled(note) for note in (*typed.notes, *model.notes(typed))]
+            seen = model.trained_on(typed)
+            # Of rows that the model learned from, an interval would promise too much.
+            intervals = {} if seen else _intervals(model, typed, outputs)
         if report is not None:
             from deltarule.explain.report import report_html
 
             show("writing the report")
             page = report_html(model, rows, folder=str(folder), spell=output.spelled)
             write_output(report, force, page.encode("utf-8"), "the report in ")
-    notes = [output.spelled(note) for note in (*typed.notes, *model.notes(typed))]
-    if is_training_table:
+    if seen:
         notes.append(
             "these are the rows the model was made from, most of which it was trained on; its "
             "scores on new rows are those of the test rows"
@@ -206,21 +222,22 @@ def evaluate_table(
     if as_json:
         output.json_object(
             {
-                "rows": len(typed),
+                "rows": n_rows,
                 "scores": scores,
                 "score_intervals": intervals,
                 "test_scores": test,
-                "seen": is_training_table,
+                "seen": seen,
                 "notes": notes,
             }
         )
         return
-    source = rows.source if len(rows.source) <= 40 else f"…{rows.source[-39:]}"
+    source = source if len(source) <= 40 else f"…{source[-39:]}"
     name, name_of_test = output.plain(source), "test rows, when trained"
-    table_of_scores = {name: (len(typed), scores)}
+    table_of_scores = {name: (n_rows, scores)}
     ends: dict[str, Mapping[str, Any]] = {name: intervals}
     if test is not None:
-        table_of_scores[name_of_test] = (model.report["rows"]["test"], test)
+        counts = model.report.get("scored_rows", model.report["rows"])
+        table_of_scores[name_of_test] = (counts["test"], test)
         ends[name_of_test] = _intervals_of_test(model)
     target = model.schema.target
     what = "" if target is None else f" of {target.name!r}"

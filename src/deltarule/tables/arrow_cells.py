@@ -92,8 +92,11 @@ def _loses_digits(array: Any) -> bool:
 def _numbers(array: Any) -> NDArray[np.float64]:
     import pyarrow as pa
 
-    numbers = array if pa.types.is_float64(array.type) else array.cast(pa.float64(), safe=False)
-    values = array_values(numbers, np.float64)
+    if pa.types.is_decimal(array.type):
+        values = array_values(array.cast(pa.float64(), safe=False), np.float64)
+    else:  # a quarter of the time of pyarrow's cast, which looks its function up
+        given = array_values(array, array.type.to_pandas_dtype())
+        values = given.astype(np.float64, copy=False)
     if array.null_count:
         values = np.where(_valid(array), values, np.nan)
     return values

@@ -6,6 +6,7 @@ same data in a frame give the same table.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Iterable
 from datetime import date, timedelta
@@ -295,8 +296,14 @@ def mask_tokens(
     >>> mask_tokens(np.array([1.0, -999.0]), missing_tokens(["NA", "-999"]))
     array([ 1., nan])
     """
-    numbers = [number for token in tokens if (number := parse(token)) is not None]
+    numbers = _numbers_of(tokens, parse)
     return np.where(np.isin(values, numbers), np.nan, values) if numbers else values
+
+
+@functools.lru_cache(maxsize=64)
+def _numbers_of(tokens: tuple[str, ...], parse: Callable[[str], float | None]) -> list[float]:
+    """The numbers that tokens spell; a table in chunks asks for each column of each."""
+    return [number for token in tokens if (number := parse(token)) is not None]
 
 
 def object_array(values: list[Any]) -> NDArray[np.object_]:

@@ -179,7 +179,8 @@ class NumberColumnEncoder(ABC):
         """Encode cells into the columns of ``out``."""
         missing = np.isnan(cells)
         if self.varies:
-            self._write_values(np.where(missing, self.median, cells), out)
+            known = np.where(missing, self.median, cells) if missing.any() else cells
+            self._write_values(known, out)
         if self.indicator:
             out[:, -1] = missing
 
@@ -240,9 +241,10 @@ class NumberEncoder(NumberColumnEncoder):
 
     def _write_values(self, values: NDArray[np.float64], out: NDArray[Any]) -> None:
         with np.errstate(over="ignore"):
-            out[:, 0] = standardise(values, self.mean, self.std)
-        if not np.isfinite(out[:, 0]).all():
-            row = int(np.flatnonzero(~np.isfinite(out[:, 0]))[0])
+            found = standardise(values, self.mean, self.std).astype(out.dtype, copy=False)
+        out[:, 0] = found
+        if not np.isfinite(found).all():
+            row = int(np.flatnonzero(~np.isfinite(found))[0])
             raise DataError(
                 f"column {self.name!r} holds {values[row]!r} in row {row + 1} of these rows, "
                 f"which is too large for {out.dtype} after standardising (mean {self.mean:.6g},"

@@ -40,7 +40,15 @@ from deltarule.tables.table import (
 from deltarule.tables.text_column import TextColumn
 from deltarule.tables.unreadable_columns import UnreadableColumn
 
-__all__ = ["check_parquet_memory", "check_rows", "check_sql", "read_parquet", "read_sql"]
+__all__ = [
+    "check_parquet_memory",
+    "check_rows",
+    "check_sql",
+    "kind_of_type",
+    "read_parquet",
+    "read_sql",
+    "sql_error",
+]
 
 _COLUMNS_AT_ONCE = 4
 _NUMBERS = re.compile(
@@ -180,19 +188,35 @@ def read_sql(
             read = _fetch_table(connection, sql, "the SQL result", tokens, texts=texts)
             return replace(read, notes=notes)
         except duckdb.Error as error:
-            hint = "correct the statement"
-            if "extension" in str(error).lower():
-                hint = (
-                    "deltarule downloads no DuckDB extension and loads none: copy the data to a "
-                    "Parquet file"
-                )
-            elif "disabled by configuration" in str(error) or "been locked" in str(error):
-                hint = "only DATA, and files named as tables in FROM 'a.parquet', can be read"
-            elif paths is None and "Table with name data" in str(error):
-                hint = "give the file too: it is then the table 'data'"
-            raise bad_sql(
-                f": {_first_line(error)}", sql, "a SELECT that DuckDB can run", hint
-            ) from None
+            raise sql_error(error, sql, paths is not None) from None
+
+
+def sql_error(error: Exception, sql: str, has_data: bool) -> DataError:
+    """Return the error of a statement that DuckDB could not run; has_data: files were given."""
+    hint = "correct the statement"
+    if "extension" in str(error).lower():
+        hint = (
+            "deltarule downloads no DuckDB extension and loads none: copy the data to a "
+            "Parquet file"
+        )
+    elif "disabled by configuration" in str(error) or "been locked" in str(error):
+        hint = "only DATA, and files named as tables in FROM 'a.parquet', can be read"
+    elif not has_data and "Table with name data" in str(error):
+        hint = "give the file too: it is then the table 'data'"
+    return bad_sql(f": {_first_line(error)}", sql, "a SELECT that DuckDB can run", hint)
+
+
+def kind_of_type(type_: str) -> str | None:
+    """The type of DuckDB that columns of a type are written to a file as; None for the same.
+
+    Examples
+    --------
+    >>> kind_of_type("HUGEINT"), kind_of_type("UUID"), kind_of_type("DOUBLE")
+    ('DOUBLE', 'VARCHAR', None)
+    """
+    if type_.startswith(("HUGEINT", "UHUGEINT", "VARINT", "BIGNUM")):
+        return "DOUBLE"
+    return "VARCHAR" if type_.startswith(("UUID", "ENUM", "TIME ", '"NULL"')) else None
 
 
 def check_sql(sql: str) -> None:

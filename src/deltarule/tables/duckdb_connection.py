@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -57,8 +57,11 @@ class Connection:
 
     def _call(self, name: str, arguments: tuple[Any, ...]) -> Any:
         call = getattr(self._inner, name)
+        return self._interruptibly(lambda: call(*arguments))
+
+    def _interruptibly(self, call: Callable[[], Any]) -> Any:
         try:
-            return call_interruptibly(lambda: call(*arguments), self._inner.interrupt)
+            return call_interruptibly(call, self._inner.interrupt)
         except KeyboardInterrupt:
             self._is_abandoned = any_abandoned()
             raise
@@ -81,6 +84,19 @@ class Connection:
     def fetchone(self) -> Any:
         """The next row of the result, or None."""
         return self._call("fetchone", ())
+
+    def record_batches(self, query: str, rows: int) -> Iterator[Any]:
+        """The result of a query as batches of pyarrow, of about so many rows."""
+        relation = self._call("sql", (query,))
+        # Before version 2 the method had another name.
+        name = "to_arrow_reader" if hasattr(relation, "to_arrow_reader") else "fetch_arrow_reader"
+        reader = self._interruptibly(lambda: getattr(relation, name)(rows))
+
+        def following() -> Any:
+            return next(reader, None)
+
+        while (batch := self._interruptibly(following)) is not None:
+            yield batch
 
     def fetchnumpy(self) -> dict[str, Any]:
         """The columns of the result, masked where they are NULL."""

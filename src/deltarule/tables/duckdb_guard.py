@@ -28,7 +28,7 @@ from deltarule.tables.paths import (
 )
 from deltarule.tables.table import bad_sql
 
-__all__ = ["restrict_connection"]
+__all__ = ["referenced_paths", "restrict_connection"]
 
 _FILES = (*TEXT, *JSON, ".parquet")
 _READERS = {
@@ -177,6 +177,12 @@ def _check_reference(
             hint="make the pattern narrower",
         )
     return found
+
+
+def referenced_paths(connection: Any, sql: str) -> list[Path]:
+    """The files that a SELECT names, once the connection was restricted to them."""
+    names = [name for name, _ in _referenced_files(connection, sql)]
+    return [path for name in names for path in find_files(name).paths]
 
 
 def _referenced_files(connection: Any, sql: str) -> Iterator[tuple[str, bool]]:

@@ -211,7 +211,7 @@ def read_table(
                 expected=Message("one kind where ", Parameter("sql", keyword=True), " is given"),
                 hint="make the pattern narrower",
             )
-        _refuse_with_sql(paths, told)
+        refuse_with_sql(paths, told)
         from deltarule.tables.database import read_sql
 
         read = read_sql(paths, sql, tokens, texts)
@@ -255,8 +255,10 @@ def with_formats(
 ) -> Table:
     """The table with the number formats that are known of its columns, and those stated."""
     known = {name: each for name, each in known.items() if name in read}
-    read = replace(read, number_formats=known)
-    return replace(read, number_formats=stated_formats(read, decimal, thousands))
+    if known != read.number_formats:
+        read = replace(read, number_formats=known)
+    formats = stated_formats(read, decimal, thousands)
+    return read if formats == read.number_formats else replace(read, number_formats=formats)
 
 
 def _refuse_for_other_kinds(source: str, suffixes: Collection[str], told: FileFormat) -> None:
@@ -273,8 +275,13 @@ def _refuse_for_other_kinds(source: str, suffixes: Collection[str], told: FileFo
             )
 
 
-def _refuse_with_sql(paths: Sequence[Path], told: FileFormat) -> None:
-    """Refuse what describes a text file, and compressed files, where a query is given."""
+def refuse_with_sql(paths: Sequence[Path], told: FileFormat) -> None:
+    """Refuse what describes a text file, and compressed files, where a query is given.
+
+    Raises
+    ------
+    InputError
+    """
     for name, value in told.given().items():
         both = (Parameter(name, keyword=True), " and ", Parameter("sql", keyword=True))
         raise InputError(

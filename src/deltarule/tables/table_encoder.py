@@ -7,7 +7,7 @@ weight 0 leaves the row out.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -291,17 +291,29 @@ class TableEncoder:
         weights : array of shape (rows,), optional
             As given to :meth:`fit`.
         """
-        w, at, changed = normalise_weights(weights, len(columns)), 0, False
-        encoder: Any
+        w, encoders = normalise_weights(weights, len(columns)), list[Any](self._check_fitted())
+        by_target = {e.name: e for e in encoders if isinstance(e, TargetStatisticsEncoder)}
+
+        def write(name: str, out: NDArray[Any]) -> None:
+            cells: Any = columns.columns[name]
+            by_target[name].write_cross_fitted(cells, targets, w, folds, out)
+
+        self.rewrite(matrix, by_target, write)
+
+    def rewrite(
+        self, matrix: NDArray[Any], names: Collection[str], write: Callable[[str, Any], None]
+    ) -> None:
+        """Encode columns of a matrix from :meth:`transform` again, in place, by ``write``.
+
+        It is given a column's name, and the part of the matrix for its features.
+        """
+        at = 0
         for encoder in self._check_fitted():
             width = len(encoder.features())
-            if isinstance(encoder, TargetStatisticsEncoder) and width:
-                cells: Any = columns.columns[encoder.name]
-                out = matrix[:, at : at + width]
-                encoder.write_cross_fitted(cells, targets, w, folds, out)
-                changed = True
+            if encoder.name in names and width:
+                write(encoder.name, matrix[:, at : at + width])
             at += width
-        if changed:
+        if names:
             self._write_of_all(matrix)
 
     def _as_typed_columns(

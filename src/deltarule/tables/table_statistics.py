@@ -7,7 +7,7 @@ order in which chunks are added or statistics are merged. A median is that of a 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any
@@ -25,7 +25,13 @@ from deltarule.tables.target_encoder import TargetEncoder
 from deltarule.tables.text_column import TextColumn
 from deltarule.tables.typed_columns import TypedColumns
 
-__all__ = ["ExactSum", "LevelStatistics", "NumberStatistics", "TableStatistics"]
+__all__ = [
+    "ExactSum",
+    "LevelStatistics",
+    "NumberStatistics",
+    "TableStatistics",
+    "TextStatistics",
+]
 
 # The smallest power of two that float64 has; every number is a multiple of it.
 _UNIT = 1074
@@ -173,6 +179,21 @@ class LevelStatistics:
             )
 
 
+class TextStatistics:
+    """How many cells of a column of free text are missing; its texts are not counted."""
+
+    def __init__(self) -> None:
+        self.missing = 0
+
+    def add(self, cells: TextColumn) -> None:
+        """Add cells."""
+        self.missing += int(cells.is_missing().sum())
+
+    def merge(self, other: TextStatistics) -> None:
+        """Add the cells of another part of the column."""
+        self.missing += other.missing
+
+
 class TableStatistics:
     """The statistics of the training rows of a table, added chunk by chunk.
 
@@ -181,6 +202,12 @@ class TableStatistics:
     schema : Schema
     sample : TypedColumns
         Training rows from all over the table; centres, scales and medians are theirs.
+    free_text : collection of str
+        The columns whose texts are not counted; :meth:`encoder` is not for a table with any.
+
+    Attributes
+    ----------
+    columns : dict of str to NumberStatistics, LevelStatistics or TextStatistics
 
     Examples
     --------
@@ -194,13 +221,16 @@ class TableStatistics:
     True
     """
 
-    def __init__(self, schema: Schema, sample: TypedColumns) -> None:
+    def __init__(
+        self, schema: Schema, sample: TypedColumns, free_text: Collection[str] = ()
+    ) -> None:
         self.schema, self.n_rows, self.total_weight = schema, 0, ExactSum()
         self._medians: dict[str, float] = {}
-        self._columns: dict[str, Any] = {}
+        self._free_text = free_text
+        self.columns: dict[str, Any] = {}
         weights = sample.weights
         for name, cells in sample.columns.items():
-            self._columns[name] = self._statistics(name, cells, weights)
+            self.columns[name] = self._statistics(name, cells, weights)
         self._target: Any = None
         if schema.task == "regression":
             assert sample.target is not None
@@ -208,7 +238,7 @@ class TableStatistics:
 
     def _statistics(self, name: str, cells: Any, weights: NDArray[np.float64] | None) -> Any:
         if isinstance(cells, TextColumn):
-            return LevelStatistics(name)
+            return TextStatistics() if name in self._free_text else LevelStatistics(name)
         known = ~np.isnan(cells)
         if weights is not None:
             known &= weights > 0
@@ -222,6 +252,24 @@ class TableStatistics:
         scale = float(np.abs(values / 2 - median / 2).mean()) * 2
         return NumberStatistics(median, scale if 0 < scale < np.inf else 1.0)
 
+    def levels_of(self, name: str) -> Mapping[str, int] | None:
+        """The number of rows of each level of a category; None if the column is none."""
+        statistics = self.columns[name]
+        return statistics.counts if isinstance(statistics, LevelStatistics) else None
+
+    def median_of(self, name: str) -> float:
+        """The median of the sample's cells of a column of numbers."""
+        return self._medians[name]
+
+    def target_scale(self) -> tuple[float, float]:
+        """The centre and the scale that sums of the target are taken with; 0 and 1 of classes."""
+        return (0.0, 1.0) if self._target is None else (self._target.centre, self._target.scale)
+
+    @property
+    def target_range(self) -> tuple[float, float]:
+        """The least and the largest target, of numbers."""
+        return self._target.minimum, self._target.maximum
+
     def add(self, rows: TypedColumns) -> None:
         """Add training rows; those of weight 0 are none."""
         if rows.weights is not None and not (rows.weights > 0).all():
@@ -230,7 +278,7 @@ class TableStatistics:
         w = rows.weights
         if len(rows):
             self.total_weight.add(float(len(rows) if w is None else w.sum()))
-        for name, statistics in self._columns.items():
+        for name, statistics in self.columns.items():
             _add(statistics, rows.columns[name], w)
         if self._target is not None:
             _add(self._target, rows.target, w)
@@ -239,8 +287,8 @@ class TableStatistics:
         """Add the rows of another part of the table, whose sample was the same."""
         self.n_rows += other.n_rows
         self.total_weight.merge(other.total_weight)
-        for name, statistics in self._columns.items():
-            statistics.merge(other._columns[name])
+        for name, statistics in self.columns.items():
+            statistics.merge(other.columns[name])
         if self._target is not None:
             self._target.merge(other._target)
 
@@ -256,7 +304,7 @@ class TableStatistics:
             self.n_rows, NumberEncoder, None, max_levels, min_rows, None, calendar=False
         )
         encoders: list[Any] = []
-        for name, statistics in self._columns.items():
+        for name, statistics in self.columns.items():
             if isinstance(statistics, LevelStatistics):
                 counts, missing = dict(statistics.counts), statistics.missing
                 known = sum(counts.values())
@@ -284,19 +332,21 @@ class TableStatistics:
     def described(self, schema: Schema) -> Schema:
         """The schema with the counts and ranges of these rows in place of those of a sample."""
         columns = tuple(
-            replace(column, **_facts(self._columns[column.name])) for column in schema.columns
+            replace(column, **_facts(self.columns[column.name])) for column in schema.columns
         )
         return replace(schema, columns=columns)
 
 
 def _add(statistics: Any, cells: Any, weights: NDArray[np.float64] | None) -> None:
-    if isinstance(statistics, LevelStatistics):
+    if isinstance(statistics, LevelStatistics | TextStatistics):
         statistics.add(cells)
     else:
         statistics.add(cells, weights)
 
 
 def _facts(statistics: Any) -> Mapping[str, Any]:
+    if isinstance(statistics, TextStatistics):
+        return {"missing": statistics.missing}
     if isinstance(statistics, LevelStatistics):
         return {
             "missing": statistics.missing,

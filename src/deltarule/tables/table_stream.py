@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import os
@@ -145,6 +146,23 @@ class TableStream:
         cells = _CHUNK_CELLS // len(self.names)
         self.rows = 1 << max(min(cells, _MOST_ROWS), _FEWEST_ROWS).bit_length() - 1
         self._options = replace(self._options, rows=self.rows)
+
+    def with_rows(self, most: int) -> TableStream:
+        r"""The same stream in chunks of at most so many rows: a power of two of them.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder, "a.csv")
+        ...     _ = path.write_text("x\n" + "1\n" * 500)
+        ...     [len(chunk.table) for chunk in TableStream(path).with_rows(300).chunks()]
+        [256, 244]
+        """
+        found = copy.copy(self)
+        found.rows = min(self.rows, 1 << max(most, 1).bit_length() - 1)
+        found._options = replace(self._options, rows=found.rows)
+        return found
 
     def _first(self) -> Table:
         """A few rows, to know the columns."""

@@ -156,7 +156,7 @@ class TargetStatisticsEncoder:
             squares=tuple(a + b for a, b in zip(self.squares, other.squares, strict=True)),
         )
 
-    def _moments(self) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
+    def moments(self) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
         """Return m and s of each column of the target, and a."""
         w, sums = np.array(self.weights), np.array(self.sums)
         total = w.sum()
@@ -178,7 +178,7 @@ class TargetStatisticsEncoder:
 
     def means(self, cells: TextColumn) -> NDArray[np.float64]:
         """Return m_l for each cell, m for a level that training did not see; shape (N, K')."""
-        mean, _, smoothing = self._moments()
+        mean, _, smoothing = self.moments()
         w, sums = np.array(self.weights)[:, None], np.array(self.sums)
         table = np.vstack([(sums + smoothing * mean) / (w + smoothing), mean])
         found: NDArray[np.float64] = table[self._codes(cells)]
@@ -197,7 +197,7 @@ class TargetStatisticsEncoder:
 
     def write(self, cells: TextColumn, out: NDArray[Any]) -> None:
         """Encode cells into the columns of ``out``."""
-        mean, std, _ = self._moments()
+        mean, std, _ = self.moments()
         out[:] = (self.means(cells) - mean) / np.where(std > 0, std, 1.0)
 
     def write_cross_fitted(
@@ -212,7 +212,7 @@ class TargetStatisticsEncoder:
 
         The smoothing, and s, are those of all rows. Rows in no fold are encoded as one more fold.
         """
-        _, std, smoothing = self._moments()
+        _, std, smoothing = self.moments()
         in_none = np.setdiff1d(np.arange(len(cells)), np.concatenate(folds))
         for fold in (*folds, in_none):
             others = np.ones(len(cells), dtype=np.bool_)
@@ -223,7 +223,7 @@ class TargetStatisticsEncoder:
             part = self.fit(
                 self.name, cells[others], targets[others], w, self.labels, smoothing=smoothing
             )
-            mean, _, _ = part._moments()
+            mean, _, _ = part.moments()
             # From the mean of the same rows: a level that they lack must not show their mean, from
             # which that of the fold, which is to be predicted, follows.
             out[fold] = (part.means(cells[fold]) - mean) / np.where(std > 0, std, 1.0)

@@ -232,8 +232,8 @@ def _target_columns(schema: Schema) -> tuple[Column, ...]:
 
 def numeric_columns(schema: Schema) -> set[str]:
     """The columns whose cells are numbers, a target of two numbers as classes included."""
-    found = {column.name for column in (*schema.columns, *_target_columns(schema))}
-    found = {name for name in found if schema[name].kind == "number"}
+    columns = (*schema.columns, *_target_columns(schema))
+    found = {column.name for column in columns if column.kind == "number"}
     numbers = [parse_number(label) for label in schema.classes]
     if schema.target is not None and numbers and None not in numbers:
         found.add(schema.target.name)

@@ -116,8 +116,8 @@ def fit_table(
     memory : str or float, optional
         ``"2GB"``, or a number of GB: the largest resident memory of this process. The table is then
         the path or pattern of files that may be larger, the schema is the target's name, and a
-        single network is trained; see :func:`~deltarule.tabular.fit_large_table`, which also takes
-        how the files are written.
+        single network is trained, unless ``quality`` or ``time_budget`` asks for a portfolio; see
+        :func:`~deltarule.tabular.fit_large_table`, which also takes how the files are written.
     store, rejects : path, optional
         With ``memory``: a folder for the packed rows, which is kept and used again; and a file for
         rows that cannot be read.
@@ -178,13 +178,14 @@ def fit_table(
     as_callables("callbacks", callbacks)
     settings = settings or TableSettings()
     if memory is not None:
-        given = {"quality": quality, "time_budget": time_budget, "record": record or None}
-        refuse_with_memory(given)
+        refuse_with_memory({"record": record or None})
         return fit_large_table(
             table,
             schema,  # type: ignore[arg-type]  # what is no name is refused there
             settings,
             memory=memory,
+            quality=quality,
+            time_budget=time_budget,
             store=store,
             rejects=rejects,
             callbacks=callbacks,

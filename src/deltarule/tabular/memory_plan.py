@@ -20,6 +20,8 @@ _COLUMN = 1_500_000
 _LEAST = 40_000_000
 _MOST_SAMPLED = 200_000
 _MOST_WINDOW = 1 << 27
+# The networks of a portfolio that there is memory for at the same time, at least.
+_MEMBERS = 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,13 +82,31 @@ class MemoryPlan:
         return min(self.free // 12, _MOST_WINDOW)
 
     @property
+    def member_window_bytes(self) -> int:
+        """As :attr:`window_bytes`, of a network that is trained beside another one.
+
+        It does not depend on how many are: the order of the rows depends on it.
+        """
+        return min(self.free // self.windows_of_free, _MOST_WINDOW)
+
+    @property
+    def windows_of_free(self) -> int:
+        """What :attr:`member_window_bytes` is :attr:`free` divided by."""
+        return 12 * _MEMBERS
+
+    @property
+    def members_at_once(self) -> int:
+        """How many networks are trained at the same time at most, as many as there are cores."""
+        return max(self.free // (12 * self.member_window_bytes), _MEMBERS)
+
+    @property
     def sample_rows(self) -> int:
         """The number of rows of the sample: with all that is made from it, half of the memory."""
         return min(max(self.free // (160 * self.n_columns), 1000), _MOST_SAMPLED)
 
 
 def refuse_with_memory(given: Mapping[str, Any]) -> None:
-    """Refuse settings of a portfolio, and a recording, for a table larger than memory.
+    """Refuse a recording, and other settings that need the rows, for a table larger than memory.
 
     Raises
     ------
@@ -99,7 +119,7 @@ def refuse_with_memory(given: Mapping[str, Any]) -> None:
                 Message(Parameter(name, value), " was given with ", Parameter("memory")),
                 parameter=name,
                 given=value,
-                expected="a single network without a recording, for a table larger than memory",
+                expected="no recording, for a table larger than memory",
                 hint="leave it out, or take a sample of the rows that fits into memory",
             )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from deltarule.tabular.bootstrap import bootstrap_intervals
 from deltarule.tabular.diagnostics.training import recorded_curves
 from deltarule.tabular.intervals import fit_intervals, time_for_portfolio
 from deltarule.tabular.network_fit import true_values
-from deltarule.tabular.portfolio import fit_portfolio
+from deltarule.tabular.portfolio import Portfolio, fit_portfolio
 from deltarule.tabular.portfolio_model import PortfolioModel
 from deltarule.tabular.scores import score_outputs
 from deltarule.tabular.settings import TableSettings
@@ -35,13 +35,17 @@ from deltarule.tabular.verdict import PairedOutputs
 from deltarule.tabular.verdicts import Verdicts, compare_on_test_rows
 from deltarule.training import Checkpoint, StopFlag
 
-__all__ = ["fit_portfolio_model"]
+__all__ = ["PortfolioRun", "check_squares", "fit_portfolio_model", "scored_portfolio"]
 
 # The squares of smaller standard deviations, and of larger ones than its inverse, are no floats.
 _LEAST = 1e-140
 _NO_TEST = (
     "no test rows were held out: the out-of-fold losses chose epochs and weights, so the scores "
     "are a little too good, and there is no verdict on the baselines"
+)
+_NO_TEST_LARGE = (
+    "no test rows were held out: the validation rows chose epochs and weights, so the scores are a "
+    "little too good, and there is no verdict on the baselines"
 )
 
 
@@ -71,7 +75,7 @@ def fit_portfolio_model(
     truth = true_values(target, learned)
     n_classes = len(target.classes)
     if not n_classes:
-        _check_squares(target)
+        check_squares(target)
     portfolio = fit_portfolio(
         learned,
         schema,
@@ -87,18 +91,82 @@ def fit_portfolio_model(
         stop=stop,
         checkpoint=checkpoint,
     )
+    run = PortfolioRun(
+        schema=schema,
+        target=target,
+        settings=settings,
+        quality=quality,
+        time_budget=time_budget,
+        portfolio=portfolio,
+        judged=learned,
+        judged_on="out_of_fold",
+        learned=learned,
+        parts=parts,
+        started=started,
+        stop=stop,
+    )
+    model = scored_portfolio(run, report_phase)
+    model.report["data_notes"] = list(typed.notes)
+    model.report["fingerprint"] = cells_checksum(typed)
+    return model
+
+
+@dataclasses.dataclass(frozen=True)
+class PortfolioRun:
+    """A portfolio that was trained, with the rows that it is judged and scored on.
+
+    Attributes
+    ----------
+    schema, target, settings, quality, time_budget
+        As in :class:`PortfolioModel` and :func:`fit_table`.
+    portfolio : Portfolio
+    judged : TypedColumns
+        The rows that ``portfolio.oof`` has predictions for, by networks not trained on them.
+    judged_on : {"out_of_fold", "valid"}
+        What these rows are called.
+    learned : TypedColumns
+        The rows that baselines learn from.
+    parts : mapping of str to TypedColumns
+        Those of ``"test"``, if there are any, and of ``"train"``.
+    started : float
+        What ``time.perf_counter`` said at the start of the fit.
+    stop : StopFlag
+    notes : sequence of str
+        More notes for the report.
+    """
+
+    schema: Schema
+    target: TargetEncoder
+    settings: TableSettings
+    quality: str
+    time_budget: float | None
+    portfolio: Portfolio
+    judged: TypedColumns
+    judged_on: str
+    learned: TypedColumns
+    parts: Mapping[str, TypedColumns]
+    started: float
+    stop: StopFlag
+    notes: Sequence[str] = ()
+
+
+def scored_portfolio(run: PortfolioRun, report_phase: Callable[[str], Any]) -> PortfolioModel:
+    """Return the model of a portfolio, with intervals of a number, and its report."""
+    schema, target, settings, portfolio = run.schema, run.target, run.settings, run.portfolio
+    judged, parts, stop, started = run.judged, run.parts, run.stop, run.started
+    truth = true_values(target, judged)
     intervals = None
-    if not n_classes:
+    if not target.classes:
         report_phase("training the scale of intervals")
         intervals = fit_intervals(
-            learned,
+            judged,
             schema,
             truth,
             portfolio.oof,
-            weights=learned.weights,
+            weights=judged.weights,
             seed=settings.seed,
             precision=settings.precision,
-            time_budget=time_budget,
+            time_budget=run.time_budget,
             started=started,
             stop=stop,
         )
@@ -106,10 +174,10 @@ def fit_portfolio_model(
     seconds = time.perf_counter() - started
     report_phase("scoring")
     # Training may end before a row's fold.
-    known = np.isfinite(portfolio.oof.reshape(len(learned), -1)).all(axis=1)
-    weights = None if learned.weights is None else learned.weights[known]
+    known = np.isfinite(portfolio.oof.reshape(len(judged), -1)).all(axis=1)
+    weights = None if judged.weights is None else judged.weights[known]
     scores = {
-        "out_of_fold": score_outputs(target.task, truth[known], portfolio.oof[known], weights)
+        run.judged_on: score_outputs(target.task, truth[known], portfolio.oof[known], weights)
     }
     model = PortfolioModel(
         schema=schema,
@@ -118,25 +186,25 @@ def fit_portfolio_model(
             "test": settings.test,
             "seed": settings.seed,
             "precision": settings.precision,
-            "quality": quality,
-            "time_budget": time_budget,
+            "quality": run.quality,
+            "time_budget": run.time_budget,
         },
         report={},
         portfolio=portfolio,
         intervals=intervals,
     )
-    verdicts, notes = Verdicts(), [_NO_TEST]
+    verdicts, notes = Verdicts(), [_NO_TEST if run.judged_on == "out_of_fold" else _NO_TEST_LARGE]
     of_baselines: dict[str, dict[str, float | None]] = {}
     if "test" in parts:
         scores["test"], of_baselines, verdicts, notes, of_scores = _on_test_rows(
-            model, parts["test"], learned, truth, settings.seed, linear=not stopped
+            model, parts["test"], run.learned, settings.seed, linear=not stopped
         )
     else:
         oof = {"portfolio": portfolio.oof[known]}
         of_scores = bootstrap_intervals(target.task, truth[known], oof, weights, settings.seed)
     if stopped:
         notes.append(f"{stopped}: the portfolio has the networks that were trained until then")
-    notes += portfolio.notes
+    notes += [*portfolio.notes, *run.notes]
     networks = [each for member in portfolio.used for each in member.models]
     model.report.update(
         {
@@ -156,15 +224,15 @@ def fit_portfolio_model(
             "training_seconds": seconds,
             "seconds": time.perf_counter() - started,
             "notes": [*absent_class_notes(target.classes, parts), *notes],
-            "advice": portfolio_advice(verdicts, quality),
-            "data_notes": list(typed.notes),
-            "fingerprint": cells_checksum(typed),
+            "advice": portfolio_advice(verdicts, run.quality),
+            "data_notes": list(judged.notes),
+            "fingerprint": "",
         }
     )
     return model
 
 
-def _check_squares(target: TargetEncoder) -> None:
+def check_squares(target: TargetEncoder) -> None:
     """Refuse numbers whose squared errors overflow, or are 0 where the errors are not."""
     if not _LEAST < target.std < 1 / _LEAST or abs(target.mean) > 1 / _LEAST:
         raise DataError(
@@ -178,7 +246,6 @@ def _on_test_rows(
     model: PortfolioModel,
     scored: TypedColumns,
     learned: TypedColumns,
-    truth: np.ndarray,
     seed: int,
     *,
     linear: bool,
@@ -187,6 +254,7 @@ def _on_test_rows(
 ]:
     """Return scores on test rows, those of the baselines, the verdicts, notes, and intervals."""
     task, n_classes = model.task, len(model.classes)
+    truth = true_values(model.target, learned)
     outputs = model.outputs(scored)
     simple = baselines(
         model.schema, learned, truth, n_classes, {"test": scored}, linear=linear, seed=seed

@@ -96,7 +96,7 @@ def find(
     model: TableModel, table: Any, *, folder: str = "", spell: Callable[[str], str] = str
 ) -> Findings:
     """Compute what a report shows; parameters as :func:`deltarule.explain.report.write_report`."""
-    rows = model.scored_rows(table)
+    rows = table if isinstance(table, ScoredRows) else model.scored_rows(table)
     of_classes = rows.task == "classification"
     importance = permutation_importance(rows)
     # A few are drawn even where no effect is certain.

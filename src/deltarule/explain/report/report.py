@@ -90,9 +90,9 @@ def write_report(
     ----------
     model : TableModel
         From :func:`~deltarule.tabular.fit_table`, or loaded.
-    table : Table, frame, or mapping of str to column
+    table : Table, frame, mapping of str to column, or ScoredRows
         With the target. If it is the table of the training, the report is on its test rows
-        (see ``model.scored_rows``), otherwise on all of its rows.
+        (see ``model.scored_rows``), otherwise on all of its rows; or on those of ``ScoredRows``.
     path : path
         The file; an existing one is replaced.
     folder : str

@@ -70,7 +70,7 @@ def scores_section(found: Findings) -> str:
             result.append(shown)
         return result
 
-    own = found.scores[found.what]
+    own, counts = found.scores[found.what], report.get("scored_rows", report["rows"])
     names = list(own)
     if found.rows.part == "given":
         rows.append(
@@ -79,7 +79,7 @@ def scores_section(found: Findings) -> str:
     for part, words in _PARTS.items():
         scores = report["scores"].get(part)
         if scores is not None:
-            n = report["rows"]["train" if part == "out_of_fold" else part]
+            n = counts["train" if part == "out_of_fold" else part]
             of = found.what if part == found.rows.part else ""
             rows.append([f"<b>this model</b>, {words}", count(n), *cells(scores, of)])
     if found.rows.part == report.get("baselines_on"):
@@ -90,9 +90,11 @@ def scores_section(found: Findings) -> str:
                 n = len(found.rows)
                 rows.append([f"{what}, {words}", count(n), *cells(scores, baseline)])
     head = ["model and rows", "rows", *(SCORES[score][0] for score in names)]
+    of_sample = " of the sample" if "scored_rows" in report else ""
     said = (
         "The linear model is ridge or logistic regression that sees every level of a category; the "
-        "constant is the mean, or the shares of the classes. Both learn from all rows but these."
+        "constant is the mean, or the shares of the classes. Both learn from all rows but "
+        f"these{of_sample}."
     )
     after = f'<p class="note">{said}</p>' if len(found.scores) > 1 else ""
     return table(head, rows, "All scores", "tnnnn") + after
@@ -216,15 +218,16 @@ def training_section(found: Findings) -> str:
                 f'<td class="n">{each["seconds"]:.1f}</td></tr>'
             )
         measure = loss_name(report)
+        of = "out-of-fold" if "out_of_fold" in report["scores"] else "validation"
         parts.append(
             '<div class="scroll" tabindex="0" role="group" aria-label="Leaderboard">'
             '<table class="leaderboard"><caption class="unseen">Leaderboard</caption><thead><tr>'
             '<th scope="col">configuration</th>'
-            f'<th scope="col" class="n">out-of-fold {measure}</th>'
+            f'<th scope="col" class="n">{of} {measure}</th>'
             '<td></td><th scope="col" class="n">weight</th>'
             '<th scope="col" class="n">networks</th><th scope="col" class="n">seconds</th>'
             f"</tr></thead><tbody>{''.join(lines)}</tbody></table></div>"
-            '<p class="note">The weights are chosen greedily by the loss of out-of-fold '
+            f'<p class="note">The weights are chosen greedily by the loss of {of} '
             "predictions; those without one are not in the model, and those of fewer networks were "
             "trained on the first folds only. The prediction is the weighted mean of "
             f"{report['networks']} networks with {report['parameters']:,} parameters in all. "

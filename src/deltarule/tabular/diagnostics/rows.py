@@ -19,7 +19,7 @@ from deltarule.tabular.splitting import row_weights, table_parts
 if TYPE_CHECKING:
     from deltarule.tabular.model import TableModel
 
-__all__ = ["ScoredRows", "scored_rows"]
+__all__ = ["ScoredRows", "scored_part", "scored_rows"]
 
 COVERAGE = 0.9
 """The coverage that intervals are made for."""
@@ -129,6 +129,16 @@ def scored_rows(model: TableModel, table: Any) -> ScoredRows:
             rows, outputs = _out_of_fold(model, typed, rows)
             part = part if outputs is None else "out_of_fold"
         typed = typed.take(rows)
+    return scored_part(model, typed, part, outputs)
+
+
+def scored_part(
+    model: TableModel,
+    typed: TypedColumns,
+    part: str,
+    outputs: NDArray[np.float64] | None = None,
+) -> ScoredRows:
+    """Return rows that are of a part, with the model's outputs for them unless they are given."""
     outputs = model.outputs(typed) if outputs is None else outputs
     intervals, ends = None, model.report.get("residual_interval")
     if model.has_intervals:

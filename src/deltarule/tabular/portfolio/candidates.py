@@ -132,30 +132,37 @@ class Candidate:
         if self.training_rows is not None:
             rows = np.union1d(self.training_rows[fold], held_out)
             X, Y, w, held_out = X[rows], Y[rows], w[rows], np.searchsorted(rows, held_out)
-        n_rows = len(X)
-        settings = self.configuration
         return train(
             self.net,
             X,
             Y,
-            seed=self.first_seed + fold,
             sample_weight=w,
             validation=held_out,
-            learning_rate=settings.learning_rate,
-            l2=settings.l2,
-            dropout=settings.dropout,
-            epochs=settings.epochs_for(n_rows),
-            batch_size=settings.batch_for(n_rows),
-            averaging=settings.averaging,
-            stopping=settings.patience_for(n_rows),
-            schedule="cosine",
-            rule="adam",
-            precision=self.precision if self.net.n_multiply_adds >= _LARGE else "full",
-            # A configuration that learns little gets little weight, and a divergence is noted once.
-            guard="off" if on_divergence == "raise" else "quiet",
-            on_divergence=on_divergence,
+            **self.train_arguments(fold, len(X), on_divergence),
             checkpoint=slot,
         )
+
+    def train_arguments(
+        self, fold: int, n_rows: int, on_divergence: OnDivergence
+    ) -> dict[str, Any]:
+        """Return the arguments of a training on so many rows, but for the rows themselves."""
+        settings = self.configuration
+        return {
+            "seed": self.first_seed + fold,
+            "learning_rate": settings.learning_rate,
+            "l2": settings.l2,
+            "dropout": settings.dropout,
+            "epochs": settings.epochs_for(n_rows),
+            "batch_size": settings.batch_for(n_rows),
+            "averaging": settings.averaging,
+            "stopping": settings.patience_for(n_rows),
+            "schedule": "cosine",
+            "rule": "adam",
+            "precision": self.precision if self.net.n_multiply_adds >= _LARGE else "full",
+            # A configuration that learns little gets little weight, and a divergence is noted once.
+            "guard": "off" if on_divergence == "raise" else "quiet",
+            "on_divergence": on_divergence,
+        }
 
     def note(self) -> str:
         """Return what became of networks that diverged, as a sentence; empty if none did."""
@@ -197,11 +204,12 @@ class Progress:
     loss_of : callable
         The out-of-fold loss of a candidate that is trained.
     loss_name : str
+        With the rows that it is of.
 
     Examples
     --------
     >>> from types import SimpleNamespace
-    >>> progress = Progress(print, lambda candidate: 0.5, "log loss")
+    >>> progress = Progress(print, lambda candidate: 0.5, "out-of-fold log loss")
     >>> progress.begin("linear")
     linear
     >>> progress.end(SimpleNamespace(configuration=SimpleNamespace(name="linear")))
@@ -235,7 +243,7 @@ class Progress:
         if loss < self._least:
             self._least = loss
             name = candidate.configuration.name
-            self._best = f" (best so far: {name}, out-of-fold {self._loss_name} {loss:.4g})"
+            self._best = f" (best so far: {name}, {self._loss_name} {loss:.4g})"
 
 
 def train_candidates(

@@ -183,7 +183,7 @@ def fit_portfolio(
     shown = Progress(
         progress,
         lambda candidate: out_of_fold(first, [candidate]).losses[0],
-        by.name.replace("_", " "),
+        f"out-of-fold {by.name.replace('_', ' ')}",
     )
     make_engine(engine)  # compiles in this thread, in which Ctrl-C ends it
     stop = StopFlag() if stop is None else stop

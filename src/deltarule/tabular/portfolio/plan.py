@@ -9,7 +9,7 @@ from deltarule.errors import InputError
 from deltarule.tabular.portfolio.configurations import Configuration, default_configurations
 from deltarule.tabular.settings import check_quality
 
-__all__ = ["Plan", "make_plan"]
+__all__ = ["LargePlan", "Plan", "make_large_plan", "make_plan"]
 
 # From this many rows on there are fewer folds, since each holds many rows and training takes long.
 _MANY_ROWS = 20_000
@@ -34,6 +34,70 @@ _OF_MANY_ROWS = (
     "relu_long",
     "silu_piecewise_log",
 )
+# Of a table larger than memory: encodings of few inputs for a column, since each is packed on disk.
+_OF_LARGE_TABLES = (
+    "silu_piecewise",
+    "silu_piecewise_long",
+    "mish_quantile",
+    "mish_random",
+    "selu_deep",
+    "relu_long",
+    "silu_piecewise_log",
+)
+# Networks of each configuration, which differ in their seed: as many as there are folds in memory
+# where training takes seconds, and two of more rows than that.
+_NETWORKS, _MORE_NETWORKS, _FEW_FOR_NETWORKS = 2, 4, 100_000
+# The rows that a training visits at most, and the fewest epochs of one. 30 epochs of a million rows
+# are what a table in memory has.
+_LARGE_VISITS, _FEWEST_EPOCHS = 30_000_000, 2
+
+
+@dataclasses.dataclass(frozen=True)
+class LargePlan:
+    """What a portfolio is trained as on a table larger than memory.
+
+    Parameters
+    ----------
+    configurations : tuple of Configuration
+    networks : int
+        Of each configuration.
+    epochs : int
+        The most that a network is trained for.
+    """
+
+    configurations: tuple[Configuration, ...]
+    networks: int
+    epochs: int
+
+    def most_batch_rows(self, n_rows: int) -> int:
+        """Return the most rows of a batch of any configuration, of so many training rows."""
+        return max(each.batch_for(n_rows) for each in self.configurations)
+
+
+def make_large_plan(quality: str, task: str, n_rows: int) -> LargePlan:
+    """Return the plan of a quality for a table larger than memory of so many training rows.
+
+    Fast: one configuration; best: also those whose encodings have many inputs for a column.
+
+    Raises
+    ------
+    InputError
+        If there is no such quality.
+
+    Examples
+    --------
+    >>> plan = make_large_plan("default", "classification", 10_000_000)
+    >>> [each.name for each in plan.configurations], plan.networks, plan.epochs
+    (['silu_piecewise', 'mish_quantile', 'mish_random', 'selu_deep'], 2, 3)
+    """
+    check_quality(quality)
+    names = {"fast": _FAST, "default": _OF_LARGE_TABLES, "best": _OF_MANY_ROWS}[quality]
+    chosen = tuple(each for each in default_configurations(task) if each.name in names)
+    if quality == "fast":
+        chosen = chosen[:1]
+    epochs = max(_LARGE_VISITS // max(n_rows, 1), _FEWEST_EPOCHS)
+    networks = _MORE_NETWORKS if n_rows < _FEW_FOR_NETWORKS else _NETWORKS
+    return LargePlan(chosen, networks, epochs)
 
 
 @dataclasses.dataclass(frozen=True)
