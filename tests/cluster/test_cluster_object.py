@@ -167,3 +167,12 @@ def test_a_killed_program_goes_on_with_the_bits_of_an_undisturbed_one(undisturbe
         lines = process.communicate(timeout=120)[0].splitlines()
     assert int(lines[0]) > 1
     assert lines[-1] == "theta " + undisturbed[0].theta.tobytes().hex()
+
+
+@pytest.mark.cluster
+def test_workers_with_the_jax_engine(jax):
+    net = Network([3, 6, 1], "tanh", dtype=np.float32)
+    settings = SETTINGS | {"epochs": 3, "engine": "jax"}
+    many, one = Cluster(2).train(net, X, Y, **settings), train(net, X, Y, **settings)
+    assert many.engine == "jax"
+    np.testing.assert_allclose(many.theta, one.theta, rtol=1e-4, atol=1e-6)
