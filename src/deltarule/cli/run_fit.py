@@ -46,6 +46,7 @@ _VERDICTS = {
 }
 # What --json leaves out: notes that are printed otherwise, and a loss for each epoch and network.
 _NOT_PRINTED = ("data_notes", "learning_curves")
+_Rows = Table | ScoredRows
 _BASELINES = {"constant": "constant", "linear": "linear baseline"}
 
 
@@ -85,7 +86,7 @@ def fit_and_save(request: Request, *, quiet: bool) -> Fitted:
         return _fit_large_and_save(request, request.memory, quiet=quiet)
     with output.live(quiet) as show:
         options = request.options
-        show(_reading(options))
+        show(f"reading {options.data or 'the SQL result'}")
         table, schema, _, _ = load_table(options)
         record = request.record and TableSource.of(
             table,
@@ -99,8 +100,7 @@ def fit_and_save(request: Request, *, quiet: bool) -> Fitted:
             names=options.names,
         )
     if not quiet:
-        output.say(output.spelled(schema.describe()))
-        output.say("")
+        output.say(f"{output.spelled(schema.describe())}\n")
     with output.live(quiet) as show, _stoppable(request.folder, request.single) as stop:
         try:
             model = fit_table(
@@ -129,10 +129,10 @@ def fit_and_save(request: Request, *, quiet: bool) -> Fitted:
 def _fit_large_and_save(request: Request, memory: str, *, quiet: bool) -> Fitted:
     """Train on a table larger than memory; see :func:`fit_and_save`."""
     options = request.options
-    with output.live(quiet) as show:
-        show(_reading(options))
-        reading, columns = streamed_arguments(options)
     tables: list[LargeTable] = []
+    with output.live(quiet) as show:
+        show(f"reading {options.data or 'the SQL result'}")
+        reading, columns = streamed_arguments(options)
     with output.live(quiet) as show, _stoppable(request.folder, request.single) as stop:
         try:
             model = fit_large_table(
@@ -160,8 +160,7 @@ def _fit_large_and_save(request: Request, memory: str, *, quiet: bool) -> Fitted
             show("writing the report")
         elsewhere, seconds = _save(model, request, tables[0].scored_sample(model))
     if not quiet:
-        output.say(output.spelled(model.schema.describe()))
-        output.say("")
+        output.say(f"{output.spelled(model.schema.describe())}\n")
     _finish(model, request, elsewhere, with_page=request.report, quiet=quiet)
     return Fitted(model, stop.status, seconds)
 
@@ -171,10 +170,6 @@ def _rejects(request: Request) -> Path | None:
     if not current_world().is_first:
         return None
     return request.rejects or Path(f"{request.folder}.rejects.csv")
-
-
-def _reading(options: TableOptions) -> str:
-    return f"reading {options.data or 'the SQL result'}"
 
 
 def _finish(
