@@ -99,8 +99,14 @@ declare namespace Live {
     done: number;
     /** Whether the losses below are those of weights that were set by hand since the last epoch. */
     by_hand: boolean;
-    /** What the order "undo" takes back: a weight that was set by hand, or the run before; "" for nothing. */
+    /** What was changed last after the first step of the run, "rate" or "weight", else "". */
+    changed: string;
+    /** After how many epochs. */
+    changed_epoch: number;
+    /** What the order "undo" takes back: "weight", "rate" or "run" (the one before); "" for nothing. */
     undo: string;
+    /** What the order "redo" makes again, in the same words. */
+    redo: string;
     loss: number | null;
     held_loss: number | null;
     learning_rate: number;

@@ -13,6 +13,7 @@ interface DeltaruleScripts {
   checks: typeof checksModule;
   diagnosis: typeof diagnosisModule;
   trainer: typeof trainerModule;
+  undo: typeof undoModule;
   /** The reader's own file; only in the static playground. */
   own?: typeof ownModule;
   library: Static.Library;
@@ -172,7 +173,13 @@ declare namespace Static {
     slots: Record<string, Float64Array>;
     step: (grad: Float64Array, eta: number, cost: number) => void;
     penalise: (grad: Float64Array) => number;
+    saved: () => UpdaterState;
+    restore: (saved: UpdaterState) => void;
     t: number;
+  }
+  interface UpdaterState {
+    t: number;
+    slots: Record<string, Float64Array>;
   }
   /** What decides a network and its updates. */
   interface Design {
@@ -204,6 +211,20 @@ declare namespace Static {
     steady: boolean;
     /** Weights set by hand that were not taken back. */
     hand: number;
+    /** What was changed last after the first step, "rate" or "weight", and after how many epochs. */
+    changed: [kind: string, epoch: number];
+  }
+  /** A run at the moment of a change, with all that is needed to go on from there. */
+  interface Past {
+    /** What was changed: "weight", "rate" or "run". */
+    change: string;
+    state: State;
+    kept: State;
+    run: ReturnType<ReturnType<typeof runModule.start>["saved"]>;
+    phase: string;
+    message: string;
+    edits: number;
+    handEpoch: number;
   }
 
   // -- messages -----------------------------------------------------------------------------

@@ -25,6 +25,7 @@ _FIELDS: dict[str, tuple[str, ...]] = {
     "axes": ("x", "y", "hold"),
     "weight": ("entry", "value"),
     "undo": (),
+    "redo": (),
     "ack": ("frame",),
 }
 

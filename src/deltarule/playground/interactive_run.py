@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from typing import Any
 
 import numpy as np
 
@@ -28,6 +29,7 @@ __all__ = [
     "InteractiveRun",
     "ParameterEdit",
     "RateChange",
+    "RunMoment",
     "ThinnedHistory",
     "start_run",
 ]
@@ -90,6 +92,13 @@ class ThinnedHistory(History):
     def __len__(self) -> int:
         return self.n_epochs
 
+    def copy(self) -> ThinnedHistory:
+        """A history that does not change with this one."""
+        copied = ThinnedHistory()
+        copied.logs, copied.curve = list(self.logs), list(self.curve)
+        copied.n_epochs, copied.stride = self.n_epochs, self.stride
+        return copied
+
 
 def _curve_point(record: EpochLog) -> tuple[float, float, float]:
     held = record.validation_loss
@@ -111,6 +120,30 @@ class ParameterEdit:
     step: int
     index: int
     value: float
+
+
+# The attributes of a run that change with its steps and are never changed in place.
+_MOMENT_FIELDS = (
+    "rate", "last_rate", "done", "total", "first_cost", "best_epoch", "best_loss", "_planned",
+    "_began",
+)  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True)
+class RunMoment:
+    """A run at one moment: copies, from which it can go on."""
+
+    state: dict[str, np.ndarray]  # the result of engine.state()
+    history: ThinnedHistory
+    changes: tuple[RateChange, ...]
+    edits: tuple[ParameterEdit, ...]
+    fields: dict[str, Any]
+
+    @property
+    def size(self) -> int:
+        """The number of bytes of the parameters, the optimizer's state and the loss curve."""
+        arrays = sum(np.asarray(value).nbytes for value in self.state.values())
+        return arrays + 32 * len(self.history.curve)
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -227,18 +260,25 @@ class InteractiveRun(StepRun):
         self.n_edits += 1
         return True
 
-    def undo_parameter(self, value: float, replaced: ParameterEdit | None) -> None:
-        """Give the entry of θ that was set last the value that it had before.
+    def moment(self) -> RunMoment:
+        """All that :meth:`restore` needs to go on from here."""
+        return RunMoment(
+            state=self.engine.state(),
+            history=self.history.copy(),
+            changes=tuple(self.changes),
+            edits=tuple(self.edits),
+            fields={name: getattr(self, name) for name in _MOMENT_FIELDS},
+        )
 
-        The run must not have taken a step since; ``replaced`` is the record of an earlier value
-        that was set for the same entry before the same step.
-        """
-        theta = np.array(self.engine.theta)
-        theta[self.edits.pop().index] = value
-        self.engine.restore({**self.engine.state(), "theta": theta})
-        if replaced is not None:
-            self.edits.append(replaced)
-        self.n_edits += 1
+    def restore(self, moment: RunMoment) -> None:
+        """Go back, or forward, to a moment of this run; the steps from there have the same bits."""
+        self.engine.restore(moment.state)
+        self.history = moment.history.copy()
+        self.changes, self.edits = list(moment.changes), list(moment.edits)
+        for name, value in moment.fields.items():
+            setattr(self, name, value)
+        self._constant_rates = None
+        self.n_edits += 1  # θ may be another one after the same number of steps
 
     def next_batch(self) -> Batch:
         """The batch of the next step."""

@@ -49,20 +49,6 @@ class Snapshot:
     diverged: bool  # whether the next step was tried and failed
 
 
-# The most weights set by hand that can be taken back one after the other.
-_MOST_UNDONE = 1000
-
-
-@dataclasses.dataclass(frozen=True)
-class HandChange:
-    """A parameter as it was before it was set by hand, and what was known of the losses then."""
-
-    step: int
-    value: float
-    replaced: ParameterEdit | None
-    hand_epoch: int
-
-
 @dataclasses.dataclass
 class RunState:
     """A run and all that belongs to it. Only one thread may use it."""
@@ -80,8 +66,6 @@ class RunState:
     # The losses after a weight was set by hand in an epoch, and how many were complete then.
     hand_losses: tuple[float, float | None] | None = None
     hand_epoch: int = -1
-    # What can be taken back, the newest last; all of it is of one step.
-    hand_changes: list[HandChange] = dataclasses.field(default_factory=list)
 
     @property
     def last_settings(self) -> RunSettings:
@@ -94,33 +78,32 @@ class RunState:
         if self.run.step == 0:  # then it is the initial learning rate
             self.settings = dataclasses.replace(self.settings, learning_rate=rate)
 
-    def set_parameter(self, index: int, value: float) -> None:
-        """Set entry ``index`` of θ by hand; the value that it has already is no change."""
-        run, theta = self.run, np.array(self.run.engine.theta)
-        last = run.edits[-1] if run.edits else None
-        same = last is not None and (last.step, last.index) == (run.step, index)
+    def set_parameter(self, index: int, value: float) -> bool:
+        """Set entry ``index`` of θ by hand; False, and no change, if it has this value already."""
+        run = self.run
         if not run.set_parameter(index, value):
-            return
-        kept = self.hand_changes[1 - _MOST_UNDONE :] if self.can_undo else []
-        change = HandChange(run.step, float(theta[index]), last if same else None, self.hand_epoch)
-        self.hand_changes = [*kept, change]
+            return False
         if run.step == 0:
             self.initial_losses = run.current_losses()
         else:
             self.hand_losses, self.hand_epoch = None, len(run.history)
+        return True
+
+    def forget_scores(self) -> None:
+        """Compute the scores anew for the next frame."""
+        self.scores_time = -math.inf
 
     @property
-    def can_undo(self) -> bool:
-        """Whether a weight was set by hand, and no step has been taken since."""
-        return bool(self.hand_changes) and self.hand_changes[-1].step == self.run.step
+    def last_change(self) -> tuple[str, int]:
+        """What was changed last within the run, "rate" or "weight", and after how many epochs.
 
-    def undo_parameter(self) -> None:
-        """Take back the parameter that was set by hand last, where :attr:`can_undo` is true."""
-        change = self.hand_changes.pop()
-        self.run.undo_parameter(change.value, change.replaced)
-        self.hand_losses, self.hand_epoch = None, change.hand_epoch
-        if self.run.step == 0:
-            self.initial_losses = self.run.current_losses()
+        ("", 0) where nothing was changed since the first step.
+        """
+        run = self.run
+        step, kind = max(
+            [(run.changes[-1].step, "rate"), *((each.step, "weight") for each in run.edits[-1:])]
+        )
+        return (kind, step // run.batches.steps_per_epoch) if step else ("", 0)
 
     @property
     def holds_work(self) -> bool:

@@ -145,6 +145,7 @@ def encode_frame(state: RunState, header: Mapping[str, Any], moving: bool) -> by
             arrays["theta"] = np.array(run.engine.theta, dtype=np.float32)
         hand = state.by_hand(moving)
         loss, held = (float(curve[-2]), float(curve[-1])) if hand is None else hand
+        changed, changed_epoch = state.last_change
         progress = {
             "side": side,
             "edits": run.n_edits,
@@ -152,6 +153,8 @@ def encode_frame(state: RunState, header: Mapping[str, Any], moving: bool) -> by
             "epoch": len(run.history),
             "done": run.done,
             "by_hand": hand is not None,
+            "changed": changed,
+            "changed_epoch": changed_epoch,
             "loss": _finite_or_none(loss),
             "held_loss": None if held is None else _finite_or_none(held),
             "learning_rate": run.rate,

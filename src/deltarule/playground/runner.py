@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Any, NamedTuple
+from typing import Any
 
 from deltarule.errors import Diverged, InputError
 from deltarule.playground.decision_surface import plane_for
@@ -28,6 +28,7 @@ from deltarule.playground.settings import (
     starting_with,
 )
 from deltarule.playground.tabledata import ReadTable
+from deltarule.playground.undo import Changes, Moment
 from deltarule.settings import settings_of
 from deltarule.training import StopFlag
 from deltarule.training.interrupt import Interrupted
@@ -42,8 +43,6 @@ _FRAME_TIME_FRACTION = 0.25
 # A browser waits for the result of a command before it sends the next, so few are ever queued.
 _MAX_QUEUED = 64
 _SPEED_RANGE = (0.0, 10_000.0)
-# Runs that were replaced and can be brought back, one after the other.
-_MOST_REPLACED = 10
 
 
 @dataclasses.dataclass
@@ -51,14 +50,6 @@ class _Command:
     kind: str
     fields: dict[str, Any]
     result: Future[Any]
-
-
-class _Replaced(NamedTuple):
-    """A run that another one replaced, as it was."""
-
-    state: RunState
-    phase: str
-    message: str
 
 
 class Runner:
@@ -99,7 +90,7 @@ class Runner:
         self._latest: Frame | None = None
         self._description: tuple[int, str] = (0, "")
         self._state: RunState | None = None
-        self._replaced: list[_Replaced] = []
+        self._changes = Changes()
         self._phase, self._message = "paused", ""
         self._speed = STEPS_PER_SECOND
         self._next_step_time = 0.0
@@ -273,29 +264,41 @@ class Runner:
 
     def _do_rate(self, learning_rate: Any) -> None:
         rate = settings_of(RunSettings)["learning_rate"].check("learning_rate", learning_rate)
-        self._current.change_rate(rate)
+        if rate != self._current.run.rate:
+            self._changes.add(self._moment("rate"))
+            self._current.change_rate(rate)
         self._describe()
 
     def _do_weight(self, entry: Any, value: Any) -> None:
         self._require_trainable()
         if isinstance(entry, bool) or not isinstance(entry, int):
             raise InputError(parameter="entry", given=entry, expected="the index of a parameter")
-        self._current.set_parameter(entry, value)
-        self._frame_outdated = True
+        before = self._moment("weight")
+        if self._current.set_parameter(entry, value):
+            self._changes.add(before)
+            self._frame_outdated = True
+
+    def _moment(self, change: str) -> Moment:
+        return Moment.of(change, self._current, self._phase, self._message)
 
     def _do_undo(self) -> None:
-        """Take back a weight that was set by hand, else bring back the run before this one."""
-        if self._current.can_undo:
-            self._current.undo_parameter()
-            self._frame_outdated = True
-        elif self._replaced:
-            self._state, phase, self._message = self._replaced.pop()
-            self._begin("diverged" if phase == "diverged" else "paused")
-        else:
+        """Go back to the moment before the last change: a weight set by hand, a rate, a run."""
+        if not self._changes.next_undo:
             raise InputError(
-                "there is nothing to undo: no weight was set by hand since the last step, and "
-                "no run came before this one"
+                "there is nothing to undo: no weight was set by hand, the learning rate is the "
+                "first, and no run came before this one"
             )
+        self._restore(self._changes.undo(self._current, self._phase, self._message))
+
+    def _do_redo(self) -> None:
+        """Go forward to the moment that undo left."""
+        if not self._changes.next_redo:
+            raise InputError("there is nothing to redo: nothing was undone since the last change")
+        self._restore(self._changes.redo(self._current, self._phase, self._message))
+
+    def _restore(self, moment: Moment) -> None:
+        self._state, self._message = moment.restore(), moment.message
+        self._begin("diverged" if moment.phase == "diverged" else "paused")
 
     def _do_speed(self, steps_per_second: Any) -> None:
         low, high = _SPEED_RANGE
@@ -331,8 +334,7 @@ class Runner:
         before = self._state
         state = make_run_state(settings, self.source, self._flag, before)
         if before is not None and (before.holds_work or before.settings != state.settings):
-            kept = self._replaced[1 - _MOST_REPLACED :]
-            self._replaced = [*kept, _Replaced(before, self._phase, self._message)]
+            self._changes.add(self._moment("run"))
         self._state, self._message = state, ""
         self._begin("paused")
 
@@ -361,7 +363,8 @@ class Runner:
             "version": self._version,
             "phase": self._phase,
             "message": self._message,
-            "undo": "weight" if self._current.can_undo else "run" if self._replaced else "",
+            "undo": self._changes.next_undo,
+            "redo": self._changes.next_redo,
         }
         data = encode_frame(self._current, header, moving=self._phase == "playing")
         self._latest = Frame(self._n_frames, self._version, data)

@@ -44,6 +44,7 @@ ENGINE = (
     "checks.js",
     JUMPS,
     "diagnosis.js",
+    "undo.js",
     "trainer.js",
 )
 # In place of the connection to a server.

@@ -47,7 +47,8 @@
     [["S"], "one step: one mini-batch"],
     [["E"], "one epoch"],
     [["R"], "begin the run anew"],
-    [["Ctrl", "Z"], "take back a weight that was set by hand, or bring back the run before"],
+    [["Ctrl", "Z"], "go back to before the last change: a weight set by hand, a learning rate, a run"],
+    [["Ctrl", "Shift", "Z"], "make again what was taken back; Ctrl Y, too"],
     [["Tab"], "from one part of the page to the next"],
     [["←", "→", "↑", "↓"], "in the drawing: from node to weight to node"],
     [["Enter"], "show the derivation of what has the focus"],
@@ -97,32 +98,44 @@
       "main",
     );
     const undo = make("undo", "Undo", "", () => order("undo"), "plain");
+    const redo = make("redo", "Redo", "", () => order("redo"), "plain");
     const parts = [
       make("back", "Reset", "Begin the run anew (R)", () => order("reset"), "plain"),
       play,
       make("next", "Step", "One step: one mini-batch (S)", () => order("step")),
       make("fit", "Epoch", "One epoch (E)", () => order("epoch")),
     ];
-    at("transport").replaceChildren(parts[0], undo, ...parts.slice(1));
+    at("transport").replaceChildren(parts[0], undo, redo, ...parts.slice(1));
     // Fields have an undo of their own.
     document.addEventListener("keydown", (event) => {
-      const wanted = (event.ctrlKey || event.metaKey) && !event.shiftKey && !event.altKey;
       const field = /** @type {Element} */ (event.target).matches(TYPED_IN);
-      if (!wanted || event.key.toLowerCase() !== "z" || field) return;
+      if (!(event.ctrlKey || event.metaKey) || event.altKey || field) return;
+      const key = event.key.toLowerCase();
+      const forward = (key === "z" && event.shiftKey) || (key === "y" && !event.shiftKey);
+      if (!forward && (key !== "z" || event.shiftKey)) return;
       event.preventDefault();
-      if (!undo.disabled) undo.click();
+      (forward ? redo : undo).click(); // which does nothing while it is disabled
     });
     /** @type {Record<string, string>} */
     const UNDOES = {
       "": "There is nothing to undo",
-      weight: "Take back the weight that was set by hand (Ctrl+Z)",
+      weight: "Go back to before the weight was set by hand (Ctrl+Z)",
+      rate: "Go back to before the learning rate was changed (Ctrl+Z)",
       run: "Bring back the run before this one, with its weights (Ctrl+Z)",
     };
+    /** @type {Record<string, string>} */
+    const REDOES = {
+      "": "There is nothing to redo",
+      weight: "Go forward again, to where the weight was set by hand (Ctrl+Shift+Z)",
+      rate: "Go forward again, to where the learning rate was changed (Ctrl+Shift+Z)",
+      run: "Go forward again, to the run that came after this one (Ctrl+Shift+Z)",
+    };
     return {
-      /** What can be taken back. @param {string} what */
-      undoes(what) {
-        if (undo.title !== UNDOES[what]) undo.title = UNDOES[what];
-        undo.disabled = !what;
+      /** What can be taken back, and made again. @param {Live.Header} header */
+      undoes(header) {
+        if (undo.title !== UNDOES[header.undo]) undo.title = UNDOES[header.undo];
+        if (redo.title !== REDOES[header.redo]) redo.title = REDOES[header.redo];
+        [undo.disabled, redo.disabled] = [!header.undo, !header.redo];
       },
       keys: Object.fromEntries(["r", "k", "s", "e"].map((key, i) => [key, () => parts[i].click()])),
       /** @param {boolean} playing */
@@ -293,7 +306,7 @@
       newest = null;
       const { header } = frame;
       buttons.show(header.phase === "playing");
-      buttons.undoes(header.undo);
+      buttons.undoes(header);
       where.frame(frame, run);
       plane.frame(frame);
       losses.frame(frame);

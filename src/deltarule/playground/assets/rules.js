@@ -87,6 +87,15 @@ const rulesModule = (function () {
       slots,
       step,
       penalise,
+      /** Copies of the slots and the number of steps. */
+      saved: () => ({
+        t,
+        slots: Object.fromEntries(Object.entries(slots).map(([slot, values]) => [slot, values.slice()])),
+      }),
+      restore(saved) {
+        t = saved.t;
+        for (const slot of Object.keys(slots)) slots[slot].set(saved.slots[slot]);
+      },
       get t() {
         return t;
       },

@@ -35,6 +35,11 @@ const runModule = (function () {
       get logs() {
         return kept;
       },
+      saved: () => ({ kept: [...kept], count, stride }),
+      /** @param {{ kept: typeof kept, count: number, stride: number }} saved */
+      restore(saved) {
+        [kept, count, stride] = [[...saved.kept], saved.count, saved.stride];
+      },
     };
   }
 
@@ -205,10 +210,23 @@ const runModule = (function () {
       ++done;
     }
 
+    /** All that `restore` needs to go on from here. */
+    function saved() {
+      return { theta: theta.slice(), updater: updater.saved(), log: log.saved(), rate, done, total, order };
+    }
+
     return {
       net,
       described,
       theta,
+      saved,
+      /** Goes back, or forward, to a moment of this run. @param {ReturnType<typeof saved>} moment */
+      restore(moment) {
+        theta.set(moment.theta);
+        updater.restore(moment.updater);
+        log.restore(moment.log);
+        ({ rate, done, total, order } = moment);
+      },
       updater,
       log,
       X,

@@ -15,8 +15,6 @@ const trainerModule = (function () {
   /** Parameters of larger networks are sent while the run is paused only. */
   const MOST_MOVING = 40_000;
   const MOST_EDITS = 10_000;
-  /** Weights set by hand, and runs that were replaced, that can be taken back one after the other. */
-  const MOST_UNDONE = { weights: 1000, runs: 10 };
 
   const { Refused } = DR.datasets;
   const { shown, inRange, checked, designed, lossesFor } = DR.checks;
@@ -51,14 +49,7 @@ const trainerModule = (function () {
       handEpoch = -1; // the complete epochs when a weight was set by hand
     /** @type {[number, number] | null} The losses after that. */
     let handLosses = null;
-    /** @type {{ step: number, entry: number, value: number, epoch: number }[]} Weights before they were set. */
-    let changes = [];
-    /**
-     * Runs that others have replaced, as they were.
-     *
-     * @type {{ state: Static.State, phase: string, message: string, edits: number, epoch: number, changes: typeof changes }[]}
-     */
-    let replaced = [];
+    const changes = DR.undo.changes();
     /** @type {number | null} */
     let goal = null;
     /** @type {{ score: number | null, held_score: number | null }} */
@@ -97,12 +88,12 @@ const trainerModule = (function () {
       const first = losses(run, data);
       if (
         before &&
-        (before.run.step || edits || shown(before.settings) !== shown(settings) || before.table !== table)
+        (before.run.step ||
+          before.hand ||
+          shown(before.settings) !== shown(settings) ||
+          before.table !== table)
       )
-        replaced = [
-          ...replaced.slice(1 - MOST_UNDONE.runs),
-          { state: before, phase, message, edits, epoch: handEpoch, changes },
-        ];
+        changes.add(momentOf("run"));
       const guess = DR.diagnosis.constantGuess(run.net, DR.run.taken(run.Y, data.trained));
       state = {
         settings,
@@ -115,8 +106,9 @@ const trainerModule = (function () {
         guess,
         steady: true,
         hand: 0,
+        changed: ["", 0],
       };
-      [message, edits, changes, handEpoch] = ["", 0, [], -1];
+      [message, edits, handEpoch] = ["", 0, -1];
       begin("paused");
     }
 
@@ -126,14 +118,29 @@ const trainerModule = (function () {
       describe();
     }
 
-    /** Whether a weight was set by hand, and no step has been taken since. */
-    const canUndo = () => changes.at(-1)?.step === state.run.step;
+    /** The present moment of the run, before a change. @param {string} change @returns {Static.Past} */
+    const momentOf = (change) => ({
+      change,
+      state,
+      kept: { ...state },
+      run: state.run.saved(),
+      phase,
+      message,
+      edits,
+      handEpoch,
+    });
 
-    /** Computes the losses anew after a weight was set. @param {number} epoch that the losses by hand are of */
-    function weighed(epoch) {
-      outdated = true;
-      [handEpoch, handLosses] = [epoch, null];
-      if (state.run.step === 0) state.first = losses(state.run, state.data);
+    /** Goes back, or forward, to a moment; its view stays. @param {Static.Past} moment */
+    function restore(moment) {
+      // Another θ after the same number of steps is told by the number of edits.
+      edits = (moment.state === state ? Math.max(edits, moment.edits) : moment.edits) + 1;
+      const { plane } = moment.state;
+      state = Object.assign(moment.state, moment.kept, { plane });
+      state.run.restore(moment.run);
+      table = state.table ?? table;
+      message = moment.message;
+      [handEpoch, handLosses] = [moment.handEpoch, null];
+      begin(moment.phase === "diverged" ? "diverged" : "paused");
     }
 
     function describe() {
@@ -215,7 +222,9 @@ const trainerModule = (function () {
         epoch: run.log.count,
         done: run.done,
         by_hand: byHand,
-        undo: canUndo() ? "weight" : replaced.length ? "run" : "",
+        changed: state.changed[0],
+        changed_epoch: state.changed[1],
+        ...changes.next,
         loss: finite(loss),
         held_loss: finite(heldLoss),
         learning_rate: run.rate,
@@ -319,8 +328,11 @@ const trainerModule = (function () {
       setup: ({ settings }) => install(checked(settings, lastSettings(), table)),
       rate({ learning_rate: rate }) {
         inRange("learning_rate", rate, DR.catalogue.choices.ranges.learning_rate, false);
-        if (state.run.step && rate !== state.run.rate) state.steady = false;
-        state.run.rate = rate;
+        if (rate !== state.run.rate) {
+          changes.add(momentOf("rate"));
+          state.run.rate = rate;
+          if (state.run.step) [state.steady, state.changed] = [false, ["rate", state.run.log.count]];
+        }
         if (state.run.step === 0) state.settings = { ...state.settings, learning_rate: rate };
         describe();
       },
@@ -375,35 +387,29 @@ const trainerModule = (function () {
         if (edits >= MOST_EDITS)
           throw new Refused(`${MOST_EDITS} weights were set by hand; reset the run first`);
         if (theta[entry] === value) return; // a field tells its value when the focus leaves it, too
+        changes.add(momentOf("weight"));
         const { step, log } = state.run;
-        if (!canUndo()) changes = [];
-        changes = [
-          ...changes.slice(1 - MOST_UNDONE.weights),
-          { step, entry, value: theta[entry], epoch: handEpoch },
-        ];
         theta[entry] = value;
         ++state.hand;
         ++edits;
-        weighed(step ? log.count : -1);
+        [outdated, handEpoch, handLosses] = [true, step ? log.count : -1, null];
+        if (step) state.changed = ["weight", log.count];
+        else state.first = losses(state.run, state.data);
       },
-      /** Takes back a weight that was set by hand, else brings back the run before this one. */
+      /** Goes back to the moment before the last change: a weight set by hand, a rate, a run. */
       undo() {
-        const change = canUndo() ? changes.pop() : null;
-        if (change) {
-          state.run.theta[change.entry] = change.value;
-          --state.hand;
-          ++edits;
-          return weighed(change.epoch);
-        }
-        const before = replaced.pop();
-        if (!before)
+        const moment = changes.undo(momentOf);
+        if (!moment)
           throw new Refused(
-            "there is nothing to undo: no weight was set by hand since the last step, and no run came before this one",
+            "there is nothing to undo: no weight was set by hand, the learning rate is the first, and no run came before this one",
           );
-        ({ state, message, edits, changes } = before);
-        table = state.table ?? table;
-        [handEpoch, handLosses] = [before.epoch, null];
-        begin(before.phase === "diverged" ? "diverged" : "paused");
+        restore(moment);
+      },
+      /** Goes forward to the moment that undo left. */
+      redo() {
+        const moment = changes.redo(momentOf);
+        if (!moment) throw new Refused("there is nothing to redo: nothing was undone since the last change");
+        restore(moment);
       },
       lens: () => DR.diagnosis.lens({ ...state, steady: state.steady && !state.hand }),
       rates: () => DR.diagnosis.rates(state),

@@ -73,9 +73,10 @@ const domModule = (function () {
     up: "M4.5 12.5L10 7l5.5 5.5",
     close: "M5 5l10 10M15 5L5 15",
     undo: "M7.5 4L4 7.5 7.5 11M4.5 7.5H12a4 4 0 0 1 0 8H8",
+    redo: "M12.5 4L16 7.5 12.5 11M15.5 7.5H8a4 4 0 0 0 0 8h4",
     list: "M4 5.5h12M4 10h12M4 14.5h12",
   };
-  const DRAWN = new Set(["left", "right", "plus", "minus", "fit", "up", "close", "undo", "list"]);
+  const DRAWN = new Set(["left", "right", "plus", "minus", "fit", "up", "close", "undo", "redo", "list"]);
 
   /** A small picture for a button; the button carries the words. @param {keyof typeof ICONS} name */
   function icon(name) {
