@@ -534,8 +534,17 @@ def test_a_weight_that_is_no_number_is_refused_and_stays(watched, server):
     page.locator("#weight").click()
     page.keyboard.type("5,5,5")
     page.keyboard.press("Enter")
-    page.wait_for_selector("[data-cause=order]")
-    assert "5,5,5" in page.locator("[data-cause=order]").inner_text()
+    holds(page, "document.getElementById('weight-refused').innerText.includes('5,5,5')")
+    # Said at the field and nowhere else, and what was typed can be mended.
+    assert page.locator("[data-cause=order]").count() == 0
+    assert page.get_attribute("#weight", "aria-invalid") == "true"
+    page.evaluate("document.getElementById('weight').blur()")
+    settle(page)
+    assert page.input_value("#weight") == "5,5,5"
+    page.locator("#weight").fill("2000000")
+    assert page.locator("#weight-refused").inner_text() == ""
+    page.keyboard.press("Enter")
+    holds(page, "document.getElementById('weight-refused').innerText.includes('2000000')")
     assert server.runner.submit("snapshot").result(30).edits == ()
 
 

@@ -67,3 +67,66 @@ def test_a_derivation_that_was_closed_stays_closed_until_something_is_chosen(pag
     choose(page, "2,0,3")
     press(page, "Close the derivation")
     choose(page, "1,0,1")
+
+
+def test_the_sign_of_a_weight_changes_and_its_digits_stay(page):
+    page.set_viewport_size(UPRIGHT)
+    choose(page, "2,0,3")
+    weight = "DR.page.theta()[DR.page.entry({ kind: 'edge', layer: 2, j: 0, k: 3 })]"
+    before = page.evaluate(weight)
+    assert page.input_value("#weight") != repr(before)  # which has more digits than the field
+    for sign in (-1, 1):
+        page.get_by_label("Change the sign of the weight").click()
+        holds(page, f"{weight} === {sign * before!r}")
+    # Leaving the field as it is leaves the weight, too.
+    page.locator("#weight").click()
+    page.keyboard.press("Enter")
+    settle(page)
+    assert page.evaluate(weight) == before
+
+
+# The share of the card that lies over each kind of thing, and whether all of it is in sight.
+CARD = """(() => {
+  const box = (element) => element.getBoundingClientRect();
+  const card = box(document.querySelector('.weight-card'));
+  const over = (other) =>
+    Math.max(0, Math.min(card.right, other.right) - Math.max(card.left, other.left)) *
+    Math.max(0, Math.min(card.bottom, other.bottom) - Math.max(card.top, other.top));
+  const all = (selector) =>
+    [...document.querySelectorAll(selector)].reduce((sum, each) => sum + over(box(each)), 0);
+  const line = document.querySelector('.edge.selected line');
+  const matrix = line.getScreenCTM();
+  const end = (x, y) => new DOMPoint(x.baseVal.value, y.baseVal.value).matrixTransform(matrix);
+  const ends = [end(line.x1, line.y1), end(line.x2, line.y2)].filter(
+    ({ x, y }) => x > card.left && x < card.right && y > card.top && y < card.bottom);
+  const sheet = box(document.querySelector('.place-panel'));
+  const lying = sheet.width < 0.9 * innerWidth;
+  const open = document.documentElement.dataset.panel !== 'closed';
+  return {
+    nodes: all('.network .node'), label: all('.network .label'), ends: ends.length,
+    inside: card.left >= 0 && card.top >= box(document.querySelector('.bar')).bottom &&
+      card.right <= (lying && open ? sheet.left : innerWidth) &&
+      card.bottom <= (lying ? innerHeight : sheet.top),
+  };
+})()"""
+
+
+@pytest.mark.parametrize("open_", [True, False], ids=["open", "closed"])
+@pytest.mark.parametrize("edge", ["1,2,0", "2,0,0", "2,0,5"])
+def test_the_card_of_a_weight_stands_beside_what_it_is_about(page, edge, open_):
+    page.set_viewport_size(UPRIGHT)
+    page.evaluate("scrollTo(0, 0)")
+    choose(page, edge)
+    if not open_:
+        press(page, "Close the derivation")
+    # Below an open derivation there is not always a place without a node; then it is one of them.
+    most = 2500 if open_ else 700
+    well = "(({ inside, label, ends, nodes }) => inside && !label && !ends && nodes < MOST)"
+    holds(page, f"{well.replace('MOST', str(most))}({CARD})", timeout=10)
+
+
+def test_the_card_names_its_weight_as_the_formulas_do(page):
+    choose(page, "2,0,0")
+    assert page.locator(".weight-card math .sym").count() == 0
+    assert page.locator(".weight-card math mn").all_text_contents() == ["0", "0", "2"]
+    assert page.get_attribute("#weight", "aria-label").startswith("weight w")

@@ -286,10 +286,10 @@
       () => address.write(),
     );
     const losses = DR.losses.mount(at("losses"), at("strip"));
-    /** The order of the address alone: its refusal is told once. @type {Live.Order} */
-    const asked_for = (type, fields) => wire.order(type, fields);
+    /** An order whose refusal is told elsewhere: by the address, or beside a weight. @type {Live.Order} */
+    const alone = (type, fields) => wire.order(type, fields);
     const address = DR.address.mount(
-      asked_for,
+      alone,
       (reason) =>
         notice(
           "address",
@@ -351,7 +351,7 @@
     const network = DR.network.mount(
       { rows: at("rows"), drawing: at("drawing"), panel: at("panel") },
       wire,
-      order,
+      alone,
       plane.mark,
       plane.lift,
       complain,

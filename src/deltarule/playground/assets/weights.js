@@ -5,11 +5,18 @@
 "use strict";
 
 const weightsModule = (function () {
-  const { el, clamp } = DR.dom;
+  const { el } = DR.dom;
   const { read } = DR.text;
   const LATER = 350; // milliseconds in which a pointer can reach the card
   const DIGITS = 5; // significant ones, in the field
   const DIGIT = /^[-+.\d]$/;
+  /** What the card should not cover, within the card of the drawing. */
+  const SEEN = ".node, .network .label, .network .loss, .network .target, button, select, .choice";
+  const EVERY = 12; // pixels between two places that are tried
+  // What an overlap costs, in pixels of distance for each square pixel: a mouse has to reach the card
+  // before it meets another line, a finger has not.
+  const COVERS = { mouse: 0.05, finger: 0.5 };
+  const SETTLED = 330; // milliseconds: the sheet of the derivation has opened (dock.css)
 
   /**
    * What a line of the drawing is the weight of.
@@ -35,6 +42,29 @@ const weightsModule = (function () {
     return unit * (size / unit >= 5 ? 5 : size / unit >= 2 ? 2 : 1);
   }
 
+  /** Small boxes along a line, which as one box would be all that lies beside it. @param {Element} line */
+  function alongOf(line) {
+    const { x1, y1, x2, y2 } = /** @type {SVGLineElement} */ (line);
+    const matrix = /** @type {SVGLineElement} */ (line).getScreenCTM();
+    if (!x1 || !matrix) return [];
+    return [0.05, 0.2, 0.35, 0.5, 0.65, 0.8, 0.95].map((t) => {
+      const [x, y] = [x1, y1].map(
+        (from, i) => from.baseVal.value + t * ([x2, y2][i].baseVal.value - from.baseVal.value),
+      );
+      const at = new DOMPoint(x, y).matrixTransform(matrix);
+      return new DOMRect(at.x - 8, at.y - 8, 16, 16);
+    });
+  }
+
+  /**
+   * The square pixels that a box has in common with the card at (x, y).
+   *
+   * @param {DOMRect} box @param {number} x @param {number} y @param {number} wide @param {number} high
+   */
+  const overlap = (box, x, y, wide, high) =>
+    Math.max(0, Math.min(box.right, x + wide) - Math.max(box.left, x)) *
+    Math.max(0, Math.min(box.bottom, y + high) - Math.max(box.top, y));
+
   /** @param {number} value */
   const written = (value) => String(Number(value.toPrecision(DIGITS)));
 
@@ -44,7 +74,8 @@ const weightsModule = (function () {
    * @param {HTMLElement} place @param {Live.Order} order @param {() => Page.Store | null} store
    */
   function mount(place, order, store) {
-    const name = el("span", { class: "weight-name" });
+    const { draw } = DR.expressions;
+    const name = el("span", { class: "weight-name", "aria-hidden": "true" });
     /** @type {HTMLInputElement} */
     const input = el("input", {
       type: "text",
@@ -52,8 +83,9 @@ const weightsModule = (function () {
       autocomplete: "off",
       spellcheck: "false",
       id: "weight",
-      "aria-describedby": "weight-note",
+      "aria-describedby": "weight-note weight-refused",
     });
+    const refusal = el("p", { class: "weight-refused", id: "weight-refused", "aria-live": "polite" });
     const label = el("label", { for: "weight" }, name, el("span", { "aria-hidden": "true", text: " =" }));
     const note = el("span", {
       class: "unseen",
@@ -73,7 +105,7 @@ const weightsModule = (function () {
       title: "Change the sign of the weight",
       text: "±",
       onclick: () => {
-        input.value = written(-(read(input.value) || 0) || 0);
+        write(-given() || 0);
         send();
       },
     });
@@ -86,13 +118,39 @@ const weightsModule = (function () {
       stepper("plus", 1),
       sign,
       note,
+      refusal,
     );
     place.after(card);
+    // The field has a few digits. The weight behind it has all of them, and stays what it is as long
+    // as the field has the text that was written for it.
+    let exact = 0,
+      shown = "";
     /** @type {Page.ParameterSelection | null} The weight that the card is of. */
     let what = null;
     /** @type {Element | null} Its line. */
     let line = null;
     let timer = 0;
+    let mouse = false;
+
+    /** Writes a weight into the field. @param {number} value */
+    function write(value) {
+      exact = value;
+      shown = input.value = written(value);
+    }
+
+    /** The weight that the field stands for; NaN for a text that is no number. */
+    const typed = () => (input.value === shown ? exact : read(input.value));
+    /** The same, or for such a text the weight as it is. */
+    const given = () => (Number.isNaN(typed()) ? exact : typed());
+
+    /** Says at the field why a weight is refused; "" for one that is not. @param {string} reason */
+    function tell(reason) {
+      if (refusal.textContent !== reason) {
+        refusal.textContent = reason;
+        if (!card.hidden) put(); // it is of another height now
+      }
+      input.setAttribute("aria-invalid", String(reason !== ""));
+    }
 
     /** The line that the card belongs to now. */
     const current = () =>
@@ -106,40 +164,78 @@ const weightsModule = (function () {
       what = line = null;
     }
 
-    /** Puts the card below the middle of its line, within the drawing. */
+    /**
+     * Puts the card near the middle of its line, in sight, where it covers least of the drawing and its
+     * controls: the nodes, the number of the line and the line itself.
+     */
     function put() {
       if (!line?.isConnected) return close();
-      const around = /** @type {Element} */ (card.offsetParent ?? place).getBoundingClientRect();
+      const section = card.offsetParent ?? place;
+      const around = section.getBoundingClientRect();
+      const [wide, high] = [card.offsetWidth, card.offsetHeight];
       const shape = line.querySelector("line") ?? line;
-      const box = shape.getBoundingClientRect();
-      const x = (box.left + box.right) / 2 - around.left - card.offsetWidth / 2;
-      const y = (box.top + box.bottom) / 2 - around.top + 20;
-      card.style.left = `${clamp(x, 4, Math.max(4, around.width - card.offsetWidth - 4))}px`;
-      card.style.top = `${y}px`;
+      const { left, right, top, bottom } = shape.getBoundingClientRect();
+      const middle = { x: (left + right) / 2, y: (top + bottom) / 2 };
+      const covered = [...section.querySelectorAll(SEEN)]
+        .filter((element) => !card.contains(element))
+        .map((element) => element.getBoundingClientRect());
+      covered.push(...alongOf(shape));
+      const room = roomOf(around);
+      const cost = COVERS[mouse && line.matches(".hot") ? "mouse" : "finger"];
+      let best = { x: middle.x - wide / 2, y: middle.y + 20, of: Infinity };
+      const most = { x: Math.max(room.left, room.right - wide), y: Math.max(room.top, room.bottom - high) };
+      for (let x = room.left; x <= most.x; x += EVERY)
+        for (let y = room.top; y <= most.y; y += EVERY) {
+          const over = covered.reduce((sum, box) => sum + overlap(box, x, y, wide, high), 0);
+          const far = Math.hypot(x + wide / 2 - middle.x, y + high / 2 - middle.y);
+          const of = far + cost * over;
+          if (of < best.of) best = { x, y, of };
+        }
+      card.style.left = `${best.x - around.left}px`;
+      card.style.top = `${best.y - around.top}px`;
     }
 
-    /** The number, unless it is being typed. */
+    /** The part of a box, of the card of the drawing, that nothing covers. @param {DOMRect} around */
+    function roomOf(around) {
+      const bar = document.querySelector(".bar")?.getBoundingClientRect();
+      const sheet = document.querySelector(".place-panel")?.getBoundingClientRect();
+      const below = sheet && DR.dock.SHEET.matches && sheet.width > 0.9 * innerWidth;
+      const beside = sheet && DR.dock.SHEET.matches && !below;
+      const room = {
+        left: Math.max(around.left, 0) + 4,
+        top: Math.max(around.top, bar?.bottom ?? 0) + 4,
+        right: Math.min(around.right, beside ? sheet.left : innerWidth) - 4,
+        bottom: Math.min(around.bottom, below ? sheet.top : innerHeight) - 4,
+      };
+      // The drawing is scrolled out of sight: anywhere in it.
+      if (room.bottom - room.top < card.offsetHeight)
+        return { ...room, top: around.top, bottom: around.bottom };
+      return room;
+    }
+
+    /** The number, unless it is being typed or has been refused. */
     function refresh() {
-      const shown = store();
-      if (!what || !shown || document.activeElement === input) return;
-      const entry = shown.entry(what);
-      if (entry < 0 || entry >= shown.net.p) return close();
-      input.value = written(shown.theta()[entry]);
+      const drawn = store();
+      if (!what || !drawn || document.activeElement === input || refusal.textContent) return;
+      const entry = drawn.entry(what);
+      if (entry < 0 || entry >= drawn.net.p) return close();
+      write(drawn.theta()[entry]);
     }
 
     /** @param {Element | null} element a line */
     function open(element) {
-      const next = element && whatOf(element),
-        shown = store();
-      if (!next || !shown) return close();
+      const next = element && whatOf(element);
+      if (!next || !store()) return close();
       clearTimeout(timer);
       line = element;
       if (JSON.stringify(next) !== JSON.stringify(what)) {
         what = next;
-        const { symbols } = DR.text;
-        const [, text] =
-          next.kind === "edge" ? symbols.w(next.layer, next.j, next.k) : symbols.b(next.layer, next.j);
-        name.textContent = text;
+        tell("");
+        const { layer, j, k, kind } = next;
+        const [, text] = kind === "edge" ? DR.text.symbols.w(layer, j, k) : DR.text.symbols.b(layer, j);
+        const drawn = kind === "edge" ? draw.w(layer, j, k) : draw.b(layer, j);
+        name.replaceChildren(DR.maths.math([drawn], { block: false }));
+        input.setAttribute("aria-label", `${kind === "edge" ? "weight" : "bias"} ${text}`);
         card.hidden = false;
         put();
       }
@@ -162,23 +258,26 @@ const weightsModule = (function () {
       }
     }
 
+    /** Sends the weight of the field; whether it was taken. */
     async function send() {
-      const shown = store();
-      if (!what || !shown) return;
-      const value = read(input.value);
-      const refused = Number.isFinite(value)
-        ? ""
-        : `the weight is “${input.value}”; expected a number, such as −0.25 or −0,25`;
-      await order("weight", { entry: shown.entry(what), value }, refused);
+      const drawn = store(),
+        of = what;
+      if (!of || !drawn) return false;
+      const value = typed();
+      const reason = Number.isFinite(value)
+        ? await order("weight", { entry: drawn.entry(of), value })
+        : `“${input.value}” is no number. Type one such as \u22120.25 or \u22120,25; the weight is ${written(exact)} as before.`;
+      if (of === what) tell(reason);
+      return reason === "";
     }
 
     /** Moves the weight by a step, to a multiple of it. @param {number} way −1 or 1 */
     function nudge(way) {
-      const value = read(input.value) || 0;
+      const value = given();
       const step = stepOf(value);
       const next =
         (way < 0 ? Math.ceil(value / step - 1e-6) - 1 : Math.floor(value / step + 1e-6) + 1) * step;
-      input.value = written(next);
+      write(Number(written(next)));
       send();
     }
 
@@ -193,6 +292,10 @@ const weightsModule = (function () {
       refresh();
     }
 
+    for (const kind of ["pointerdown", "pointermove"])
+      place.addEventListener(kind, (event) => {
+        mouse = /** @type {PointerEvent} */ (event).pointerType === "mouse";
+      });
     for (const kind of ["pointermove", "pointerleave", "focusin", "focusout", "click"])
       place.addEventListener(kind, () => requestAnimationFrame(follow));
     card.addEventListener("pointerleave", () => requestAnimationFrame(follow));
@@ -205,13 +308,15 @@ const weightsModule = (function () {
       input.select();
     });
     input.addEventListener("focus", () => input.select());
+    input.addEventListener("input", () => tell(""));
     input.addEventListener("keydown", (event) => {
       event.stopPropagation(); // no shortcuts of the page
-      if (event.key === "Enter") send().then(leave);
+      if (event.key === "Enter") send().then((taken) => taken && leave());
       else if (event.key === "ArrowUp" || event.key === "ArrowDown") {
         event.preventDefault();
         nudge(event.key === "ArrowUp" ? 1 : -1);
       } else if (event.key === "Escape") {
+        tell("");
         input.value = "";
         leave();
       }
@@ -219,7 +324,10 @@ const weightsModule = (function () {
     // A finger that taps elsewhere sets what was typed, too.
     input.addEventListener("change", () => input.value !== "" && send());
     input.addEventListener("blur", () => requestAnimationFrame(follow));
-    new ResizeObserver(() => !card.hidden && requestAnimationFrame(put)).observe(place);
+    const again = () => !card.hidden && requestAnimationFrame(put);
+    new ResizeObserver(again).observe(place);
+    document.addEventListener("scrollend", again);
+    document.addEventListener("deltarule-panel", () => setTimeout(again, SETTLED));
 
     return { refresh: () => (card.hidden ? undefined : line?.isConnected ? refresh() : follow()) };
   }
