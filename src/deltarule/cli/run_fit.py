@@ -188,7 +188,7 @@ def _finish(
 
 
 def _save(
-    model: TableModel, request: Request, table: Table | ScoredRows
+    model: TableModel, request: Request, table: _Rows
 ) -> tuple[SavedElsewhere | None, float | None]:
     """Save the model; return the error if that is elsewhere, and the seconds of the report."""
     plot_error: Exception | None = None
