@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tests.cli.conftest import NUMBERS, contents
 
@@ -29,12 +30,21 @@ def test_one_network_is_trained_scored_explained_and_predicts(place, deltarule):
         f"The network's RMSE is {rmse[0] / rmse[1]:.3f} times that of the portfolio.\n"
         in outcome.out
     )
+    columns = dict(zip(ROWS[0], zip(*ROWS[1:], strict=True), strict=True))
+    test = network.scored_rows(columns)
+    gap = np.abs(test.outputs - portfolio.outputs(test.typed)).max()
+    said = f"predictions of 12 rows differ from those of its portfolio by at most {gap:.3g}"
+    assert f"\nDistance: {said}.\n" in outcome.out
+    source = model_fingerprint("many.model")
+    known = {"rows": 12, "same_class": None, "largest_difference": gap, "portfolio": source}
+    assert deltarule("inspect", "one", "--json").json["distilled"] == pytest.approx(known)
+    inspected = deltarule("inspect", "one").out
+    assert f"distilled: {said}; the portfolio has the fingerprint sha256 {source}\n" in inspected
     fingerprint = model_fingerprint("one")
     shown = f"Fingerprint, which 'deltarule inspect' shows again: sha256 {fingerprint}\n"
     assert outcome.out.endswith(f"{shown}Saved in one: the model.\n")
     assert "the scores are of the test rows of the training, which neither" in outcome.err
     found = deltarule("predict", "one", "numbers.csv", "--json").json["prediction"]
-    columns = dict(zip(ROWS[0], zip(*ROWS[1:], strict=True), strict=True))
     assert found == pytest.approx(network.predict(columns).tolist())
     evaluated = deltarule("evaluate", "one", "numbers.csv", "--json").json
     assert evaluated["seen"]

@@ -7,6 +7,7 @@ import pytest
 from tests.cli.conftest import FAST, NUMBERS
 
 from deltarule.errors import DataError
+from deltarule.tabular import TableModel
 
 
 def test_fit_writes_a_report_with_its_options_as_they_are_typed(place, deltarule):
@@ -65,6 +66,13 @@ def test_evaluate_writes_a_report_on_the_rows_that_it_scores(place, deltarule):
     assert "The report is in new.html." in outcome.out
     page = Path("new.html").read_text(encoding="utf-8")
     assert "30 rows of the table that was given" in page
+    about = page[page.index('<p class="about">') :].split("</p>")[0]
+    assert "Scores of <b>new.csv</b>: 30 rows. The model was trained on 42 rows of " in about
+    assert "<b>numbers.csv</b> (60 rows, 3 columns, its cells’ sha256 <code>" in about
+    fingerprint = hashlib.sha256(Path("numbers.model/manifest.json").read_bytes()).hexdigest()
+    assert f"fingerprint: sha256 <code>{fingerprint}</code>" in about
+    assert "deltarule explain numbers.model new.csv --row 1" in page
+    assert "or some: <code>--ignore</code>" in page  # an option of fit, as its own report has it
     assert deltarule("evaluate", "numbers.model", "numbers.csv", "--report", "own.html").status == 0
     assert "12 test rows" in Path("own.html").read_text(encoding="utf-8")
 
@@ -82,3 +90,35 @@ def test_a_report_replaces_nothing(place, deltarule, arguments, status, message)
     assert outcome.status == status
     assert message in outcome.err
     assert Path("a.html").read_text() == "mine"
+
+
+def test_the_table_of_the_training_is_named_by_fit_and_inspect(place, deltarule):
+    outcome = deltarule("fit", "numbers.csv", "-t", "y", "--out", "m", *FAST)
+    checksum = TableModel.load("m").report["fingerprint"]
+    said = f"numbers.csv, 60 rows, sha256 of its cells {checksum[:16]}…\n"
+    assert f"Trained on: {said}" in outcome.out
+    assert f"\ntrained on: {said}" in deltarule("inspect", "m").out
+    known = {"source": "numbers.csv", "rows": 60, "sha256": checksum, "row_digests": 60}
+    assert deltarule("inspect", "m", "--json").json["trained_on"] == known
+    again = deltarule("fit", "numbers.csv", "-t", "y", "--out", "n", "--json", *FAST).json
+    assert again["trained_on"] == known
+    assert "row_digests" not in again
+    about = Path("m/report.html").read_text(encoding="utf-8").split('<p class="about">')[1]
+    assert f"its cells’ sha256 <code>{checksum[:16]}…</code>" in about.split("</p>")[0]
+
+
+def test_inspect_is_strict_about_a_changed_report_where_that_is_asked_for(place, deltarule):
+    assert deltarule("fit", "numbers.csv", "-t", "y", "--out", "m", *FAST).status == 0
+    right = deltarule("inspect", "m", "--strict", "-q")
+    assert (right.status, right.out, right.err) == (0, "", "")
+    Path("m/report.html").write_text("all is well")
+    assert deltarule("inspect", "m").status == 0
+    assert deltarule("inspect", "m", "-q").out == ""
+    strict = deltarule("inspect", "m", "--strict")
+    assert strict.status == 5
+    assert "warning: report.html is changed" in strict.out
+    quiet = deltarule("inspect", "m", "--strict", "--quiet")
+    assert (quiet.status, quiet.out) == (5, "")
+    assert quiet.err.startswith("error: report.html is changed")
+    found = deltarule("inspect", "m", "--strict", "--json")
+    assert (found.status, found.json["extras"]["report.html"]) == (5, "changed")

@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 from tests.cli.conftest import CLASSES, FAST, NUMBERS
 
+from deltarule.explain.report.markup import plain
 from deltarule.tables import apply_schema, read_table
 from deltarule.tabular import TableModel
 from deltarule.tabular.bootstrap import bootstrap_intervals
+from deltarule.tabular.diagnostics import group_errors
 from deltarule.tabular.network_fit import true_values
 
 LINE = re.compile(r"^  95 % interval\s+(.*)$")
@@ -23,6 +25,13 @@ def intervals_below(text, label):
     assert found, lines[at + 1]
     ends = re.findall(r"(\S+) to (\S+)", found[1])
     return [[float(end.replace(",", "")) for end in each] for each in ends]
+
+
+def new_rows(text):
+    """Forty rows like those of a table, of which none is in it."""
+    head, *lines = text.splitlines(keepends=True)[:41]
+    cells = (line.split(",", 2) for line in lines)
+    return head + "".join(f"{a},{float(b) + 0.25},{rest}" for a, b, rest in cells)
 
 
 def rounded(intervals):
@@ -46,7 +55,7 @@ def test_fit_prints_those_of_its_report(name, place, deltarule):
 
 @pytest.mark.parametrize(("name", "text"), [("numbers", NUMBERS), ("classes", CLASSES)])
 def test_evaluate_prints_those_of_other_rows_and_of_the_test_rows(name, text, place, deltarule):
-    Path("other.csv").write_text("".join(text.splitlines(keepends=True)[:41]))
+    Path("other.csv").write_text(new_rows(text))
     outcome = deltarule("evaluate", f"{name}.model", "other.csv")
     model = TableModel.load(f"{name}.model")
     typed = apply_schema(model.schema, read_table("other.csv"))
@@ -63,13 +72,60 @@ def test_evaluate_prints_those_of_other_rows_and_of_the_test_rows(name, text, pl
 def test_rows_that_were_learned_from_have_none(place, deltarule):
     outcome = deltarule("evaluate", "numbers.model", "numbers.csv")
     assert outcome.out.count("95 % interval") == 1  # of the test rows
+    assert "\nnote: these are the rows the model was made from" in outcome.out
     again = deltarule("evaluate", "numbers.model", "numbers.csv", "--json").json
     assert again["score_intervals"] == {}
 
 
+def test_rows_some_of_which_were_learned_from_have_none_and_it_is_said(place, deltarule):
+    head, *lines = NUMBERS.splitlines()
+    mixed = [*lines[:50], *new_rows(NUMBERS).splitlines()[1:11]]
+    Path("mixed.csv").write_text("\n".join([head, *mixed[::-1]]) + "\n")
+    said = "50 of 60 rows also occur in the training table"
+    for name in ("numbers.model", "many.model"):
+        outcome = deltarule("evaluate", name, "mixed.csv", "--report", f"{name}.html")
+        assert f"\nnote: {said}; the scores are not those of new rows" in outcome.out
+        assert "mixed.csv" in outcome.out
+        assert outcome.out.count("95 % interval") == 1  # of the test rows
+        found = deltarule("evaluate", name, "mixed.csv", "--json").json
+        assert (found["seen"], found["rows_seen"], found["rows_compared"]) == (False, 50, 60)
+        assert found["score_intervals"] == {}
+        assert found["notes"][0].startswith(said)
+        page = Path(f"{name}.html").read_text(encoding="utf-8")
+        verdict = page[page.index('id="h-verdict"') : page.index('id="h-why"')]
+        assert f"<b>{said}: these are not scores on new rows, and have no intervals.</b>" in verdict
+        assert "bootstrap resamples" not in verdict
+    Path("new.csv").write_text(new_rows(NUMBERS))
+    found = deltarule("evaluate", "numbers.model", "new.csv", "--json").json
+    assert (found["rows_seen"], found["rows_compared"], found["notes"]) == (0, 40, [])
+
+
+def test_the_worst_group_is_a_line(place, deltarule):
+    rows = [
+        f"{i % 7},{i / 2 + 0.25},{'pq'[i % 2]},{i % 7 * 2 + (90 if i % 2 else 0)}"
+        for i in range(60)
+    ]
+    Path("odd.csv").write_text("a,b,k,y\n" + "\n".join(rows) + "\n")
+    model = TableModel.load("numbers.model")
+    found = group_errors(model.scored_rows(read_table("odd.csv")))
+    group = next(each for each in found.worse if each.column == "k")
+    assert group == found.worse[0]
+    said = (
+        f"k = q: predictions of 30 rows miss by {plain(group.error)} on average, of the others by "
+        f"{plain(group.others)}: {plain(group.error - group.others)} more, {plain(group.least)} to "
+        f"{plain(group.most)} at {100 * found.level:.4g} %"
+    )
+    assert f"{said}.\n" in deltarule("evaluate", "numbers.model", "odd.csv").out
+    assert said in deltarule("evaluate", "numbers.model", "odd.csv", "--json").json["worst_group"]
+    # Of rows that were learned from there is none.
+    assert (
+        deltarule("evaluate", "numbers.model", "numbers.csv", "--json").json["worst_group"] is None
+    )
+
+
 def test_so_many_rows_that_it_takes_long_have_none(place, deltarule, monkeypatch):
     monkeypatch.setattr("deltarule.cli.run_predict._MOST_RESAMPLED", 39)
-    Path("other.csv").write_text("".join(NUMBERS.splitlines(keepends=True)[:41]))
+    Path("other.csv").write_text(new_rows(NUMBERS))
     found = deltarule("evaluate", "numbers.model", "other.csv", "--json").json
     assert found["score_intervals"] == {}
     assert np.isfinite(found["scores"]["rmse"])

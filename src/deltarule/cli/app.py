@@ -14,7 +14,7 @@ from deltarule.cli import output
 from deltarule.cli.plain_values import read_plainly
 from deltarule.cli.status import ARGUMENTS, STATUSES, handle_errors
 
-__all__ = ["COMMANDS", "CONTEXT", "Commands", "Grouped", "app"]
+__all__ = ["COMMANDS", "CONTEXT", "Commands", "Grouped", "app", "parameters_of"]
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 _EPILOG = "\b\nExit status:\n" + "\n".join(
@@ -110,6 +110,12 @@ class _Loaded(Mapping[str, Any]):
 
     def __len__(self) -> int:
         return len(COMMANDS)
+
+
+def parameters_of(command: str) -> list[Any]:
+    """Return the options and arguments of a command, for :func:`output.options_of`."""
+    found: list[Any] = _Loaded()[command].params
+    return found
 
 
 class Commands(TyperGroup):

@@ -17,6 +17,7 @@ from deltarule.tables.typed_chunks import typed_chunk
 from deltarule.tabular import TableModel
 from deltarule.tabular.diagnostics.rows import ScoredRows, scored_part
 from deltarule.tabular.network_fit import true_values
+from deltarule.tabular.rows_seen import RowsCount, RowsSeen
 from deltarule.tabular.score_sums import ScoreSums
 
 __all__ = ["LargeScores", "evaluate_large"]
@@ -41,6 +42,8 @@ class LargeScores(NamedTuple):
         Whether it has the name and the number of rows of the table of the training.
     sample : ScoredRows or None
         Of which a report can be made.
+    seen : RowsSeen or None
+        How many of the rows occur in the training table.
     """
 
     source: str
@@ -49,6 +52,7 @@ class LargeScores(NamedTuple):
     notes: list[str]
     may_be_training_table: bool
     sample: ScoredRows | None
+    seen: RowsSeen | None
 
 
 def evaluate_large(
@@ -71,7 +75,7 @@ def evaluate_large(
     sums = ScoreSums(model.task, len(model.classes))
     most = min(_REPORTED_ROWS, max(_REPORTED_CELLS // len(schema.columns), 1000))
     sample = RowSample(most) if report else None
-    n_all = 0
+    n_all, seen = 0, RowsCount(model.report)
     with Rejects() as rejects:
         stream = TableStream(
             data,
@@ -90,6 +94,7 @@ def evaluate_large(
                 continue
             with row_numbers_from(chunk.first):
                 outputs = model.outputs(typed)
+            seen.add(typed)
             sums.add(true_values(model.target, typed), outputs, typed.weights)
             if sample is not None:
                 sample.add(chunk.table.take(typed.rows), chunk.numbers[typed.rows])
@@ -116,7 +121,7 @@ def evaluate_large(
             found.append(f"the report is of a sample of {len(rows):,} of these rows")
     first = stream.paths[0].name if len(stream.paths) == 1 else ""
     same = first == schema.source and n_all == schema.n_rows
-    return LargeScores(str(stream.source), sums.n_rows, scores, found, same, rows)
+    return LargeScores(str(stream.source), sums.n_rows, scores, found, same, rows, seen.result())
 
 
 def _sample_of(model: TableModel, sample: RowSample) -> ScoredRows:

@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import typer
+
 from deltarule.cli import output
-from deltarule.cli.options import AsJson, Folder
+from deltarule.cli.options import AsJson, Folder, Quiet, switch
+from deltarule.cli.status import Status
 
 __all__ = ["inspect"]
 
 
-def inspect(model: Folder, as_json: AsJson = False) -> None:
+def inspect(
+    model: Folder,
+    strict: Annotated[
+        bool,
+        switch(
+            "--strict",
+            help="End with exit status 5 if there is a warning, such as of a report that was "
+            "changed since it was saved with the model.",
+        ),
+    ] = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
     """Print what a model's files say, after their checksums were found to be right.
 
     Nothing in them is executed, and no network is made: look at a model here before it is used.
@@ -18,5 +35,9 @@ def inspect(model: Folder, as_json: AsJson = False) -> None:
     summary = inspect_model(model)
     if as_json:
         output.json_object(summary.to_dict())
-    else:
+    elif not quiet:
         output.say(str(summary))
+    if strict and summary.warnings:
+        if quiet:
+            output.error("; ".join(summary.warnings))
+        raise typer.Exit(Status.CHECK_FAILED)

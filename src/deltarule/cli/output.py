@@ -42,6 +42,7 @@ _options: dict[str, str] = {}
 @contextmanager
 def options_of(parameters: Iterable[Any]) -> Iterator[None]:
     """Within the block, messages name the parameters of a command as its options."""
+    before = dict(_options)
     for parameter in parameters:
         option = max(parameter.opts, key=len)
         if option.startswith("--"):
@@ -50,6 +51,7 @@ def options_of(parameters: Iterable[Any]) -> Iterator[None]:
         yield
     finally:
         _options.clear()
+        _options.update(before)
 
 
 def spell(setting: Parameter) -> str:

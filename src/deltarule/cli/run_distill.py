@@ -18,8 +18,9 @@ from deltarule.cli.run_predict import load_table_model, read_rows
 from deltarule.errors import FileError
 from deltarule.settings import checked
 from deltarule.tables import Table
-from deltarule.tabular import PortfolioModel, TableModel
-from deltarule.training.inspection import model_fingerprint
+from deltarule.tabular import NetworkModel, PortfolioModel, TableModel
+from deltarule.tabular.rows_seen import ROW_DIGESTS
+from deltarule.training.inspection import distilled_text, model_fingerprint
 
 __all__ = ["PortfolioTask", "distill_and_save", "update_and_save"]
 
@@ -44,7 +45,15 @@ class PortfolioTask:
 
 def distill_and_save(task: PortfolioTask) -> None:
     """Train one network on the predictions of a portfolio, save it, and report."""
-    network, notes = _trained(task, lambda model, rows: model.distill(rows, seed=task.seed))
+    # Read first: the portfolio's files may be replaced by those of the network.
+    source = model_fingerprint(task.model)
+
+    def distil(model: PortfolioModel, rows: Table) -> NetworkModel:
+        network = model.distill(rows, seed=task.seed)
+        network.report["distilled"]["portfolio"] = source
+        return network
+
+    network, notes = _trained(task, distil)
     report = network.report
     widths = "-".join(map(str, network.model.net.widths))
     learned = f"{report['rows']['train']:,} rows, and {report['mixed_rows']:,} mixed from them"
@@ -60,6 +69,8 @@ def distill_and_save(task: PortfolioTask) -> None:
         if portfolio[key] > 0:
             ratio = scores[key] / portfolio[key]
             said.append(f"The network's {name} is {ratio:.3f} times that of the portfolio.")
+    distance = {**report["distilled"], "portfolio": None}
+    said.append(f"Distance: {distilled_text(distance)}.")
     _report(task, network, said, notes)
 
 
@@ -106,7 +117,8 @@ def _report(task: PortfolioTask, model: TableModel, said: list[str], notes: list
     """Print what was trained: as one JSON object, or as lines and notes."""
     if task.as_json:
         fingerprint = model_fingerprint(task.out)
-        report = {name: each for name, each in model.report.items() if name != "data_notes"}
+        hidden = ("data_notes", ROW_DIGESTS)
+        report = {name: each for name, each in model.report.items() if name not in hidden}
         report["notes"] = list(map(output.spelled, notes))
         output.json_object({"model": str(task.out), "model_fingerprint": fingerprint, **report})
     elif not task.quiet:

@@ -26,8 +26,13 @@ from deltarule.tabular.large_fit import fit_large_table
 from deltarule.tabular.large_table import LargeTable
 from deltarule.tabular.plots import loss_name
 from deltarule.tabular.portfolio import StoppedTooEarly
+from deltarule.tabular.rows_seen import ROW_DIGESTS
 from deltarule.training import Checkpoint, EpochEvent, StopFlag, StopReason
-from deltarule.training.inspection import model_fingerprint
+from deltarule.training.inspection import (
+    model_fingerprint,
+    training_table,
+    training_table_text,
+)
 
 __all__ = ["Request", "fit_and_save", "fit_report"]
 
@@ -45,7 +50,7 @@ _VERDICTS = {
     "no different": "no different from the {name}, as far as these rows tell",
 }
 # What --json leaves out: notes that are printed otherwise, and a loss for each epoch and network.
-_NOT_PRINTED = ("data_notes", "learning_curves")
+_NOT_PRINTED = ("data_notes", "learning_curves", ROW_DIGESTS)
 _Rows = Table | ScoredRows
 _BASELINES = {"constant": "constant", "linear": "linear baseline"}
 
@@ -351,6 +356,8 @@ def _report(model: TableModel, folder: Path, with_page: bool) -> None:
     output.say(f"\n{output.scores(rows, shown, intervals.get('level', 0.95))}\n")
     for line in _verdict_lines(report, what):
         output.say(line)
+    table = training_table(dataclasses.asdict(model.schema), report)
+    output.say(f"Trained on: {training_table_text(table)}")
     for line in fingerprint_lines(folder):
         output.say(line)
     output.say(f"Saved in {folder}: the model{files}.")
@@ -434,6 +441,7 @@ def fit_report(fitted: Fitted, folder: Path) -> None:
         {
             "model": str(folder),
             "model_fingerprint": model_fingerprint(folder),
+            "trained_on": training_table(dataclasses.asdict(schema), model.report),
             "target": None if schema.target is None else schema.target.name,
             "task_reason": schema.task_reason,
             "classes": list(schema.classes),

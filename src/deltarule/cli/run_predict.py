@@ -27,6 +27,8 @@ from deltarule.tables.beyond_training import beyond_training
 from deltarule.tabular import PortfolioModel, TableModel
 from deltarule.tabular.diagnostics import ScoredRows
 from deltarule.tabular.intervals import interval_levels
+from deltarule.tabular.rows_seen import RowsSeen
+from deltarule.training.inspection import model_fingerprint
 from deltarule.training.model import KIND as MODEL
 
 # The most rows, times the classes that are ranked, whose scores are resampled: a second of work.
@@ -194,8 +196,9 @@ def evaluate_table(
                 show=show,
                 report=report is not None,
             )
-            source, n_rows, scores, notes, seen, rows = large
+            source, n_rows, scores, notes, is_training_table, rows, seen = large
             intervals: Mapping[str, Any] = {}
+            worst = ""
         else:
             read = read_rows(model, data, table, sql, reading)
             typed = apply_schema(model.schema, read)
@@ -204,20 +207,30 @@ def evaluate_table(
             outputs = model.outputs(typed)
             scores = model.score(typed, outputs)
             notes = [output.spelled(note) for note in (*typed.notes, *model.notes(typed))]
-            seen = model.trained_on(typed)
-            # Of rows that the model learned from, an interval would promise too much.
-            intervals = {} if seen else _intervals(model, typed, outputs)
+            is_training_table = model.trained_on(typed)
+            seen = model.rows_seen(typed)
+            # Of rows that the model learned from, an interval would promise too much; and which of
+            # them are predicted badly says little about others.
+            learned = is_training_table or (seen is not None and seen.too_many)
+            intervals = {} if learned else _intervals(model, typed, outputs)
+            worst = "" if learned else _worst_group(model, typed, outputs)
         if report is not None:
+            from deltarule.cli.app import parameters_of
             from deltarule.explain.report import report_html
 
             show("writing the report")
-            page = report_html(model, rows, folder=str(folder), spell=output.spelled)
+            # What the report advises is an option of 'deltarule fit'.
+            with output.options_of(parameters_of("fit")):
+                page = report_html(
+                    model,
+                    rows,
+                    folder=str(folder),
+                    spell=output.spelled,
+                    fingerprint=model_fingerprint(folder),
+                    source=source,
+                )
             write_output(report, force, page.encode("utf-8"), "the report in ")
-    if seen:
-        notes.append(
-            "these are the rows the model was made from, most of which it was trained on; its "
-            "scores on new rows are those of the test rows"
-        )
+    about_rows = _about_rows(n_rows, seen, is_training_table)
     test = model.report["scores"].get("test")
     if as_json:
         output.json_object(
@@ -226,8 +239,11 @@ def evaluate_table(
                 "scores": scores,
                 "score_intervals": intervals,
                 "test_scores": test,
-                "seen": seen,
-                "notes": notes,
+                "seen": is_training_table,
+                "worst_group": worst or None,
+                "rows_seen": None if seen is None else seen.found,
+                "rows_compared": 0 if seen is None else seen.compared,
+                "notes": [*about_rows, *notes],
             }
         )
         return
@@ -242,9 +258,51 @@ def evaluate_table(
     target = model.schema.target
     what = "" if target is None else f" of {target.name!r}"
     output.say(f"{folder}: {model.task}{what}\n\n{output.scores(table_of_scores, ends)}")
+    if worst:
+        output.say(f"\n{worst[:1].upper()}{worst[1:]}.")
+    for line in about_rows:  # where a saved standard output has it
+        output.say(f"note: {line}")
     if report is not None:
         output.say(f"\nThe report is in {report}.")
     output.notes(notes)
+
+
+def _worst_group(model: TableModel, typed: TypedColumns, outputs: NDArray[np.float64]) -> str:
+    """Return the worst group of rows in words, if it is worse beyond chance."""
+    from deltarule.explain.report.groups import worst_group_words
+    from deltarule.tabular.diagnostics import ScoredRows
+    from deltarule.tabular.network_fit import true_values
+    from deltarule.tabular.splitting import row_weights
+
+    if len(typed) < 2:
+        return ""
+    return worst_group_words(
+        ScoredRows(
+            "given",
+            model.task,
+            model.classes,
+            model.schema,
+            typed,
+            true_values(model.target, typed),
+            outputs,
+            row_weights(typed),
+            model.outputs,
+        )
+    )
+
+
+def _about_rows(n_rows: int, seen: RowsSeen | None, is_training_table: bool) -> list[str]:
+    """Return notes on rows that the model was made from."""
+    if is_training_table:
+        said = "these are the rows the model was made from, most of which it was trained on; its "
+        return [f"{said}scores on new rows are those of the test rows"]
+    if seen is None:
+        said = "whether some of these rows were among those the model was made from cannot be known"
+        return [f"{said}: it was saved without digests of its rows"]
+    said = seen.text(n_rows)
+    if said and seen.too_many:
+        said += "; the scores are not those of new rows, so they have no intervals"
+    return [said] if said else []
 
 
 def _intervals(

@@ -39,13 +39,17 @@ def other_table(model: TableModel, typed: TypedColumns) -> str:
     >>> other_table(model, typed)
     ''
     >>> other_table(model, typed.take([0, 1]))
-    'these rows are not the table that the model was made from, which has 60 rows'
+    'these rows are not the table that the model was made from, which has 60 rows; \
+2 of the 2 rows here are equal to one of them'
     """
     if typed.target is not None and model.trained_on(typed):
         return ""
     schema = model.schema
     named = f" ({schema.source!r})" if schema.source else ""
     has = f"which has {schema.n_rows:,} rows"
+    seen = model.rows_seen(typed)
+    if seen is not None and seen.found:
+        has += f"; {seen.found:,} of the {seen.compared:,} rows here are equal to one of them"
     return f"these rows are not the table that the model was made from{named}, {has}"
 
 

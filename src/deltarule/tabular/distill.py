@@ -185,7 +185,24 @@ def distill(
         distilled.report["rows"]["test"] = len(scored)
         distilled.report["scores"]["test"] = scores.pop("network")
         distilled.report.update(baselines=scores, baselines_on="test")
+    rows = typed if scored is None else scored
+    distilled.report["distilled"] = _distance(distilled.outputs(rows), portfolio.predict(rows))
     return distilled
+
+
+def _distance(outputs: NDArray[np.float64], of_portfolio: NDArray[np.float64]) -> dict[str, Any]:
+    """Return how far a network's predictions are from the portfolio's.
+
+    Examples
+    --------
+    >>> _distance(np.array([[0.9, 0.1], [0.4, 0.6]]), np.array([[0.75, 0.25], [0.5, 0.5]]))
+    {'rows': 2, 'same_class': 1, 'largest_difference': 0.15000000000000002}
+    """
+    same = None
+    if outputs.ndim > 1:
+        same = int((outputs.argmax(axis=1) == of_portfolio.argmax(axis=1)).sum())
+    gap = float(np.abs(outputs - of_portfolio).max())
+    return {"rows": len(outputs), "same_class": same, "largest_difference": gap}
 
 
 def distill_and_score(

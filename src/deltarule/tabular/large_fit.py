@@ -29,6 +29,7 @@ from deltarule.tabular.network_fit import EncodedParts, level_limits, train_argu
 from deltarule.tabular.network_model import NetworkModel
 from deltarule.tabular.network_report import NetworkRun, scored_network
 from deltarule.tabular.network_targets import network_targets, table_network
+from deltarule.tabular.rows_seen import ROW_DIGESTS
 from deltarule.tabular.settings import TableSettings, is_single_network
 from deltarule.tabular.splitting import target_values
 from deltarule.training import Checkpoint, EpochEvent, Patience, StopFlag, StopReason
@@ -252,6 +253,7 @@ def _fit_network(
     settings = dataclasses.replace(given, folds=0)
     run = NetworkRun(schema, table.sample, table.sample_rows, encoded, settings, result, started)
     model, report = scored_network(run, stop, say, table.notes(_OF_MEDIANS))
+    del report[ROW_DIGESTS]  # of the sample alone
     return NetworkModel(
         schema=schema,
         target=target,

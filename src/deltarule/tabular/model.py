@@ -24,8 +24,10 @@ from deltarule.tables import (
     table_from_frame,
 )
 from deltarule.tables.cells_checksum import cells_checksum
+from deltarule.tables.row_digests import RowDigests
 from deltarule.tabular.intervals import Intervals, interval_levels
 from deltarule.tabular.plots import ModelPlots
+from deltarule.tabular.rows_seen import ROW_DIGESTS, RowsSeen, rows_seen
 from deltarule.tabular.scores import score_outputs
 from deltarule.training.model import KIND, PORTFOLIO_VERSION, holds_portfolio
 
@@ -245,6 +247,10 @@ class TableModel(ModelPlots, Exportable, ABC):
         """Whether these rows are the table that the model was trained on."""
         return bool(self.report.get("fingerprint") == cells_checksum(typed))
 
+    def rows_seen(self, typed: TypedColumns) -> RowsSeen | None:
+        """Return how many rows, with targets, are in the training table; None if not known."""
+        return rows_seen(self.report, typed)
+
     def evaluate(self, table: Any) -> dict[str, float | None]:
         """Score the model on the rows of a table with a target.
 
@@ -373,6 +379,8 @@ def _checked_report(saved: Mapping[str, Any]) -> dict[str, Any]:
     # A model exported from the playground is compared with no baseline.
     for name in ("against_constant", "against_linear"):
         field_value(name, Mapping[str, Any] | None, report.get(name))
+    if ROW_DIGESTS in report:
+        RowDigests.from_dict(entry(report, ROW_DIGESTS, Mapping[str, Any]))
     for part, values in scores.items():
         if part not in rows and part != "out_of_fold":
             raise InputError(f"it has scores on {part!r} rows, and says of none")

@@ -11,12 +11,14 @@ import numpy as np
 
 from deltarule.tables import Schema, TypedColumns
 from deltarule.tables.cells_checksum import cells_checksum
+from deltarule.tables.row_digests import RowDigests
 from deltarule.tabular.advice import advice
 from deltarule.tabular.baselines import baselines
 from deltarule.tabular.bootstrap import bootstrap_intervals
 from deltarule.tabular.diagnostics.numbers import residual_interval
 from deltarule.tabular.model import prediction_engine
 from deltarule.tabular.network_fit import EncodedParts, true_values
+from deltarule.tabular.rows_seen import ROW_DIGESTS
 from deltarule.tabular.scores import score_outputs
 from deltarule.tabular.settings import TableSettings
 from deltarule.tabular.splitting import absent_class_notes, few_test_rows_notes, row_weights
@@ -146,7 +148,8 @@ def scored_network(
             findings=[each.kind for each in result.findings if each.serious],
         ),
         "data_notes": list(typed.notes),
-        "fingerprint": cells_checksum(typed),
+        "fingerprint": (checksum := cells_checksum(typed)),
+        ROW_DIGESTS: RowDigests.of(typed, checksum).to_dict(),
     }
     if target.task == "regression" and "valid" in parts:
         left = truth["valid"] - outputs["valid"]

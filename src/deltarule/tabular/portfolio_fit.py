@@ -13,6 +13,7 @@ import numpy as np
 from deltarule.errors import DataError
 from deltarule.tables import Schema, Table, TargetEncoder, TypedColumns, apply_schema
 from deltarule.tables.cells_checksum import cells_checksum
+from deltarule.tables.row_digests import RowDigests
 from deltarule.tables.unicode_checks import check_unicode
 from deltarule.tabular.advice import portfolio_advice
 from deltarule.tabular.baselines import baselines
@@ -22,6 +23,7 @@ from deltarule.tabular.intervals import fit_intervals, time_for_portfolio
 from deltarule.tabular.network_fit import true_values
 from deltarule.tabular.portfolio import Portfolio, fit_portfolio
 from deltarule.tabular.portfolio_model import PortfolioModel
+from deltarule.tabular.rows_seen import ROW_DIGESTS
 from deltarule.tabular.scores import score_outputs
 from deltarule.tabular.settings import TableSettings
 from deltarule.tabular.splitting import (
@@ -107,7 +109,9 @@ def fit_portfolio_model(
     )
     model = scored_portfolio(run, report_phase)
     model.report["data_notes"] = list(typed.notes)
-    model.report["fingerprint"] = cells_checksum(typed)
+    checksum = cells_checksum(typed)
+    model.report["fingerprint"] = checksum
+    model.report[ROW_DIGESTS] = RowDigests.of(typed, checksum).to_dict()
     return model
 
 

@@ -14,6 +14,7 @@ from deltarule.files import Part, write_bundle
 from deltarule.files.dataclass_fields import check_keys, entry
 from deltarule.tables import Column, TypedColumns, apply_schema, table_from_frame
 from deltarule.tables.cells_checksum import cells_checksum
+from deltarule.tables.row_digests import RowDigests
 from deltarule.tables.table import join_items
 from deltarule.tabular.interval_storage import (
     check_interval_arrays,
@@ -29,6 +30,7 @@ from deltarule.tabular.portfolio.storage import (
     portfolio_of,
     stored_portfolio,
 )
+from deltarule.tabular.rows_seen import ROW_DIGESTS
 from deltarule.tabular.settings import TableSettings
 from deltarule.training.model import KIND, PORTFOLIO_VERSION
 from deltarule.training.recording import FOLDER
@@ -217,6 +219,7 @@ class PortfolioModel(TableModel):
         distilled.report["notes"].append(note)
         if typed.target is not None:
             distilled.report["fingerprint"] = cells_checksum(typed)
+            distilled.report.update(self._digests_with(typed))
         return distilled
 
     def update(self, table: Any, *, seed: int = 0) -> PortfolioModel:
@@ -280,6 +283,7 @@ class PortfolioModel(TableModel):
             "notes": [*([_NOT_NEW] if self.trained_on(given) else []), *updated.notes],
             "data_notes": list(given.notes),
             "fingerprint": cells_checksum(given),
+            **self._digests_with(given),
         }
         settings = {**self.settings, "test": 0.0, "seed": seed}
         return dataclasses.replace(
@@ -289,6 +293,12 @@ class PortfolioModel(TableModel):
             settings=settings,
             report=report,
         )
+
+    def _digests_with(self, typed: TypedColumns) -> dict[str, Any]:
+        """Return the digests of the rows of the training and of these; none if not known."""
+        saved = self.report.get(ROW_DIGESTS)
+        digests = None if saved is None else RowDigests.from_dict(saved)
+        return {} if digests is None else {ROW_DIGESTS: digests.with_rows(typed).to_dict()}
 
     def save(
         self,

@@ -19,7 +19,14 @@ from deltarule.files.reading_errors import reading_content
 from deltarule.training.model import KIND, PORTFOLIO_VERSION
 from deltarule.training.recording_reading import is_recorded
 
-__all__ = ["ModelSummary", "inspect_model", "model_fingerprint"]
+__all__ = [
+    "ModelSummary",
+    "distilled_text",
+    "inspect_model",
+    "model_fingerprint",
+    "training_table",
+    "training_table_text",
+]
 
 _MOST_SHOWN = 12
 _Object = Mapping[str, Any]
@@ -60,6 +67,14 @@ class ModelSummary:
     extras : mapping of str to str
         Files that were saved with the model and are no part of it, such as its report:
         ``"as written"``, ``"changed"`` or ``"missing"``.
+    trained_on : mapping of str to JSON value
+        The table of the training: ``source``, its name, ``rows``, and ``sha256``, the checksum of
+        its cells as the model reads them, or None if it is not known. ``row_digests`` says how
+        many digests of its rows the model holds. Of no table it is empty.
+    distilled : mapping of str to JSON value
+        Of a network that was distilled from a portfolio: how far it is from that (``rows``,
+        ``same_class`` or None, ``largest_difference``) and ``portfolio``, the fingerprint of its
+        files or None. Otherwise it is empty.
     """
 
     path: str
@@ -79,6 +94,17 @@ class ModelSummary:
     settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     fingerprint: str = ""
     extras: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    trained_on: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    distilled: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is not as it was saved with the model, such as a changed report."""
+        return tuple(
+            f"{printable(name)} is {state}: it is not what was saved with the model"
+            for name, state in self.extras.items()
+            if state != "as written"
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as an object that JSON can hold."""
@@ -90,11 +116,7 @@ class ModelSummary:
         recorded = ", with a recording of its training" if self.recorded else ""
         lines = [
             f"{printable(self.path)}: {form}, format {self.version}{recorded}",
-            *(
-                f"warning: {printable(name)} is {state}: it is not what was saved with the model"
-                for name, state in self.extras.items()
-                if state != "as written"
-            ),
+            *(f"warning: {warning}" for warning in self.warnings),
             f"{self.parameters:,} parameters in {self.array_bytes:,} bytes of arrays{history}",
             *_some("networks", self.networks),
         ]
@@ -102,6 +124,10 @@ class ModelSummary:
             lines.append(f"{self.task} of {self.target!r} by {len(self.columns)} columns")
             lines += _some("columns", self.columns)
             lines += _some("classes", tuple(map(printable, self.classes)))
+        if self.trained_on:
+            lines.append(f"trained on: {training_table_text(self.trained_on)}")
+        if self.distilled:
+            lines.append(f"distilled: {distilled_text(self.distilled)}")
         for part, scores in self.report.get("scores", {}).items():
             shown = ", ".join(f"{name} {_shown(value)}" for name, value in scores.items())
             lines.append(f"scores, {printable(part)}: {shown}")
@@ -115,6 +141,64 @@ class ModelSummary:
             "file can change its checksum too. Compare the fingerprint with one noted elsewhere.",
         ]
         return "\n".join(lines)
+
+
+def training_table(
+    schema: Mapping[str, Any], report: Mapping[str, Any]
+) -> dict[str, str | int | None]:
+    """Return what is known of the table of a training: ``trained_on`` of :class:`ModelSummary`.
+
+    Parameters
+    ----------
+    schema, report : mapping
+        Of the model, as its files have them.
+    """
+    digests = report.get("row_digests") or {}
+    # Eight bytes each, as Base64.
+    held = len(field_value("digests", str, digests.get("digests", ""))) * 3 // 4 // 8
+    return {
+        "source": printable(field_value("source", str, schema.get("source", ""))),
+        "rows": field_value("n_rows", int, schema.get("n_rows", 0)),
+        "sha256": field_value("fingerprint", str, report.get("fingerprint", "")) or None,
+        "row_digests": held,
+    }
+
+
+def training_table_text(table: Mapping[str, Any]) -> str:
+    """Return ``trained_on`` of :class:`ModelSummary` as text.
+
+    Examples
+    --------
+    >>> training_table_text({"source": "loans.csv", "rows": 800, "sha256": "ab" * 32})
+    'loans.csv, 800 rows, sha256 of its cells abababababababab…'
+    """
+    digest = table["sha256"]
+    said = f"sha256 of its cells {digest[:16]}…" if digest else "no checksum of its cells is known"
+    return f"{table['source'] or 'a table without a name'}, {table['rows']:,} rows, {said}"
+
+
+def distilled_text(distilled: Mapping[str, Any]) -> str:
+    """Return how far a distilled network is from its portfolio as text.
+
+    Examples
+    --------
+    >>> distilled_text({"rows": 800, "same_class": 791, "largest_difference": 0.057})
+    'the class of its portfolio in 791 of 800 rows, probabilities differ by at most 5.7 points'
+    >>> distilled_text({"rows": 90, "same_class": None, "largest_difference": 3.2})
+    'predictions of 90 rows differ from those of its portfolio by at most 3.2'
+    """
+    rows, gap = distilled["rows"], distilled["largest_difference"]
+    if distilled["same_class"] is None:
+        said = (
+            f"predictions of {rows:,} rows differ from those of its portfolio by at most {gap:.3g}"
+        )
+    else:
+        said = (
+            f"the class of its portfolio in {distilled['same_class']:,} of {rows:,} rows, "
+            f"probabilities differ by at most {100 * gap:.2g} points"
+        )
+    portfolio = distilled.get("portfolio")
+    return f"{said}; the portfolio has the fingerprint sha256 {portfolio}" if portfolio else said
 
 
 def _some(what: str, items: tuple[str, ...]) -> list[str]:
@@ -247,4 +331,18 @@ def _of_table(extra: _Object) -> dict[str, Any]:
         "classes": entry(schema, "classes", tuple[str, ...]),
         "report": {"rows": entry(report, "rows", Mapping[str, int]), "scores": scores},
         "settings": entry(extra, "settings", Mapping[str, Any]),
+        "trained_on": training_table(schema, report),
+        "distilled": _distilled(report),
+    }
+
+
+def _distilled(report: _Object) -> dict[str, Any]:
+    if "distilled" not in report:
+        return {}
+    saved = entry(report, "distilled", Mapping[str, Any])
+    return {
+        "rows": entry(saved, "rows", int),
+        "same_class": entry(saved, "same_class", int | None),
+        "largest_difference": entry(saved, "largest_difference", float),
+        "portfolio": field_value("portfolio", str | None, saved.get("portfolio")),
     }

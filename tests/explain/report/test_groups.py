@@ -10,7 +10,8 @@ from tests.explain.report.tables import NAMES, trained
 from deltarule.explain.report import report_html
 from deltarule.explain.report.findings import find
 from deltarule.explain.report.groups import group_words
-from deltarule.explain.report.headline import headline
+from deltarule.explain.report.headline import headline, next_steps
+from deltarule.explain.report.markup import name, plain
 from deltarule.tables import Schema, TextColumn, TypedColumns
 from deltarule.tables.schema import Column
 from deltarule.tabular.diagnostics import ScoredRows, group_errors
@@ -59,6 +60,23 @@ def test_errors_of_classes_are_shares_with_wilsons_interval(weighted):
         assert (group.error, group.low, group.high) == pytest.approx((k / n, *ends))
         assert group.others == pytest.approx(wrong[used & ~mask].mean())
         assert group.bias is None
+        # Newcombe's interval of the difference, at a level that three groups hold with 95 %.
+        rest = used & ~mask
+        of_all = 1 - 0.05 / 3
+        (p, low, high), (q, low_q, high_q) = (
+            (
+                wrong[rows].mean(),
+                *stats.binomtest(int(wrong[rows].sum()), int(rows.sum())).proportion_ci(
+                    of_all, method="wilson"
+                ),
+            )
+            for rows in (mask, rest)
+        )
+        least = p - q - np.sqrt((p - low) ** 2 + (high_q - q) ** 2)
+        most = p - q + np.sqrt((high - p) ** 2 + (q - low_q) ** 2)
+        assert (group.least, group.most) == pytest.approx((least, most))
+        assert group.worse == (least > 0)
+        assert found.level == pytest.approx(of_all)
     assert [g.level for g in found.worse] == ["b"]
     assert found.groups[0].level == "b"
 
@@ -194,6 +212,23 @@ def test_the_page_has_the_kinds_of_mistakes_with_counts(task):
     assert "</td>mid" not in section  # names of classes are text
 
 
+@pytest.mark.parametrize("task", ["two", "number"])
+def test_the_page_says_by_how_much_a_group_differs_from_the_other_rows(task):
+    table, model = trained(task)
+    page = report_html(model, table)
+    section = page[page.index('id="h-groups"') : page.index('id="h-columns"')]
+    found = group_errors(model.scored_rows(table))
+    group = found.groups[0]
+    values = (group.error - group.others, group.least, group.most)
+    if task == "two":
+        gap, least, most = (f"{100 * each:+.1f}".replace("-", "−") for each in values)
+        gap += " points"
+    else:
+        gap, least, most = (f"{'+' if each > 0 else ''}{plain(each)}" for each in values)
+    assert f'<br>{gap}, <span class="ends">{least} to {most}</span>' in section
+    assert f"an interval at {100 * found.level:.4g} %" in section
+
+
 def test_a_range_is_named_by_the_cells_of_the_table():
     table, model = trained("two")
     found = find(model, table)
@@ -216,8 +251,8 @@ def test_a_headline_by_log_loss_says_so_where_the_accuracy_disagrees():
 
     def titled(own, against_constant, against_linear):
         report = dict(model.report)
-        for name, verdict in (("constant", against_constant), ("linear", against_linear)):
-            report[f"against_{name}"] = {**report["against_constant"], **verdict}
+        for key, verdict in (("constant", against_constant), ("linear", against_linear)):
+            report[f"against_{key}"] = {**report["against_constant"], **verdict}
         scores = {key: {**values} for key, values in found.scores.items()}
         scores["portfolio"]["accuracy"] = own
         scores["constant"]["accuracy"], scores["linear"]["accuracy"] = 0.5, 0.7
@@ -232,3 +267,21 @@ def test_a_headline_by_log_loss_says_so_where_the_accuracy_disagrees():
         assert ">70.0 %</span> of the linear model" in said
         assert "of the constant" not in said
     assert ">50.0 %</span> of the constant" in titled(0.4, better, level)
+
+
+def test_a_column_that_a_worse_group_is_of_is_not_advised_to_be_left_out():
+    table, model = trained("two")
+    found = find(model, table)
+    weak = dataclasses.replace(found.importance, low=np.full(len(found.importance.columns), -0.1))
+    weak.low[0] = 0.1
+    group, *others = found.groups.groups
+
+    def advised(worse):
+        first = dataclasses.replace(group, column=weak.columns[1], worse=worse)
+        groups = dataclasses.replace(found.groups, groups=(first, *others))
+        changed = dataclasses.replace(found, importance=weak, groups=groups)
+        return next(step for step in next_steps(changed) if "not shown to matter" in step)
+
+    assert advised(False).startswith("2 columns are not shown to matter alone on 40 rows")
+    assert advised(True).startswith("1 column is not shown to matter alone on 40 rows")
+    assert name(weak.columns[1]) not in advised(True)

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from deltarule.tables import Table
 from deltarule.tabular import PortfolioModel, TableModel
 from deltarule.tabular.bootstrap import bootstrap_intervals
 from deltarule.tabular.diagnostics import (
@@ -24,6 +25,7 @@ from deltarule.tabular.diagnostics import (
     permutation_importance,
     residuals,
 )
+from deltarule.tabular.rows_seen import RowsSeen
 
 __all__ = ["Findings", "find"]
 
@@ -54,6 +56,12 @@ class Findings:
         The model's folder as commands name it; "" if it is not known.
     spell : callable
         How a text with parameters is written.
+    source : str
+        The name of the table that the rows are of; "" if it is not known.
+    seen : RowsSeen or None
+        How many of the rows of another table are in the training table.
+    fingerprint : str
+        Of the model's files, as ``deltarule inspect`` shows it; "" before they are written.
     """
 
     model: TableModel
@@ -69,6 +77,9 @@ class Findings:
     groups: GroupErrors
     folder: str
     spell: Callable[[str], str]
+    source: str = ""
+    seen: RowsSeen | None = None
+    fingerprint: str = ""
 
     @property
     def what(self) -> str:
@@ -93,7 +104,13 @@ def kind_of(model: TableModel) -> str:
 
 
 def find(
-    model: TableModel, table: Any, *, folder: str = "", spell: Callable[[str], str] = str
+    model: TableModel,
+    table: Any,
+    *,
+    folder: str = "",
+    spell: Callable[[str], str] = str,
+    fingerprint: str = "",
+    source: str = "",
 ) -> Findings:
     """Compute what a report shows; parameters as :func:`deltarule.explain.report.write_report`."""
     rows = table if isinstance(table, ScoredRows) else model.scored_rows(table)
@@ -104,6 +121,9 @@ def find(
     if len(strongest) < _LEAST_CURVES:
         strongest = importance.columns[:_LEAST_CURVES]
     scores, intervals = _scores(model, rows)
+    seen = model.rows_seen(rows.typed) if rows.part == "given" else None
+    if seen is not None and seen.too_many:
+        intervals = {}  # of rows that were learned from they would promise too much
     return Findings(
         model,
         rows,
@@ -118,6 +138,9 @@ def find(
         group_errors(rows),
         folder,
         spell,
+        source or (table.source if isinstance(table, Table) else ""),
+        seen,
+        fingerprint,
     )
 
 

@@ -15,9 +15,16 @@ from deltarule.explain.report.markup import (
     table,
 )
 from deltarule.explain.row_text import as_read
-from deltarule.tabular.diagnostics import ErrorGroup, ErrorShare, KindsOfError
+from deltarule.tables import Schema
+from deltarule.tabular.diagnostics import (
+    ErrorGroup,
+    ErrorShare,
+    KindsOfError,
+    ScoredRows,
+    group_errors,
+)
 
-__all__ = ["group_words", "groups_section", "worst_group"]
+__all__ = ["group_words", "groups_section", "worst_group", "worst_group_words"]
 
 _WORST = 8
 # Groups whose kinds of errors are listed at first; the others are in a fold.
@@ -36,7 +43,8 @@ def groups_section(found: Findings) -> str:
     head = "share of rows predicted wrong" if of_classes else "mean error, in the target’s unit"
     rows = [
         _bar(found, group, key=True)._replace(
-            more=f"<small>{interval(_plain(found, group.low), _plain(found, group.high))}</small>"
+            more=f"<small>{interval(_plain(found, group.low), _plain(found, group.high))}"
+            f"<br>{_to_others(found, group)}</small>"
         )
         for group in groups[:_WORST]
     ]
@@ -131,6 +139,10 @@ def _of_rows(each: ErrorShare) -> str:
 
 def group_words(found: Findings, group: ErrorGroup) -> str:
     """Return what the rows of a group have in common, as text."""
+    return _words(found.rows.schema, group)
+
+
+def _words(schema: Schema, group: ErrorGroup) -> str:
     column = group.column
     if group.kind == "level":
         return f"{column} = {group.level}"
@@ -138,7 +150,7 @@ def group_words(found: Findings, group: ErrorGroup) -> str:
         return f"{column}: rarer levels"
     if group.kind == "missing":
         return f"{column} is missing"
-    is_date = found.rows.schema[column].kind == "date"
+    is_date = schema[column].kind == "date"
     cells = [each for each in (group.low_cell, group.high_cell) if each is not None]
     low, high = (day(each) if is_date else _cell(each) for each in cells)
     if cells[0] != cells[1] and low == high and not is_date:
@@ -178,6 +190,39 @@ def worst_group(found: Findings) -> str:
     )
 
 
+def worst_group_words(rows: ScoredRows) -> str:
+    """Return the worst group that is worse beyond chance, as text; "" without one."""
+    found = group_errors(rows)
+    if not found.worse:
+        return ""
+    group = found.worse[0]
+    if rows.task == "classification":
+        error, others = (f"{100 * each:.1f} %" for each in (group.error, group.others))
+        gap, least, most = (
+            f"{100 * each:.1f}" for each in (group.error - group.others, group.least, group.most)
+        )
+        said = f"{error} of {count(group.rows, 'row')} are predicted wrong, of the others {others}"
+        gap += " points"
+    else:
+        error, others, gap, least, most = (
+            plain(each)
+            for each in (
+                group.error,
+                group.others,
+                group.error - group.others,
+                group.least,
+                group.most,
+            )
+        )
+        said = f"predictions of {count(group.rows, 'row')} miss by {error} on average, of the "
+        said += f"others by {others}"
+    more = f" (of {len(found.worse)} such groups)" if len(found.worse) > 1 else ""
+    return (
+        f"worst group{more}: {_words(rows.schema, group)}: {said}: {gap} more, {least} to {most} "
+        f"at {100 * found.level:.4g} %"
+    )
+
+
 def _said(found: Findings) -> str:
     """Return what the groups show, in a sentence or two."""
     overall = found.groups.error
@@ -204,8 +249,10 @@ def _how(found: Findings) -> str:
     groups = found.groups
     said = (
         "The lines are 95 % intervals: how far the chance of which rows these are may have moved "
-        "the error. Pale: not clearly worse than the other rows, if all "
-        f"{count(len(groups.groups), 'group')} are taken into account. A group that is worse need "
+        "the error. With a sign: by how much the error is above that of all other rows, with an "
+        f"interval at {100 * groups.level:.4g} %, so wide that those of all "
+        f"{count(len(groups.groups), 'group')} hold together with 95 %. Pale: not clearly worse "
+        "than the other rows, since that interval reaches down to 0. A group that is worse need "
         "not be worse because of its column: other columns may differ in it."
     )
     if groups.small:
@@ -222,6 +269,20 @@ def _error(found: Findings, group: ErrorGroup, key: bool = False) -> str:
     if found.rows.task == "classification":
         return f"{percent(group.error, what)} <small>{n}</small>"
     return f"{number(group.error, 3, what)} <small>in {count(group.rows, 'row')}</small>"
+
+
+def _to_others(found: Findings, group: ErrorGroup) -> str:
+    """Return the difference to the other rows with its interval, by which a group is worse."""
+    gap = group.error - group.others
+    if found.rows.task == "classification":
+        ends = [f"{100 * each:+.1f}".replace("-", "−") for each in (gap, group.least, group.most)]
+        unit = " points"
+    else:
+        signs = ["+" if each > 0 else "" for each in (gap, group.least, group.most)]
+        values = (gap, group.least, group.most)
+        ends = [f"{sign}{plain(each)}" for sign, each in zip(signs, values, strict=True)]
+        unit = ""
+    return f"{ends[0]}{unit}, {interval(ends[1], ends[2])}"
 
 
 def _plain(found: Findings, value: float) -> str:

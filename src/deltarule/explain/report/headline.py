@@ -81,7 +81,12 @@ def _verdict(found: Findings) -> tuple[str, str, list[str]]:
         if test is not None:
             shown = ", ".join(_score(score, test.get(score)) for score in _SHOWN[found.rows.task])
             line += f" On its own test rows, when trained: {shown}."
-        return "none", "Scores on the given table", [line]
+        said = "" if found.seen is None else found.seen.text(len(found.rows))
+        if not said:
+            return "none", "Scores on the given table", [line]
+        if found.seen is not None and found.seen.too_many:
+            said += ": these are not scores on new rows, and have no intervals"
+        return "fair", "Scores on rows that are not all new", [f"<b>{text(said)}.</b>", line]
     constant, linear = report.get("against_constant"), report.get("against_linear")
     if constant is None or linear is None:
         reasons = [each for each in report["notes"] if "no verdict" in each or "held out" in each]
@@ -252,7 +257,7 @@ def next_steps(found: Findings) -> list[str]:
     steps += _without(found)
     if found.folder:
         folder = text(shlex.quote(found.folder))
-        data = text(shlex.quote(found.model.schema.source or "DATA.csv"))
+        data = text(shlex.quote(found.source or found.model.schema.source or "DATA.csv"))
         steps.append(
             f"Use it: <code>deltarule predict {folder} NEW.csv</code>; ask why a row is predicted "
             f"so: <code>deltarule explain {folder} {data} --row 1</code>."
@@ -267,10 +272,12 @@ def _sentence(words: str) -> str:
 def _without(found: Findings) -> list[str]:
     """Return the suggestion to leave columns out whose importance may be 0."""
     importance = found.importance
+    worse = {group.column for group in found.groups.worse}
     weak = [
         column
         for column, low in zip(importance.columns, importance.low, strict=True)
-        if not low > 0
+        # Without the column that a worse group is of, that could not be looked into.
+        if not low > 0 and column not in worse
     ]
     if not weak or found.rows.part == "train":
         return []
@@ -279,7 +286,8 @@ def _without(found: Findings) -> list[str]:
     shown = ", ".join(f"<b>{name(each, 24)}</b>" for each in weak[:_MOST_NAMED])
     rest = f" and {len(weak) - _MOST_NAMED} more" if len(weak) > _MOST_NAMED else ""
     option = text(found.spell(Message(Parameter("ignore"))))
-    has, it = ("has", "it") if len(weak) == 1 else ("have", "them")
-    step = f"{count(len(weak), 'column')} {has} no measurable effect alone on these rows: {shown}"
-    same = "Columns that say the same hide each other"
+    is_, it = ("is", "it") if len(weak) == 1 else ("are", "them")
+    rows = count(len(found.rows), "row")
+    step = f"{count(len(weak), 'column')} {is_} not shown to matter alone on {rows}: {shown}"
+    same = "More rows may show it, and columns that say the same hide each other"
     return [f"{step}{rest}. {same}; try without {it}, or some: <code>{option}</code>."]

@@ -32,13 +32,20 @@ SCRIPTS = ("data.js", "numbers.js", "dom.js", "shell.js")
 
 
 def report_html(
-    model: TableModel, table: Any, *, folder: str = "", spell: Callable[[str], str] = str
+    model: TableModel,
+    table: Any,
+    *,
+    folder: str = "",
+    spell: Callable[[str], str] = str,
+    fingerprint: str = "",
+    source: str = "",
 ) -> str:
     """Return the report on a model as HTML that needs no other file and no script.
 
-    Parameters, errors and rows are those of :func:`write_report`.
+    Parameters, errors and rows are those of :func:`write_report`; ``fingerprint`` is that of the
+    model's files, if it is saved, and ``source`` the name of the rows' table.
     """
-    found = find(model, table, folder=folder, spell=spell)
+    found = find(model, table, folder=folder, spell=spell, fingerprint=fingerprint, source=source)
     scripts = "\n".join([*map(asset, SCRIPTS), asset("report.js", _PACKAGE)])
     parts = {
         "<!--TITLE-->": name(f"Predicting {found.target}", 80),
@@ -62,14 +69,25 @@ def report_html(
 
 
 def _about(found: Findings) -> str:
-    """Return the table and the task in a line."""
-    schema, rows = found.model.schema, found.model.report["rows"]
+    """Return the table that is scored, the training table and the task in a line."""
+    schema, report = found.model.schema, found.model.report
     classes = f", {len(found.model.classes)} classes" if found.model.classes else ""
-    trained = count(rows.get("train", 0), "row")
-    return (
-        f"<b>{name(schema.source or 'a table', 40)}</b>: {count(schema.n_rows, 'row')}, "
-        f"{count(len(schema.columns), 'column')}{classes}; trained on {trained}"
-    )
+    trained = count(report["rows"].get("train", 0), "row")
+    own = f"<b>{name(schema.source or 'a table', 40)}</b>"
+    of_own = f"{count(schema.n_rows, 'row')}, {count(len(schema.columns), 'column')}{classes}"
+    checksum = report.get("fingerprint")
+    digest = f", its cells’ sha256 <code>{text(checksum[:16])}…</code>" if checksum else ""
+    if found.rows.part == "given":
+        said = (
+            f"Scores of <b>{name(found.source or 'the given table', 40)}</b>: "
+            f"{count(len(found.rows), 'row')}. The model was trained on {trained} of {own} "
+            f"({of_own}{digest})"
+        )
+    else:
+        said = f"{own}: {of_own}; trained on {trained}{digest}"
+    if found.fingerprint:
+        said += f". The model’s fingerprint: sha256 <code>{text(found.fingerprint)}</code>"
+    return said
 
 
 def write_report(

@@ -93,8 +93,11 @@ class ErrorGroup:
     others : float
         The error on all other rows.
     worse : bool
-        Whether the error is above that of the other rows beyond chance: also by an interval so wide
-        that all groups together hold with a probability of 95 %.
+        Whether the error is above that of the other rows beyond chance: whether ``least``, of an
+        interval so wide that all groups together hold with a probability of 95 %, is above 0.
+    least, most : float
+        This interval of ``error − others``, by Newcombe; ``level`` of :class:`GroupErrors` is its
+        level.
     kinds : KindsOfError or None
         Of classes: of the rarest one.
     """
@@ -111,6 +114,8 @@ class ErrorGroup:
     bias: float | None
     others: float
     worse: bool
+    least: float
+    most: float
     kinds: KindsOfError | None = None
 
 
@@ -133,6 +138,8 @@ class GroupErrors:
         all rows are of one class.
     kinds : KindsOfError or None
         Of that class, over all rows.
+    level : float
+        Of the intervals of differences: 1 − 0.05 divided by the number of groups.
     """
 
     error: float
@@ -142,6 +149,7 @@ class GroupErrors:
     of_rows: int
     label: str | None = None
     kinds: KindsOfError | None = None
+    level: float = 0.95
 
     @property
     def worse(self) -> tuple[ErrorGroup, ...]:
@@ -218,6 +226,7 @@ def group_errors(rows: ScoredRows) -> GroupErrors:
         len(rows),
         label,
         kinds,
+        1 - 0.05 / max(len(large), 1),
     )
 
 
@@ -254,7 +263,7 @@ def _share(
     others = float(np.average(what[rest], weights=weights[rest])) if rest.any() else None
     worse = False
     if others is not None and n >= _LEAST_ROWS:
-        worse = _is_worse(what.astype(np.float64), own, rest, weights, alpha, True)
+        worse = _difference(what.astype(np.float64), own, rest, weights, alpha, True)[0] > 0
     return ErrorShare(n, count, share, others, worse)
 
 
@@ -317,6 +326,7 @@ def _group(
     error, low, high = _interval(sizes[mask], weights[mask], 0.05, of_classes)
     others = float(np.average(sizes[~mask], weights=weights[~mask]))
     bias = None if of_classes else unit * float(np.average(gaps[mask], weights=weights[mask]))
+    least, most = _difference(sizes, mask, ~mask, weights, alpha, of_classes)
     return ErrorGroup(
         **what,
         rows=int((weights[mask] > 0).sum()),
@@ -325,25 +335,31 @@ def _group(
         high=unit * high,
         bias=bias,
         others=unit * others,
-        worse=_is_worse(sizes, mask, ~mask, weights, alpha, of_classes),
+        worse=least > 0,
+        least=unit * least,
+        most=unit * most,
     )
 
 
-def _is_worse(
+def _difference(
     values: NDArray[np.float64],
     own: NDArray[np.bool_],
     rest: NDArray[np.bool_],
     weights: NDArray[np.float64],
     alpha: float,
     of_classes: bool,
-) -> bool:
-    """Return whether the mean of a group's rows is above that of the rest at the level ``alpha``.
+) -> tuple[float, float]:
+    """Return the ends of the interval of a group's mean less that of the rest, at ``1 − alpha``.
 
     By Newcombe's interval of a difference, of the ends of the intervals of both.
     """
-    mean, low, _ = _interval(values[own], weights[own], alpha, of_classes)
-    others, _, high = _interval(values[rest], weights[rest], alpha, of_classes)
-    return bool(mean - others > np.hypot(mean - low, high - others))
+    mean, low, high = _interval(values[own], weights[own], alpha, of_classes)
+    others, low_of_others, high_of_others = _interval(
+        values[rest], weights[rest], alpha, of_classes
+    )
+    gap = mean - others
+    least = gap - float(np.hypot(mean - low, high_of_others - others))
+    return least, gap + float(np.hypot(high - mean, others - low_of_others))
 
 
 def _interval(
