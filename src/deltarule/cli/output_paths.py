@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import io
 import os
@@ -23,7 +24,12 @@ from deltarule.files import (
     write_bytes,
 )
 from deltarule.files.filesystem import translate_os_errors
-from deltarule.training.inspection import model_fingerprint
+from deltarule.tabular import TableModel
+from deltarule.training.inspection import (
+    model_fingerprint,
+    training_table,
+    training_table_text,
+)
 from deltarule.training.model import KIND as MODEL
 from deltarule.training.recording import FOLDER
 from deltarule.training.recording import KIND as RECORDING
@@ -38,6 +44,7 @@ __all__ = [
     "default_folder",
     "fingerprint_lines",
     "make_parent",
+    "origin_lines",
     "saved_or_elsewhere",
     "write_output",
     "write_predictions",
@@ -176,6 +183,12 @@ def fingerprint_lines(folder: Path) -> list[str]:
     fingerprint = model_fingerprint(folder)
     said = "Fingerprint, which 'deltarule inspect' shows again: sha256"
     return [f"{said} {fingerprint}"] if fingerprint else []
+
+
+def origin_lines(model: TableModel, folder: Path) -> list[str]:
+    """Return what is printed of the table of a training, as by 'inspect', and the fingerprint."""
+    table = training_table(dataclasses.asdict(model.schema), model.report)
+    return [f"Trained on: {training_table_text(table)}", *fingerprint_lines(folder)]
 
 
 def saved_or_elsewhere(

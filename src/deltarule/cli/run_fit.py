@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from deltarule.cli import output
 from deltarule.cli.load_table import load_table, streamed_arguments
 from deltarule.cli.options import TableOptions
-from deltarule.cli.output_paths import SavedElsewhere, fingerprint_lines, saved_or_elsewhere
+from deltarule.cli.output_paths import SavedElsewhere, origin_lines, saved_or_elsewhere
 from deltarule.cli.plots import loss_picture
 from deltarule.cli.report_page import PAGE, report_page
 from deltarule.cli.status import Status, Terminated, terminated
@@ -28,11 +28,7 @@ from deltarule.tabular.plots import loss_name
 from deltarule.tabular.portfolio import StoppedTooEarly
 from deltarule.tabular.rows_seen import ROW_DIGESTS
 from deltarule.training import Checkpoint, EpochEvent, StopFlag, StopReason
-from deltarule.training.inspection import (
-    model_fingerprint,
-    training_table,
-    training_table_text,
-)
+from deltarule.training.inspection import model_fingerprint, training_table
 
 __all__ = ["Request", "fit_and_save", "fit_report"]
 
@@ -356,9 +352,7 @@ def _report(model: TableModel, folder: Path, with_page: bool) -> None:
     output.say(f"\n{output.scores(rows, shown, intervals.get('level', 0.95))}\n")
     for line in _verdict_lines(report, what):
         output.say(line)
-    table = training_table(dataclasses.asdict(model.schema), report)
-    output.say(f"Trained on: {training_table_text(table)}")
-    for line in fingerprint_lines(folder):
+    for line in origin_lines(model, folder):
         output.say(line)
     output.say(f"Saved in {folder}: the model{files}.")
     notes = report["notes"]
