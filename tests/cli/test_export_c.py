@@ -9,6 +9,7 @@ import pytest
 from tests.cli.conftest import contents
 
 from deltarule import Model, Network, save_model
+from deltarule.training.inspection import model_fingerprint
 
 pytestmark = pytest.mark.skipif(
     shutil.which("cc") is None, reason="not run, because there is no C compiler"
@@ -29,6 +30,11 @@ def test_a_model_of_a_table_becomes_a_tested_program(place, deltarule):
     assert " of flash, 0 of static RAM, at most " in outcome.out
     columns = json.loads(Path("c/numbers.json").read_text())["columns"]
     assert {each["name"]: each["kind"] for each in columns}["k"] == "category"
+    about = json.loads(Path("c/numbers.json").read_text())
+    assert about["model"]["fingerprint"] == model_fingerprint("numbers.model")
+    assert about["model"]["trained_on"]["source"] == "numbers.csv"
+    assert about["comparison"]["rows"] > 0
+    assert 0 < about["comparison"]["share_of_tolerance"] < 1
     before = contents("c")
     again = deltarule("export", "numbers.model", "--c", "c")
     assert again.status == 3
@@ -51,7 +57,7 @@ def test_a_portfolio_names_what_comes_first_and_one_of_its_members_is_exported(p
     name = wrong.err.split("expected one of '")[1].split("'")[0]
     found = deltarule("export", "many.model", "numbers.csv", "--c", "c", "--member", name, "--json")
     assert found.json["tested"].endswith("; 0 wrong")
-    assert f"the largest error is {found.json['largest_error']:.3g}," in found.json["tested"]
+    assert f"the largest error is {found.json['largest_difference']:.3g}," in found.json["tested"]
 
 
 def test_a_network_without_a_table(place, deltarule):

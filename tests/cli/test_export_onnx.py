@@ -1,5 +1,6 @@
 """``deltarule export --onnx``."""
 
+import json
 import re
 import sys
 
@@ -8,7 +9,9 @@ import onnxruntime
 import pytest
 from tests.cli.conftest import contents
 
+from deltarule.export import onnx_export
 from deltarule.tabular import TableModel
+from deltarule.training.inspection import model_fingerprint
 
 
 @pytest.mark.parametrize("model", ["numbers", "many", "classes"])
@@ -19,9 +22,10 @@ def test_a_model_is_written_and_compared_and_predicts_the_same(model, place, del
     assert outcome.out.startswith("Wrote m.onnx: ")
     unit = r" percentage points" if model == "classes" else r", in the unit of 'y'"
     what = "probabilities" if model == "classes" else "predictions"
+    labels = "; 0 of 160 labels differ" if model == "classes" else ""
     said = re.search(
         rf"Compared with the model on 160 rows: {what} differ by at most (\S+?){unit}; rounding "
-        r"may explain (\S+) times as much\.\n",
+        rf"may explain (\S+) times as much{labels}\.\n",
         outcome.out,
     )
     assert 0 <= float(said[1]) < 1e-3
@@ -45,8 +49,43 @@ def test_without_rows_and_as_json_and_both_forms_at_once(place, deltarule):
     facts = outcome.json
     assert facts["onnx_inputs"] == ["a", "b", "k"]
     assert (facts["onnx_outputs"], facts["onnx_rows"]) == (["prediction"], 300)
-    assert facts["onnx_largest_error"] < 64
+    assert 0 < facts["onnx_share_of_tolerance"] < 1
+    assert facts["onnx_differing_labels"] is None
     assert facts["c"] == "c"
+    assert 0 < facts["largest_difference"] < 1e-3
+    assert 0 < facts["share_of_tolerance"] < 1
+    session = onnxruntime.InferenceSession("m.onnx", providers=["CPUExecutionProvider"])
+    metadata = session.get_modelmeta().custom_metadata_map
+    about = json.loads(metadata["deltarule.model"])
+    assert about["fingerprint"] == model_fingerprint("numbers.model")
+    assert about["trained_on"]["rows"] == 60
+    assert json.loads(metadata["deltarule.comparison"]) == {
+        "rows": 300,
+        "data_given": False,
+        "largest_difference": facts["onnx_largest_difference"],
+        "share_of_tolerance": facts["onnx_share_of_tolerance"],
+        "differing_labels": None,
+    }
+
+
+def test_labels_that_differ_are_counted(place, deltarule, monkeypatch):
+    facts = deltarule("export", "classes.model", "classes.csv", "--onnx", "m.onnx", "--json").json
+    assert facts["onnx_differing_labels"] == 0
+    # Where rounding may make either label the more probable one, another is allowed and counted.
+    monkeypatch.setattr(
+        "deltarule.export.onnx_export._are_possible", lambda got, wanted: got == got
+    )
+    run = onnx_export._run
+
+    def other_first_label(*arguments):
+        found = run(*arguments)
+        labels = next(each for each in found if each.dtype.kind == "O")
+        labels[0] = next(label for label in ("yes", "no") if label != labels[0])
+        return found
+
+    monkeypatch.setattr("deltarule.export.onnx_export._run", other_first_label)
+    outcome = deltarule("export", "classes.model", "classes.csv", "--onnx", "n.onnx")
+    assert re.search(r"; 1 of [0-9]+ labels differ\.\n", outcome.out)
 
 
 def test_a_member_of_a_portfolio(place, deltarule):

@@ -19,6 +19,7 @@ from deltarule.errors import FileError, InputError, Message, Parameter, printabl
 from deltarule.tables import Table
 from deltarule.tabular import TableModel
 from deltarule.training import Model, load_model
+from deltarule.training.inspection import model_fingerprint
 from deltarule.training.model import holds_table
 
 __all__ = ["Export", "export_model"]
@@ -122,7 +123,14 @@ def _to_c(task: Export, model: TableModel | Model, rows: Table | None, show: Any
     if name is None:
         name = identifier(task.model.resolve().name.removesuffix(".model")) or "network"
     show("exporting, and testing the program")
-    program = to_c(model, data=rows, name=name, member=task.member, encoded=task.encoded)
+    program = to_c(
+        model,
+        data=rows,
+        name=name,
+        member=task.member,
+        encoded=task.encoded,
+        fingerprint=model_fingerprint(task.model),
+    )
 
     def write() -> None:
         saved_or_elsewhere(
@@ -133,8 +141,8 @@ def _to_c(task: Export, model: TableModel | Model, rows: Table | None, show: Any
         )
 
     said = [f"Wrote {', '.join([*program.files, f'{name}.json'])} to {folder}."]
-    if program.largest_error is not None and program.largest_share is not None:
-        proof = _proof(model, program.largest_error, program.largest_share)
+    if program.largest_difference is not None and program.largest_share is not None:
+        proof = _proof(model, program.largest_difference, program.largest_share)
         said.append(f"Tested against the model on {program.rows:,} rows: {proof}.")
     for size in program.sizes:
         stack = "" if size.stack is None else f", at most {size.stack:,} of stack"
@@ -147,7 +155,8 @@ def _to_c(task: Export, model: TableModel | Model, rows: Table | None, show: Any
         "name": name,
         "rows": program.rows,
         "tested": program.tested,
-        "largest_error": program.largest_error,
+        "largest_difference": program.largest_difference,
+        "share_of_tolerance": program.largest_share,
         "sizes": [dataclasses.asdict(size) for size in program.sizes],
     }
     return _Exported(write, facts, said, program.notes)
@@ -156,7 +165,6 @@ def _to_c(task: Export, model: TableModel | Model, rows: Table | None, show: Any
 def _to_onnx(task: Export, model: TableModel | Model, rows: Table | None, show: Any) -> _Exported:
     """Return the ONNX graph."""
     from deltarule.export import to_onnx
-    from deltarule.export.bounds import FACTOR
     from deltarule.export.subject import network_of_member
 
     file = task.onnx
@@ -164,12 +172,14 @@ def _to_onnx(task: Export, model: TableModel | Model, rows: Table | None, show: 
     if task.member is not None:
         model = network_of_member(model, task.member)
     show("exporting, and comparing the graph with the model")
-    exported = to_onnx(model, data=rows)
+    exported = to_onnx(model, data=rows, fingerprint=model_fingerprint(task.model))
 
     def write() -> None:
         write_output(file, task.force, exported.content, "the ONNX graph in ")
 
-    proof = _proof(model, exported.largest_difference, exported.largest_error / FACTOR)
+    proof = _proof(model, exported.largest_difference, exported.largest_share)
+    if exported.differing_labels is not None:
+        proof += f"; {exported.differing_labels:,} of {exported.rows:,} labels differ"
     size, outputs = f"{len(exported.content):,} bytes", ", ".join(exported.outputs)
     said = [
         f"Wrote {file}: {size}, {len(exported.inputs)} inputs, outputs {outputs}.",
@@ -180,8 +190,9 @@ def _to_onnx(task: Export, model: TableModel | Model, rows: Table | None, show: 
         "onnx_inputs": list(exported.inputs),
         "onnx_outputs": list(exported.outputs),
         "onnx_rows": exported.rows,
-        "onnx_largest_error": exported.largest_error,
         "onnx_largest_difference": exported.largest_difference,
+        "onnx_share_of_tolerance": exported.largest_share,
+        "onnx_differing_labels": exported.differing_labels,
     }
     return _Exported(write, facts, said, exported.notes)
 

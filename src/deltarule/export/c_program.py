@@ -22,7 +22,7 @@ from deltarule.export.c_compiler import (
 from deltarule.export.c_names import check_prefix
 from deltarule.export.c_source import CSource
 from deltarule.export.equality import EqualityRows, encoded_rows, rows_of_schema, table_rows
-from deltarule.export.subject import exported_network
+from deltarule.export.subject import exported_network, model_facts
 from deltarule.files import check_bundle_path, write_bundle
 from deltarule.files.scratch import scratch_folder, writing_scratch
 from deltarule.tables import Table, TypedColumns, apply_schema, table_from_frame
@@ -52,7 +52,7 @@ class CProgram:
         What the test printed; None if there is no compiler, so that it was not run.
     largest_share : float or None
         The largest error as a share of its tolerance.
-    largest_error : float or None
+    largest_difference : float or None
         The largest error itself: of a number in the unit of the target, or of a probability.
     sizes : tuple of Sizes
         Bytes of the compiled program, for each compiler that is there.
@@ -70,7 +70,7 @@ class CProgram:
     rows: int
     tested: str | None
     largest_share: float | None
-    largest_error: float | None
+    largest_difference: float | None
     sizes: tuple[Sizes, ...]
     notes: tuple[str, ...]
 
@@ -109,6 +109,7 @@ def to_c(
     encoded: bool = False,
     overwrite: bool = False,
     rows: int = _ROWS,
+    fingerprint: str = "",
 ) -> CProgram:
     """Return a trained network as a C99 program that computes its predictions.
 
@@ -137,6 +138,8 @@ def to_c(
         Whether a program in the folder may be replaced.
     rows : int
         The most rows of the test.
+    fingerprint : str
+        Of the model's files, as ``deltarule inspect`` shows it, for ``NAME.json``.
 
     Returns
     -------
@@ -195,14 +198,23 @@ def to_c(
             "the rows of its test are random, within the ranges of training; give rows of a table "
             "for a test with these"
         )
+    share = _number_in(tested, r"at most (\S+) of the tolerance")
+    difference = _number_in(tested, r"the largest error is (\S+),")
+    comparison = {
+        "rows": len(tested_rows),
+        "data_given": data is not None,
+        "largest_difference": difference,
+        "share_of_tolerance": share,
+    }
+    facts = model_facts(model, fingerprint)
     program = CProgram(
         name,
         files,
-        source.description(),
+        {**source.description(), "model": facts, "comparison": comparison},
         len(tested_rows),
         tested,
-        _number_in(tested, r"at most (\S+) of the tolerance"),
-        _number_in(tested, r"the largest error is (\S+),"),
+        share,
+        difference,
         sizes,
         tuple(notes),
     )

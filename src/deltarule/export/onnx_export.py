@@ -14,7 +14,14 @@ from deltarule.estimators.tabular_base import BaseTabular
 from deltarule.export import onnx_tables
 from deltarule.export.bounds import FACTOR
 from deltarule.export.onnx_graph import Graph, import_onnx
-from deltarule.export.onnx_sources import EstimatorSource, Expected, ModelSource, Source
+from deltarule.export.onnx_sources import (
+    EstimatorSource,
+    Expected,
+    ModelSource,
+    Source,
+    json_text,
+)
+from deltarule.export.subject import model_facts
 from deltarule.files.atomic_file import write_bytes
 from deltarule.files.path_checks import check_file_path
 from deltarule.tabular import NetworkModel, PortfolioModel
@@ -44,6 +51,9 @@ class OnnxExport:
         Of all predictions as they are: numbers in the unit of the target, or probabilities.
     notes : tuple of str
         What a reader should know, such as what the model predicts that the graph does not.
+    differing_labels : int or None
+        In how many rows the label is not the model's, which rounding may make where two are as
+        good as equally probable; None without labels.
     """
 
     content: bytes = dataclasses.field(repr=False)
@@ -54,6 +64,12 @@ class OnnxExport:
     largest_error: float
     largest_difference: float
     notes: tuple[str, ...] = ()
+    differing_labels: int | None = None
+
+    @property
+    def largest_share(self) -> float:
+        """The largest error as a share of its tolerance."""
+        return self.largest_error / FACTOR
 
     @property
     def compared(self) -> str:
@@ -72,6 +88,7 @@ def to_onnx(
     data: Any = None,
     *,
     overwrite: bool = False,
+    fingerprint: str = "",
 ) -> OnnxExport:
     """Export a model to ONNX, and compare what ONNX Runtime computes with what the model does.
 
@@ -83,7 +100,8 @@ def to_onnx(
 
     The file is for opset 21, ai.onnx.ml 4 and IR version 10. Encoders are computed in float64,
     networks in their own dtype. Its metadata ``deltarule.schema``, ``deltarule.classes``,
-    ``deltarule.scores`` and ``deltarule.versions`` are JSON.
+    ``deltarule.scores``, ``deltarule.model``, ``deltarule.comparison`` and ``deltarule.versions``
+    are JSON.
 
     Parameters
     ----------
@@ -98,6 +116,9 @@ def to_onnx(
         levels of the schema, or random.
     overwrite : bool
         Whether an existing file may be replaced.
+    fingerprint : str
+        Of the model's files, as ``deltarule inspect`` shows it, for the metadata
+        ``deltarule.model``.
 
     Returns
     -------
@@ -136,8 +157,20 @@ def to_onnx(
     source = _source_of(model)
     graph = Graph()
     source.build(graph)
-    content = graph.model(source.title, source.properties())
-    compared, largest, difference = _compare(source, graph, content, data)
+    properties = source.properties()
+    content = graph.model(source.title, properties)
+    compared, largest, difference, labels = _compare(source, graph, content, data)
+    # The same graph, with what was found in its metadata.
+    comparison = {
+        "rows": compared,
+        "data_given": data is not None,
+        "largest_difference": difference,
+        "share_of_tolerance": largest / FACTOR,
+        "differing_labels": labels,
+    }
+    properties["deltarule.comparison"] = json_text(comparison)
+    properties["deltarule.model"] = json_text(model_facts(model, fingerprint))
+    content = graph.model(source.title, properties)
     exported = OnnxExport(
         content,
         tuple(value.name for value, *_ in graph.inputs),
@@ -147,6 +180,7 @@ def to_onnx(
         largest,
         difference,
         source.notes,
+        labels,
     )
     if file is not None:
         write_bytes(file, content, overwrite=overwrite)
@@ -176,8 +210,10 @@ def _source_of(model: Any) -> Source:
     )
 
 
-def _compare(source: Source, graph: Graph, content: bytes, given: Any) -> tuple[int, float, float]:
-    """Return how many rows were compared, the largest error and the largest difference.
+def _compare(
+    source: Source, graph: Graph, content: bytes, given: Any
+) -> tuple[int, float, float, int | None]:
+    """Return how many rows were compared, the largest error and difference, and other labels.
 
     Raise if an error is too large.
     """
@@ -185,6 +221,7 @@ def _compare(source: Source, graph: Graph, content: bytes, given: Any) -> tuple[
     expected = source.expected(rows)
     names = [name for name, *_ in graph.outputs]
     found = dict(zip(expected, _run(content, names, source.feed(rows)), strict=True))
+    labels = None
     largest, difference, n_rows = 0.0, 0.0, len(next(iter(expected.values())).values)
     for name, wanted in expected.items():
         got = found[name]
@@ -198,6 +235,7 @@ def _compare(source: Source, graph: Graph, content: bytes, given: Any) -> tuple[
         bad: np.ndarray
         if wanted.classes is not None:
             bad = ~_are_possible(got, wanted)
+            labels = int((got != wanted.values).sum())
         else:
             errors = _errors(got, wanted)
             known = np.isfinite(wanted.values)
@@ -212,7 +250,7 @@ def _compare(source: Source, graph: Graph, content: bytes, given: Any) -> tuple[
                 f"and the model {wanted.values[row]}; expected the same within rounding; nothing "
                 "was written; please report this with the versions of onnxruntime and deltarule"
             )
-    return n_rows, largest, difference
+    return n_rows, largest, difference, labels
 
 
 def _run(content: bytes, names: list[str], feed: dict[str, np.ndarray]) -> list[np.ndarray]:

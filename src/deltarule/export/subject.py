@@ -14,11 +14,12 @@ from deltarule.estimators.mlp_classifier import MLPClassifier
 from deltarule.estimators.tabular_base import BaseTabular
 from deltarule.maths import Network
 from deltarule.tables import Schema, TableEncoder
-from deltarule.tabular import NetworkModel, PortfolioModel
+from deltarule.tabular import NetworkModel, PortfolioModel, TableModel
 from deltarule.tabular.network_targets import decode_outputs
 from deltarule.training import Model
+from deltarule.training.inspection import training_table
 
-__all__ = ["ExportedNetwork", "exported_network", "network_of_member"]
+__all__ = ["ExportedNetwork", "exported_network", "model_facts", "network_of_member"]
 
 _ONE_NETWORK = "a model of one network"
 
@@ -136,6 +137,24 @@ def network_of_member(model: Any, member: str) -> NetworkModel:
         expected="a portfolio that was loaded from a folder, which has members",
         hint=Message("leave ", Parameter("member"), " out"),
     )
+
+
+def model_facts(model: Any, fingerprint: str) -> dict[str, Any]:
+    """Return what an exported file says of the model that it was made from, as JSON holds it.
+
+    Examples
+    --------
+    >>> from deltarule import Model, Network
+    >>> net = Network([1, 1])
+    >>> model_facts(Model(net, net.initial(0)), "ab12")
+    {'fingerprint': 'ab12'}
+    """
+    facts: dict[str, Any] = {"fingerprint": fingerprint or None}
+    if isinstance(model, TableModel):
+        facts["trained_on"] = training_table(dataclasses.asdict(model.schema), model.report)
+        if "distilled" in model.report:
+            facts["distilled"] = model.report["distilled"]
+    return facts
 
 
 def _what(model: Any) -> str:
