@@ -12,6 +12,7 @@ from types import FrameType
 from typing import Any, NamedTuple
 
 from deltarule.cli import output
+from deltarule.cli.leaderboard import leaderboard, left_out_lines
 from deltarule.cli.load_table import load_table, streamed_arguments
 from deltarule.cli.options import TableOptions
 from deltarule.cli.output_paths import SavedElsewhere, origin_lines, saved_or_elsewhere
@@ -24,7 +25,6 @@ from deltarule.tabular import NetworkModel, TableModel, TableSettings, fit_table
 from deltarule.tabular.diagnostics import ScoredRows
 from deltarule.tabular.large_fit import fit_large_table
 from deltarule.tabular.large_table import LargeTable
-from deltarule.tabular.plots import loss_name
 from deltarule.tabular.portfolio import StoppedTooEarly
 from deltarule.tabular.rows_seen import ROW_DIGESTS
 from deltarule.training import Checkpoint, EpochEvent, StopFlag, StopReason
@@ -346,7 +346,7 @@ def _report(model: TableModel, folder: Path, with_page: bool) -> None:
             f"portfolio of {len(members)} of {len(report['leaderboard'])} configurations: "
             f"{report['networks']} networks, {report['parameters']:,} parameters; {seconds}"
         )
-        output.say(f"\n{_leaderboard(report)}")
+        output.say("\n" + "\n".join([leaderboard(report), *left_out_lines(report)]))
     intervals = report.get("score_intervals", {})
     shown = {name: _intervals_of(report, what, scored_part, name) for name in rows}
     output.say(f"\n{output.scores(rows, shown, intervals.get('level', 0.95))}\n")
@@ -369,21 +369,6 @@ def _intervals_of(
     of = what if name == part else name.removeprefix(f"{part}, ").removesuffix(" baseline")
     found: Mapping[str, Any] = report.get("score_intervals", {}).get("scores", {}).get(of, {})
     return found
-
-
-def _leaderboard(report: Mapping[str, Any]) -> str:
-    """Return the configurations with losses, weights and networks as text, the best first."""
-    members, loss = report["leaderboard"], loss_name(report)
-    of = "out-of-fold" if "out_of_fold" in report["scores"] else "validation"
-    return output.aligned(
-        [
-            ["configuration", *(each["configuration"] for each in members)],
-            [f"{of} {loss}", *(f"{each['out_of_fold_loss']:.4g}" for each in members)],
-            ["weight", *(f"{each['weight']:.2f}" for each in members)],
-            ["networks", *(f"{each['networks']}" for each in members)],
-            ["seconds", *(f"{each['seconds']:.1f}" for each in members)],
-        ]
-    )
 
 
 def _verdict_lines(report: Mapping[str, Any], what: str) -> list[str]:

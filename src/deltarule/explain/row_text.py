@@ -188,7 +188,8 @@ def _decision(answer: RowAnswer, listed: int) -> list[str]:
 def _loss(answer: RowAnswer, digits: int) -> list[str]:
     if answer.loss is None or answer.mean_loss is None:
         return []
-    count = f"{answer.larger} of {answer.rows} rows have a larger"
+    have = "has" if answer.larger == 1 else "have"
+    count = f"{answer.larger} of {answer.rows} rows {have} a larger"
     if not answer.larger:
         count = f"no other of {answer.rows} rows has a larger"
     if answer.is_number:

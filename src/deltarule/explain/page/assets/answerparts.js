@@ -251,7 +251,7 @@ const answerPartsModule = (function () {
           ? [
               " ",
               number("larger", larger, DR.text.count(larger)),
-              ` of ${DR.text.count(of)} rows have a larger one.`,
+              ` of ${DR.text.count(of)} rows ${larger === 1 ? "has" : "have"} a larger one.`,
             ]
           : [` No other of ${DR.text.count(of)} rows has a larger one.`];
     const typical = known && known.typical !== null ? Number(known.typical) : null;
