@@ -1061,6 +1061,8 @@ declare namespace Page {
     step: SweepStep | null;
     /** Milliseconds that the step takes at speed 1. */
     length: number;
+    /** Milliseconds for each term of its sum. */
+    each: number;
     speed: number;
     passed: number;
     held: boolean;

@@ -89,3 +89,97 @@ def test_the_tour_leads_back_to_the_text_that_it_goes_along_with(show, chromium,
     link = page.get_by_text("The same in text: Backpropagation by hand")
     assert link.get_attribute("href") == "by_hand.html#chapter-3"
     assert link.get_attribute("target") == "_top"
+
+
+# The chapter that is shown, and whether drawing and heading are in sight, and do not touch.
+TOUR = """(() => {
+  const box = (selector) => document.querySelector(selector).getBoundingClientRect();
+  const [drawing, heading, text] = ['.tour-drawing', '.tour-chapter > h3', '.tour-text'].map(box);
+  return {
+    heading: heading.top >= 0 && heading.bottom <= innerHeight,
+    drawing: Math.min(drawing.bottom, innerHeight) - Math.max(drawing.top, 0),
+    share: (Math.min(drawing.bottom, innerHeight) - Math.max(drawing.top, 0)) / drawing.height,
+    beside: drawing.right <= text.left + 1,
+    wide: document.documentElement.scrollWidth,
+  };
+})()"""
+
+
+def test_the_tour_lies_beside_its_drawing_on_a_phone_on_its_side(show):
+    page = show("article", width=844, height=390).page
+    for chapter in (4, 2):
+        page.evaluate(f"location.hash = '#tour-{chapter}'")
+        until(page, "document.activeElement.textContent", lambda t, n=chapter: t[0] == str(n))
+        found = page.evaluate(TOUR)
+        assert found["heading"]
+        assert found["beside"]
+        assert found["share"] > 0.95
+        assert found["wide"] <= 844
+        page.locator(".tour-question").scroll_into_view_if_needed()
+        assert page.evaluate(TOUR)["share"] > 0.95
+    page.evaluate("location.hash = ''")
+
+
+def test_the_drawing_of_the_tour_is_in_sight_after_an_answer_on_a_phone(show):
+    page = show("article", width=390, height=844).page
+    page.evaluate("location.hash = '#tour-3'")
+    until(page, "document.activeElement.textContent", lambda t: t[0] == "3")
+    assert page.evaluate(TOUR)["heading"]
+    for answer, seen in (("7", False), ("-0.1332", True)):
+        page.fill("#tour-answer", answer)
+        page.press("#tour-answer", "Enter")
+        assert ("Right" in page.inner_text(".tour-verdict")) == seen
+        assert (page.evaluate(TOUR)["share"] > 0.95) == seen
+    page.evaluate("document.activeElement.blur()")
+    page.evaluate("location.hash = ''")
+
+
+def test_a_sum_of_the_tour_gives_each_term_a_second(show):
+    page = show("article", width=390, height=844, reduced_motion="no-preference").page
+    page.evaluate("location.hash = '#tour-4'")
+    until(page, "document.activeElement.textContent", lambda t: t[0] == "4")
+    page.wait_for_selector(".tour-drawing .flow", state="attached")
+    # The plates of three terms, and the time that the sum of them takes.
+    length = page.evaluate(
+        """() => {
+          const real = performance.now.bind(performance);
+          const plates = () => document.querySelectorAll('.tour-drawing .flow-plate').length;
+          document.querySelector('.tour-text .link').click();
+          let at = 0;
+          const start = real();
+          performance.now = () => start + at;
+          const ended = '.tour-drawing .flow-plate.total.done';
+          const done = () => document.querySelector(ended) !== null;
+          const frame = () => new Promise((next) => requestAnimationFrame(next));
+          return (async () => {
+            for (; at <= 9000 && !done(); at += 250) await frame().then(frame);
+            performance.now = real;
+            return [at, plates()];
+          })();
+        }"""
+    )
+    assert 3000 <= length[0] <= 5000
+    page.evaluate("location.hash = ''")
+
+
+def test_no_word_of_the_title_is_broken_on_a_phone(show):
+    page = show("article", width=390, height=844).page
+    lines = page.evaluate(
+        """() => {
+          const title = document.querySelector("h1");
+          title.textContent = "Backpropagation by hand: the example of the article";
+          const text = title.firstChild;
+          const words = [...text.data.matchAll(/\\S+/g)].map((word) => {
+            const range = document.createRange();
+            range.setStart(text, word.index);
+            range.setEnd(text, word.index + word[0].length);
+            return range.getClientRects().length;
+          });
+          const cut = title.scrollHeight - title.clientHeight;
+          return [words, cut, document.documentElement.scrollWidth];
+        }"""
+    )
+    words, cut, wide = lines
+    assert set(words) == {1}
+    assert cut <= 1
+    assert wide <= 390

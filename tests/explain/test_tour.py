@@ -335,3 +335,38 @@ def test_a_first_step_of_a_rule_with_slots_is_pythons(show):
     set_state(tab.page, selected={"kind": "edge", "layer": 2, "j": 0, "k": 1})
     new = values(tab.page, "#panel")["new w^2_{0,1}"]
     assert new == pytest.approx(Explanation(tab.subject).update_weight(2, 0, 1).value, rel=1e-12)
+
+
+def with_ways_of_0():
+    """2-3-3, whose last output no node of layer 1 leads to."""
+    net = Network([2, 3, 3], "tanh")
+    theta = net.initial(5)
+    W, _ = net.unpack(theta)
+    W[2][2] = 0.0
+    return Shown("Ways", Subject.of_arrays(net, theta, [[0.5, -1.0]], [[1.0, 0.0, 2.0]]))
+
+
+SHOWN |= {f.__name__: f for f in (with_ways_of_0,)}
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("with_ways_of_0", "Two of the three ways count here"), ("trained", "")],
+)
+def test_an_answer_says_of_the_ways_what_their_numbers_are(show, name, said):
+    tab = show(name)
+    page = tab.page
+    page.evaluate("location.hash = '#tour-4-own'")
+    until(page, "document.activeElement.textContent", lambda text: text[0] == "4")
+    asked = page.inner_text("#tour-ask")
+    for _ in range(2):
+        page.fill("#tour-answer", "7e99")
+        page.press("#tour-answer", "Enter")
+    page.click("text=Show the answer")
+    page.fill("#tour-answer", verdict(page).split("The answer is ")[1].split(". ")[0].rstrip("."))
+    page.press("#tour-answer", "Enter")
+    told = verdict(page)
+    # The sentence that leaves no way out goes with weights that are all other than 0.
+    assert bool(re.search(r"with the weight 0(?!\.?\d)", asked)) == ("adds nothing" in told)
+    assert said in told
+    page.evaluate("location.hash = ''")

@@ -11,8 +11,19 @@ const adviceModule = (function () {
     AGAIN = 1.15, // of the smallest held-out loss
     LITTLE = 0.8, // of the loss of a constant guess
     JUMPS = 0.2, // of that: a loss that jumps about above it calls for a lower rate
+    NOTHING = 0.99, // of that: what is left is noise of the last steps
+    WELL = 0.5, // of that: nodes that are off keep it from nothing much
     BENT = 0.2; // of that, too: above it, a network without bends may need some
   const FEW_EPOCHS = 5;
+  /** What the literature calls findings that have a name there. @type {Record<string, string>} */
+  const TERMS = {
+    vanishing: "a vanishing gradient",
+    exploding: "an exploding gradient",
+    dead: "dead nodes",
+    saturated: "saturated nodes",
+  };
+  /** Findings on some of the nodes, without which others may do. */
+  const OF_NODES = ["dead", "saturated"];
 
   /**
    * What the losses of a run are judged by.
@@ -28,11 +39,12 @@ const adviceModule = (function () {
   });
 
   /**
-   * A sentence or two on the losses, and whether they call for another learning rate.
+   * A sentence or two on the losses; whether they call for another learning rate; `layers`, whether the
+   * layers should be looked into first; `well`, whether the network learns well.
    *
    * @param {Float32Array} curve epoch, loss, held-out loss by turns @param {Live.Header} header
    * @param {Judged} judged
-   * @returns {{ text: string, stuck: boolean }}
+   * @returns {{ text: string, stuck: boolean, layers?: boolean, well?: boolean }}
    */
   function verdict(
     curve,
@@ -91,6 +103,14 @@ const adviceModule = (function () {
       };
     if (little) {
       const same = DR.dom.brief(constant);
+      if (last > NOTHING * constant)
+        return {
+          text: withCauses(
+            `It has learned nothing about single rows: the loss has fallen from ${from} to ${to} in ${taken}, but one answer for all rows would have ${same}.`,
+          ),
+          stuck: !early,
+          layers: true,
+        };
       return {
         text: withCauses(
           `It learns little: the loss has fallen from ${from} to ${to} in ${taken}, and one answer for all rows would have ${same}.`,
@@ -99,17 +119,19 @@ const adviceModule = (function () {
       };
     }
     const learned = `It learns: the loss has fallen from ${from} to ${to} in ${taken}.`;
-    const text = early ? learned : withCauses(learned);
+    const text = early ? learned : withCauses(learned),
+      well = last < WELL * constant;
     let least = Infinity,
       at = 0;
     for (let i = 0; i < n; ++i) if (curve[3 * i + 2] < least) [least, at] = [curve[3 * i + 2], curve[3 * i]];
     const held = curve[3 * n - 1];
-    if (!(held > AGAIN * least) || at >= epoch) return { text, stuck: false };
+    if (!(held > AGAIN * least) || at >= epoch) return { text, stuck: false, well };
     return {
       text:
         `${text} On the rows held out it was best after epoch ${DR.text.count(at)} and has risen since: it learns ` +
         "the training rows by heart. Fewer nodes, more rows or an L2 penalty help.",
       stuck: false,
+      well,
     };
   }
 
@@ -143,6 +165,7 @@ const adviceModule = (function () {
       onclick: look,
     });
     let told = 0;
+    let well = false;
     let key = "";
     /** @type {Live.Run | null} */
     let run = null;
@@ -158,12 +181,18 @@ const adviceModule = (function () {
       const [plainly, usual, activations, instead] = plain[kind] ?? [seen ?? kind, what ?? "", [], ""];
       const { activation } = /** @type {Live.Run} */ (run).settings;
       const todo = activations.includes(activation) ? instead : usual;
+      const mild = well && OF_NODES.includes(kind);
+      const term = TERMS[kind];
       return el(
         "li",
-        { class: serious ? "serious" : null, "data-finding": kind, "data-layers": layers.join(",") },
+        { class: serious && !mild ? "serious" : null, "data-finding": kind, "data-layers": layers.join(",") },
         el("p", {}, el("strong", { text: `${named(layers)}: ` }), plainly),
         share === undefined || size === undefined ? null : el("p", { text: weighed(share, size) }),
-        el("p", { text: todo }),
+        el("p", {
+          text: mild
+            ? `The network learns all the same, so nothing has to be done. To use them, too: ${todo[0].toLowerCase()}${todo.slice(1)}`
+            : todo,
+        }),
         own
           ? null
           : seen
@@ -173,7 +202,9 @@ const adviceModule = (function () {
                 el("summary", { text: `In numbers (${kind})` }),
                 ...[seen, why, what].map((text) => (text ? el("p", { class: "note", text }) : null)),
               )
-            : el("p", { class: "note", text: `The gradient lens calls this “${kind}”.` }),
+            : term
+              ? el("p", { class: "note", text: `This is called ${term}.` })
+              : null,
       );
     }
 
@@ -199,7 +230,8 @@ const adviceModule = (function () {
       }
     }
 
-    element.replaceChildren(words, rate, el("div", { class: "row" }, button), place);
+    const row = el("div", { class: "row" }, button);
+    element.replaceChildren(words, rate, row, place);
     rate.hidden = true;
     return {
       /** @param {Live.Frame} frame */
@@ -208,9 +240,18 @@ const adviceModule = (function () {
         if (header.phase === "playing" && now - told < APART) return;
         told = now;
         if (!run) return;
-        const { text, stuck } = verdict(arrays.curve, header, judgedBy(run, limits));
+        const {
+          text,
+          stuck,
+          layers,
+          well: learns = false,
+        } = verdict(arrays.curve, header, judgedBy(run, limits));
+        well = learns;
         if (words.textContent !== text) words.textContent = text;
         rate.hidden = !stuck;
+        // The first of the two is what is most likely to help.
+        if (layers && row.nextSibling !== rate) row.after(rate);
+        else if (!layers && words.nextSibling !== rate) words.after(rate);
       },
       /** Another run: what was found of the one before is gone. @param {Live.Run} given */
       run(given) {

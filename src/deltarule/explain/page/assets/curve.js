@@ -56,6 +56,13 @@ const curveModule = (function () {
       parts.push(() => {
         pick.value = String(store.state.sample);
       });
+      // A number in place of a list counts samples from 0: beside it stands the row that this one is.
+      const row =
+        n > LISTED && rows.some((name, i) => name !== String(i)) ? el("output", { for: "sample" }) : null;
+      if (row)
+        parts.push(() => {
+          row.textContent = `row ${DR.dom.apart(rows[store.state.sample] ?? String(store.state.sample))}`;
+        });
       const thumbnails = DR.rows.chooser(store);
       if (thumbnails) parts.push(thumbnails.show);
       return el(
@@ -63,6 +70,7 @@ const curveModule = (function () {
         { class: "field" },
         el("label", { for: "sample", text: named ? "Row" : "Sample" }),
         ...stepper("sample", n, pick, named ? "row" : "sample"),
+        row,
         thumbnails,
       );
     }

@@ -12,6 +12,7 @@ const flowModule = (function () {
     ADDED = 0.86; // and after which all terms are added
   const LEAST = 900,
     EACH = 260, // milliseconds for a step, and for each of its terms
+    READ = 1000, // for each term where its numbers are to be read as it comes
     MOST_TERMS = 9; // that a step becomes longer by
   // Between two layers: room for the factors of a term beside its product, and for factors at all.
   const BOTH = 205,
@@ -29,7 +30,16 @@ const flowModule = (function () {
     const root = /** @type {Page.Store} */ (rootOf(store));
     let flow = all.get(root);
     if (!flow) {
-      flow = { step: null, length: LEAST, speed: 1, passed: 0, held: false, since: 0, drawings: new Set() };
+      flow = {
+        step: null,
+        length: LEAST,
+        each: EACH,
+        speed: 1,
+        passed: 0,
+        held: false,
+        since: 0,
+        drawings: new Set(),
+      };
       all.set(root, flow);
     }
     return flow;
@@ -254,7 +264,7 @@ const flowModule = (function () {
     const sum = sumOf(view, sweep);
     if (flow.step !== sweep) {
       Object.assign(flow, { step: sweep, passed: 0, held: false, since: performance.now() });
-      flow.length = LEAST + EACH * Math.min(sum?.terms.length ?? 1, MOST_TERMS);
+      flow.length = LEAST + flow.each * Math.min(sum?.terms.length ?? 1, MOST_TERMS);
     }
     view.flow?.group.remove();
     view.flow = sum && stage(view, sum, sweep?.direction === "forward");
@@ -316,6 +326,11 @@ const flowModule = (function () {
     flow.speed = speed;
   }
 
-  return { paint, hold, remaining, pace };
+  /** Gives every term of a sum the time to be read. @param {Page.Store} store */
+  function slowly(store) {
+    of(store).each = READ;
+  }
+
+  return { paint, hold, remaining, pace, slowly };
 })();
 DR.flow = flowModule;

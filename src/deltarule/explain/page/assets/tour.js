@@ -157,6 +157,7 @@ const tourModule = (function () {
       const box = el("div", {});
       drawing.replaceChildren(box);
       derivation.replaceChildren();
+      DR.flow.slowly(place.store);
       DR.drawing.mount(box, place.store);
       place.store.subscribe((_, changed) => {
         if (at === place && changed.has("selected")) follow(place);

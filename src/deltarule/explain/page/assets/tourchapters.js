@@ -317,7 +317,9 @@ const tourChaptersModule = (function () {
         ],
         hint: ["The derivative says by how much the loss changes for each unit of the weight."],
         worked: [product([nudge, s.dCdw(l, j, k).value])],
-        right: words`It is only about right, because the derivative itself changes along the way.`,
+        right: s.dCdw(l, j, k).value
+          ? words`It is only about right, because the derivative itself changes along the way.`
+          : words`The derivative is 0, so a small change of the weight changes the loss hardly or not at all.`,
       });
     }
     const answer = delta.value * s.pass.A[l - 1][other];
@@ -406,9 +408,19 @@ const tourChaptersModule = (function () {
       right:
         n === 1
           ? words`With one node on the right, the sum has one term.`
-          : words`A sum that leaves out one of the ${count(n)} ways would be wrong, and so would every derivative further left.`,
+          : waysCount(terms.filter(({ value }) => value !== 0).length, n),
     });
   }
+
+  /** What it means to leave out a way; one with a factor 0 adds nothing. @param {number} some @param {number} n */
+  function waysCount(some, n) {
+    if (some === n)
+      return words`A sum that leaves out one of the ${count(n)} ways would be wrong, and so would every derivative further left.`;
+    if (!some)
+      return words`Each of the ${count(n)} ways has a factor 0 here, so the loss does not depend on this node.`;
+    return words`${capital(count(some))} of the ${count(n)} ways ${some === 1 ? "counts" : "count"} here: the ${n - some === 1 ? "other has" : "others have"} a factor 0 and ${n - some === 1 ? "adds" : "add"} nothing. A sum that leaves out a way that counts would be wrong, and so would every derivative further left.`;
+  }
+
   /** @param {Page.Symbols} s @param {number} l @param {number} j */
   const up = (s, l, j) => s.pass.up[l][j];
 

@@ -94,7 +94,9 @@ const tourTrainingModule = (function () {
       ],
       hint: ["Multiply each derivative by its share, then add up."],
       worked: [sumOf(few ? terms : [...terms, [rest]])],
-      right: words`The update goes against this number, not against that of one sample.`,
+      right: mean.value
+        ? words`The update goes against this number, not against that of one sample.`
+        : words`At 0 the samples together move the weight neither way.`,
     });
   }
 
@@ -400,7 +402,7 @@ const tourTrainingModule = (function () {
     if (moments.some(({ cost }) => !Number.isFinite(cost))) return null;
     const first = moments[0];
     const last = /** @type {Page.TourMoment} */ (moments.at(-1));
-    if (moments.length < 4)
+    if (moments.length < 4 || moments.every(({ cost }) => cost === first.cost))
       return direction(last.cost - first.cost, ["It is higher", "It is lower", "It is the same"], {
         ask: words`Compare the cost at the end of the curve with that at its beginning.`,
         hint: "Move the slider from one end to the other, and read C.",

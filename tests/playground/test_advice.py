@@ -1,0 +1,207 @@
+"""The card "Does it learn?": its verdict on the losses, what it says of the layers, and its chart of rates."""
+
+import pytest
+from tests.browser import Watched, browser
+
+from deltarule.playground import write_static_playground
+from deltarule.playground.run_diagnosis import rate_limits
+
+
+@pytest.fixture(scope="module")
+def context():
+    with browser() as context:
+        yield context
+
+
+@pytest.fixture(scope="module")
+def static(tmp_path_factory):
+    """The address of the static page."""
+    return write_static_playground(tmp_path_factory.mktemp("static") / "playground.html").as_uri()
+
+
+@pytest.mark.parametrize(
+    ("curve", "header", "words", "stuck"),
+    [
+        ([0, 1, 1], {"step": 0, "epoch": 0}, "press Play", False),
+        ([0, 1, 1, 8, 2.0, 2.0], {"step": 80, "epoch": 8}, "has risen, from 1.000 to 2.000", True),
+        ([0, 1, 1, 8, 0.95, 1.0], {"step": 80, "epoch": 8}, "has hardly fallen", True),
+        ([0, 1, 1, 2, 0.95, 1.0], {"step": 20, "epoch": 2}, "A few more epochs will tell", False),
+        ([0, 0.77, 1, 8, 0.62, 1.0], {"step": 80, "epoch": 8}, "It learns little: ", True),
+        ([0, 0.9, 1, 8, 0.693, 1.0], {"step": 80, "epoch": 8}, "It has learned nothing", True),
+        (
+            [0, 0.77, 1, 8, 0.62, 1.0],
+            {"step": 80, "epoch": 8},
+            "for all rows would have 0.69",
+            True,
+        ),
+        (
+            [0, 0.77, 1, 8, 0.62, 1.0],
+            {"step": 80, "epoch": 8, "linear": True},
+            "straight line",
+            True,
+        ),
+        ([0, 1, 1, 8, 0.3, 1.0], {"step": 80, "epoch": 8, "linear": True}, "straight line", False),
+        ([0, 1, 1, 8, 0.69, 1.0], {"step": 80, "epoch": 8, "penalised": True}, "penalty", True),
+        ([0, 1, 1, 8, 0.2, 0.3], {"step": 80, "epoch": 8}, "It learns", False),
+        (
+            [0, 0.9, 1, *(x for i in range(30) for x in (i + 1, 0.4 + 0.2 * (i % 2), 1.0))],
+            {"step": 300, "epoch": 30, "learning_rate": 3},
+            "jumps about, between 0.400 and 0.600, and falls no further: the learning rate of 3 is",
+            True,
+        ),
+        # Near the end of what can be learned a loss may jump.
+        (
+            [0, 0.9, 1, *(x for i in range(30) for x in (i + 1, 0.04 + 0.02 * (i % 2), 1.0))],
+            {"step": 300, "epoch": 30},
+            "It learns",
+            False,
+        ),
+        ([0, 1, 1, 4, 0.3, 0.3, 8, 0.1, 0.6], {"step": 80, "epoch": 8}, "by heart", False),
+        ([0, 1, 1], {"step": 3, "epoch": 0, "phase": "diverged"}, "broken off", True),
+    ],
+)
+def test_the_verdict_on_the_losses(context, static, curve, header, words, stuck):
+    page = context.new_page()
+    page.goto(static)
+    usual = {"phase": "paused", "learning_rate": 0.1, "guess": 0.693, "limits": rate_limits()}
+    given = usual | header
+    found = page.evaluate(
+        "([curve, given]) => DR.advice.verdict(Float32Array.from(curve), given, given)",
+        [curve, given],
+    )
+    page.close()
+    assert words in found["text"]
+    assert found["stuck"] is stuck
+
+
+def test_a_network_that_has_learned_nothing_is_sent_to_its_layers_first(context, static):
+    """What the card says and asks for goes by the losses, also of nodes that are off."""
+    tab = Watched(context, width=390, height=844)
+    page = tab.page
+    page.goto(f"{static}#data=circles")
+    page.wait_for_selector("#drawing [data-node]")
+    shown = page.evaluate(
+        """async (limits) => {
+          const place = document.createElement("div");
+          document.getElementById("settings").before(place);
+          const dead = { kind: "dead", layers: [1], serious: true };
+          const lens = async () => ({ rows: 9, of: 9, findings: [dead] });
+          const plain = { dead: ["Some nodes are off.", "Choose another rate.", [], ""] };
+          const card = DR.advice.mount(place, () => ({ lens }), plain, limits, () => {});
+          const settings = { layers: [4], activation: "relu", l1: 0, l2: 0 };
+          card.run({ guess: 0.693, settings, net: {}, rows: {} });
+          const seen = [];
+          for (const loss of [0.693, 0.1, 0.6]) {
+            const header = { step: 80, epoch: 8, phase: "paused", learning_rate: 0.1 };
+            const curve = Float32Array.from([0, 0.9, 0.9, 8, loss, loss]);
+            card.frame({ header, arrays: { curve } });
+            const asked = [...place.querySelectorAll("button")].filter((b) => !b.hidden);
+            const order = asked.map((button) => button.textContent);
+            asked.find((b) => b.textContent.startsWith("Look")).click();
+            await new Promise((done) => setTimeout(done, 50));
+            const item = place.querySelector("li");
+            seen.push([order, item.className, item.textContent]);
+          }
+          place.remove();
+          return seen;
+        }""",
+        rate_limits(),
+    )
+    look, rate = "Look into the layers", "Find a learning rate"
+    nothing, well, little = shown
+    assert (nothing[0], well[0], little[0]) == ([look, rate], [look], [rate, look])
+    assert (nothing[1], well[1], little[1]) == ("serious", "", "serious")
+    assert "nothing has to be done. To use them, too: choose another rate." in well[2]
+    assert "nothing has to be done" not in nothing[2]
+    # This page has no gradient lens to speak of.
+    assert "lens" not in nothing[2]
+    assert "dead nodes" in nothing[2]
+    assert tab.errors == []
+    page.close()
+
+
+@pytest.mark.parametrize(
+    ("losses", "words"),
+    [
+        ([0.9, 0.5, 0.2, 0.4, 0.6], ["recommended: 0.01", None, ""]),
+        ([0.9, 0.5, 0.2, 1.5, 2.0], ["recommended: 0.01", "too high", "from 0.1 on the loss ends"]),
+        ([0.9, 0.5, 0.2, None, None], ["recommended: 0.01", "diverges", "from 0.1 on it diverges"]),
+        (
+            [0.9, 0.5, 0.2, 1.5, None],
+            ["recommended: 0.01", "too high", "above its start, and from 1 on it diverges"],
+        ),
+        # The names of both would touch, and the curve goes up beside them.
+        ([0.9, 0.5, 0.4, 0.2, 2.0], ["recommended: 0.1", "too high", "from 1 on the loss ends"]),
+        # Above the start between two rates that help: only what is above all of them is too high.
+        ([0.2, 1.5, 0.3, 0.5, 2.0], ["recommended: 0.0001", "too high", "from 1 on"]),
+    ],
+)
+def test_the_chart_of_rates_names_its_axes_the_best_rate_and_those_that_are_too_high(
+    context, static, losses, words
+):
+    tab = Watched(context, width=390, height=844)
+    page = tab.page
+    page.goto(f"{static}#data=circles")
+    page.wait_for_selector("#drawing [data-node]")
+    page.evaluate("document.getElementById('fold').open = true")
+    rates = [1e-4, 1e-3, 1e-2, 1e-1, 1.0]
+    best = rates[min(range(5), key=lambda i: losses[i] or 9)]
+    page.evaluate(
+        """(found) => {
+          const place = document.createElement("div");
+          place.id = "planted";
+          document.getElementById("settings").before(place);
+          const wire = { rates: async () => found };
+          const tune = DR.tune.mount(place, () => wire, async () => "");
+          return tune.find();
+        }""",
+        {"rates": rates, "losses": losses, "suggestion": best, "start": 1.0, "steps": 300},
+    )
+    best_words, high, said = words
+    texts = page.eval_on_selector_all(
+        "#planted .tune-chart text", "(all) => all.map((n) => n.textContent)"
+    )
+    assert {"loss", "learning rate, log scale", best_words, "0.0001"} <= set(texts)
+    assert (high in texts) if high else not {"too high", "diverges"} & set(texts)
+    label = page.get_attribute("#planted .tune-chart", "aria-label")
+    assert said in label
+    assert said in page.inner_text("#planted .note")
+    assert "logarithmic scale" in label
+    # Nothing leaves the chart, no two words touch, and none is smaller than 11 px.
+    boxes = page.evaluate(
+        """() => {
+          const svg = document.querySelector("#planted .tune-chart").getBoundingClientRect();
+          return [...document.querySelectorAll("#planted .tune-chart text")].map((text) => {
+            const { left, top, right, bottom } = text.getBoundingClientRect();
+            const wide = left >= svg.left - 1 && right <= svg.right + 1;
+            const inside = wide && bottom <= svg.bottom + 1;
+            const size = parseFloat(getComputedStyle(text).fontSize);
+            return [left, top, right, bottom, inside, size];
+          });
+        }"""
+    )
+    assert all(inside and size >= 11 for *_, inside, size in boxes)
+    for i, a in enumerate(boxes):
+        for b in boxes[:i]:
+            assert a[2] <= b[0] or b[2] <= a[0] or a[3] <= b[1] + 4 or b[3] <= a[1] + 4
+    # Both names stand above the curve, whose highest point may lie at the upper edge.
+    over = page.evaluate(
+        """() => {
+          const box = (element) => element.getBoundingClientRect();
+          const top = Math.min(
+            ...[...document.querySelectorAll("#planted .tune-line, #planted circle")].map(
+              (part) => box(part).top,
+            ),
+          );
+          return [...document.querySelectorAll("#planted :is(.tune-named, .tune-bad-word)")].map(
+            (word) => top - box(word).bottom,
+          );
+        }"""
+    )
+    assert len(over) == (2 if high else 1)
+    assert min(over) > -4  # the room below a line of letters
+    assert tab.errors == []
+    page.close()
+
+
+LEVELS = "(all) => all.map((losses) => DR.jumps.level(losses, 1, DR.catalogue.diagnosis.rate))"
