@@ -1,4 +1,4 @@
-"""The card "Does it learn?": its verdict on the losses, what it says of the layers, and its chart of rates."""
+"""The card "Does it learn?", its verdict and what it says of the layers; the chart of rates."""
 
 import pytest
 from tests.browser import Watched, browser
@@ -202,6 +202,3 @@ def test_the_chart_of_rates_names_its_axes_the_best_rate_and_those_that_are_too_
     assert min(over) > -4  # the room below a line of letters
     assert tab.errors == []
     page.close()
-
-
-LEVELS = "(all) => all.map((losses) => DR.jumps.level(losses, 1, DR.catalogue.diagnosis.rate))"

@@ -339,6 +339,9 @@ def test_help_begins_with_what_a_finger_does_where_there_is_one(context, static,
     assert boxes[-1] == boxes[0]  # in one line below the buttons
 
 
+LEVELS = "(all) => all.map((losses) => DR.jumps.level(losses, 1, DR.catalogue.diagnosis.rate))"
+
+
 def test_both_pages_and_the_guard_say_alike_where_a_loss_jumps(engine):
     rng = np.random.default_rng(3)
     all_losses = [

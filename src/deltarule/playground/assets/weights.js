@@ -195,6 +195,8 @@ const weightsModule = (function () {
       card.style.top = `${best.y - around.top}px`;
     }
 
+    const again = () => !card.hidden && requestAnimationFrame(put);
+
     /** The part of a box, of the card of the drawing, that nothing covers. @param {DOMRect} around */
     function roomOf(around) {
       const bar = document.querySelector(".bar")?.getBoundingClientRect();
@@ -238,6 +240,9 @@ const weightsModule = (function () {
         input.setAttribute("aria-label", `${kind === "edge" ? "weight" : "bias"} ${text}`);
         card.hidden = false;
         put();
+        // The page may scroll to the line, and its number be drawn, after this. From below a mouse the
+        // card does not go away.
+        if (!mouse) setTimeout(again, SETTLED);
       }
       refresh();
     }
@@ -324,7 +329,6 @@ const weightsModule = (function () {
     // A finger that taps elsewhere sets what was typed, too.
     input.addEventListener("change", () => input.value !== "" && send());
     input.addEventListener("blur", () => requestAnimationFrame(follow));
-    const again = () => !card.hidden && requestAnimationFrame(put);
     new ResizeObserver(again).observe(place);
     document.addEventListener("scrollend", again);
     document.addEventListener("deltarule-panel", () => setTimeout(again, SETTLED));
