@@ -20,7 +20,9 @@ from deltarule.explain.training_parts import training_parts
 from deltarule.tables import apply_schema, read_table
 from deltarule.tables.random_features import RandomFeatures
 from deltarule.tabular import TableModel
+from deltarule.tabular.diagnostics.rows import scored_rows
 from deltarule.tabular.portfolio.members import encoders_of
+from deltarule.tabular.scores import row_losses
 
 ROW = 7
 
@@ -103,8 +105,11 @@ def test_a_whole_portfolio(place, deltarule):
     actual = np.array([float(line.split(",")[-1]) for line in NUMBERS.splitlines()[1:]])
     squares = (predictions - actual) ** 2
     assert answer["loss"] == pytest.approx(squares[ROW - 1])
-    assert answer["larger"] == int((squares > squares[ROW - 1]).sum())
-    assert answer["typical_error"] == pytest.approx(math.sqrt(squares.mean()))
+    # It is a test row, and compared with these.
+    test = scored_rows(model, table).typed.rows
+    assert (answer["part"], answer["rows"]) == ("test", len(test))
+    assert answer["larger"] == int((squares[test] > squares[ROW - 1]).sum())
+    assert answer["typical_error"] == pytest.approx(math.sqrt(squares[test].mean()))
     out = answered(deltarule, "many.model", "numbers.csv").out
     assert "The portfolio predicts y as " in out
     gap = short(abs(whole - actual[ROW - 1]), 6)
@@ -316,3 +321,21 @@ def test_the_page_of_a_portfolio_has_its_answer_on_the_row(place, deltarule):
     assert found["portfolio"]["predicted"] == pytest.approx(predicted.tolist(), rel=1e-6)
     assert found["portfolio"]["networks"] == answer["networks"]
     assert found["cells"][ROW - 1] == answer["actual"]
+
+
+def test_a_test_row_of_a_portfolio_is_compared_with_test_rows(place, deltarule):
+    model = TableModel.load("many.model")
+    typed = apply_schema(model.schema, read_table("numbers.csv"))
+    test = scored_rows(model, typed)
+    number = int(test.typed.rows[0])
+    losses = row_losses("regression", test.truth, test.outputs)
+    answer = model_answer(model, typed, number)
+    assert (answer.part, answer.rows) == ("test", len(test)) == ("test", 12)
+    assert answer.mean_loss == pytest.approx(losses.mean(), rel=1e-6)
+    assert answer.larger == (losses > losses[0]).sum()
+    out = deltarule("explain", "many.model", "numbers.csv", "--row", number + 1).out
+    said = " ".join(out.split())
+    assert "over all test rows the root mean square is" in said
+    assert "of 12 test rows ha" in said
+    # Of another table all rows are compared.
+    assert model_answer(model, typed.take(np.arange(30)), 0).rows == 30

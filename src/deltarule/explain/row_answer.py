@@ -25,6 +25,7 @@ from deltarule.explain.portfolio_parts import portfolio_parts
 from deltarule.explain.row_text import row_text
 from deltarule.explain.subject import Subject
 from deltarule.explain.subject_builders import subject_of
+from deltarule.explain.training_parts import training_parts
 from deltarule.explain.words import record_words
 from deltarule.tables import TextColumn, TypedColumns
 from deltarule.tabular import NetworkModel, PortfolioModel, TableModel
@@ -62,9 +63,13 @@ class RowAnswer:
     error : float
         The sum of the parts less ``value - start``, from the numerical integration.
     loss, mean_loss : float or None
-        The loss of the row, and the weighted mean over the rows; None without a target.
+        The loss of the row, and the weighted mean over the rows that it is compared with; None
+        without a target.
     larger, rows : int
-        The number of rows with a larger loss, and of rows in all.
+        The number of these rows with a larger loss, and of these rows in all.
+    part : str
+        Which rows these are: of a portfolio those of the same part of the training table,
+        ``"train"`` or ``"test"``; ``""`` for all rows.
     loss_words : str
         The loss in words.
     typical_error : float or None
@@ -94,6 +99,7 @@ class RowAnswer:
     typical_error: float | None = None
     changes: tuple[CellChange, ...] = ()
     networks: int = 1
+    part: str = ""
     whole: Any = None
     whole_probability: float | None = None
 
@@ -280,6 +286,18 @@ def row_answer(
     )
 
 
+def _rows_like(model: TableModel, typed: TypedColumns, sample: int) -> tuple[str, np.ndarray]:
+    """Return the part of the training table that a row is of, and which rows are of it.
+
+    A test row is compared with test rows: the loss of rows that were learned from is smaller.
+    """
+    parts = np.array(training_parts(model, typed), dtype=object)
+    part = str(parts[sample])
+    if part not in ("train", "valid", "test"):
+        return "", np.ones(len(typed), dtype=bool)
+    return part, np.asarray(parts == part, dtype=bool)
+
+
 def _portfolio_answer(model: PortfolioModel, typed: TypedColumns, sample: int) -> RowAnswer:
     """The answer of all networks of a portfolio together."""
     row = typed.take([sample])
@@ -293,15 +311,17 @@ def _portfolio_answer(model: PortfolioModel, typed: TypedColumns, sample: int) -
     }
     columns = _sorted_parts(cells)
     actual = loss = mean_loss = typical = None
+    part, like = _rows_like(model, typed, sample)
     larger, words = 0, "log loss" if model.classes else "squared error"
     if typed.target is not None:
         outputs, truth = model.outputs(typed), true_values(model.target, typed)
         losses = row_losses(model.task, truth, outputs)
         weights = np.ones(len(typed)) if typed.weights is None else typed.weights
+        weights = np.where(like, weights, 0.0)
         w = weights / weights.sum() if weights.sum() > 0 else weights
         actual = str(typed.target[sample]) if model.classes else float(truth[sample])
         loss, mean_loss = float(losses[sample]), float(w @ losses)
-        larger = int((losses > loss).sum())
+        larger = int((losses[like] > loss).sum())
         typical = None if model.classes else _root_mean_square(outputs - truth, w)
     return RowAnswer(
         target="target" if model.schema.target is None else model.schema.target.name,
@@ -314,7 +334,8 @@ def _portfolio_answer(model: PortfolioModel, typed: TypedColumns, sample: int) -
         loss=loss,
         mean_loss=mean_loss,
         larger=larger,
-        rows=len(typed),
+        rows=int(like.sum()),
+        part=part,
         loss_words=words,
         typical_error=typical,
         changes=cell_changes(model, typed, sample, [each.name for each in columns], k),

@@ -189,22 +189,23 @@ def _loss(answer: RowAnswer, digits: int) -> list[str]:
     if answer.loss is None or answer.mean_loss is None:
         return []
     have = "has" if answer.larger == 1 else "have"
-    count = f"{answer.larger} of {answer.rows} rows {have} a larger"
+    kind = {"train": "training ", "valid": "validation ", "test": "test "}.get(answer.part, "")
+    count = f"{answer.larger} of {answer.rows} {kind}rows {have} a larger"
     if not answer.larger:
-        count = f"no other of {answer.rows} rows has a larger"
+        count = f"no other of {answer.rows} {kind}rows has a larger"
     if answer.is_number:
         gap = short(abs(answer.predicted - answer.actual), 4)
         typical = "—" if answer.typical_error is None else short(answer.typical_error, 4)
         line = (
-            f"Its error of {gap}: over all rows the root mean square is {typical}, and {count} "
-            f"loss ({answer.loss_words})."
+            f"Its error of {gap}: over all {kind}rows the root mean square is {typical}, and "
+            f"{count} loss ({answer.loss_words})."
         )
     else:
         is_log = answer.loss_words in ("log loss", "cross-entropy")
         what = ", −ln of the probability of the table's class" if is_log else ""
         line = (
             f"The loss ({answer.loss_words}) is {short(answer.loss, 4)}{what}; the mean over the "
-            f"rows is {short(answer.mean_loss, 4)}, and {count} one."
+            f"{kind}rows is {short(answer.mean_loss, 4)}, and {count} one."
         )
     return textwrap.wrap(line, _WIDTH)
 
