@@ -34,6 +34,8 @@ def settle(page, frames=12):
 
 
 def choose(page, edge):
+    # A mouse that has pressed a button would rest over the drawing, and point at another line.
+    page.mouse.move(2, 2)
     page.locator(f'[data-edge="{edge}"]').dispatch_event("click")
     holds(page, "document.documentElement.dataset.panel === 'open'")
     page.wait_for_selector(".weight-card:not([hidden])")
@@ -121,6 +123,7 @@ def test_the_card_of_a_weight_stands_beside_what_it_is_about(page, edge, open_):
     choose(page, edge)
     if not open_:
         press(page, "Close the derivation")
+        page.mouse.move(2, 2)
     # Below an open derivation there is not always a place without a node; then it is one of them.
     most = 2500 if open_ else 700
     well = "(({ inside, label, ends, nodes }) => inside && !label && !ends && nodes < MOST)"
