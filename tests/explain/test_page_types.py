@@ -99,7 +99,7 @@ def test_payloads_of_the_explain_page_have_their_type(faults):
 @pytest.mark.parametrize("data", ["xor", "digits"])
 def test_what_the_playground_sends_has_its_type(faults, data):
     problem = make_run_state(RunSettings(data=data, rows=50), None, StopFlag())
-    where = {"frame": 1, "version": 1, "phase": "paused", "message": "", "undo": ""}
+    where = {"frame": 1, "version": 1, "phase": "paused", "message": "", "undo": "", "redo": ""}
     header, arrays = unpack_frame(encode_frame(problem, where, moving=False))
     run = {"type": "run", "version": 1, "steps_per_second": 30, **describe_run(problem, None)}
     assert faults(run=("Live.Run", run), header=("Live.Header", header)) == []
