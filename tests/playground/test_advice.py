@@ -202,3 +202,93 @@ def test_the_chart_of_rates_names_its_axes_the_best_rate_and_those_that_are_too_
     assert min(over) > -4  # the room below a line of letters
     assert tab.errors == []
     page.close()
+
+
+# Losses that fell to 4e-6, a rate that ruins them, and the epochs after it was lowered again.
+RUINED = [(0, 0.7, 0.7), (10, 0.01, 0.02), (20, 4e-6, 1e-5), (22, 2.0, 2.0)]
+RUINED += [(22 + i, 2.0 - 0.03 * i, 1.0 + 0.05 * i) for i in range(1, 31)]
+LEARNED = [(0, 0.7, 0.7), *((i, 0.5 / i, 0.6 / i) for i in range(1, 31))]
+
+
+@pytest.mark.parametrize(
+    ("curve", "header", "words", "missing", "stuck"),
+    [
+        (
+            RUINED,
+            {"changed": "rate", "changed_epoch": 22},
+            [
+                "Since the learning rate was changed after epoch 22, it has learned nothing",
+                "from 2.000 to 1.100 in 30 epochs",
+                "after epoch 20 it was 4",
+                "Undo",
+            ],
+            ["by heart", "L2"],
+            True,
+        ),
+        (
+            RUINED,
+            {"changed": "weight", "changed_epoch": 22},
+            [
+                "Since a weight was set by hand after epoch 22, it has learned nothing",
+                "in 29 epochs",
+            ],
+            ["by heart"],
+            True,
+        ),
+        (
+            RUINED[:5],
+            {"changed": "rate", "changed_epoch": 23},
+            ["next epochs will tell"],
+            [],
+            False,
+        ),
+        (RUINED[:5], {"changed": "weight", "changed_epoch": 22}, ["next epochs"], [], False),
+        # A rate that is lowered where the loss is small already: not that nothing is learned.
+        (
+            [*LEARNED, *((30 + i, 0.016, 0.02) for i in range(1, 21))],
+            {"changed": "rate", "changed_epoch": 30},
+            ["hardly changed, from 0.017 to 0.016; in all it has fallen from 0.7"],
+            ["too high", "better"],
+            False,
+        ),
+        (
+            LEARNED,
+            {"changed": "rate", "changed_epoch": 10},
+            ["Since the learning rate was changed after epoch 10, it learns: the loss has fallen"],
+            ["better", "by heart"],
+            False,
+        ),
+        (
+            [*LEARNED, *((30 + i, 0.017 + 0.1 * i, 1.0) for i in range(1, 10))],
+            {"changed": "rate", "changed_epoch": 30, "learning_rate": 7},
+            ["after epoch 30, the loss has risen", "rate of 7", "after epoch 30 it was 0.017"],
+            [],
+            True,
+        ),
+        # The rows held out have become worse since the change: that is by heart.
+        (
+            [*LEARNED, *((30 + i, 0.0166 / i, 0.02 * i) for i in range(1, 10))],
+            {"changed": "rate", "changed_epoch": 30},
+            ["it learns", "by heart"],
+            ["better"],
+            False,
+        ),
+    ],
+)
+def test_the_verdict_after_a_change_within_the_run(
+    context, static, curve, header, words, missing, stuck
+):
+    page = context.new_page()
+    page.goto(static)
+    usual = {"phase": "paused", "learning_rate": 1, "guess": 0.693, "limits": rate_limits()}
+    given = usual | {"step": 10 * curve[-1][0], "epoch": curve[-1][0]} | header
+    found = page.evaluate(
+        "([curve, given]) => DR.advice.verdict(Float32Array.from(curve.flat()), given, given)",
+        [curve, given],
+    )
+    page.close()
+    for each in words:
+        assert each in found["text"]
+    for each in missing:
+        assert each not in found["text"]
+    assert found["stuck"] is stuck

@@ -13,7 +13,8 @@ const adviceModule = (function () {
     JUMPS = 0.2, // of that: a loss that jumps about above it calls for a lower rate
     NOTHING = 0.99, // of that: what is left is noise of the last steps
     WELL = 0.5, // of that: nodes that are off keep it from nothing much
-    BENT = 0.2; // of that, too: above it, a network without bends may need some
+    BENT = 0.2, // of that, too: above it, a network without bends may need some
+    WORSE = 2; // times the smallest loss before a change: then the change has spoiled it
   const FEW_EPOCHS = 5;
   /** What the literature calls findings that have a name there. @type {Record<string, string>} */
   const TERMS = {
@@ -38,20 +39,69 @@ const adviceModule = (function () {
     penalised: l1 > 0 || l2 > 0,
   });
 
+  /** @typedef {{ text: string, stuck: boolean, layers?: boolean, well?: boolean }} Verdict */
+
   /**
-   * A sentence or two on the losses; whether they call for another learning rate; `layers`, whether the
-   * layers should be looked into first; `well`, whether the network learns well.
+   * A sentence or two on the losses, and whether they call for another learning rate. Where the rate or a
+   * weight was changed within the run, what came before the change says nothing of what it does now: the
+   * losses since are judged, and compared with the best before. `layers` says whether the layers should be
+   * looked into first, `well` whether the network learns well.
    *
    * @param {Float32Array} curve epoch, loss, held-out loss by turns @param {Live.Header} header
-   * @param {Judged} judged
-   * @returns {{ text: string, stuck: boolean, layers?: boolean, well?: boolean }}
+   * @param {Judged} judged @returns {Verdict}
    */
-  function verdict(
-    curve,
-    { step, epoch, phase, learning_rate, by_hand, loss },
-    { guess, linear, penalised, limits },
-  ) {
+  function verdict(curve, header, judged) {
+    const { changed, changed_epoch: at, epoch, phase, by_hand } = header;
+    if (!changed || phase === "diverged" || by_hand) return ofLosses(curve, header, judged, 0, false);
     const n = curve.length / 3;
+    const weight = changed === "weight";
+    const what = `${weight ? "a weight was set by hand" : "the learning rate was changed"} after epoch ${DR.text.count(at)}`;
+    // The loss before a weight was set is not the one that the training went on from; the first epoch's is.
+    const begin = weight ? at + 1 : at;
+    let start = 0,
+      best = 0;
+    for (let i = 0; i < n; ++i) {
+      if (curve[3 * i] <= begin) start = i;
+      if (curve[3 * i] <= at && curve[3 * i + 1] < curve[3 * best + 1]) best = i;
+    }
+    if (epoch <= begin)
+      return { text: `${what[0].toUpperCase()}${what.slice(1)}: the next epochs will tell.`, stuck: false };
+    const [bestLoss, bestEpoch] = [curve[3 * best + 1], curve[3 * best]];
+    const base = curve[3 * start + 1],
+      last = curve[3 * n - 2];
+    const spoiled = last > WORSE * bestLoss;
+    const constant = judged.guess ?? Infinity;
+    const { text, stuck, ...more } = ofLosses(curve.subarray(3 * start), header, judged, begin, spoiled);
+    const [from, to, first] = [base, last, curve[1]].map((loss) => DR.dom.brief(loss));
+    const settled = last <= RISEN * base && last > HARDLY * base && !spoiled;
+    if (settled && last <= LITTLE * constant && last < HARDLY * curve[1])
+      return {
+        text: `Since ${what}, the loss has hardly changed, from ${from} to ${to}; in all it has fallen from ${first}.`,
+        stuck: false,
+      };
+    const since = `Since ${what}, ${text[0].toLowerCase()}${text.slice(1)}`;
+    if (!spoiled) return { text: since, stuck, ...more };
+    const before = `after epoch ${DR.text.count(bestEpoch)} it was ${DR.dom.brief(bestLoss)}`;
+    return { text: `${since} Before that it was better: ${before}. Undo goes back to it.`, stuck, ...more };
+  }
+
+  /**
+   * What the losses say by themselves.
+   *
+   * @param {Float32Array} curve @param {Live.Header} header @param {Judged} judged
+   * @param {number} begin the epoch that the curve begins after
+   * @param {boolean} spoiled whether the loss was much smaller before
+   * @returns {Verdict}
+   */
+  function ofLosses(
+    curve,
+    { step, epoch: end, phase, learning_rate, by_hand, loss },
+    { guess, linear, penalised, limits },
+    begin,
+    spoiled,
+  ) {
+    const n = curve.length / 3,
+      epoch = end - begin;
     const first = curve[1],
       last = curve[3 * n - 2];
     const [from, to] = [first, last].map((loss) => DR.dom.brief(loss));
@@ -125,7 +175,7 @@ const adviceModule = (function () {
       at = 0;
     for (let i = 0; i < n; ++i) if (curve[3 * i + 2] < least) [least, at] = [curve[3 * i + 2], curve[3 * i]];
     const held = curve[3 * n - 1];
-    if (!(held > AGAIN * least) || at >= epoch) return { text, stuck: false, well };
+    if (spoiled || !(held > AGAIN * least) || at >= end) return { text, stuck: false, well };
     return {
       text:
         `${text} On the rows held out it was best after epoch ${DR.text.count(at)} and has risen since: it learns ` +
