@@ -867,6 +867,8 @@ declare namespace Page {
     scale: number;
     /** Whether the nodes carry pictures. */
     pictured: boolean;
+    /** Whether the labels of a sum's terms need room between the nodes whatever the size of text. */
+    terms?: boolean;
   }
 
   /** Where the loss stands: beside the outputs, below all nodes, or in the corner below the outputs. */

@@ -207,6 +207,42 @@ def test_what_is_chosen_in_the_drawing_is_derived_beside_it(show):
     assert page.evaluate("DR.page.state.selected") is None
 
 
+def test_the_terms_of_a_sum_can_be_read_with_larger_text(show):
+    page = show("article").page
+    radii = []
+    for larger in range(4):
+        if larger:
+            page.click("#larger")
+        for chapter in "14":
+            page.evaluate(f"location.hash = '#tour-{chapter}'")
+            until(page, "document.activeElement.textContent", lambda t, n=chapter: t[0] == n)
+        until(page, "document.querySelectorAll('.flow-plate.total.done').length", lambda n: n == 1)
+        plates = page.eval_on_selector_all(
+            ".flow-plate:not(.flying)",
+            """(all) => all.map((plate) => {
+              const box = plate.querySelector("rect").getBoundingClientRect();
+              const { left, top, right, bottom } = box;
+              return [plate.querySelector("text").textContent, left, top, right, bottom];
+            })""",
+        )
+        assert [words for words, *_ in plates] == ["0.080", "0.026", "\u22121.2e\u22124", "= 0.106"]
+        nodes = page.eval_on_selector_all(
+            ".tour-drawing [data-node] .face",
+            """(all) => all.map((face) => {
+              const { left, top, right, bottom } = face.getBoundingClientRect();
+              return [left, top, right, bottom];
+            })""",
+        )
+        assert len(nodes) == 9
+        for words, left, top, right, bottom in plates:
+            assert right - left > 20, words  # it is shown
+            for x0, y0, x1, y1 in nodes:
+                apart = right < x0 + 1 or left > x1 - 1 or bottom < y0 + 1 or top > y1 - 1
+                assert apart, (larger, words)
+        radii.append(nodes[0][2] - nodes[0][0])
+    assert min(radii) >= 0.9 * radii[0], radii
+
+
 @pytest.mark.parametrize(
     ("scheme", "width", "height"), [("light", 390, 844), ("dark", 390, 844), ("light", 1280, 720)]
 )

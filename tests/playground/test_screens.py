@@ -138,3 +138,32 @@ def test_settings_folded_at_the_edge_open_beside_the_drawing(page):
     assert left < page.evaluate("document.querySelector('.network').getBoundingClientRect().left")
     assert page.evaluate("document.documentElement.scrollWidth") <= PROJECTOR["width"]
     page.locator("#chosen").click()
+
+
+@pytest.mark.parametrize("size", [PROJECTOR, LAPTOP], ids=["projector", "laptop"])
+def test_the_bar_keeps_its_lines_while_the_numbers_grow_and_reset_has_its_word(page, size):
+    page.set_viewport_size(size)
+    for larger in range(3):
+        if larger:
+            page.locator("#larger").click()
+        # The same bar with the numbers of a run that has just begun, and of a long one.
+        heights = page.evaluate(
+            """() => {
+              const places = ["epoch", "step"].map((name) =>
+                document.querySelector(`[data-where=${name}]`));
+              const before = places.map((place) => place.textContent);
+              const perEpoch = 9;
+              const found = [[0, 0], [9, 5], [307, 0], [307, 1], [9999, 8]].map(([epoch, done]) => {
+                places[0].textContent = done ? `${epoch} + ${done}/${perEpoch}` : String(epoch);
+                places[1].textContent = String(epoch * perEpoch + done);
+                return document.querySelector(".top").getBoundingClientRect().height;
+              });
+              places.forEach((place, i) => { place.textContent = before[i]; });
+              return found;
+            }"""
+        )
+        assert len(set(heights)) == 1, (larger, heights)
+        for name in ("Reset", "Step", "Epoch"):
+            assert page.locator("#transport button", has_text=name).inner_text() == name
+            word = page.locator("#transport button", has_text=name).locator("span").bounding_box()
+            assert word["width"] > 20

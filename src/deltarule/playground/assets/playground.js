@@ -100,10 +100,10 @@
     const undo = make("undo", "Undo", "", () => order("undo"), "plain");
     const redo = make("redo", "Redo", "", () => order("redo"), "plain");
     const parts = [
-      make("back", "Reset", "Begin the run anew (R)", () => order("reset"), "plain"),
+      make("back", "Reset", "Begin the run anew (R)", () => order("reset"), "named first"),
       play,
-      make("next", "Step", "One step: one mini-batch (S)", () => order("step")),
-      make("fit", "Epoch", "One epoch (E)", () => order("epoch")),
+      make("next", "Step", "One step: one mini-batch (S)", () => order("step"), "named"),
+      make("fit", "Epoch", "One epoch (E)", () => order("epoch"), "named"),
     ];
     at("transport").replaceChildren(parts[0], undo, redo, ...parts.slice(1));
     // Fields have an undo of their own.
@@ -184,6 +184,10 @@
       run(run) {
         title.textContent = run.target.classes.length ? "right" : "mean error";
         held.hidden = !run.rows.held;
+        // The room of the widest within an epoch, and of epochs and steps to come: the bar keeps its lines.
+        const several = run.steps_per_epoch > 1 ? 3 + 2 * String(run.steps_per_epoch).length : 0;
+        values.epoch.style.minWidth = `${4 + several}ch`;
+        values.step.style.minWidth = "6ch";
       },
       /** @param {Live.Frame} frame @param {Live.Run} run */
       frame({ header }, run) {

@@ -34,7 +34,9 @@ const drawingModule = (function () {
     const phone = narrow && innerWidth < SHEET;
     const high = phone ? Math.max(0.5 * innerHeight, 300) : Math.max(innerHeight - 18.6 * unit, 260, alone);
     const height = Math.round(scale * high);
-    return { width, height, most, scale, pictured: DR.pictures.has(store) };
+    // The tour shows how sums come about.
+    const terms = element.closest(".tour") !== null;
+    return { width, height, most, scale, pictured: DR.pictures.has(store), terms };
   }
 
   /** The part that the Tab key comes to. @param {Page.Drawing} view */

@@ -194,7 +194,9 @@ const flowModule = (function () {
     const wide = (words) => DR.dom.textWidth(words, `600 ${11 * u}px`) + 10 * u;
     const free = beyond ? room - NUMBER * u : plan.gap - off - 57 * u - half;
     const named = wide(long) < free ? long : short;
-    const sumY = beyond || wide(short) < free ? at.y : at.y - freeAbove(made, at.y, u);
+    // Where that is too wide, it is above the numbers of the nodes.
+    const above = beyond ? plan.r + 10 * u : freeAbove(made, at.y, u);
+    const sumY = wide(short) < free ? at.y : at.y - above;
     const sumX = beyond ? at.x + side * (Math.max(half, NUMBER * u) + 3 * u) : goal.x;
     /** @param {number} value @param {string} text @param {number} way */
     const wordsOf = (value, text, way) => {

@@ -14,6 +14,8 @@ const layoutModule = (function () {
   const PITCH = { least: 33, close: 30.2, most: 140, narrow: 66 }; // from node to node
   const BELOW = 15; // under a node, for a number
   const FREE = { wide: 78, narrow: 18 }; // between two columns of nodes, for lines and labels
+  // For the labels of the terms of a sum, with its total (flow.js), of which larger text takes nothing.
+  const TERMS = 92;
   const NAMED = 58; // rows of outputs that are closer have no room for a name above a target
   const FONT = { text: 12, dense: 11, least: 11 };
 
@@ -240,10 +242,18 @@ const layoutModule = (function () {
     if (room.scale <= 1) return closer(room.scale);
     const usual = closer(1);
     const [high, wide] = [inSight(usual), inWidth(usual)];
+    /** @param {Page.Layout} found */
+    const between = ({ gap, half, u }) => (gap - 2 * half) / u;
+    const free = Math.min(between(usual), TERMS);
+    /** Whether labels have their room, and nodes their size and digits. @param {Page.Layout} found */
+    const readable = (found) =>
+      !room.terms ||
+      (between(found) >= free - 1e-9 && found.half >= 0.95 * usual.half && found.digits === usual.digits);
     for (let scale = room.scale; scale > 1; scale /= 1.02) {
       const smaller = closer(scale);
       const kept = !high || !room.pictured || smaller.r >= KEPT * usual.r;
-      if (kept && (!high || inSight(smaller)) && (!wide || inWidth(smaller))) return smaller;
+      if (kept && readable(smaller) && (!high || inSight(smaller)) && (!wide || inWidth(smaller)))
+        return smaller;
     }
     return usual;
   }
