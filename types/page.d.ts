@@ -366,6 +366,9 @@ declare namespace Page {
       predicted: JsonNumber;
       value: JsonNumber;
       start: JsonNumber;
+      classes: number;
+      second: string | null;
+      second_probability: JsonNumber | null;
       columns: { name: string; cell: Cell; part: JsonNumber }[];
       changes: {
         name: string;
@@ -396,6 +399,8 @@ declare namespace Page {
     value: number;
     predicted: number | string;
     actual: number | string;
+    /** Of more than two classes their number, and the second with its probability. */
+    second?: { classes: number; name: string; value: number } | null;
   }
   interface ColumnPart {
     name: string;

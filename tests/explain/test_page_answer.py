@@ -107,6 +107,8 @@ def expected_numbers(answer):
         found["typical_error"] = answer.typical_error
     else:
         found["value"] = answer.value
+        if answer.second is not None:
+            found["second"] = answer.second_probability
     for column in answer.columns:
         found[f"part {column.name}"] = scale * column.part
     for change in answer.changes:
@@ -128,7 +130,7 @@ def check(page, answer):
         scale = max(abs(value), abs(true["start"]) if "part" in name else 0.0)
         assert exact == pytest.approx(value, rel=2e-5, abs=2e-5 * scale), name
         shown, half = shown_number(text)
-        percent = 100 if name == "value" else 1
+        percent = 100 if name in ("value", "second") else 1
         assert abs(float(shown) - percent * exact) <= float(half) * (1 + 1e-6), (name, text)
     return got
 
@@ -150,7 +152,7 @@ def test_every_number_of_the_answer_is_pythons(opened, folder, target):
         else:
             right = answer.predicted == answer.actual
             assert ("✓ right" if right else "✗ wrong") in words
-            facts = page.locator(".answer-label").all_inner_texts()
+            facts = page.locator(".answer-facts .answer-label").all_inner_texts()
             assert facts == [answer.predicted, answer.actual]
         assert ("missing" in words) == (
             typed.columns["size"][sample] != typed.columns["size"][sample]
@@ -233,6 +235,10 @@ def test_a_portfolio_is_answered_for_first(opened, folder, monkeypatch):
     e = explain(model.network(), typed)
     page = opened(e, "whole", portfolio=model, answer=answer, start={"sample": 4})
     got = read(page)
+    shares = model.outputs(typed)[4]
+    assert answer.second == str(model.classes[np.argsort(shares)[-2]])
+    second = page.locator("[data-answer=second]").first.get_attribute("data-value")
+    assert float(second) == answer.second_probability == np.sort(shares)[-2]
     assert got["portfolio value"][0] == pytest.approx(answer.value, rel=1e-5)
     assert page.locator(".answer-label").first.inner_text() == answer.predicted
     assert page.locator("#answer h3").first.inner_text() == "sort of row 5"
@@ -314,6 +320,33 @@ def test_it_says_which_cells_would_have_changed_the_class(opened, folder):
             assert ("these would have changed" in words) == (turned > 0)
         assert answer.text().count(" → ") == turned
     assert seen == {True, False}
+
+
+@pytest.mark.parametrize("target", ["sort", "ok"])
+def test_the_rule_of_the_decision_names_the_second_of_many_classes(opened, folder, target):
+    model, typed = fitted(folder, target)
+    e = explain(model, typed)
+    page = opened(e, target)
+    page.evaluate("(sample) => DR.page.set({ sample })", 4)
+    read(page)
+    answer = row_answer(e, 4, model=model, typed=typed)
+    texts = page.inner_text("[data-decision]"), " ".join(answer.text().split())
+    if target == "ok":
+        assert (answer.classes, answer.second, answer.second_probability) == (2, None, None)
+        rule = "Of the two classes the one with a probability above 50 % is predicted."
+    else:
+        outputs = e.subject.forward.A[-1][4]
+        order = [str(model.classes[k]) for k in np.argsort(-outputs)]
+        assert [answer.predicted, answer.second] == order[:2]
+        assert answer.second_probability == pytest.approx(np.sort(outputs)[-2], abs=1e-12)
+        rule = (
+            "Of the 3 classes the one of the largest probability is predicted; the second is "
+            f"{answer.second} with "
+        )
+        exact = page.locator("[data-decision] [data-answer=second]").get_attribute("data-value")
+        assert float(exact) == pytest.approx(answer.second_probability, abs=1e-12)
+    for words in texts:
+        assert rule in words
 
 
 def test_without_a_table_there_is_no_answer(show):

@@ -11,6 +11,7 @@ text.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -82,6 +83,11 @@ class RowAnswer:
         What the whole portfolio predicts, if the network is of a member; None without one.
     whole_probability : float or None
         The portfolio's probability of that class.
+    classes : int
+        The number of classes; 0 of a number.
+    second : str or None
+        Of more than two classes, the one of the second largest probability.
+    second_probability : float or None
     """
 
     target: str
@@ -102,6 +108,9 @@ class RowAnswer:
     part: str = ""
     whole: Any = None
     whole_probability: float | None = None
+    classes: int = 0
+    second: str | None = None
+    second_probability: float | None = None
 
     @property
     def is_number(self) -> bool:
@@ -283,6 +292,7 @@ def row_answer(
         changes=changes,
         whole=portfolio,
         whole_probability=share,
+        **_beside(code.classes, outputs),
     )
 
 
@@ -340,7 +350,20 @@ def _portfolio_answer(model: PortfolioModel, typed: TypedColumns, sample: int) -
         typical_error=typical,
         changes=cell_changes(model, typed, sample, [each.name for each in columns], k),
         networks=sum(len(member.models) for member in model.members()),
+        **_beside(model.classes, own),
     )
+
+
+def _beside(classes: Sequence[Any], probabilities: Any) -> dict[str, Any]:
+    """The number of classes, and of more than two the second with its probability."""
+    if len(classes) < 3:
+        return {"classes": len(classes)}
+    second = int(np.argsort(-probabilities, kind="stable")[1])
+    return {
+        "classes": len(classes),
+        "second": str(classes[second]),
+        "second_probability": float(probabilities[second]),
+    }
 
 
 def _sorted_parts(parts: dict[str, tuple[Any, Any]]) -> tuple[ColumnPart, ...]:

@@ -174,15 +174,23 @@ def _decision(answer: RowAnswer, listed: int) -> list[str]:
         ]
         if cells:
             found.append(f"{printable(change.name)}: {', '.join(cells)}")
-    rule = (
-        "The class of the largest probability is predicted; of two classes, that is above 50 %. "
-        f"Of {tried} other cells tried, one at a time, "
-    )
+    rule = f"{_rule(answer)} Of {tried} other cells tried, one at a time, "
     if not found:
         return textwrap.wrap(f"{rule}none would have changed the decision.", _WIDTH)
     more = f"; and some of {len(found) - listed} more columns" if len(found) > listed else ""
     said = f"{rule}these would have changed the decision: {'; '.join(found[:listed])}{more}."
     return textwrap.wrap(said, _WIDTH, break_on_hyphens=False)
+
+
+def _rule(answer: RowAnswer) -> str:
+    """Which class is predicted, and what comes next."""
+    if answer.second is None or answer.second_probability is None:
+        return "Of the two classes the one with a probability above 50 % is predicted."
+    share = short(100 * answer.second_probability, 3)
+    return (
+        f"Of the {answer.classes} classes the one of the largest probability is predicted; the "
+        f"second is {_cut(printable(answer.second))} with {share} %."
+    )
 
 
 def _loss(answer: RowAnswer, digits: int) -> list[str]:

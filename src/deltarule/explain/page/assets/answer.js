@@ -46,7 +46,28 @@ const answerModule = (function () {
     const value = unit.scale * a[unit.output] + unit.shift;
     const cell = answer.cells[store.state.sample];
     const actual = isNumber ? Number(cell) : String(cell);
-    return { isNumber, of, unit, value, predicted: isNumber ? value : answer.classes[of], actual };
+    const predicted = isNumber ? value : answer.classes[of];
+    return {
+      isNumber,
+      of,
+      unit,
+      value,
+      predicted,
+      actual,
+      second: isNumber ? null : secondOf(answer, a, of),
+    };
+  }
+
+  /**
+   * Of more than two classes, the one of the second largest probability.
+   *
+   * @param {Page.TableAnswer} answer @param {Float64Array} a @param {number} of the first
+   */
+  function secondOf({ classes }, a, of) {
+    if (classes.length < 3) return null;
+    const rest = classes.map((name, k) => ({ name, k, value: a[k] })).filter(({ k }) => k !== of);
+    const { name, value } = rest.reduce((best, each) => (each.value > best.value ? each : best));
+    return { classes: classes.length, name, value };
   }
 
   /** The probability of a class for the shown row; null where outputs do not add to 1. @param {Page.Store} store @param {string | number} name */

@@ -107,7 +107,9 @@ const answerCardModule = (function () {
         cell,
         values: values.map((each) => ({ ...each, value: Number(each.value) })),
       }));
-      if (changes.length) elements.push(changedPart(changes, said, opened));
+      const { classes, second: name, second_probability: share } = whole;
+      const second = name === null ? null : { classes, name, value: Number(share) };
+      if (changes.length) elements.push(changedPart(changes, { ...said, second }, opened));
     } else {
       const row = DR.dom.apart(store.payload.names.rows[i]);
       const own = whole ? ` This page has it of row ${store.payload.names.rows[whole.sample]}.` : "";

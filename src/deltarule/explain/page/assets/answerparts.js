@@ -162,8 +162,19 @@ const answerPartsModule = (function () {
     );
   }
 
-  /** Which of the cells that were tried would have changed the class. @param {Page.CellChange[]} changes @param {Page.Said["predicted"]} predicted */
-  function decision(changes, predicted) {
+  /** Which class is predicted, and what comes next. @param {Page.Said["second"]} second */
+  const rule = (second) =>
+    second
+      ? [
+          `Of the ${second.classes} classes the one of the largest probability is predicted; the second is `,
+          labelled(DR.dom.cut(second.name, 24)),
+          " with ",
+          number("second", second.value, percent(second.value), " %. "),
+        ]
+      : ["Of the two classes the one with a probability above 50 % is predicted. "];
+
+  /** Which of the cells that were tried would have changed the class. @param {Page.CellChange[]} changes @param {Page.Said} said */
+  function decision(changes, { predicted, second }) {
     const tried = changes.flatMap(({ name, values }) => values.map((each) => ({ name, ...each })));
     if (!tried.some((each) => each.predicted !== undefined)) return null;
     const turned = changes.flatMap(({ name, values }) => {
@@ -175,7 +186,7 @@ const answerPartsModule = (function () {
     return el(
       "p",
       { class: "note", "data-decision": "" },
-      "The class of the largest probability is predicted; of two classes, that is above 50 %. ",
+      ...rule(second),
       `Of ${tried.length} other cells tried, one at a time, `,
       el("strong", {
         text: turned.length
@@ -190,7 +201,8 @@ const answerPartsModule = (function () {
    *
    * @param {Page.CellChange[]} changes @param {Page.Said} said
    */
-  function others(changes, { value, predicted, isNumber }) {
+  function others(changes, said) {
+    const { value, predicted, isNumber } = said;
     const scale = isNumber ? 1 : 100;
     const shown = changes.slice(0, listed());
     const values = shown.flatMap((change) => change.values.map((each) => scale * each.value));
@@ -224,7 +236,7 @@ const answerPartsModule = (function () {
       ),
     );
     return [
-      decision(changes, predicted),
+      decision(changes, said),
       el(
         "p",
         { class: "note" },
