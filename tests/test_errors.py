@@ -24,6 +24,7 @@ BASES = {
     "Diverged": ArithmeticError,
     "MissingDependency": ImportError,
     "WorkerFailed": RuntimeError,
+    "ConnectionLost": errors.WorkerFailed,
 }
 
 

@@ -26,7 +26,7 @@ RATE_LIMITS: dict[str, float] = {
     "few_epochs": 20,
     "rough": 0.04,
     "stalled": 0.9,
-    "learned": 0.1,
+    "learned": 0.2,
 }
 """Limits of the findings on a learning rate.
 
