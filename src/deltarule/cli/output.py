@@ -223,7 +223,7 @@ def scores(
     >>> print(scores({"test": (80, {"r2": 0.51, "mae": 12.3})}, {"test": {"r2": [0.4, 0.58]}}))
                      rows                R²    MAE
     test               80            0.5100  12.30
-      95 % interval  0.4000 to 0.5800
+      95 % interval        0.4000 to 0.5800      –
     """
     names = list(next(iter(rows.values()))[1])
     ends = {row: (intervals or {}).get(row) or {} for row in rows}

@@ -22,7 +22,8 @@ const jumpsModule = (function () {
   function level(losses, start, limits) {
     const count = losses.length;
     if (count < limits.few_epochs) return null;
-    const tail = losses.slice(-Math.max(10, Math.floor(count / 3)));
+    // Halves of even length, in which a loss that alternates is as often high as low.
+    const tail = losses.slice(-4 * (Math.max(12, Math.floor(count / 3)) >> 2));
     if (!tail.every(Number.isFinite)) return null;
     const half = tail.length >> 1;
     const middle = median(tail);

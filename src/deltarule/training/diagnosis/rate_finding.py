@@ -34,9 +34,9 @@ A run of ``few_steps`` steps or more has hardly learned if it ends above ``falle
 that it began with; and a rate is far off if some steps with another one reach ``fallen`` times the
 loss at the end. These are ``probe_least`` to ``probe_most`` steps, a hundredth of those of the run;
 with lower rates as many as those of the run, and ``long_most`` at the most. A loss jumps about if,
-in the last third of ``few_epochs`` epochs or more, it changes from one to the next by ``rough`` of
-its median or more on average, and the median of the later half is above ``stalled`` times that of
-the earlier; this is looked into above ``learned`` times the loss at the start.
+in about the last third of ``few_epochs`` epochs or more, it changes from one to the next by
+``rough`` of its median or more on average, and the median of the later half is above ``stalled``
+times that of the earlier; this is looked into above ``learned`` times the loss at the start.
 """
 
 FACTORS = (30.0, 300.0, 3e3, 3e4, 3e5)
@@ -70,7 +70,8 @@ def level_of_jumps(losses: Sequence[float], start: float = math.inf) -> float | 
     count = len(losses)
     if count < RATE_LIMITS["few_epochs"]:
         return None
-    tail = np.asarray(losses[-max(10, count // 3) :], dtype=np.float64)
+    # Halves of even length, in which a loss that alternates is as often high as low.
+    tail = np.asarray(losses[-(max(12, count // 3) // 4 * 4) :], dtype=np.float64)
     if not np.isfinite(tail).all():
         return None
     half = len(tail) // 2
