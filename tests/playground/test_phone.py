@@ -41,6 +41,14 @@ def choose(page, edge):
     page.wait_for_selector(".weight-card:not([hidden])")
 
 
+def scrolled(page):
+    """Wait for the end of a scroll, which takes long on a busy machine."""
+    seen = []
+    while len(seen) < 6 or len(set(seen[-6:])) > 1:
+        page.wait_for_timeout(100)
+        seen.append(page.evaluate("scrollY"))
+
+
 def step_is(page, step):
     holds(page, f"DR.page.current().step === {step}")
 
@@ -121,6 +129,8 @@ def test_the_card_of_a_weight_stands_beside_what_it_is_about(page, edge, open_):
     page.set_viewport_size(UPRIGHT)
     page.evaluate("scrollTo(0, 0)")
     choose(page, edge)
+    scrolled(page)
+    page.evaluate("scrollTo(0, 0)")  # what room there is depends on where the page is scrolled to
     if not open_:
         press(page, "Close the derivation")
         page.mouse.move(2, 2)

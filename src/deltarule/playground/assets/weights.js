@@ -16,7 +16,9 @@ const weightsModule = (function () {
   // What an overlap costs, in pixels of distance for each square pixel: a mouse has to reach the card
   // before it meets another line, a finger has not.
   const COVERS = { mouse: 0.05, finger: 0.5 };
-  const SETTLED = 330; // milliseconds: the sheet of the derivation has opened (dock.css)
+  // Milliseconds after which the sheet of the derivation has opened or closed (dock.css), and the page
+  // been laid out; on a busy machine they take longer.
+  const SETTLED = [330, 1000, 3000];
 
   /**
    * What a line of the drawing is the weight of.
@@ -242,7 +244,7 @@ const weightsModule = (function () {
         put();
         // The page may scroll to the line, and its number be drawn, after this. From below a mouse the
         // card does not go away.
-        if (!mouse) setTimeout(again, SETTLED);
+        if (!mouse) for (const after of SETTLED) setTimeout(again, after);
       }
       refresh();
     }
@@ -331,7 +333,9 @@ const weightsModule = (function () {
     input.addEventListener("blur", () => requestAnimationFrame(follow));
     new ResizeObserver(again).observe(place);
     document.addEventListener("scrollend", again);
-    document.addEventListener("deltarule-panel", () => setTimeout(again, SETTLED));
+    document.addEventListener("deltarule-panel", () => {
+      for (const after of SETTLED) setTimeout(again, after);
+    });
 
     return { refresh: () => (card.hidden ? undefined : line?.isConnected ? refresh() : follow()) };
   }
