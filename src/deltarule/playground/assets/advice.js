@@ -128,7 +128,7 @@ const adviceModule = (function () {
     const losses = Array.from({ length: n - 1 }, (_, i) => curve[3 * i + 4]);
     const level = DR.jumps.level(losses, first, limits);
     if (level !== null && level > JUMPS * Math.min(first, constant)) {
-      const tail = losses.slice(-Math.max(10, Math.floor(losses.length / 3)));
+      const tail = DR.jumps.tailOf(losses);
       const [low, high] = [Math.min(...tail), Math.max(...tail)].map((loss) => DR.dom.brief(loss));
       return {
         text: `The loss jumps about, between ${low} and ${high}, and falls no further: the learning rate of ${learning_rate} is probably too high.`,

@@ -13,6 +13,14 @@ const jumpsModule = (function () {
   }
 
   /**
+   * The losses that are looked at: about the last third, in halves of even length, in which a loss that
+   * alternates is as often high as low.
+   *
+   * @param {number[]} losses of the epochs
+   */
+  const tailOf = (losses) => losses.slice(-4 * (Math.max(12, Math.floor(losses.length / 3)) >> 2));
+
+  /**
    * The loss that a run is seldom below where its loss jumps about: the lower quartile of the last third
    * of the epochs. Null where it does not jump, or still falls.
    *
@@ -20,10 +28,8 @@ const jumpsModule = (function () {
    * @param {Live.RateLimits} limits @returns {number | null}
    */
   function level(losses, start, limits) {
-    const count = losses.length;
-    if (count < limits.few_epochs) return null;
-    // Halves of even length, in which a loss that alternates is as often high as low.
-    const tail = losses.slice(-4 * (Math.max(12, Math.floor(count / 3)) >> 2));
+    if (losses.length < limits.few_epochs) return null;
+    const tail = tailOf(losses);
     if (!tail.every(Number.isFinite)) return null;
     const half = tail.length >> 1;
     const middle = median(tail);
@@ -34,6 +40,6 @@ const jumpsModule = (function () {
     return sorted(tail)[tail.length >> 2];
   }
 
-  return { level };
+  return { level, tailOf };
 })();
 DR.jumps = jumpsModule;

@@ -78,12 +78,7 @@ const weightsModule = (function () {
   function mount(place, order, store) {
     const { draw } = DR.expressions;
     const name = el("span", { class: "weight-name", "aria-hidden": "true" });
-    /** @type {HTMLInputElement} */
-    const input = el("input", {
-      type: "text",
-      inputmode: "decimal",
-      autocomplete: "off",
-      spellcheck: "false",
+    const input = DR.dom.numberField({
       id: "weight",
       "aria-describedby": "weight-note weight-refused",
     });
@@ -198,6 +193,9 @@ const weightsModule = (function () {
     }
 
     const again = () => !card.hidden && requestAnimationFrame(put);
+    function settle() {
+      for (const after of SETTLED) setTimeout(again, after);
+    }
 
     /** The part of a box, of the card of the drawing, that nothing covers. @param {DOMRect} around */
     function roomOf(around) {
@@ -244,7 +242,7 @@ const weightsModule = (function () {
         put();
         // The page may scroll to the line, and its number be drawn, after this. From below a mouse the
         // card does not go away.
-        if (!mouse) for (const after of SETTLED) setTimeout(again, after);
+        if (!mouse) settle();
       }
       refresh();
     }
@@ -333,9 +331,7 @@ const weightsModule = (function () {
     input.addEventListener("blur", () => requestAnimationFrame(follow));
     new ResizeObserver(again).observe(place);
     document.addEventListener("scrollend", again);
-    document.addEventListener("deltarule-panel", () => {
-      for (const after of SETTLED) setTimeout(again, after);
-    });
+    document.addEventListener("deltarule-panel", settle);
 
     return { refresh: () => (card.hidden ? undefined : line?.isConnected ? refresh() : follow()) };
   }

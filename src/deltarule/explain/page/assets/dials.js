@@ -64,13 +64,7 @@ const dialsModule = (function () {
       "aria-label": `${label}, slider`,
       oninput: () => change(read(Number(range.value))),
     });
-    // A field of type number drops a decimal comma without a word.
-    /** @type {HTMLInputElement} */
-    const field = el("input", {
-      type: "text",
-      inputmode: "decimal",
-      autocomplete: "off",
-      spellcheck: "false",
+    const field = DR.dom.numberField({
       class: "numeric",
       id,
       onchange: () => {

@@ -110,21 +110,23 @@ const domModule = (function () {
   }
 
   /**
-   * A field for a whole number, which arrow keys raise and lower; its text is read by DR.text.read, so
-   * that blanks and a decimal comma do no harm.
+   * A field for a number, whose text is read by DR.text.read, so that blanks and a decimal comma do no
+   * harm: a field of type number drops the comma without a word.
    *
-   * @param {Page.Attributes} attributes
+   * @param {Page.Attributes} attributes @returns {HTMLInputElement}
    */
-  function wholeField(attributes) {
-    /** @type {HTMLInputElement} */
-    const input = el("input", {
+  const numberField = (attributes) =>
+    el("input", {
       type: "text",
-      inputmode: "numeric",
+      inputmode: "decimal",
       autocomplete: "off",
       spellcheck: "false",
-      class: "numeric",
       ...attributes,
     });
+
+  /** The same for a whole number, which arrow keys raise and lower. @param {Page.Attributes} attributes */
+  function wholeField(attributes) {
+    const input = numberField({ inputmode: "numeric", class: "numeric", ...attributes });
     input.addEventListener("keydown", (/** @type {KeyboardEvent} */ { key }) => {
       if (key !== "ArrowUp" && key !== "ArrowDown") return;
       input.value = String((Math.round(DR.text.read(input.value)) || 0) + (key === "ArrowUp" ? 1 : -1));
@@ -306,6 +308,7 @@ const domModule = (function () {
     put,
     icon,
     iconButton,
+    numberField,
     wholeField,
     choice,
     brief,

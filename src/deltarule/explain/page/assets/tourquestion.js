@@ -38,14 +38,7 @@ const tourQuestionModule = (function () {
    * @param {Page.NumberQuestion} question @param {(right: boolean) => void} tell
    */
   function numberField(question, tell) {
-    const field = el("input", {
-      id: "tour-answer",
-      type: "text",
-      inputmode: "decimal",
-      autocomplete: "off",
-      spellcheck: "false",
-      "aria-describedby": "tour-ask",
-    });
+    const field = DR.dom.numberField({ id: "tour-answer", "aria-describedby": "tour-ask" });
     // The decimal keypads of some phones have no minus.
     const sign = el("button", {
       type: "button",
