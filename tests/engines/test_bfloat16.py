@@ -175,6 +175,21 @@ def test_neither_threads_nor_epochs_change_a_bit(widths, n, monkeypatch):
 
 
 @needs_processor
+def test_workers_in_different_layers_do_not_write_over_each_other(monkeypatch):
+    # The operands of layers of 1100 and 70 nodes have the same memory, and no barrier is between.
+    monkeypatch.setattr(compiled_engine, "_MIN_SHARED_WORK", 0.0)
+    net = Network([1100, 70, 5], "tanh", dtype=np.float32)
+    batch = rows_of(net, 71)
+    alone = loaded("compiled_bfloat16", net, threads=1)
+    shared = loaded("compiled_bfloat16", net, threads=3)
+    cost, grad = alone.gradient(batch)
+    for _ in range(1200):
+        other, theirs = shared.gradient(batch)
+        assert other == cost
+        np.testing.assert_array_equal(theirs, grad)
+
+
+@needs_processor
 def test_a_row_is_predicted_with_the_same_bits_alone_and_among_others():
     net = Network([5, 33, 17, 3], "gelu", "softmax", "cross_entropy", dtype=np.float32)
     X = rows_of(net, 700).X

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from deltarule.engines.compiled import plan_layout as f
 from deltarule.engines.compiled.jit import call, driver_function, int64_pointer, word_count
-from deltarule.engines.compiled.words import panel_bytes, row_panel_bytes, word_stride
+from deltarule.engines.compiled.words import row_panel_bytes, word_stride
 
 __all__ = [
     "layer_backward",
@@ -19,8 +19,6 @@ __all__ = [
     "layer_input_gradient",
     "layer_sample_gradient",
     "stop_requested",
-    "word_block",
-    "word_columns",
 ]
 
 # The most bytes (384 KB) of the operand that a product reads repeatedly. Small processors have
@@ -47,24 +45,10 @@ def stop_requested(plan):
 
 
 @driver_function
-def cache_block(total, bytes_of_one):
-    """The number of ``total`` items to take at a time, so that they fit ``_CACHE_BYTES``."""
-    blocks = max((total * bytes_of_one + _CACHE_BYTES - 1) // _CACHE_BYTES, 1)
-    return (total + blocks - 1) // blocks
-
-
-@driver_function
-def word_block(total):
-    """The number of ``total`` words of a sum to take at a time, in equal parts."""
-    blocks = max((total + f.SUM_WORDS - 1) // f.SUM_WORDS, 1)
-    return (total + blocks - 1) // blocks
-
-
-@driver_function
-def word_columns(total, terms):
-    """The number of ``total`` columns of dW, each with so many words, to compute at a time."""
-    blocks = (total * terms + f.COLUMN_WORDS - 1) // f.COLUMN_WORDS
-    return (total + blocks - 1) // blocks
+def _equal_parts(total, size_of_one, most):
+    """The number of ``total`` items to take at a time: equal parts of about the size ``most``."""
+    parts = max((total * size_of_one + most - 1) // most, 1)
+    return (total + parts - 1) // parts
 
 
 @driver_function
@@ -82,13 +66,14 @@ def layer_forward(plan, layer_at, theta, stride, first_vector, n_vectors):
     n_samples, offset = n_vectors * plan[f.LANES], first_vector * f.VECTOR_BYTES
     z, inputs = plan[layer_at + f.OUT] + offset, _input_columns(plan, layer_at) + offset
     weight, row_bytes = theta + plan[layer_at + f.WEIGHT], n_in * plan[f.ITEM_SIZE]
-    length = cache_block(n_in, n_vectors * f.VECTOR_BYTES)
+    length = _equal_parts(n_in, n_vectors * f.VECTOR_BYTES, _CACHE_BYTES)
     input_stride, input_bytes = stride, stride
     if plan[f.HAS_WORDS] != 0:
         n_in = word_count(n_in)
         weight, row_bytes = plan[layer_at + f.W_WORDS], plan[layer_at + f.W_WORD_STRIDE]
-        input_stride, input_bytes = panel_bytes(plan, n_in), f.PAIR_BYTES
-        inputs, length = plan[f.PAIRS] + first_vector // 2 * input_stride, word_block(n_in)
+        input_stride, input_bytes = plan[f.PAIRS_STRIDE], f.PAIR_BYTES
+        inputs = plan[f.PAIRS] + first_vector // 2 * input_stride
+        length = _equal_parts(n_in, 1, f.SUM_WORDS)
     bias = theta + plan[layer_at + f.BIAS] if plan[layer_at + f.BIAS] >= 0 else plan[f.ZEROS]
     kernel, k = plan[f.FORWARD], 0
     while k < n_in:
@@ -109,13 +94,14 @@ def layer_backward(plan, layer_at, theta, stride, first_vector, n_vectors):
     n_samples, offset = n_vectors * plan[f.LANES], first_vector * f.VECTOR_BYTES
     target, delta = plan[below_at + f.DELTA] + offset, plan[layer_at + f.DELTA] + offset
     weight, row_bytes = theta + plan[layer_at + f.WEIGHT], n_in * plan[f.ITEM_SIZE]
-    length = cache_block(n_out, n_vectors * f.VECTOR_BYTES)
+    length = _equal_parts(n_out, n_vectors * f.VECTOR_BYTES, _CACHE_BYTES)
     delta_stride, delta_bytes = stride, stride
     if plan[f.HAS_WORDS] != 0:
         n_out = word_count(n_out)
         weight, row_bytes = plan[layer_at + f.W_PAIRS], plan[layer_at + f.W_PAIR_STRIDE]
-        delta_stride, delta_bytes = panel_bytes(plan, n_out), f.PAIR_BYTES
-        delta, length = plan[f.PAIRS] + first_vector // 2 * delta_stride, word_block(n_out)
+        delta_stride, delta_bytes = plan[f.PAIRS_STRIDE], f.PAIR_BYTES
+        delta = plan[f.PAIRS] + first_vector // 2 * delta_stride
+        length = _equal_parts(n_out, 1, f.SUM_WORDS)
     copied = n_vectors >= _MIN_COPY_VECTORS and row_bytes >= _LONG_ROW_BYTES
     buffer = plan[f.PACK_BUFFER] if copied else 0
     if length == n_out:
@@ -161,7 +147,10 @@ def layer_gradient(plan, layer_at, stride, n_rows, accumulate, start, stop):
         rows_stride = row_panel_bytes(plan)
     kernel = plan[f.WEIGHTS_ADD] if accumulate else plan[f.WEIGHTS]
     pair = 2 * plan[f.LANES]
-    width = word_columns(n_in, terms) if words else cache_block(n_in, terms * size)
+    if words:
+        width = _equal_parts(n_in, terms, f.COLUMN_WORDS)
+    else:
+        width = _equal_parts(n_in, terms * size, _CACHE_BYTES)
     width = (width + pair - 1) // pair * pair
     k = 0
     while k < n_in:
@@ -182,7 +171,7 @@ def layer_input_gradient(plan, layer_at, theta, stride, n_vectors):
     if plan[f.HAS_WORDS] != 0:
         n_out, delta = word_count(n_out), plan[f.PAIRS]
         weight, row_bytes = plan[layer_at + f.W_PAIRS], plan[layer_at + f.W_PAIR_STRIDE]
-        delta_stride = panel_bytes(plan, n_out)
+        delta_stride = plan[f.PAIRS_STRIDE]
     operands = (plan[f.X_COLUMNS], stride, weight, row_bytes, delta, delta_stride)
     call(plan[f.BACKWARD_FIRST], operands + (n_out, 0, n_in, n_samples, 0))
 

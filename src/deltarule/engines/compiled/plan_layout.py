@@ -75,7 +75,10 @@ PANEL_START, PANEL_COLUMNS, PANEL_ROWS, SPARSE_FORWARD, SPARSE_WEIGHTS = range(7
 # rows are dense), and where rows begin. Buffers: a panel of W or dW, a vector of sums or of δ for
 # each row, and the entries at which the rows of the batch go on and end.
 VALUES, COLUMNS, ROW_STARTS, PANEL, PANEL_SUMS, CURSORS, ROW_ENDS = range(81, 88)
-HEADER = 88
+# The bytes of a panel of ``PAIRS``: the same for every layer, so that the panels of a worker are
+# never those of another one, which may be in another layer.
+PAIRS_STRIDE = 88
+HEADER = 89
 # Then for each layer: its widths; the offsets of W and b in θ in bytes (b: −1 if there is none);
 # the arrays of z or a, of g′(z), later overwritten by δ, and of a as rows (or, in words, as pairs
 # of rows); the activation; dropout; the parameters of the activation; words of W by rows and as

@@ -161,6 +161,13 @@ def _entries(
     b.position_at_end(after)
 
 
+def _rest_of_row(code: KernelBuilder, cursors: Any, ends: Any, row: Loop) -> tuple[Any, Any, Any]:
+    """The place of a row's cursor, the entry at which it is, and the end of the row's entries."""
+    eight = code.int64(8)
+    cursor = code.sum(cursors, (row.index, eight))
+    return cursor, code.load(cursor, I64, 8), code.load(code.sum(ends, (row.index, eight)), I64, 8)
+
+
 def _sparse_forward(code: KernelBuilder) -> None:
     """``sparse_forward(sums, panel, values, columns, ends, cursors, n_rows, first, end)``.
 
@@ -171,9 +178,7 @@ def _sparse_forward(code: KernelBuilder) -> None:
     b, size = code.b, code.int64(code.size)
     panel = b.sub(panel, b.mul(first, code.int64(LINE)))
     with code.loop(n_rows) as row:
-        cursor = code.sum(cursors, (row.index, code.int64(8)))
-        start = code.load(cursor, I64, 8)
-        stop = code.load(code.sum(ends, (row.index, code.int64(8))), I64, 8)
+        cursor, start, stop = _rest_of_row(code, cursors, ends, row)
         place = code.sum(sums, (row.index, code.int64(LINE)))
         with _entries(code, columns, start, stop, end, [code.load(place)]) as (loop, column):
             weights = code.load(code.sum(panel, (column, code.int64(LINE))))
@@ -193,9 +198,7 @@ def _sparse_weights(code: KernelBuilder) -> None:
     b, size = code.b, code.int64(code.size)
     panel = b.sub(panel, b.mul(first, code.int64(LINE)))
     with code.loop(n_rows) as row:
-        cursor = code.sum(cursors, (row.index, code.int64(8)))
-        start = code.load(cursor, I64, 8)
-        stop = code.load(code.sum(ends, (row.index, code.int64(8))), I64, 8)
+        cursor, start, stop = _rest_of_row(code, cursors, ends, row)
         delta = code.load(code.sum(deltas, (row.index, code.int64(LINE))))
         with _entries(code, columns, start, stop, end, []) as (loop, column):
             place = code.sum(panel, (column, code.int64(LINE)))

@@ -22,7 +22,6 @@ __all__ = [
     "delta_words",
     "input_words",
     "output_row_pairs",
-    "panel_bytes",
     "row_panel_bytes",
     "weight_words",
     "word_stride",
@@ -36,15 +35,13 @@ def word_stride(plan, n_rows):
 
 
 @driver_function
-def panel_bytes(plan, n_words):
-    """The bytes of a panel: two vectors for each of ``n_words`` words along the sum, in squares."""
-    return vector_count(n_words, plan[f.LANES]) * plan[f.LANES] * f.PAIR_BYTES
-
-
-@driver_function
 def row_panel_bytes(plan):
-    """The bytes of a panel of rows as pairs: as many as the workspace can hold."""
-    return panel_bytes(plan, word_count(plan[f.ROWS]))
+    """The bytes of a panel of rows as pairs: of as many rows as the workspace can hold.
+
+    A panel has two vectors for each word along the sum, in squares.
+    """
+    lanes = plan[f.LANES]
+    return vector_count(word_count(plan[f.ROWS]), lanes) * lanes * f.PAIR_BYTES
 
 
 @driver_function
@@ -75,7 +72,7 @@ def input_words(plan, source, source_stride, first, count, n_rows, training):
     n_in, before, size = plan[f.HEADER + f.N_IN], first * plan[f.LANES], 2 * plan[f.LANES]
     row, word_row = plan[f.X_ROW_STRIDE], plan[f.X_WORD_STRIDE]
     rows, words = plan[f.X_ROWS] + before * row, plan[f.X_WORDS] + before * word_row
-    panel, row_panel = panel_bytes(plan, word_count(n_in)), row_panel_bytes(plan)
+    panel, row_panel = plan[f.PAIRS_STRIDE], row_panel_bytes(plan)
     columns = plan[f.PAIRS] + first // 2 * panel
     pairs = plan[f.X_ROW_PAIRS] + before // 2 * f.PAIR_BYTES
     chosen = plan[f.SELECTED] + 8 + 8 * before
@@ -98,8 +95,8 @@ def input_words(plan, source, source_stride, first, count, n_rows, training):
 @driver_function
 def column_pairs(plan, source, stride, first, count, width):
     """Columns of a or δ as pairs: the operand of the next product, forward or backward."""
-    panel = panel_bytes(plan, word_count(width))
-    pairs, columns = plan[f.PAIRS] + first // 2 * panel, count * plan[f.LANES]
+    panel, columns = plan[f.PAIRS_STRIDE], count * plan[f.LANES]
+    pairs = plan[f.PAIRS] + first // 2 * panel
     call(plan[f.PAIR_WORDS], (source, stride, pairs, f.PAIR_BYTES, panel, width, columns))
 
 

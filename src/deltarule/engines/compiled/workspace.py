@@ -162,8 +162,9 @@ class Workspace:
         add(0, f.X_ROW_PAIRS, _panels_of_rows(rows, net.n_inputs))
         widest = max(net.widths)
         # Whole squares are transposed into the pairs of X.
-        panels = (f.vector_count(rows, lanes) + 1) // 2
-        add(0, f.PAIRS, whole(f.word_count(widest)) * panels * f.PAIR_BYTES)
+        panel = whole(f.word_count(widest)) * f.PAIR_BYTES
+        self._strides.append((0, f.PAIRS_STRIDE, panel))
+        add(0, f.PAIRS, (f.vector_count(rows, lanes) + 1) // 2 * panel)
         word_stride = line_stride(f.word_count(rows), lanes) * LINE
         add(0, f.OUT_WORDS, whole(widest) * word_stride)
         for layer in range(1, net.n_layers + 1):
