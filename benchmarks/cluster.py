@@ -36,9 +36,9 @@ from scipy.optimize import nnls
 
 from deltarule import Network
 from deltarule.cluster import DataParallelEngine, join
-from deltarule.cluster.data_parallel import part_of
 from deltarule.cluster.processes import run_workers
 from deltarule.engines import EngineSettings
+from deltarule.tables.packed_store import part_of
 from deltarule.training import Batches
 
 NETWORKS = ([100, 32, 1], [100, 128, 64, 1], [100, 512, 512, 1], [100, 1024, 1024, 1])
@@ -71,7 +71,7 @@ def worker(path: str, repeats: int) -> None:
             batches = Batches(X, Y, np.ones(len(X)), size, 0, True)
             epoch = batches.epoch_steps(0, np.full(batches.steps_per_epoch, 1e-5))
             batch = epoch.batch(0)
-            part = part_of(size, world.rank, world.size)
+            part = slice(*part_of(size, world.rank, world.size))
             own = type(batch)(*(each[part] for each in batch[:4]), batch.step)
             _, grad = engine.inner.gradient(own)
             sent = np.zeros(len(grad) + 3 * world.size, np.float32)

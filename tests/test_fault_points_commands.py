@@ -59,7 +59,7 @@ COMMANDS = {
     "report": (
         ["evaluate", "t.model", "t.csv", "--report", "OUT"],
         "r.html",
-        ("deltarule.explain.report.report_html", "deltarule.cli.run_predict.load_table_model"),
+        ("deltarule.explain.report.report_html", "deltarule.cli.run_evaluate.load_table_model"),
     ),
     "explain as a page": (
         ["explain", "t.model", "t.csv", "--row", "1", "--html", "OUT"],

@@ -124,7 +124,7 @@ def test_the_worst_group_is_a_line(place, deltarule):
 
 
 def test_so_many_rows_that_it_takes_long_have_none(place, deltarule, monkeypatch):
-    monkeypatch.setattr("deltarule.cli.run_predict._MOST_RESAMPLED", 39)
+    monkeypatch.setattr("deltarule.cli.run_evaluate._MOST_RESAMPLED", 39)
     Path("other.csv").write_text(new_rows(NUMBERS))
     found = deltarule("evaluate", "numbers.model", "other.csv", "--json").json
     assert found["score_intervals"] == {}

@@ -7,12 +7,11 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from deltarule.cli import output
-from deltarule.cli.predict_large import refuse_rejected, row_numbers_from
+from deltarule.cli.predict_large import refuse_rejected, row_numbers_from, stream_for
 from deltarule.errors import DataError
 from deltarule.tables.read_ahead import read_ahead
 from deltarule.tables.rejects import Rejects
 from deltarule.tables.row_sample import RowSample
-from deltarule.tables.table_stream import TableStream
 from deltarule.tables.typed_chunks import typed_chunk
 from deltarule.tabular import TableModel
 from deltarule.tabular.diagnostics.rows import ScoredRows, scored_part
@@ -77,14 +76,7 @@ def evaluate_large(
     sample = RowSample(most) if report else None
     n_all, seen = 0, RowsCount(model.report)
     with Rejects() as rejects:
-        stream = TableStream(
-            data,
-            table=table,
-            na=schema.na,
-            number_formats=schema.number_formats,
-            rejects=rejects,
-            **{name: value for name, value in reading.items() if name != "max_memory"},
-        )
+        stream = stream_for(schema, data, rejects, table=table, reading=reading)
         for chunk in read_ahead(stream.chunks()):
             typed = typed_chunk(schema, chunk.table, rejects)
             refuse_rejected(rejects, "each is scored")

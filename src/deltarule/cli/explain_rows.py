@@ -62,7 +62,7 @@ def check_rows_question(question: Question) -> None:
             )
 
 
-def list_rows(question: Question, model: TableModel, table: Table, show: Any) -> None:
+def list_rows(question: Question, model: TableModel, table: Table) -> None:
     """Print the rows of a part with their predictions, the largest error first.
 
     Raises
@@ -74,7 +74,6 @@ def list_rows(question: Question, model: TableModel, table: Table, show: Any) ->
     part = question.rows
     assert part is not None
     typed = apply_schema(model.schema, table)
-    show("predicting")
     other = other_table(model, typed)
     rows = ranked_rows(model, _of_part(model, typed, part, other))
     notes = [*typed.notes, *model.notes(typed)]
@@ -114,7 +113,7 @@ def _of_part(model: TableModel, typed: TypedColumns, part: str, other: str) -> T
     """Return the rows of a part; ``other`` says that the table is another, or is empty."""
     if part == "all":
         return typed
-    parts = training_parts(model, typed, not other)
+    parts = training_parts(model, typed)
     if not set(parts) & set(ROW_PARTS):
         why = other or "the model does not say how its rows were divided"
         raise InputError(

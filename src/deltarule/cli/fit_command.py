@@ -139,9 +139,9 @@ def fit(
     """
     from deltarule.cli.kept_command import KeptCommand
     from deltarule.cli.large_options import check_large
-    from deltarule.cli.launched import check_world
     from deltarule.cli.output_paths import check_data, check_model_folder, default_folder
     from deltarule.cli.run_fit import Request, fit_and_save, fit_report
+    from deltarule.cluster.world import check_world
 
     check_data(options.data, options.sql)
     folder = out if out is not None else default_folder(options.data)

@@ -64,14 +64,12 @@ def launch(
     with --checkpoint the same command goes on, also with other numbers of workers.
     """
     from deltarule.cli.run_launch import run_as_worker, run_on_this_machine
-    from deltarule.cluster.joining import Place, scheduler
+    from deltarule.cluster.joining import Place, checked_timeout, scheduler
     from deltarule.errors import InputError
-    from deltarule.records import checked_integer, real_number
+    from deltarule.records import checked_integer
 
     checked_integer("workers", workers, 1)
-    seconds = real_number(timeout)
-    if seconds is None or not 0 < seconds < float("inf"):
-        raise InputError(parameter="timeout", given=timeout, expected="seconds, a number above 0")
+    seconds = checked_timeout(timeout)
     if command[0] not in _COMMANDS:
         raise InputError(
             parameter="command", given=command[0], expected=f"{' or '.join(_COMMANDS)}"

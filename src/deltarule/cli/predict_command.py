@@ -120,7 +120,7 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Score a model on a table whose target is known."""
-    from deltarule.cli.run_predict import evaluate_table
+    from deltarule.cli.run_evaluate import evaluate_table
 
     evaluate_table(
         model,

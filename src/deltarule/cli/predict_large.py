@@ -16,7 +16,7 @@ from deltarule.cli.output_paths import make_parent
 from deltarule.cli.prediction_writer import PredictionWriter
 from deltarule.errors import DataError
 from deltarule.files import open_replacing
-from deltarule.tables import TypedColumns, apply_schema
+from deltarule.tables import Schema, TypedColumns, apply_schema
 from deltarule.tables.beyond_training import beyond_training
 from deltarule.tables.paths import SQLITE, TEXT, find_files, is_regular_file
 from deltarule.tables.read_ahead import read_ahead
@@ -31,6 +31,7 @@ __all__ = [
     "predict_large",
     "refuse_rejected",
     "row_numbers_from",
+    "stream_for",
 ]
 
 # Files of fewer bytes are read at once; the predictions are the same.
@@ -105,15 +106,8 @@ def predict_large(
     model, notes, n_rows = outputs.model, dict[str, None](), 0
     schema = model.schema
     with Rejects() as rejects:
-        stream = TableStream(
-            data,
-            table=table,
-            na=schema.na,
-            number_formats=schema.number_formats,
-            texts=possible_ids(schema, ids),
-            rejects=rejects,
-            **{name: value for name, value in reading.items() if name != "max_memory"},
-        )
+        texts = possible_ids(schema, ids)
+        stream = stream_for(schema, data, rejects, table=table, reading=reading, texts=texts)
         suffix = ".csv" if out is None else out.suffix.lower()
         with (
             output.live(quiet or out is None) as show,
@@ -143,6 +137,23 @@ def predict_large(
 def _numbered(typed: TypedColumns, first: int) -> TypedColumns:
     """Rows with their numbers among all rows of the table."""
     return dataclasses.replace(typed, rows=typed.rows + np.int64(first))
+
+
+def stream_for(
+    schema: Schema, data: str, rejects: Rejects, *, reading: Mapping[str, Any], **more: Any
+) -> TableStream:
+    """Return the rows of files, chunk by chunk, as they are read for a model.
+
+    ``more`` are other arguments of :class:`~deltarule.tables.table_stream.TableStream`.
+    """
+    return TableStream(
+        data,
+        na=schema.na,
+        number_formats=schema.number_formats,
+        rejects=rejects,
+        **{name: value for name, value in reading.items() if name != "max_memory"},
+        **more,
+    )
 
 
 @contextlib.contextmanager

@@ -57,7 +57,7 @@ def answer(question: Question) -> None:
         check_rows_question(question)
         with output.live(question.quiet or question.as_json) as show:
             stored, _, table = _opened(question, show)
-        list_rows(question, stored, table, lambda text: None)
+        list_rows(question, stored, table)
         return
     # Wrong selections are refused before any file is read.
     selections = [(kind, text, numbers_of(kind, text)) for kind, text in question.selected]
@@ -268,7 +268,7 @@ def _explain_model(question: Question, show: Any) -> Explained:
         if not matches.size:
             typed = apply_schema(stored.schema, table, need_target=False)
         sample = int(np.flatnonzero(typed.rows == row - 1)[0])
-    part = None if sample is None else training_parts(stored, typed, not other)[sample]
+    part = None if sample is None else training_parts(stored, typed)[sample]
     notes = [*typed.notes, *stored.notes(typed), *beyond_training(stored.schema, typed)]
     most = max(_MOST_NUMBERS // _widest(stored), 1)
     when = "" if recording is None else f", after step {model_step(recording)} of its training"

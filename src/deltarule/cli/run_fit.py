@@ -108,13 +108,8 @@ def fit_and_save(request: Request, *, quiet: bool) -> Fitted:
                 table,
                 schema,
                 request.settings,
-                quality=request.quality,
-                time_budget=request.time_budget,
-                callbacks=[stop, _epoch_display(show)] if request.single else (),
-                stop=stop.flag,
-                progress=_phase_display(show, stop, request.single, quiet),
                 record=record,
-                checkpoint=request.checkpoint,
+                **_training_arguments(request, show, stop, quiet),
             )
         except StoppedTooEarly as error:
             raise stop.too_early() from error
@@ -141,17 +136,12 @@ def _fit_large_and_save(request: Request, memory: str, *, quiet: bool) -> Fitted
                 str(options.target),
                 request.settings,
                 memory=memory,
-                quality=request.quality,
-                time_budget=request.time_budget,
                 store=request.store,
                 rejects=_rejects(request),
                 reading=reading,
                 columns=columns,
-                callbacks=[stop, _epoch_display(show)] if request.single else (),
-                stop=stop.flag,
-                progress=_phase_display(show, stop, request.single, quiet),
-                checkpoint=request.checkpoint,
                 scored=tables.append,
+                **_training_arguments(request, show, stop, quiet),
             )
         except StoppedTooEarly as error:
             raise stop.too_early() from error
@@ -164,6 +154,20 @@ def _fit_large_and_save(request: Request, memory: str, *, quiet: bool) -> Fitted
         output.say(f"{output.spelled(model.schema.describe())}\n")
     _finish(model, request, elsewhere, with_page=request.report, quiet=quiet)
     return Fitted(model, stop.status, seconds)
+
+
+def _training_arguments(
+    request: Request, show: Callable[[str], None], stop: _InterruptHandler, quiet: bool
+) -> dict[str, Any]:
+    """Return the arguments on the training, of a table of any size."""
+    return {
+        "quality": request.quality,
+        "time_budget": request.time_budget,
+        "callbacks": [stop, _epoch_display(show)] if request.single else (),
+        "stop": stop.flag,
+        "progress": _phase_display(show, stop, request.single, quiet),
+        "checkpoint": request.checkpoint,
+    }
 
 
 def _rejects(request: Request) -> Path | None:

@@ -15,24 +15,14 @@ from deltarule.engines import Batch, Engine, EngineSettings, Epoch, Snapshot, st
 from deltarule.engines.promises import Promises
 from deltarule.errors import InputError, WorkerFailed
 from deltarule.maths import Network
+from deltarule.tables.packed_store import part_of
 from deltarule.training.run_description import first_difference
 
-__all__ = ["DataParallelEngine", "part_of"]
+__all__ = ["DataParallelEngine"]
 
 # Numbers that each worker sends beside its gradient: its cost as two numbers of the network's
 # dtype, so that it keeps 48 bits, and whether it was asked to stop.
 _SENT = 3
-
-
-def part_of(n: int, rank: int, size: int) -> slice:
-    """The part of n rows that a worker has: as many as the others, up to one.
-
-    Examples
-    --------
-    >>> [part_of(5, rank, 2) for rank in range(2)]
-    [slice(0, 2, None), slice(2, 5, None)]
-    """
-    return slice(n * rank // size, n * (rank + 1) // size)
 
 
 class DataParallelEngine(Engine):
@@ -118,7 +108,7 @@ class DataParallelEngine(Engine):
         """The rows of a batch that this worker computes."""
         if self.divided:
             return batch
-        part = part_of(len(batch.w), self.world.rank, self.world.size)
+        part = slice(*part_of(len(batch.w), self.world.rank, self.world.size))
         return Batch(batch.X[part], batch.Y[part], batch.w[part], batch.rows[part], batch.step)
 
     def _part_of_step(self, epoch: Epoch, index: int) -> Batch:
@@ -127,8 +117,8 @@ class DataParallelEngine(Engine):
             return epoch.batch(index)
         start = index * epoch.batch_size
         count = min(epoch.batch_size, epoch.n_rows - start)
-        part = part_of(count, self.world.rank, self.world.size)
-        first, stop = start + part.start, start + part.stop
+        before, end = part_of(count, self.world.rank, self.world.size)
+        first, stop = start + before, start + end
         rows = np.arange(first, stop) if epoch.order is None else epoch.order[first:stop]
         take = slice(first, stop) if epoch.order is None else rows
         w = epoch.w[take] / epoch.w.dtype.type(count)

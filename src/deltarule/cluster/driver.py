@@ -8,10 +8,11 @@ import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from deltarule.cluster.joining import checked_timeout
 from deltarule.cluster.worker_call import Answers, WorkerCall
 from deltarule.errors import InputError, TrainingWarning, WorkerFailed
 from deltarule.maths import Network
-from deltarule.records import checked_integer, real_number
+from deltarule.records import checked_integer
 from deltarule.training import EpochLog, StopFlag, TrainingResult
 from deltarule.training.interrupt import interruptible
 
@@ -62,11 +63,7 @@ class Cluster:
     def __post_init__(self) -> None:
         checked_integer("workers", self.workers, 1)
         checked_integer("restarts", self.restarts, 0)
-        seconds = real_number(self.timeout)
-        if seconds is None or not 0 < seconds < float("inf"):
-            raise InputError(
-                parameter="timeout", given=self.timeout, expected="seconds, a number above 0"
-            )
+        checked_timeout(self.timeout)
         if self.ray_address is not None and not isinstance(self.ray_address, str):
             raise InputError(
                 parameter="ray_address", given=self.ray_address, expected="an address, or None"
@@ -109,12 +106,13 @@ class Cluster:
         KeyboardInterrupt
             At a second Ctrl-C; the first one ends training.
         """
-        call = WorkerCall(net, X, Y, dict(arguments))
+        given = arguments.pop("stop", None)
+        call = WorkerCall(net, X, Y, arguments)
         call.check()
         if progress is not None and not callable(progress):
             raise InputError(parameter="progress", given=progress, expected="a function of a log")
         answers = Answers(progress or (lambda log: None))
-        with _stop_flag(arguments.get("stop")) as flag:
+        with _stop_flag(given) as flag:
 
             def asked() -> Any:
                 return (flag.reason, flag.kind) if flag else None

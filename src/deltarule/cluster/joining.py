@@ -11,9 +11,18 @@ from typing import Any
 
 from deltarule.cluster.world import LoneWorld, World
 from deltarule.errors import InputError, Message, MissingDependency, Parameter, WorkerFailed
-from deltarule.records import checked_integer
+from deltarule.records import checked_integer, real_number
 
-__all__ = ["ADDRESS", "RANK", "SIZE", "Place", "check_private", "join", "scheduler"]
+__all__ = [
+    "ADDRESS",
+    "RANK",
+    "SIZE",
+    "Place",
+    "check_private",
+    "checked_timeout",
+    "join",
+    "scheduler",
+]
 
 ADDRESS, RANK, SIZE = "DELTARULE_WORLD_ADDRESS", "DELTARULE_WORLD_RANK", "DELTARULE_WORLD_SIZE"
 """The environment variables by which ``deltarule launch`` tells a process its place."""
@@ -113,6 +122,20 @@ give a private address, or public=True where a firewall protects it
             )
 
 
+def checked_timeout(timeout: Any) -> float:
+    """Return the seconds that workers wait for each other at a start.
+
+    Raises
+    ------
+    InputError
+        If they are no finite number above 0.
+    """
+    seconds = real_number(timeout)
+    if seconds is None or not 0 < seconds < float("inf"):
+        raise InputError(parameter="timeout", given=timeout, expected="seconds, a number above 0")
+    return seconds
+
+
 def join(
     address: str | None = None,
     rank: int | None = None,
@@ -159,6 +182,7 @@ def join(
     1
     """
     expected = None if workers is None else checked_integer("workers", workers, 1)
+    timeout = checked_timeout(timeout)
     place = Place.of_environment() if address is None else _given(address, rank, size)
     found = None if place is not None else scheduler()
     if place is None and found is None:

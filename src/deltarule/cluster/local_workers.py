@@ -17,7 +17,7 @@ import numpy as np
 
 from deltarule.cluster.joining import Place, join
 from deltarule.cluster.processes import free_address, worker_environment
-from deltarule.cluster.worker_call import Answers, WorkerCall
+from deltarule.cluster.worker_call import Answers, WorkerCall, is_large
 from deltarule.errors import WorkerFailed
 from deltarule.training import StopReason
 
@@ -26,7 +26,6 @@ __all__ = ["train_on_processes"]
 _POLL = 0.1
 # Seconds for a worker to tell its error, once another has failed.
 _GRACE = 5.0
-_SHARED_BYTES = 1 << 16
 
 
 class _OnDisk:
@@ -45,7 +44,7 @@ def _stored(value: Any, folder: Path) -> Any:
     """A value with its large arrays in files."""
     if isinstance(value, tuple):
         return tuple(_stored(each, folder) for each in value)
-    if type(value) is np.ndarray and not value.dtype.hasobject and value.nbytes >= _SHARED_BYTES:
+    if is_large(value):
         path = folder / f"{len(list(folder.iterdir()))}.npy"
         np.save(path, value)
         return _OnDisk(str(path))

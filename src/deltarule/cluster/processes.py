@@ -108,9 +108,7 @@ class _Workers:
     def forward(self, number: int, frame: FrameType | None = None) -> None:
         """Send a signal to all that run."""
         self.signalled += 1
-        for process in self.processes:
-            if process.poll() is None:
-                process.send_signal(number)
+        self.end(number)
 
     def failed(self) -> list[int]:
         """The ranks of those that have ended otherwise than well."""

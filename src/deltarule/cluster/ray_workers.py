@@ -9,11 +9,9 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from deltarule.cluster.joining import join
 from deltarule.cluster.processes import free_port
-from deltarule.cluster.worker_call import Answers, Told, WorkerCall
+from deltarule.cluster.worker_call import Answers, Told, WorkerCall, is_large
 from deltarule.errors import InputError, MissingDependency, WorkerFailed
 from deltarule.training import StopReason
 
@@ -23,7 +21,6 @@ if TYPE_CHECKING:
 __all__ = ["train_on_ray"]
 
 _POLL = 0.2
-_SHARED_BYTES = 1 << 16
 
 
 class _Mailbox:
@@ -62,11 +59,6 @@ def _ray() -> Any:
         ) from error
 
 
-def _is_large(value: Any) -> bool:
-    is_array = type(value) is np.ndarray and not value.dtype.hasobject
-    return is_array and value.nbytes >= _SHARED_BYTES
-
-
 def train_on_ray(
     call: WorkerCall,
     cluster: Cluster,
@@ -90,10 +82,9 @@ def train_on_ray(
     trainer_of = importlib.import_module("ray.train.v2.api.data_parallel_trainer")
     # Of no resources, and not counted where workers are placed.
     mailbox = ray.remote(num_cpus=0)(_Mailbox).remote()
-    arguments = {name: value for name, value in call.arguments.items() if name != "stop"}
-    parts = {"X": call.X, "Y": call.Y, **arguments}
+    parts = {"X": call.X, "Y": call.Y, **call.arguments}
     # Large arrays go into Ray's store of objects once; each machine reads them once.
-    references = {name: ray.put(value) for name, value in parts.items() if _is_large(value)}
+    references = {name: ray.put(value) for name, value in parts.items() if is_large(value)}
     small = {name: value for name, value in parts.items() if name not in references}
     loop = _loop_of(call.net, small, references, mailbox, cluster.timeout, cluster.public)
     trainer = trainer_of.DataParallelTrainer(

@@ -8,20 +8,28 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
+
 from deltarule.cluster.training import train_in_world
 from deltarule.cluster.world import World
 from deltarule.errors import ConnectionLost, DeltaruleError, InputError, WorkerFailed
 from deltarule.maths import Network
 from deltarule.training import EpochEvent, EpochLog, StopFlag, StopReason, TrainingResult
 
-__all__ = ["Answers", "Told", "WorkerCall"]
+__all__ = ["Answers", "Told", "WorkerCall", "is_large"]
 
 Told = tuple[str, Any]
 """``("epoch", log)``, ``("result", result)`` or ``("error", error)``."""
 
-# Arguments that belong to the process of the driver.
-_OF_DRIVER = ("callbacks", "stop")
 _POLL = 0.2
+# Arrays from this size on are not sent with the call, but put where each machine reads them once.
+_SHARED_BYTES = 1 << 16
+
+
+def is_large(value: Any) -> bool:
+    """Whether a value is an array that is put where workers read it."""
+    is_array = type(value) is np.ndarray and not value.dtype.hasobject
+    return is_array and value.nbytes >= _SHARED_BYTES
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,7 +41,7 @@ class WorkerCall:
     net : Network
     X, Y
     arguments : mapping of str
-        The others of :func:`deltarule.train`.
+        The others of :func:`deltarule.train`, without ``stop``, which is the driver's.
     """
 
     net: Network
@@ -87,10 +95,7 @@ class WorkerCall:
         def epoch_done(event: EpochEvent) -> None:
             tell(("epoch", event.history.logs[-1]))
 
-        arguments = {
-            name: value for name, value in self.arguments.items() if name not in _OF_DRIVER
-        }
-        arguments |= {"callbacks": [epoch_done], "stop": flag}
+        arguments = {**self.arguments, "callbacks": [epoch_done], "stop": flag}
         try:
             result = train_in_world(self.net, self.X, self.Y, world=world, **arguments)
         finally:

@@ -52,18 +52,13 @@ def other_table(model: TableModel, typed: TypedColumns) -> str:
     return f"these rows are not the table that the model was made from{named}, {has}"
 
 
-def training_parts(
-    model: TableModel, typed: TypedColumns, own_table: bool | None = None
-) -> list[str]:
+def training_parts(model: TableModel, typed: TypedColumns) -> list[str]:
     """Return the part of the training that each row was in.
 
     It is ``"train"``, ``"valid"`` or ``"test"``, ``"seen"`` if only the table is known to be that
-    of the training, and ``""`` if it is another. ``own_table`` says whether it is that of the
-    training, if this is known already.
+    of the training, and ``""`` if it is another.
     """
-    if own_table is None:
-        own_table = typed.target is not None and model.trained_on(typed)
-    if not own_table:
+    if typed.target is None or not model.trained_on(typed):
         return [""] * len(typed)
     given = dict(model.settings)
     if isinstance(model, PortfolioModel):

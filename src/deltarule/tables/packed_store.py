@@ -38,6 +38,7 @@ __all__ = [
     "block_groups",
     "header_of",
     "open_store",
+    "part_of",
     "whole_chunks",
 ]
 
@@ -66,6 +67,19 @@ class Block(NamedTuple):
     rows: int
     crc: int
     weight: float
+
+
+def part_of(n: int, rank: int, size: int) -> tuple[int, int]:
+    """The first of n rows that a worker has, and the row after its last one.
+
+    It has as many as the others, up to one.
+
+    Examples
+    --------
+    >>> [part_of(5, rank, 2) for rank in range(2)]
+    [(0, 2), (2, 5)]
+    """
+    return n * rank // size, n * (rank + 1) // size
 
 
 class PackedRows:
@@ -148,8 +162,8 @@ class PackedRows:
 
     def rows_of_worker(self, index: int, rank: int | None = None) -> tuple[int, int]:
         """The first row in block ``index`` of a worker, and the row after its last one."""
-        n, rank = self.blocks[index].rows, self.rank if rank is None else rank
-        return n * rank // self.workers, n * (rank + 1) // self.workers
+        rank = self.rank if rank is None else rank
+        return part_of(self.blocks[index].rows, rank, self.workers)
 
     def read_share(
         self,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from deltarule.errors import InputError
 from deltarule.files.dataclass_fields import check_keys, entry
+from deltarule.tables.cells_checksum import canonical, text_number
 from deltarule.tables.text_column import TextColumn
 from deltarule.tables.typed_columns import TypedColumns
 
@@ -124,24 +124,17 @@ class RowDigests:
 
 def _digests(typed: TypedColumns, key: str) -> NDArray[np.uint64]:
     """Return the digest of each row; the order of columns is of no matter."""
-    total = np.full(len(typed), _hash(key), np.uint64)
+    total = np.full(len(typed), text_number(key), np.uint64)
     for name, cells in (*sorted(typed.columns.items()), ("", typed.target)):
         if cells is None:
             continue
         if isinstance(cells, TextColumn):
-            known = np.array([_hash(f"{key}\0{text}") for text in cells.texts], np.uint64)
+            known = np.array([text_number(f"{key}\0{text}") for text in cells.texts], np.uint64)
             bits = cells.lookup(known, np.uint64(0))
         else:
-            # One NaN for all; and -0.0 becomes 0.0.
-            numbers = np.where(np.isnan(cells), np.nan, cells + 0.0)
-            bits = numbers.astype(np.float64).view(np.uint64)
-        total = _mixed(total ^ _mixed(bits ^ np.uint64(_hash(f"{key}\0{name}\0"))))
+            bits = canonical(cells).astype(np.float64).view(np.uint64)
+        total = _mixed(total ^ _mixed(bits ^ np.uint64(text_number(f"{key}\0{name}\0"))))
     return total
-
-
-def _hash(text: str) -> int:
-    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
-    return int.from_bytes(digest[:8], "little")
 
 
 def _mixed(bits: NDArray[np.uint64]) -> NDArray[np.uint64]:

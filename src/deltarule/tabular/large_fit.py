@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.cluster import current_world, train_in_world
+from deltarule.cluster import train_in_world
+from deltarule.cluster.world import check_world
 from deltarule.errors import InputError
 from deltarule.optimizers import RULES
 from deltarule.tables import Table, TypedColumns
@@ -135,13 +136,7 @@ def fit_large_table(
         )
     single = quality is None and time_budget is None
     if not single:
-        if current_world().size > 1:
-            raise InputError(
-                f"{current_world().size} workers were given a portfolio",
-                parameter="quality" if quality is not None else "time_budget",
-                expected="one network, which they train together",
-                hint="leave it out",
-            )
+        check_world(single)
         others = {"callbacks": callbacks}
         is_single_network(given, quality, time_budget, others)  # refuses settings of one
     started, say = time.perf_counter(), progress or (lambda phase: None)

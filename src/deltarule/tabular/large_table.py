@@ -360,6 +360,17 @@ class ReadingProgress:
 
     def __init__(self, say: Callable[[str], Any], stop: StopFlag | None) -> None:
         self._say, self.stop = say, stop
+        self._last = time.monotonic()
+
+    def _check(self) -> None:
+        if self.stop:
+            raise KeyboardInterrupt  # there is nothing to keep
+
+    def _tell(self, words: str) -> None:
+        """Say it, at most once a second."""
+        if time.monotonic() - self._last > 1:
+            self._last = time.monotonic()
+            self._say(words)
 
     def query_result(
         self,
@@ -372,17 +383,12 @@ class ReadingProgress:
         """The file with the result of a query, how it is read, and notes on the query."""
         from deltarule.tables.query_file import query_to_parquet
 
-        last = time.monotonic()
-
         def show(n_rows: int) -> None:
-            nonlocal last
-            if self.stop:
-                raise KeyboardInterrupt  # there is nothing to keep
-            if time.monotonic() - last > 1:
-                last = time.monotonic()
-                self._say(f"running the query: {n_rows:,} rows")
+            self._check()
+            self._tell(f"running the query: {n_rows:,} rows")
 
         self._say("running the query")
+        self._last = time.monotonic()
         memory = plan.free // 4
         notes = current_world().of_first(
             lambda: query_to_parquet(source, sql, out, memory=memory, reading=reading, show=show)
@@ -395,12 +401,9 @@ class ReadingProgress:
         self, stream: TableStream, what: str, total: int = 0, first: int = 0
     ) -> Iterator[Chunk]:
         """The chunks of a stream, read ahead."""
-        last = time.monotonic()
+        self._last = time.monotonic()
         for chunk in read_ahead(stream.chunks(first)):
-            if self.stop:
-                raise KeyboardInterrupt  # there is nothing to keep
+            self._check()
             yield chunk
-            if time.monotonic() - last > 1:
-                last = time.monotonic()
-                done = chunk.first + len(chunk.table)
-                self._say(f"{what}: {done:,} rows" + (f" of {total:,}" if total else ""))
+            done = chunk.first + len(chunk.table)
+            self._tell(f"{what}: {done:,} rows" + (f" of {total:,}" if total else ""))

@@ -125,7 +125,7 @@ class Guard:
         # The cost of the first batch is a noisy start; the sample of the rows decides.
         near = run.first_cost is None or logs[-1].loss > 0.5 * abs(run.first_cost)
         trials = _rate_trials(run) if near or level_of_jumps(losses) is not None else None
-        found = [] if trials is None else [trials.finding(steps, losses)]
+        found = None if trials is None else trials.finding(steps, losses)
         if trials is not None and trials.hardly_learned:
             for each in self._of_layers(run):
                 self._say(each)
@@ -133,8 +133,7 @@ class Guard:
             for each in self._of_layers(run):
                 if each.kind in self._seen:
                     self._say(each)
-        for advice in found:
-            self.add(advice)
+        self.add(found)
 
     def add(self, advice: Advice | None) -> None:
         """Add a finding of the run itself, if there is one; also where the mode is "off"."""
