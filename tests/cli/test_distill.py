@@ -72,6 +72,7 @@ def test_rows_without_a_target_give_no_scores(place, deltarule):
 def test_a_portfolio_is_updated_in_its_place(place, deltarule):
     raised = "".join(f"{a},{b},{k},{float(y) + 50}\n" for a, b, k, y in ROWS[1:])
     Path("new.csv").write_text("a,b,k,y\n" + raised)
+    first = TableModel.load("many.model")
     before = deltarule("evaluate", "many.model", "new.csv", "--json").json["scores"]["rmse"]
     outcome = deltarule("update", "many.model", "new.csv", "--out", "many.model", "--force")
     assert outcome.status == 0, outcome.err
@@ -87,6 +88,33 @@ def test_a_portfolio_is_updated_in_its_place(place, deltarule):
     after = deltarule("evaluate", "many.model", "new.csv", "--json").json
     assert after["scores"]["rmse"] < before
     assert after["seen"]
+    assert "its scores on new rows are to be expected lower" in after["notes"][0]  # no test rows
+    fitted, known = first.report["fingerprint"], deltarule("inspect", "many.model", "--json").json
+    own = {"source": "numbers.csv", "rows": 60, "sha256": fitted}
+    more = {"source": "new.csv", "rows": 60, "sha256": model.report["fingerprint"]}
+    assert known["trained_on"] == {**own, "row_digests": 120, "further": [more]}
+    one, two = (
+        f"numbers.csv, 60 rows, sha256 of its cells {fitted[:16]}…",
+        "; then new.csv, 60 rows",
+    )
+    assert f"\ntrained on: {one}{two}" in deltarule("inspect", "many.model").out
+    assert deltarule("evaluate", "many.model", "new.csv", "--report", "r.html").status == 0
+    assert f"{fitted[:16]}…" in Path("r.html").read_text(encoding="utf-8")
+    assert deltarule("update", "many.model", "numbers.csv", "--out", "two.model").status == 0
+    assert deltarule("inspect", "two.model", "--json").json["trained_on"] == known["trained_on"]
+
+
+def test_a_distilled_network_names_the_table_of_its_portfolio_and_its_own(place, deltarule):
+    first = TableModel.load("many.model").report["fingerprint"]
+    raised = "".join(f"{a},{b},{k},{float(y) + 50}\n" for a, b, k, y in ROWS[1:])
+    Path("new.csv").write_text("a,b,k,y\n" + raised)
+    Path("rows.csv").write_text("\n".join(",".join(row[:3]) for row in ROWS))
+    for data, known in (("numbers.csv", None), ("new.csv", True), ("rows.csv", False)):
+        assert deltarule("distill", "many.model", data, "--out", "one", "--force").status == 0
+        found = deltarule("inspect", "one", "--json").json["trained_on"]
+        assert (found["source"], found["rows"], found["sha256"]) == ("numbers.csv", 60, first)
+        own = [(each["source"], each["rows"], bool(each["sha256"])) for each in found["further"]]
+        assert own == ([] if known is None else [(data, 60, known)])
 
 
 @pytest.mark.parametrize("command", ["distill", "update"])

@@ -88,8 +88,8 @@ def evaluate_table(
                     source=source,
                 )
             write_output(report, force, page.encode("utf-8"), "the report in ")
-    about_rows = _about_rows(n_rows, seen, is_training_table)
     test = model.report["scores"].get("test")
+    about_rows = _about_rows(n_rows, seen, is_training_table, has_test_rows=test is not None)
     if as_json:
         output.json_object(
             {
@@ -148,8 +148,13 @@ def _worst_group(model: TableModel, typed: TypedColumns, outputs: NDArray[np.flo
     )
 
 
-def _about_rows(n_rows: int, seen: RowsSeen | None, is_training_table: bool) -> list[str]:
+def _about_rows(
+    n_rows: int, seen: RowsSeen | None, is_training_table: bool, *, has_test_rows: bool
+) -> list[str]:
     """Return notes on rows that the model was made from."""
+    if is_training_table and not has_test_rows:
+        said = "these are the rows the model was trained on, without test rows; its scores on new"
+        return [f"{said} rows are to be expected lower"]
     if is_training_table:
         said = "these are the rows the model was made from, most of which it was trained on; its "
         return [f"{said}scores on new rows are those of the test rows"]

@@ -12,7 +12,7 @@ import numpy as np
 from deltarule.errors import InputError
 from deltarule.files import Part, write_bundle
 from deltarule.files.dataclass_fields import check_keys, entry
-from deltarule.tables import Column, TypedColumns, apply_schema, table_from_frame
+from deltarule.tables import Column, Table, TypedColumns, apply_schema, table_from_frame
 from deltarule.tables.cells_checksum import cells_checksum
 from deltarule.tables.row_digests import RowDigests
 from deltarule.tables.table import join_items
@@ -218,8 +218,11 @@ class PortfolioModel(TableModel):
         )
         distilled.report["notes"].append(note)
         if typed.target is not None:
-            distilled.report["fingerprint"] = cells_checksum(typed)
             distilled.report.update(self._digests_with(typed))
+        # A checksum is of cells and targets: of rows without a target there is none.
+        checksum = "" if typed.target is None else cells_checksum(typed)
+        distilled.report["fingerprint"] = checksum
+        distilled.report["tables"] = self._tables_with(rows, typed, checksum)
         return distilled
 
     def update(self, table: Any, *, seed: int = 0) -> PortfolioModel:
@@ -255,7 +258,9 @@ class PortfolioModel(TableModel):
         from deltarule.tabular.splitting import row_weights
         from deltarule.tabular.update import update_portfolio
 
-        given = self._typed(table, need_target=True)
+        rows = table_from_frame(table, na=self.schema.na)
+        given = apply_schema(self.schema, rows, need_target=True)
+        checksum = cells_checksum(given)
         typed = given.take(np.flatnonzero(row_weights(given) > 0))
         truth = true_values(self.target, typed)
         updated = update_portfolio(
@@ -282,7 +287,8 @@ class PortfolioModel(TableModel):
             "updated": updated.counts,
             "notes": [*([_NOT_NEW] if self.trained_on(given) else []), *updated.notes],
             "data_notes": list(given.notes),
-            "fingerprint": cells_checksum(given),
+            "fingerprint": checksum,
+            "tables": self._tables_with(rows, given, checksum),
             **self._digests_with(given),
         }
         settings = {**self.settings, "test": 0.0, "seed": seed}
@@ -293,6 +299,15 @@ class PortfolioModel(TableModel):
             settings=settings,
             report=report,
         )
+
+    def _tables_with(self, rows: Table, typed: TypedColumns, checksum: str) -> list[dict[str, Any]]:
+        """Return what is known of the tables of the training and of this one, in their order."""
+        own = self.report.get("fingerprint", "")
+        first = {"source": self.schema.source, "rows": self.schema.n_rows, "sha256": own}
+        tables: list[dict[str, Any]] = list(self.report.get("tables", [first]))
+        if checksum and checksum in (each["sha256"] for each in tables):
+            return tables
+        return [*tables, {"source": rows.source, "rows": len(typed), "sha256": checksum}]
 
     def _digests_with(self, typed: TypedColumns) -> dict[str, Any]:
         """Return the digests of the rows of the training and of these; none if not known."""

@@ -70,7 +70,8 @@ class ModelSummary:
     trained_on : mapping of str to JSON value
         The table of the training: ``source``, its name, ``rows``, and ``sha256``, the checksum of
         its cells as the model reads them, or None if it is not known. ``row_digests`` says how
-        many digests of its rows the model holds. Of no table it is empty.
+        many digests of rows the model holds. ``further`` has the same three of each table that it
+        was trained on later, by an update or in distilling. Of no table it is empty.
     distilled : mapping of str to JSON value
         Of a network that was distilled from a portfolio: how far it is from that (``rows``,
         ``same_class`` or None, ``largest_difference``) and ``portfolio``, the fingerprint of its
@@ -143,9 +144,7 @@ class ModelSummary:
         return "\n".join(lines)
 
 
-def training_table(
-    schema: Mapping[str, Any], report: Mapping[str, Any]
-) -> dict[str, str | int | None]:
+def training_table(schema: Mapping[str, Any], report: Mapping[str, Any]) -> dict[str, Any]:
     """Return what is known of the table of a training: ``trained_on`` of :class:`ModelSummary`.
 
     Parameters
@@ -156,22 +155,39 @@ def training_table(
     digests = report.get("row_digests") or {}
     # Eight bytes each, as Base64.
     held = len(field_value("digests", str, digests.get("digests", ""))) * 3 // 4 // 8
+    first = {"source": schema.get("source", ""), "rows": schema.get("n_rows", 0)}
+    tables = field_value("tables", list, report.get("tables", []))
+    if not tables:
+        tables = [{**first, "sha256": report.get("fingerprint", "")}]
+    own, *further = (_one_table(field_value("tables", Mapping[str, Any], each)) for each in tables)
+    return {**own, "row_digests": held, "further": further}
+
+
+def _one_table(saved: _Object) -> dict[str, str | int | None]:
     return {
-        "source": printable(field_value("source", str, schema.get("source", ""))),
-        "rows": field_value("n_rows", int, schema.get("n_rows", 0)),
-        "sha256": field_value("fingerprint", str, report.get("fingerprint", "")) or None,
-        "row_digests": held,
+        "source": printable(field_value("source", str, saved.get("source", ""))),
+        "rows": field_value("n_rows", int, saved.get("rows", 0)),
+        "sha256": field_value("fingerprint", str, saved.get("sha256", "")) or None,
     }
 
 
 def training_table_text(table: Mapping[str, Any]) -> str:
-    """Return ``trained_on`` of :class:`ModelSummary` as text.
+    r"""Return ``trained_on`` of :class:`ModelSummary` as text.
 
     Examples
     --------
     >>> training_table_text({"source": "loans.csv", "rows": 800, "sha256": "ab" * 32})
     'loans.csv, 800 rows, sha256 of its cells abababababababab…'
+    >>> more = {"source": "new.csv", "rows": 90, "sha256": None}
+    >>> text = training_table_text({**more, "source": "old.csv", "further": [more]})
+    >>> print(text.replace("; ", ";\n"))
+    old.csv, 90 rows, no checksum of its cells is known;
+    then new.csv, 90 rows, no checksum of its cells is known
     """
+    return "; then ".join(map(_table_text, (table, *table.get("further", ()))))
+
+
+def _table_text(table: _Object) -> str:
     digest = table["sha256"]
     said = f"sha256 of its cells {digest[:16]}…" if digest else "no checksum of its cells is known"
     return f"{table['source'] or 'a table without a name'}, {table['rows']:,} rows, {said}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +24,7 @@ from deltarule.explain.report.sections import (
 )
 from deltarule.files import write_bytes
 from deltarule.tabular import TableModel
+from deltarule.training.inspection import training_table
 
 __all__ = ["report_html", "write_report"]
 
@@ -75,7 +77,7 @@ def _about(found: Findings) -> str:
     trained = count(report["rows"].get("train", 0), "row")
     own = f"<b>{name(schema.source or 'a table', 40)}</b>"
     of_own = f"{count(schema.n_rows, 'row')}, {count(len(schema.columns), 'column')}{classes}"
-    checksum = report.get("fingerprint")
+    checksum = training_table(dataclasses.asdict(schema), report)["sha256"]
     digest = f", its cells’ sha256 <code>{text(checksum[:16])}…</code>" if checksum else ""
     if found.rows.part == "given":
         said = (
