@@ -83,9 +83,11 @@ interface DeltaruleScripts {
   losses: typeof lossesModule;
   fields: typeof fieldsModule;
   choosers: typeof choosersModule;
+  settingsPlace: typeof settingsPlaceModule;
   controls: typeof controlsModule;
   weights: typeof weightsModule;
   lift: typeof liftModule;
+  found: typeof foundModule;
   tune: typeof tuneModule;
   advice: typeof adviceModule;
   address: typeof addressModule;

@@ -29,10 +29,17 @@ PLACES = """(() => {
     surface: box(document.querySelector('canvas.plane')),
     curve: box(strip.offsetParent ? strip : document.querySelector('.losses-frame canvas')),
     play: box(document.querySelector('#transport .main')),
+    step: box(document.querySelector('#transport .named')),
+    rate: box(document.querySelector('#rate')),
+    verdict: box(document.querySelector('[data-verdict]')),
     floor: sheet.width > 0.9 * innerWidth ? sheet.top : innerHeight,
     wide: document.documentElement.scrollWidth,
   };
 })()"""
+
+
+# What is asked for during a lecture: how fast it learns, whether it does, and the next step.
+AT_HAND = ("rate", "verdict", "step")
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +92,7 @@ def area(box):
 @pytest.mark.parametrize("size", [PROJECTOR, LAPTOP, LYING], ids=["projector", "laptop", "lying"])
 def test_the_network_its_surface_and_the_loss_are_seen_together(page, size):
     places = shown(page, size)
-    for part in ("nodes", "surface", "curve", "play"):
+    for part in ("nodes", "surface", "curve", "play", *(() if size is LYING else AT_HAND)):
         assert in_sight(places[part], places, size), part
     assert places["wide"] <= size["width"]
     # The pictures are not bought with smallness.
@@ -118,26 +125,120 @@ def test_larger_text_takes_no_room_from_the_pictures(page, size):
         # The letters beside the surface grow into its canvas, and the canvas hardly shrinks.
         assert area(places["surface"]) >= 0.96 * area(before["surface"]), presses
         assert places["wide"] <= size["width"]
-        for part in ("curve", "play", *(("nodes", "surface") if size is not PHONE else ())):
+        also = {PHONE["width"]: ("rate",), LYING["width"]: ("nodes", "surface")}
+        parts = also.get(size["width"], ("nodes", "surface", *AT_HAND))
+        for part in ("curve", "play", *parts):
             assert in_sight(places[part], places, size), (part, presses)
         drawing = places["drawing"]
         assert drawing["right"] <= size["width"]
     assert violations(page) == []
 
 
-def test_settings_folded_at_the_edge_open_beside_the_drawing(page):
+def over(page, one, other):
+    """The square pixels that two elements have in common."""
+    return page.evaluate(
+        """([one, other]) => {
+          const [a, b] = [one, other].map((s) => document.querySelector(s).getBoundingClientRect());
+          return Math.max(0, Math.min(a.right, b.right) - Math.max(a.left, b.left)) *
+            Math.max(0, Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top));
+        }""",
+        [one, other],
+    )
+
+
+@pytest.mark.parametrize("presses", [1, 2])
+@pytest.mark.parametrize("derivation", [False, True], ids=["alone", "derivation"])
+def test_settings_at_the_edge_open_as_a_drawer_that_hides_neither_curve_nor_surface(
+    page, presses, derivation
+):
     shown(page, PROJECTOR)
     assert page.locator("#activation").is_visible()
     assert not page.locator("#chosen").is_visible()
-    page.locator("#larger").click()
+    for _ in range(presses):
+        page.locator("#larger").click()
     holds(page, "document.documentElement.dataset.settings === 'tab'")
+    if derivation:
+        page.locator('[data-edge="1,1,0"]').dispatch_event("click")
+        holds(page, "document.documentElement.dataset.panel === 'open'")
     assert not page.locator("#activation").is_visible()
+    before = shown(page, PROJECTOR)
     page.locator("#chosen").click()
+    page.locator("#activation").scroll_into_view_if_needed()  # which scrolls the drawer alone
     assert page.locator("#activation").is_visible()
-    left = page.evaluate("document.querySelector('#activation').getBoundingClientRect().right")
-    assert left < page.evaluate("document.querySelector('.network').getBoundingClientRect().left")
-    assert page.evaluate("document.documentElement.scrollWidth") <= PROJECTOR["width"]
-    page.locator("#chosen").click()
+    assert page.evaluate("scrollY") == 0
+    places = page.evaluate(PLACES)
+    for part in ("surface", "curve", "play", *AT_HAND):
+        assert places[part] == before[part], part
+        assert in_sight(places[part], places, PROJECTOR), part
+    for selector in (".place-losses", ".place-advice", ".place-surface", ".place-panel"):
+        assert over(page, ".place-settings", selector) == 0, selector
+    # The network is another one while the drawer is open, and it closes by the key for it.
+    page.locator("#activation").focus()
+    page.keyboard.press("Escape")
+    assert not page.locator("#activation").is_visible()
+    assert page.evaluate("document.activeElement.id") == "chosen"
+    if derivation:
+        page.get_by_role("button", name="Close the derivation", exact=True).click()
+
+
+def test_the_settings_scroll_by_themselves_and_the_most_used_come_first(page):
+    shown(page, PROJECTOR)
+    page.locator("#seed").scroll_into_view_if_needed()
+    assert page.evaluate("scrollY") == 0
+    names = page.locator("#settings legend").all_inner_texts()
+    assert names == ["Data", "Network", "Training", "Inputs", "Rows"]
+    page.evaluate("document.querySelector('.place-settings').scrollTo(0, 0)")
+
+
+@pytest.mark.parametrize("presses", [0, 2])
+def test_the_rates_that_were_tried_stand_beside_the_curve_without_a_scroll(page, presses):
+    shown(page, PROJECTOR)
+    for _ in range(presses):
+        page.locator("#larger").click()
+    if presses:
+        page.locator("#chosen").click()
+    page.get_by_role("button", name="Find a learning rate", exact=True).click()
+    page.wait_for_selector(".tune-chart", timeout=60_000)
+    places = shown(page, PROJECTOR)
+    assert in_sight(
+        page.evaluate(
+            "(() => { const { left, top, right, bottom } ="
+            " document.querySelector('.tune-chart').getBoundingClientRect();"
+            " return { left, top, right, bottom }; })()"
+        ),
+        places,
+        PROJECTOR,
+    )
+    for selector in (".place-losses", ".place-surface", ".bar", ".place-settings"):
+        if selector != ".place-settings" or presses:
+            assert over(page, ".tune-found", selector) == 0, selector
+    for part in ("surface", "curve", "play", *AT_HAND):
+        assert in_sight(places[part], places, PROJECTOR), part
+    # The layers have the place of the rates; a network with other weights is another question.
+    page.get_by_role("button", name="Look into the layers", exact=True).click()
+    page.wait_for_selector("#advice [data-finding]")
+    assert page.locator(".tune-chart").count() == 0
+    page.get_by_role("button", name="Close: What the layers show").click()
+    assert page.locator("#advice [data-finding]").count() == 0
+    assert page.evaluate("document.activeElement.textContent") == "Look into the layers"
+    page.get_by_role("button", name="Undo", exact=True).click()
+
+
+def test_a_verdict_that_has_more_lines_than_room_is_read_whole_on_demand(page):
+    shown(page, PROJECTOR)
+    verdict = page.locator("[data-verdict]")
+    was = verdict.inner_text()
+    assert not page.locator(".verdict-more").is_visible()
+    height = verdict.bounding_box()["height"]
+    verdict.evaluate("(p) => { p.textContent = 'It learns little. '.repeat(20); }")
+    shown(page, {"width": 1300, "height": 720})  # another width, for which the lines are counted
+    page.wait_for_selector(".verdict-more:not([hidden])")
+    assert verdict.bounding_box()["height"] == pytest.approx(height, abs=1)
+    page.locator(".verdict-more").click()
+    assert verdict.bounding_box()["height"] > 2 * height
+    page.locator(".verdict-more").click()
+    assert verdict.bounding_box()["height"] == pytest.approx(height, abs=1)
+    verdict.evaluate("(p, was) => { p.textContent = was; }", was)
 
 
 @pytest.mark.parametrize("size", [PROJECTOR, LAPTOP], ids=["projector", "laptop"])

@@ -202,18 +202,25 @@ const adviceModule = (function () {
    * @param {Record<string, [seen: string, todo: string, activations: string[], instead: string]>} plain
    * findings in plain words, what to do, and what instead with one of these activations
    * @param {Live.RateLimits} limits
-   * @param {() => unknown} tune finds a learning rate
+   * @param {HTMLButtonElement} rate finds a learning rate
    */
-  function mount(element, wireOf, plain, limits, tune) {
-    const words = el("p", { "data-verdict": "" });
-    const rate = el("button", { type: "button", class: "link", text: "Find a learning rate", onclick: tune });
-    const place = el("div", { "aria-live": "polite" });
+  function mount(element, wireOf, plain, limits, rate) {
+    const words = el("p", { class: "verdict", "data-verdict": "" });
+    const more = el("button", {
+      type: "button",
+      class: "link verdict-more",
+      text: "more",
+      "aria-expanded": "false",
+      hidden: true,
+      onclick: () => whole(words.dataset.whole === undefined),
+    });
     const button = el("button", {
       type: "button",
       class: "button",
       text: "Look into the layers",
       onclick: look,
     });
+    const place = DR.found.make("What the layers show", button);
     let told = 0;
     let well = false;
     let key = "";
@@ -264,7 +271,7 @@ const adviceModule = (function () {
         const { rows, of, findings } = await wireOf().lens();
         const looked =
           rows < of ? `${DR.text.count(rows)} of ${DR.text.count(of)} rows` : `${DR.text.count(rows)} rows`;
-        place.replaceChildren(
+        place.show(
           findings.length
             ? el("ul", { class: "lens-advice" }, ...findings.map(item))
             : el("p", {
@@ -274,15 +281,29 @@ const adviceModule = (function () {
           el("p", { class: "note", text: `Measured on ${looked}, with the weights of this moment.` }),
         );
       } catch (error) {
-        place.replaceChildren(el("p", { class: "note refused", text: DR.shell.reason(error) }));
+        place.show(el("p", { class: "note refused", text: DR.shell.reason(error) }));
       } finally {
         button.disabled = false;
       }
     }
 
-    const row = el("div", { class: "row" }, button);
-    element.replaceChildren(words, rate, row, place);
-    rate.hidden = true;
+    /** Where the sentences have more lines than there is room for, they are cut until a reader asks. */
+    function fit() {
+      const open = words.dataset.whole !== undefined;
+      more.hidden = !open && words.scrollHeight <= words.clientHeight + 1;
+    }
+
+    /** @param {boolean} all */
+    function whole(all) {
+      if (all) words.dataset.whole = "";
+      else delete words.dataset.whole;
+      more.textContent = all ? "less" : "more";
+      more.setAttribute("aria-expanded", String(all));
+      fit();
+    }
+    new ResizeObserver(fit).observe(words);
+
+    element.replaceChildren(words, more, button, place.element);
     return {
       /** @param {Live.Frame} frame */
       frame({ header, arrays }) {
@@ -293,15 +314,17 @@ const adviceModule = (function () {
         const {
           text,
           stuck,
-          layers,
+          layers = false,
           well: learns = false,
         } = verdict(arrays.curve, header, judgedBy(run, limits));
         well = learns;
-        if (words.textContent !== text) words.textContent = text;
-        rate.hidden = !stuck;
-        // The first of the two is what is most likely to help.
-        if (layers && row.nextSibling !== rate) row.after(rate);
-        else if (!layers && words.nextSibling !== rate) words.after(rate);
+        if (words.textContent !== text) {
+          words.textContent = text;
+          fit();
+        }
+        // Of the two, what is most likely to help.
+        rate.classList.toggle("suggested", stuck && !layers);
+        button.classList.toggle("suggested", layers);
       },
       /** Another run: what was found of the one before is gone. @param {Live.Run} given */
       run(given) {
@@ -309,7 +332,7 @@ const adviceModule = (function () {
         const { settings, net, rows } = given;
         // Another learning rate leaves the weights as they are.
         const next = JSON.stringify([{ ...settings, learning_rate: 0 }, net, rows]);
-        if (next !== key) place.replaceChildren();
+        if (next !== key) place.close();
         key = next;
       },
     };

@@ -3,7 +3,8 @@
 "use strict";
 
 const axesModule = (function () {
-  const { css, short, scale, named } = DR.canvas;
+  const { css, short, scale } = DR.canvas;
+  const { named } = DR.text;
   const TITLE = 27; // for the name at the left side, and what parts it from the ticks, at the usual size of text
 
   const DAY = 86_400_000;

@@ -73,12 +73,6 @@ const canvasModule = (function () {
     return (text.length > 7 ? value.toExponential(1) : text).replace("-", "\u2212");
   }
 
-  /** The name of an input, with the index of a plain one as in formulas. @param {string} name */
-  const named = (name) =>
-    /^x_\d+$/.test(name)
-      ? `x${[...name.slice(2)].map((digit) => String.fromCharCode(0x2080 + Number(digit))).join("")}`
-      : name;
-
-  return { make, colour, css, font, scale, short, named };
+  return { make, colour, css, font, scale, short };
 })();
 DR.canvas = canvasModule;

@@ -41,49 +41,14 @@ const controlsModule = (function () {
   /** @typedef {HTMLInputElement | HTMLSelectElement | HTMLButtonElement} Control */
   const CONTROLS = "input, select, button";
 
-  /** The sizes of the text up to which the settings have a column of their own. */
-  const LARGE = { usual: 1.1, wide: 1.6 };
-
   /**
-   * Where the settings are, for the style sheet (`data-settings` at the root): "column" beside the
-   * drawing; "tab", folded at the left edge, where a derivation, larger text or the window leaves the
-   * drawing too little room; "row", folded above the drawing on a phone.
-   */
-  function fold() {
-    const root = document.documentElement;
-    const details = /** @type {HTMLDetailsElement} */ (DR.dom.byId("fold"));
-    const [narrow, lying, small, wide] = [
-      "(max-width: 899px)",
-      "(min-width: 560px) and (max-height: 500px)",
-      "(max-width: 1279px)",
-      "(min-width: 1900px)",
-    ].map((query) => matchMedia(query));
-    const place = () => {
-      if (lying.matches) return "tab";
-      if (narrow.matches) return "row";
-      const beside = ["open", "full"].includes(root.dataset.panel ?? "") && !wide.matches;
-      const scale = Number(root.style.getPropertyValue("--scale")) || 1;
-      const large = scale > (wide.matches ? LARGE.wide : LARGE.usual);
-      return small.matches || beside || large ? "tab" : "column";
-    };
-    const show = () => {
-      const now = place();
-      if (root.dataset.settings === now) return;
-      root.dataset.settings = now;
-      details.open = now === "column";
-    };
-    for (const query of [narrow, lying, small, wide]) query.addEventListener("change", show);
-    for (const kind of ["deltarule-panel", "deltarule-size"]) document.addEventListener(kind, show);
-    show();
-  }
-
-  /**
-   * Shows the settings in `element`; `order(type, fields)` sends an order to the server.
+   * Shows the settings in `element`, and the learning rate, which is changed most often, in `hand`;
+   * `order(type, fields)` sends an order to the server.
    *
-   * @param {HTMLElement} element @param {Live.Order} order
+   * @param {HTMLElement} element @param {HTMLElement} hand @param {Live.Order} order
    * @param {Record<string, Live.Thumbnail>} thumbnails of the built-in data
    */
-  function mount(element, order, thumbnails) {
+  function mount(element, hand, order, thumbnails) {
     /** @type {Live.Run | null} The newest description. */
     let run = null;
     /** @type {Control | null} The control that was used last. */
@@ -91,17 +56,20 @@ const controlsModule = (function () {
     let drawn = "";
     // Everything that calls this is called after the first description.
     const running = () => /** @type {Live.Run} */ (run);
-    fold();
-    for (const kind of ["change", "click"]) {
-      element.addEventListener(
-        kind,
-        (event) => {
-          const target = /** @type {Element} */ (event.target);
-          touched = target.closest(CONTROLS) ?? touched;
-        },
-        true,
-      );
-    }
+    const places = [hand, element];
+    for (const place of places)
+      for (const kind of ["change", "click"]) {
+        place.addEventListener(
+          kind,
+          (event) => {
+            const target = /** @type {Element} */ (event.target);
+            touched = target.closest(CONTROLS) ?? touched;
+          },
+          true,
+        );
+      }
+    /** @param {string} at a selector @returns {Control | null} */
+    const found = (at) => hand.querySelector(at) ?? element.querySelector(at);
     /** @param {Partial<Live.Settings>} settings */
     const change = (settings) => ask("setup", { settings });
 
@@ -120,13 +88,14 @@ const controlsModule = (function () {
         refused ||
           (hollow(fields) ? "expected a number; the field was left empty, or holds something else" : ""),
       );
-      element.querySelector(".refused")?.remove();
-      for (const control of element.querySelectorAll("[aria-describedby=refused]"))
-        control.removeAttribute("aria-describedby");
+      for (const place of places) {
+        place.querySelector(".refused")?.remove();
+        for (const control of place.querySelectorAll("[aria-describedby=refused]"))
+          control.removeAttribute("aria-describedby");
+      }
       if (!reason || !run) return;
       draw();
-      /** @type {Control | null} */
-      const control = at ? element.querySelector(at) : null;
+      const control = at ? found(at) : null;
       const given = control && asked && asked !== control.value ? `${asked} was refused: ` : "";
       const note = el("p", { class: "note wide refused", id: "refused", text: `${given}${reason}` });
       (control?.closest(".control") ?? element.lastElementChild)?.after(note);
@@ -136,7 +105,7 @@ const controlsModule = (function () {
     const anew = (data) => change({ ...running().choices.starts[data], data, columns: [] });
 
     function data() {
-      const { settings, choices, table, rows } = running(),
+      const { settings, choices, table } = running(),
         own = settings.data === "table";
       /** @type {Element[]} */
       const parts = [
@@ -148,36 +117,34 @@ const controlsModule = (function () {
         ),
       ];
       if (own) parts.push(columns());
-      parts.push(
-        number(
-          "n-rows",
-          own ? "Most rows" : "Rows",
-          settings.rows,
-          { ...choices.ranges.rows, step: 10 },
-          (value) => change({ rows: value }),
-        ),
-      );
-      if (!own)
-        parts.push(
-          number("noise", "Noise", settings.noise, { ...choices.ranges.noise, step: 0.01 }, (value) =>
-            change({ noise: value }),
-          ),
-        );
-      parts.push(
-        number("held", "Held out", settings.held, { ...choices.ranges.held, step: 0.05 }, (value) =>
-          change({ held: value }),
-        ),
-      );
-      parts.push(
-        number("seed", "Seed", settings.seed, { ...choices.ranges.seed, step: 1 }, (value) =>
-          change({ seed: value }),
-        ),
-      );
-      parts.push(
-        el("p", { class: "note wide", text: `${rows.train} rows to train on, ${rows.held} held out` }),
-      );
       if (running().notes.length) parts.push(notes());
       return parts;
+    }
+
+    /** How many rows, and which. */
+    function sampling() {
+      const { settings, choices, rows } = running(),
+        own = settings.data === "table";
+      const { ranges } = choices;
+      return [
+        number("n-rows", own ? "Most rows" : "Rows", settings.rows, { ...ranges.rows, step: 10 }, (value) =>
+          change({ rows: value }),
+        ),
+        ...(own
+          ? []
+          : [
+              number("noise", "Noise", settings.noise, { ...ranges.noise, step: 0.01 }, (value) =>
+                change({ noise: value }),
+              ),
+            ]),
+        number("held", "Held out", settings.held, { ...ranges.held, step: 0.05 }, (value) =>
+          change({ held: value }),
+        ),
+        number("seed", "Seed", settings.seed, { ...ranges.seed, step: 1 }, (value) =>
+          change({ seed: value }),
+        ),
+        el("p", { class: "note wide", text: `${rows.train} rows to train on, ${rows.held} held out` }),
+      ];
     }
 
     /** What was left out of a table, and what is unusual in it. */
@@ -195,7 +162,7 @@ const controlsModule = (function () {
 
     function inputs() {
       const run = running();
-      const names = run.axes.map(({ name }) => DR.canvas.named(name)).join(" and ");
+      const names = run.axes.map(({ name }) => DR.text.named(name)).join(" and ");
       return [
         el("p", { class: "note wide", text: `${names}, and derived from them:` }),
         DR.choosers.derivedChooser(run, (derived) => change({ derived })),
@@ -307,7 +274,7 @@ const controlsModule = (function () {
       ];
     }
 
-    function training() {
+    function learningRate() {
       const { settings, choices } = running();
       const rate = number(
         "rate",
@@ -317,6 +284,11 @@ const controlsModule = (function () {
         (value) => ask("rate", { learning_rate: value }),
       );
       inputOf(rate).disabled = choices.without_rate.includes(settings.rule);
+      return rate;
+    }
+
+    function training() {
+      const { settings, choices } = running();
       const batch = number(
         "batch",
         "Rows of a step",
@@ -333,16 +305,15 @@ const controlsModule = (function () {
           settings.rule,
           (value) => change({ rule: value }),
         ),
-        rate,
         batch,
+        select("speed", "Steps a second", SPEEDS, running().steps_per_second, (value) =>
+          ask("speed", { steps_per_second: Number(value) }),
+        ),
         number("l1", "L1 penalty", settings.l1, { ...choices.ranges.l1, step: "any" }, (value) =>
           change({ l1: value }),
         ),
         number("l2", "L2 penalty", settings.l2, { ...choices.ranges.l2, step: "any" }, (value) =>
           change({ l2: value }),
-        ),
-        select("speed", "Steps a second", SPEEDS, running().steps_per_second, (value) =>
-          ask("speed", { steps_per_second: Number(value) }),
         ),
       ];
     }
@@ -360,10 +331,9 @@ const controlsModule = (function () {
     /** Draws every control with the settings in force; the focus stays where it was. */
     function draw() {
       const { settings, net, table } = running();
-      const at =
-        document.activeElement && element.contains(document.activeElement)
-          ? selector(document.activeElement)
-          : "";
+      const { activeElement } = document;
+      const inside = places.some((place) => place.contains(activeElement));
+      const at = activeElement && inside ? selector(activeElement) : "";
       const open = element.querySelector("details")?.open;
       const read = element.querySelector(".notes")?.hasAttribute("open");
       const called = settings.data === "table" && table ? table.name : NAMES[settings.data];
@@ -371,16 +341,16 @@ const controlsModule = (function () {
         `${called}, ${net.widths.join("–")}, ${words(settings.activation)}, ${settings.rule}`;
       element.replaceChildren(
         group("Data", data()),
-        ...(running().choices.derived.length ? [group("Inputs", inputs())] : []),
         group("Network", network()),
         group("Training", training()),
+        ...(running().choices.derived.length ? [group("Inputs", inputs())] : []),
+        group("Rows", sampling()),
       );
+      hand.replaceChildren(el("fieldset", { class: "group" }, learningRate()));
       const details = element.querySelector("details");
       if (details && open !== undefined) details.open = open;
       if (read !== undefined) element.querySelector(".notes")?.toggleAttribute("open", read);
-      /** @type {HTMLElement | null} */
-      const control = at ? element.querySelector(at) : null;
-      control?.focus({ preventScroll: true });
+      if (at) found(at)?.focus({ preventScroll: true });
     }
 
     return {

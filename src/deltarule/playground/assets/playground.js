@@ -5,7 +5,7 @@
 (function () {
   const { el, icon } = DR.dom;
   const { shell } = DR;
-  const { named } = DR.canvas;
+  const { named } = DR.text;
   const at = DR.dom.byId;
 
   /**
@@ -30,7 +30,7 @@
   function lineNotice(word) {
     document.body.classList.toggle("offline", word !== "open");
     /** @type {NodeListOf<HTMLButtonElement | HTMLFieldSetElement>} */
-    const controls = document.querySelectorAll("#transport button, #settings fieldset");
+    const controls = document.querySelectorAll("#transport button, #hand fieldset, #settings fieldset");
     for (const control of controls) control.disabled = word !== "open";
     const reload = el("button", {
       type: "button",
@@ -269,20 +269,11 @@
 
     const where = whereabouts(),
       buttons = transport(order);
-    const settings = DR.controls.mount(at("settings"), order, config.thumbnails);
+    DR.settingsPlace.mount();
+    const settings = DR.controls.mount(at("settings"), at("hand"), order, config.thumbnails);
     DR.own?.mount(at("own"), order);
     const tune = DR.tune.mount(at("tune"), () => wire, order);
-    const advice = DR.advice.mount(
-      at("advice"),
-      () => wire,
-      config.plain,
-      config.limits,
-      () => {
-        /** @type {HTMLDetailsElement} */ (at("fold")).open = true;
-        at("tune").scrollIntoView({ block: "center" });
-        tune.find();
-      },
-    );
+    const advice = DR.advice.mount(at("advice"), () => wire, config.plain, config.limits, tune.button);
     const plane = DR.surface.mount(
       at("surface"),
       order,

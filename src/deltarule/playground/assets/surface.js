@@ -290,9 +290,7 @@ const surfaceModule = (function () {
       const list = el(
         "select",
         { id, onchange: () => onchange(Number(list.value)) },
-        ...known.map((axis, k) =>
-          el("option", { value: k, text: DR.dom.cut(DR.canvas.named(axis.name), 40) }),
-        ),
+        ...known.map((axis, k) => el("option", { value: k, text: DR.dom.cut(DR.text.named(axis.name), 40) })),
       );
       list.value = String(chosen);
       return el("div", { class: "field" }, el("label", { for: id, text: label }), list);

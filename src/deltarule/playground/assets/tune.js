@@ -153,8 +153,8 @@ const tuneModule = (function () {
    * @param {HTMLElement} element @param {() => Live.Wire} wireOf @param {Live.Order} order
    */
   function mount(element, wireOf, order) {
-    const place = el("div", { class: "tune-found", "aria-live": "polite" });
     let usable = true;
+    let key = "";
     /** @type {number | null} */
     let guess = null;
     let lossName = "loss";
@@ -164,10 +164,12 @@ const tuneModule = (function () {
       text: "Find a learning rate",
       onclick: find,
     });
+    const place = DR.found.make("The loss by learning rate", button);
+    place.element.classList.add("tune-found");
 
     async function find() {
       button.disabled = true;
-      place.replaceChildren(el("p", { class: "note", text: "Trying learning rates …" }));
+      place.show(el("p", { class: "note", text: "Trying learning rates …" }));
       try {
         const found = await wireOf().rates();
         const { rates, losses, suggestion, start, steps } = found;
@@ -182,8 +184,8 @@ const tuneModule = (function () {
           : `No learning rate helps within ${steps} steps from the start: the smallest loss is ${least}. ${before}` +
             `${guess === null ? "" : `, and one answer for all rows would have ${DR.dom.brief(guess)}`}. ` +
             "The rate stays as it was; look into the layers for another cause.";
-        place.replaceChildren(
-          chart(found, place.clientWidth, lossName, helps),
+        place.show(
+          chart(found, place.width(), lossName, helps),
           el("p", { class: "note", text }),
           el(
             "details",
@@ -223,17 +225,21 @@ const tuneModule = (function () {
           ),
         );
       } catch (error) {
-        place.replaceChildren(el("p", { class: "note refused", text: DR.shell.reason(error) }));
+        place.show(el("p", { class: "note refused", text: DR.shell.reason(error) }));
       } finally {
         button.disabled = !usable;
       }
     }
 
-    element.replaceChildren(button, place);
+    element.replaceChildren(button, place.element);
     return {
+      button,
       find,
-      /** @param {Live.Run} run */
-      run({ settings, choices, guess: constant }) {
+      /** Another run: what was found for the one before is gone. @param {Live.Run} run */
+      run({ settings, choices, net, rows, guess: constant }) {
+        const next = JSON.stringify([{ ...settings, learning_rate: 0 }, net, rows]);
+        if (next !== key) place.close();
+        key = next;
         guess = constant;
         lossName = settings.loss.replaceAll("_", " ") || "loss";
         usable = !choices.without_rate.includes(settings.rule);

@@ -13,6 +13,7 @@ const weightsModule = (function () {
   /** What the card should not cover, within the card of the drawing. */
   const SEEN = ".node, .network .label, .network .loss, .network .target, button, select, .choice";
   const EVERY = 12; // pixels between two places that are tried
+  const OWN = 8; // times that, where it is a part of what the card is of
   // What an overlap costs, in pixels of distance for each square pixel: a mouse has to reach the card
   // before it meets another line, a finger has not.
   const COVERS = { mouse: 0.05, finger: 0.5 };
@@ -118,6 +119,8 @@ const weightsModule = (function () {
       refusal,
     );
     place.after(card);
+    const panel = DR.dom.byId("panel");
+    const lying = matchMedia("(min-width: 560px) and (max-height: 500px)");
     // The field has a few digits. The weight behind it has all of them, and stays what it is as long
     // as the field has the text that was written for it.
     let exact = 0,
@@ -162,11 +165,41 @@ const weightsModule = (function () {
     }
 
     /**
+     * Where the card stands: near its line; on a phone, where little is free beside a line, in the sheet
+     * of the derivation, or at the lower edge of an upright screen while the sheet is closed.
+     */
+    function house() {
+      const closed = document.documentElement.dataset.panel === "closed";
+      const home = !DR.dock.SHEET.matches ? "line" : !closed ? "sheet" : lying.matches ? "line" : "edge";
+      if (card.dataset.home === home) return home;
+      const { activeElement } = document;
+      const focused = card.contains(activeElement) ? /** @type {HTMLElement} */ (activeElement) : null;
+      card.dataset.home = home;
+      if (home === "sheet") panel.before(card);
+      else place.after(card);
+      focused?.focus({ preventScroll: true });
+      return home;
+    }
+
+    /** What a line joins, and its number: what a card of it must not cover. @returns {DOMRect[]} */
+    function own() {
+      if (!what || !line) return [];
+      const { layer, j } = what;
+      const nodes = [`${layer},${j}`, ...(what.kind === "edge" ? [`${layer - 1},${what.k}`] : [])];
+      const parts = nodes.map((key) => place.querySelector(`[data-node="${key}"]`));
+      return [...parts, ...place.querySelectorAll(".network .label")]
+        .filter((part) => part !== null)
+        .map((part) => part.getBoundingClientRect());
+    }
+
+    /**
      * Puts the card near the middle of its line, in sight, where it covers least of the drawing and its
      * controls: the nodes, the number of the line and the line itself.
      */
     function put() {
       if (!line?.isConnected) return close();
+      card.style.left = card.style.top = "";
+      if (house() !== "line") return;
       const section = card.offsetParent ?? place;
       const around = section.getBoundingClientRect();
       const [wide, high] = [card.offsetWidth, card.offsetHeight];
@@ -176,14 +209,16 @@ const weightsModule = (function () {
       const covered = [...section.querySelectorAll(SEEN)]
         .filter((element) => !card.contains(element))
         .map((element) => element.getBoundingClientRect());
-      covered.push(...alongOf(shape));
+      const owned = [...own(), ...alongOf(shape)];
       const room = roomOf(around);
       const cost = COVERS[mouse && line.matches(".hot") ? "mouse" : "finger"];
       let best = { x: middle.x - wide / 2, y: middle.y + 20, of: Infinity };
       const most = { x: Math.max(room.left, room.right - wide), y: Math.max(room.top, room.bottom - high) };
       for (let x = room.left; x <= most.x; x += EVERY)
         for (let y = room.top; y <= most.y; y += EVERY) {
-          const over = covered.reduce((sum, box) => sum + overlap(box, x, y, wide, high), 0);
+          const over =
+            covered.reduce((sum, box) => sum + overlap(box, x, y, wide, high), 0) +
+            OWN * owned.reduce((sum, box) => sum + overlap(box, x, y, wide, high), 0);
           const far = Math.hypot(x + wide / 2 - middle.x, y + high / 2 - middle.y);
           const of = far + cost * over;
           if (of < best.of) best = { x, y, of };

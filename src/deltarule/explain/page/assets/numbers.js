@@ -148,7 +148,10 @@ const numbersModule = (function () {
   /** @param {number | ""} i */
   const below = (i) => (i === "" ? "" : sub(i));
 
-  return { number, text: { MINUS, sup, sub, layer, count, read, symbols } };
+  /** The name of an input, with the index of a plain one as in formulas: x₀ for x_0. @param {string} name */
+  const named = (name) => (/^x_\d+$/.test(name) ? `x${sub(Number(name.slice(2)))}` : name);
+
+  return { number, text: { MINUS, sup, sub, layer, count, read, named, symbols } };
 })();
 DR.number = numbersModule.number;
 DR.text = numbersModule.text;

@@ -217,7 +217,8 @@ const planeViewModule = (function () {
     function words() {
       const { inputs } = store.payload.names;
       const [, text] = DR.text.symbols.a(node.l, node.j);
-      const [across, up] = store.plane?.names ?? [0, 1].map((k) => inputName(inputs[k] ?? `x_${k}`, k));
+      const names = store.plane?.names ?? [0, 1].map((k) => inputName(inputs[k] ?? `x_${k}`, k));
+      const [across, up] = names.map(DR.text.named);
       const line = DR.planes.of(store)?.line;
       const name = `${text} over ${across}${line ? "" : ` (to the right) and ${up} (up)`}`;
       const second = line ? "" : ` and ${DR.dom.cut(up, 14)} ↑`;

@@ -1,0 +1,62 @@
+// @ts-check
+// What a button of "Does it learn?" has found: over the drawing on a wide screen, so that the curve and
+// the surface stay in sight, and below the button on a phone. One is open at a time.
+"use strict";
+
+const foundModule = (function () {
+  const { el, iconButton } = DR.dom;
+  /** @type {(() => void)[]} */
+  const closes = [];
+
+  /**
+   * A place for what `button` finds, called `name`; `show(...)` fills and opens it, `close()` empties it.
+   *
+   * @param {string} name @param {HTMLElement} button has the focus again when the place is closed
+   */
+  function make(name, button) {
+    const body = el("div", { class: "found-body", "aria-live": "polite" });
+    const close = () => {
+      if (element.contains(document.activeElement)) button.focus({ preventScroll: true });
+      element.hidden = true;
+      body.replaceChildren();
+    };
+    const element = el(
+      "div",
+      { class: "found", role: "group", "aria-label": name, hidden: true },
+      el(
+        "div",
+        { class: "found-head" },
+        el("span", { text: name }),
+        iconButton("close", `Close: ${name}`, close, "tool found-close"),
+      ),
+      body,
+    );
+    element.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape") return;
+      event.stopPropagation(); // which would clear what is selected in the drawing
+      close();
+    });
+    closes.push(close);
+    return {
+      element,
+      close,
+      /** The width that a chart in it has. */
+      width: () => body.clientWidth,
+      /** @param {Page.Child[]} children */
+      show(...children) {
+        if (element.hidden) {
+          for (const other of closes) if (other !== close) other();
+          document.dispatchEvent(new CustomEvent("deltarule-found"));
+        }
+        const opened = element.hidden;
+        element.hidden = false;
+        body.replaceChildren(...children.filter((child) => child !== null && child !== undefined));
+        // On a phone it opens in the page: as far as is needed, and no further.
+        if (opened || children.length > 1) element.scrollIntoView({ block: "nearest" });
+      },
+    };
+  }
+
+  return { make };
+})();
+DR.found = foundModule;
