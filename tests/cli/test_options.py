@@ -214,6 +214,7 @@ BAD += [
     (TUNE, "--plot", "a.txt", []),
     (["launch"], "--workers", "0", FIT),
     (["launch"], "--timeout", "0", FIT),
+    (["launch"], "--worker-timeout", "0", FIT),
 ]
 
 

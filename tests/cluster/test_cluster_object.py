@@ -29,6 +29,7 @@ SETTINGS = {"epochs": 60, "batch_size": 3000, "learning_rate": 0.01, "seed": 4}
         ({"workers": 0}, "workers"),
         ({"workers": 2, "restarts": -1}, "restarts"),
         ({"workers": 2, "timeout": 0}, "timeout"),
+        ({"workers": 2, "worker_timeout": "long"}, "worker_timeout"),
         ({"workers": 2, "ray_address": 3}, "ray_address"),
     ],
 )

@@ -43,6 +43,17 @@ def launch(
             read=number,
         ),
     ] = 300.0,
+    worker_timeout: Annotated[
+        float,
+        one(
+            "--worker-timeout",
+            metavar="SECONDS",
+            help="How long a worker may give no sign of life. It gives them also during a long "
+            "step; a stopped process gives none.",
+            group="Workers",
+            read=number,
+        ),
+    ] = 300.0,
     public: Annotated[
         bool,
         switch(
@@ -60,7 +71,7 @@ def launch(
     number: srun -n 8 deltarule launch --workers 8 fit …
 
     Worker 0 prints and writes the files. The network is that of one machine up to rounding, and
-    the same in every run with as many workers. If a worker fails, all end, with its error;
+    the same in every run with as many workers. If a worker fails or hangs, all end, with one error;
     with --checkpoint the same command goes on, also with other numbers of workers.
     """
     from deltarule.cli.run_launch import run_as_worker, run_on_this_machine
@@ -69,14 +80,15 @@ def launch(
     from deltarule.records import checked_integer
 
     checked_integer("workers", workers, 1)
-    seconds = checked_timeout(timeout)
+    seconds = checked_timeout("timeout", timeout)
+    silence = checked_timeout("worker_timeout", worker_timeout)
     if command[0] not in _COMMANDS:
         raise InputError(
             parameter="command", given=command[0], expected=f"{' or '.join(_COMMANDS)}"
         )
     if Place.of_environment() is not None or scheduler() is not None:
-        status = run_as_worker(command, workers, seconds, public)
+        status = run_as_worker(command, workers, seconds, silence, public)
     else:
-        status = run_on_this_machine(command, workers, seconds)
+        status = run_on_this_machine(command, workers, seconds, silence)
     if status:
         raise typer.Exit(status)

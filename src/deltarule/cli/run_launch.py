@@ -10,22 +10,30 @@ from deltarule.cli.status import execute
 from deltarule.cluster import join, use_world
 from deltarule.cluster.joining import Place
 from deltarule.cluster.processes import LOST, end_with_launcher, run_workers, worker_command
+from deltarule.cluster.signs_of_life import behind_launcher
 from deltarule.interruptible import end_process
 
 __all__ = ["run_as_worker", "run_on_this_machine"]
 
 
-def run_on_this_machine(command: Sequence[str], workers: int, timeout: float) -> int:
+def run_on_this_machine(
+    command: Sequence[str], workers: int, timeout: float, worker_timeout: float
+) -> int:
     """Run a command in processes of this machine; return its exit status."""
     options = ["--workers", str(workers), "--timeout", str(timeout)]
-    return run_workers(worker_command("launch", *options, *command), workers)
+    options += ["--worker-timeout", str(worker_timeout)]
+    own = worker_command("launch", *options, *command)
+    return run_workers(own, workers, worker_timeout=worker_timeout)
 
 
-def run_as_worker(command: Sequence[str], workers: int, timeout: float, public: bool) -> int:
+def run_as_worker(
+    command: Sequence[str], workers: int, timeout: float, worker_timeout: float, public: bool
+) -> int:
     """Join the other workers and run a command; return its exit status."""
     if Place.of_environment() is not None:
-        end_with_launcher()
-    world = join(workers=workers, public=public, timeout=timeout)
+        end_with_launcher(worker_timeout)
+        worker_timeout = behind_launcher(worker_timeout)
+    world = join(workers=workers, public=public, timeout=timeout, worker_timeout=worker_timeout)
     if not world.is_first:
         _be_silent()
     with use_world(world):

@@ -39,6 +39,9 @@ class Cluster:
         ``checkpoint``, if there is one, and else begin anew.
     timeout : float
         Seconds to wait for all workers at a start.
+    worker_timeout : float
+        Seconds after which a worker that gives no sign of life counts as lost. A thread of its
+        process gives them, so that a long step is no silence; a stopped process gives none.
     public : bool
         Whether Ray's workers may listen on an address that is not private.
 
@@ -58,12 +61,14 @@ class Cluster:
     ray_address: str | None = None
     restarts: int = 3
     timeout: float = 300.0
+    worker_timeout: float = 300.0
     public: bool = False
 
     def __post_init__(self) -> None:
         checked_integer("workers", self.workers, 1)
         checked_integer("restarts", self.restarts, 0)
-        checked_timeout(self.timeout)
+        checked_timeout("timeout", self.timeout)
+        checked_timeout("worker_timeout", self.worker_timeout)
         if self.ray_address is not None and not isinstance(self.ray_address, str):
             raise InputError(
                 parameter="ray_address", given=self.ray_address, expected="an address, or None"
@@ -133,7 +138,9 @@ class Cluster:
         for attempt in range(self.restarts + 1):
             answers.errors.clear()
             try:
-                train_on_processes(call, self.workers, self.timeout, answers, asked)
+                train_on_processes(
+                    call, self.workers, self.timeout, self.worker_timeout, answers, asked
+                )
             except WorkerFailed as error:
                 refusal = answers.refusal()
                 if refusal is not None:

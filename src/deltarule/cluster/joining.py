@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import ipaddress
+import math
 import os
 import socket
 from typing import Any
@@ -122,8 +123,8 @@ give a private address, or public=True where a firewall protects it
             )
 
 
-def checked_timeout(timeout: Any) -> float:
-    """Return the seconds that workers wait for each other at a start.
+def checked_timeout(name: str, timeout: Any) -> float:
+    """Return the seconds of a parameter that says how long something is waited for.
 
     Raises
     ------
@@ -132,7 +133,7 @@ def checked_timeout(timeout: Any) -> float:
     """
     seconds = real_number(timeout)
     if seconds is None or not 0 < seconds < float("inf"):
-        raise InputError(parameter="timeout", given=timeout, expected="seconds, a number above 0")
+        raise InputError(parameter=name, given=timeout, expected="seconds, a number above 0")
     return seconds
 
 
@@ -144,6 +145,7 @@ def join(
     workers: int | None = None,
     public: bool = False,
     timeout: float = 300.0,
+    worker_timeout: float = 300.0,
 ) -> World:
     """Join the world of a training; every worker calls this, before anything else uses JAX.
 
@@ -161,6 +163,10 @@ def join(
         Whether an address that is not private may be listened on.
     timeout : float
         Seconds to wait for the other workers.
+    worker_timeout : float
+        Seconds that a worker may give no sign of life, of which JAX sends each other some several
+        times meanwhile, also during a long step. All others are ended, by JAX, after at most twice
+        that time; so is a worker that has lost its network.
 
     Returns
     -------
@@ -182,13 +188,14 @@ def join(
     1
     """
     expected = None if workers is None else checked_integer("workers", workers, 1)
-    timeout = checked_timeout(timeout)
+    timeout = checked_timeout("timeout", timeout)
+    worker_timeout = checked_timeout("worker_timeout", worker_timeout)
     place = Place.of_environment() if address is None else _given(address, rank, size)
     found = None if place is not None else scheduler()
     if place is None and found is None:
         world: World = LoneWorld()
     else:
-        world = _connected(place, public, timeout)
+        world = _connected(place, public, timeout, worker_timeout)
     if expected is not None and world.size != expected:
         told = f", as {found} says" if found else ""
         raise WorkerFailed(
@@ -223,10 +230,15 @@ def _jax() -> Any:
         ) from error
 
 
-def _connected(place: Place | None, public: bool, timeout: float) -> World:
+def _connected(place: Place | None, public: bool, timeout: float, worker_timeout: float) -> World:
     """Connect with the other workers; without a place JAX finds them in the environment."""
     jax = _jax()
-    options: dict[str, Any] = {"initialization_timeout": max(int(timeout), 1)}
+    options: dict[str, Any] = {
+        "initialization_timeout": max(int(timeout), 1),
+        # Worker 0 ends all after these seconds without a sign of another one; the others do after
+        # half of them, or somewhat more, without an answer of worker 0.
+        "heartbeat_timeout_seconds": math.ceil(2 * worker_timeout),
+    }
     # The sums listen on the address that this machine's name has.
     loopback = False
     if place is not None:

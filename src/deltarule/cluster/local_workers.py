@@ -6,10 +6,12 @@ import contextlib
 import multiprocessing
 import multiprocessing.connection
 import os
+import queue
 import signal
 import tempfile
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,8 @@ import numpy as np
 
 from deltarule.cluster.joining import Place, join
 from deltarule.cluster.processes import free_address, worker_environment
-from deltarule.cluster.worker_call import Answers, WorkerCall, is_large
+from deltarule.cluster.signs_of_life import SignsOfLife, behind_launcher, send_signs
+from deltarule.cluster.worker_call import Answers, Told, WorkerCall, is_large
 from deltarule.errors import WorkerFailed
 from deltarule.training import StopReason
 
@@ -57,7 +60,9 @@ def _loaded(value: Any) -> Any:
     return value.array() if isinstance(value, _OnDisk) else value
 
 
-def _worker(place: Place, timeout: float, call: WorkerCall, pipe: Any) -> None:
+def _worker(
+    place: Place, timeout: float, worker_timeout: float, call: WorkerCall, pipe: Any
+) -> None:
     """What a worker's process runs."""
     os.environ.update(worker_environment(place, os.environ))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver says when to stop
@@ -72,9 +77,16 @@ def _worker(place: Place, timeout: float, call: WorkerCall, pipe: Any) -> None:
         found: tuple[str, StopReason] | None = pipe.recv() if pipe.poll(_POLL) else None
         return found
 
+    send_signs(lambda: tell(("alive", None)), worker_timeout)
     status = 0
     try:
-        world = join(place.address, place.rank, place.size, timeout=timeout)
+        world = join(
+            place.address,
+            place.rank,
+            place.size,
+            timeout=timeout,
+            worker_timeout=behind_launcher(worker_timeout),
+        )
         arguments = {name: _loaded(value) for name, value in call.arguments.items()}
         WorkerCall(call.net, _loaded(call.X), _loaded(call.Y), arguments).run(world, tell, asked)
         world.barrier()
@@ -102,6 +114,7 @@ def train_on_processes(
     call: WorkerCall,
     workers: int,
     timeout: float,
+    worker_timeout: float,
     answers: Answers,
     asked: Callable[[], tuple[str, StopReason] | None],
 ) -> None:
@@ -110,7 +123,7 @@ def train_on_processes(
     Raises
     ------
     WorkerFailed
-        If one of them ended before all had trained.
+        If one of them ended before all had trained, or gave no sign of life for too long.
     """
     context = multiprocessing.get_context("spawn")
     address, processes, pipes = free_address(), [], []
@@ -118,39 +131,77 @@ def train_on_processes(
         place = Path(folder)
         arguments = {name: _stored(value, place) for name, value in call.arguments.items()}
         sent = WorkerCall(call.net, _stored(call.X, place), _stored(call.Y, place), arguments)
+        listener: _Listener | None = None
         try:
             for rank in range(workers):
                 own, others = context.Pipe()
-                given = Place(address, rank, workers), timeout, sent, others
+                given = Place(address, rank, workers), timeout, worker_timeout, sent, others
                 process = context.Process(target=_worker, args=given, daemon=True)
                 process.start()
                 others.close()
                 processes.append(process)
                 pipes.append(own)
-            _watch(processes, pipes, answers, asked)
+            listener = _Listener(pipes, worker_timeout)
+            _watch(processes, pipes, listener, answers, asked)
         finally:
             for each in processes:
                 each.kill()
                 each.join()
+            if listener is not None:  # no thread reads a pipe that is closed
+                listener.wait(range(len(pipes)))
             for pipe in pipes:
                 pipe.close()
 
 
-def _watch(processes: Any, pipes: Any, answers: Answers, asked: Any) -> None:
-    open_pipes, told_to_stop = list(pipes), False
-    ended: dict[int, int] = {}
-    patience = _GRACE
-    while len(ended) < len(processes):
-        waiting: list[Any] = [
-            *open_pipes,
-            *(p.sentinel for k, p in enumerate(processes) if k not in ended),
+class _Listener:
+    """Reads what the workers tell, each on a thread: a worker may be stopped within a message."""
+
+    def __init__(self, pipes: Any, worker_timeout: float) -> None:
+        self.signs = SignsOfLife(len(pipes), worker_timeout)
+        self._told: queue.SimpleQueue[Told] = queue.SimpleQueue()
+        self._threads = [
+            threading.Thread(target=self._read, args=given, name="deltarule-worker", daemon=True)
+            for given in enumerate(pipes)
         ]
-        ready = multiprocessing.connection.wait(waiting, _POLL)
-        for pipe in [each for each in open_pipes if each in ready]:
+        for each in self._threads:
+            each.start()
+
+    def _read(self, rank: int, pipe: Any) -> None:
+        while True:
             try:
-                answers.take(pipe.recv())
+                told = pipe.recv()
             except (EOFError, OSError):
-                open_pipes.remove(pipe)
+                return
+            except Exception as error:  # noqa: BLE001  what was told cannot be read here
+                told = "error", error
+            self.signs.hear(rank)
+            if told[0] != "alive":
+                self._told.put(told)
+
+    def take(self, answers: Answers, seconds: float) -> None:
+        """Take what was told, and wait so long for the first of it."""
+        with contextlib.suppress(queue.Empty):
+            answers.take(self._told.get(timeout=seconds))
+            while True:
+                answers.take(self._told.get_nowait())
+
+    def take_last(self, answers: Answers, ended: Collection[int]) -> None:
+        """Take the rest of what workers have told that have ended."""
+        self.wait(ended)
+        self.take(answers, 0.0)
+
+    def wait(self, ended: Collection[int]) -> None:
+        """Wait for the threads of workers that have ended."""
+        for rank in ended:
+            self._threads[rank].join(_GRACE)
+
+
+def _watch(processes: Any, pipes: Any, listener: _Listener, answers: Answers, asked: Any) -> None:
+    told_to_stop = False
+    ended: dict[int, int] = {}
+    failed_at = float("inf")
+    while len(ended) < len(processes):
+        listener.take(answers, _POLL)
         request = None if told_to_stop else asked()
         if request is not None:
             told_to_stop = True
@@ -160,13 +211,17 @@ def _watch(processes: Any, pipes: Any, answers: Answers, asked: Any) -> None:
             if rank not in ended and process.exitcode is not None:
                 ended[rank] = process.exitcode
         if any(ended.values()):
-            patience -= _POLL
-            if patience <= 0:
+            failed_at = min(failed_at, time.monotonic())
+            if time.monotonic() > failed_at + _GRACE:
                 break
-    for pipe in open_pipes:  # what was told last
-        with contextlib.suppress(EOFError, OSError):
-            while pipe.poll():
-                answers.take(pipe.recv())
+        else:
+            try:
+                listener.signs.check([k for k in range(len(processes)) if k not in ended])
+            except WorkerFailed:
+                if answers.result is None:
+                    raise
+                break
+    listener.take_last(answers, ended)
     failed = {rank: status for rank, status in ended.items() if status}
     if failed and answers.result is None:
         rank = min(failed, key=lambda each: (failed[each] > 0, each))

@@ -1,6 +1,7 @@
 """Worker processes on this machine, each of which knows its place in a world.
 
-Their standard input is a pipe from this process. It ends when this process does, and so do they.
+Their standard input is a connection to this process. It ends when this process does, and so do
+they; they send signs of life over it.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from types import FrameType
 from typing import Any
 
 from deltarule.cluster.joining import Place
+from deltarule.cluster.signs_of_life import SignsOfLife, send_signs
 from deltarule.engines.threads import VARIABLE, usable_threads
 from deltarule.errors import WorkerFailed
 
@@ -41,6 +43,9 @@ _POLL = 0.05
 _GRACE, _ASKED = 10.0, 10.0
 # Signals after which workers save what they have, and take the time that this needs.
 _FORWARDED: tuple[int, ...] = (signal.SIGINT, signal.SIGTERM)
+# Whether a socket can be the standard input of a process. Elsewhere it is a pipe, which only tells
+# the workers that the launcher has ended.
+_TWO_WAYS = os.name == "posix"
 
 
 def free_port(host: str) -> int:
@@ -55,10 +60,11 @@ def free_address() -> str:
     return f"127.0.0.1:{free_port('127.0.0.1')}"
 
 
-def end_with_launcher() -> None:
+def end_with_launcher(worker_timeout: float) -> None:
     """End this process once the one that started it has ended; called first in a worker.
 
-    The pipe is no longer the standard input then, which is empty.
+    The connection is no longer the standard input then, which is empty. Signs of life are sent over
+    it, so often that the launcher hears some within ``worker_timeout`` seconds.
     """
     pipe = os.dup(0)
     nothing = os.open(os.devnull, os.O_RDONLY)
@@ -71,6 +77,8 @@ def end_with_launcher() -> None:
         os._exit(LOST)
 
     threading.Thread(target=wait, name="deltarule-launcher", daemon=True).start()
+    if _TWO_WAYS:
+        send_signs(lambda: os.write(pipe, b"."), worker_timeout)
 
 
 def worker_environment(place: Place, given: Mapping[str, str]) -> dict[str, str]:
@@ -84,19 +92,28 @@ def worker_environment(place: Place, given: Mapping[str, str]) -> dict[str, str]
 class _Workers:
     """Processes that were started, and what they write to standard error."""
 
-    def __init__(self, command: Sequence[str], count: int, quiet_first: bool) -> None:
+    def __init__(
+        self, command: Sequence[str], count: int, quiet_first: bool, worker_timeout: float
+    ) -> None:
         self.processes: list[subprocess.Popen[bytes]] = []
         self.errors: list[Any] = []
+        self.connections: list[socket.socket] = []
+        self.signs = SignsOfLife(count, worker_timeout)
         self.signalled = 0
         address = free_address()
         for rank in range(count):
             error: Any = tempfile.TemporaryFile()  # noqa: SIM115  closed with the others
             shown = rank == 0 and not quiet_first
             self.errors.append(error)
+            others: socket.socket | None = None
+            if _TWO_WAYS:
+                own, others = socket.socketpair()
+                own.setblocking(False)
+                self.connections.append(own)
             self.processes.append(
                 subprocess.Popen(
                     command,
-                    stdin=subprocess.PIPE,
+                    stdin=subprocess.PIPE if others is None else others.fileno(),
                     stdout=None if shown else subprocess.DEVNULL,
                     stderr=None if shown else error,
                     env=worker_environment(Place(address, rank, count), os.environ),
@@ -104,6 +121,8 @@ class _Workers:
                     start_new_session=True,
                 )
             )
+            if others is not None:
+                others.close()
 
     def forward(self, number: int, frame: FrameType | None = None) -> None:
         """Send a signal to all that run."""
@@ -118,17 +137,39 @@ class _Workers:
         """Whether one of them runs."""
         return any(process.poll() is None for process in self.processes)
 
+    def listen(self) -> None:
+        """Hear the signs of life that the workers have sent.
+
+        Raises
+        ------
+        WorkerFailed
+            If one that runs has been silent for too long.
+        """
+        for rank, connection in enumerate(self.connections):
+            with contextlib.suppress(OSError):  # there is none
+                if connection.recv(1 << 12):
+                    self.signs.hear(rank)
+        self.signs.check([rank for rank, each in enumerate(self.processes) if each.poll() is None])
+
     def wait(self, tick: Callable[[], None]) -> list[int]:
         """Wait until all have ended; return the ranks of those that failed first.
 
         Once one has failed, the others are given some seconds, then asked to end, then killed.
+
+        Raises
+        ------
+        WorkerFailed
+            If one hangs.
         """
         first: list[int] = []
         deadline, asked = float("inf"), False
         while self.running():
             tick()
-            if not first and (first := self.failed()):
-                deadline = time.monotonic() + _GRACE
+            if not first:
+                if first := self.failed():
+                    deadline = time.monotonic() + _GRACE
+                else:
+                    self.listen()
             patient = self.signalled == 1  # they save what they have
             if time.monotonic() > deadline and not patient:
                 self.end(signal.SIGKILL if asked else signal.SIGTERM)
@@ -156,8 +197,8 @@ class _Workers:
             if process.stdin is not None:
                 with contextlib.suppress(OSError):
                     process.stdin.close()
-        for error in self.errors:
-            error.close()
+        for each in (*self.errors, *self.connections):
+            each.close()
 
 
 @contextlib.contextmanager
@@ -179,6 +220,7 @@ def run_workers(
     count: int,
     *,
     quiet: bool = False,
+    worker_timeout: float = 300.0,
     tick: Callable[[], None] = lambda: None,
 ) -> int:
     """Run a command in ``count`` processes on this machine, to the end of all.
@@ -192,6 +234,9 @@ def run_workers(
     count : int
     quiet : bool
         Whether worker 0 writes nothing either.
+    worker_timeout : float
+        Seconds after which a silent worker counts as lost, if it has called
+        :func:`end_with_launcher`.
     tick : callable
         Called several times a second meanwhile.
 
@@ -203,9 +248,9 @@ def run_workers(
     Raises
     ------
     WorkerFailed
-        If another worker failed first; it says how.
+        If another worker failed first, or one hangs; it says how.
     """
-    workers = _Workers(command, count, quiet)
+    workers = _Workers(command, count, quiet, worker_timeout)
     try:
         with _forwarding(workers):
             first = workers.wait(tick)

@@ -19,7 +19,7 @@ from deltarule.training import EpochEvent, EpochLog, StopFlag, StopReason, Train
 __all__ = ["Answers", "Told", "WorkerCall", "is_large"]
 
 Told = tuple[str, Any]
-"""``("epoch", log)``, ``("result", result)`` or ``("error", error)``."""
+"""``("epoch", log)``, ``("result", result)``, ``("error", error)`` or ``("alive", None)``."""
 
 _POLL = 0.2
 # Arrays from this size on are not sent with the call, but put where each machine reads them once.
