@@ -12,6 +12,7 @@ from tests.cluster.thread_world import on_threads
 
 from deltarule import Network, train
 from deltarule.cluster import Cluster, train_in_world
+from deltarule.errors import TrainingWarning, WorkerFailed
 from deltarule.training import Checkpoint
 
 pytestmark = [
@@ -53,27 +54,41 @@ def rays_workers():
     return sorted(found)
 
 
-def test_a_killed_worker_and_the_bits_of_two_undisturbed_ones(ray, tmp_path):
+def test_lost_workers_and_the_bits_of_two_undisturbed_ones(ray, tmp_path):
     undisturbed = on_threads(2, lambda world: train_in_world(NET, X, Y, world=world, **SETTINGS))
     one = train(NET, X, Y, **SETTINGS)
     # A worker that trained alone would have these bits. Ray's own backend for JAX lets each do so.
     assert (one.theta != undisturbed[0].theta).any()
-    killed, logs = [], []
+    lost, logs = {}, []
 
-    def kill_once(log):
+    def lose(log):
         logs.append(log.epoch)
-        if not killed and log.epoch >= 10:
-            killed.append(rays_workers()[-1])
-            os.kill(killed[0], signal.SIGKILL)
+        for epoch, number in ((10, signal.SIGKILL), (30, signal.SIGSTOP)):
+            if log.epoch >= epoch and number not in lost:
+                lost[number] = rays_workers()[-1]
+                os.kill(lost[number], number)
 
-    result = Cluster(2, ray_address="local", restarts=2).train(
-        NET,
-        X,
-        Y,
-        **SETTINGS,
-        progress=kill_once,
-        checkpoint=Checkpoint(tmp_path / "c", every=0.0),
-    )
-    assert len(killed) == 1
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        # Of the four there is room for two.
+        result = Cluster((1, 4), ray_address="local", restarts=2, worker_timeout=4.0).train(
+            NET,
+            X,
+            Y,
+            **SETTINGS,
+            progress=lose,
+            checkpoint=Checkpoint(tmp_path / "c", every=0.0),
+        )
+    told = [str(each.message) for each in caught if each.category is TrainingWarning]
+    assert told == ["Ray has started the workers again, 2 of them"] * 2
+    assert len(lost) == 2
     assert sorted(set(logs)) == list(range(1, 61))
+    assert len(logs) < 2 * 60
     np.testing.assert_array_equal(result.theta, undisturbed[0].theta)
+    assert rays_workers() == []
+
+
+def test_no_room_for_the_workers(ray):
+    with pytest.raises(WorkerFailed, match="the cluster has 2 CPUs, of which 2 are free") as caught:
+        Cluster(3, ray_address="local", timeout=2.0).train(NET, X, Y, **SETTINGS)
+    assert caught.value.parameter == "workers"

@@ -6,14 +6,16 @@ import contextlib
 import dataclasses
 import warnings
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 from deltarule.cluster.joining import checked_timeout
 from deltarule.cluster.worker_call import Answers, WorkerCall
-from deltarule.errors import InputError, TrainingWarning, WorkerFailed
+from deltarule.errors import InputError, Message, Parameter, TrainingWarning, WorkerFailed
 from deltarule.maths import Network
 from deltarule.records import checked_integer
-from deltarule.training import EpochLog, StopFlag, TrainingResult
+from deltarule.training import Checkpoint, EpochLog, StopFlag, TrainingResult
+from deltarule.training.checkpoint import CheckpointSlot, as_slot
 from deltarule.training.interrupt import interruptible
 
 __all__ = ["Cluster"]
@@ -28,8 +30,10 @@ class Cluster:
 
     Parameters
     ----------
-    workers : int
-        How many.
+    workers : int, or two of them
+        How many. ``(fewest, most)`` takes as many of Ray's workers as there are CPUs for, also when
+        they are started again after a machine is gone, or when Ray finds room for more while there
+        is a checkpoint. The result is then that of other numbers of workers up to rounding alone.
     ray_address : str, optional
         Of a Ray cluster, such as ``"auto"`` or ``"ray.example:6379"``, whose workers train;
         ``"local"`` starts Ray on this machine, on 127.0.0.1. Needs Ray:
@@ -57,7 +61,7 @@ class Cluster:
     3
     """
 
-    workers: int
+    workers: int | tuple[int, int]
     ray_address: str | None = None
     restarts: int = 3
     timeout: float = 300.0
@@ -65,7 +69,7 @@ class Cluster:
     public: bool = False
 
     def __post_init__(self) -> None:
-        checked_integer("workers", self.workers, 1)
+        object.__setattr__(self, "workers", _checked_workers(self.workers, self.ray_address))
         checked_integer("restarts", self.restarts, 0)
         checked_timeout("timeout", self.timeout)
         checked_timeout("worker_timeout", self.worker_timeout)
@@ -112,6 +116,8 @@ class Cluster:
             At a second Ctrl-C; the first one ends training.
         """
         given = arguments.pop("stop", None)
+        if arguments.get("checkpoint") is not None:
+            arguments["checkpoint"] = _absolute(arguments["checkpoint"])
         call = WorkerCall(net, X, Y, arguments)
         call.check()
         if progress is not None and not callable(progress):
@@ -129,12 +135,13 @@ class Cluster:
             else:
                 self._on_this_machine(call, answers, asked)
         if answers.result is None:
-            raise WorkerFailed(f"{self.workers} workers ended without a result")
+            raise WorkerFailed("the workers ended without a result")
         return answers.result
 
     def _on_this_machine(self, call: WorkerCall, answers: Answers, asked: Any) -> None:
         from deltarule.cluster.local_workers import train_on_processes
 
+        assert isinstance(self.workers, int)
         for attempt in range(self.restarts + 1):
             answers.errors.clear()
             try:
@@ -152,6 +159,36 @@ class Cluster:
                 )
             else:
                 return
+
+
+def _checked_workers(given: Any, ray_address: Any) -> int | tuple[int, int]:
+    if not isinstance(given, list | tuple):
+        return checked_integer("workers", given, 1)
+    if len(given) != 2:
+        raise InputError(
+            parameter="workers", given=given, expected="a number, or the fewest and the most"
+        )
+    fewest, most = (checked_integer("workers", each, 1) for each in given)
+    if fewest > most:
+        raise InputError(
+            parameter="workers", given=given, expected="the fewest workers first, then the most"
+        )
+    if ray_address is None:
+        raise InputError(
+            parameter="workers",
+            given=given,
+            expected="one number for processes of this machine, which are always to be had",
+            hint=Message("give ", Parameter("ray_address"), " for the workers of a Ray cluster"),
+        )
+    return fewest, most
+
+
+def _absolute(checkpoint: Any) -> CheckpointSlot:
+    """A checkpoint whose folder is the same in a process that is in another folder."""
+    slot = as_slot(checkpoint)
+    if isinstance(slot, Checkpoint):
+        return Checkpoint(Path(slot.place).absolute(), slot.every)
+    return slot
 
 
 @contextlib.contextmanager

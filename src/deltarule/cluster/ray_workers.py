@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import logging
-import threading
+import os
 import time
+import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from deltarule.cluster.joining import join
 from deltarule.cluster.processes import free_port
+from deltarule.cluster.signs_of_life import behind_launcher, send_signs
 from deltarule.cluster.worker_call import Answers, Told, WorkerCall, is_large
-from deltarule.errors import InputError, MissingDependency, WorkerFailed
+from deltarule.errors import (
+    InputError,
+    Message,
+    MissingDependency,
+    Parameter,
+    TrainingWarning,
+    WorkerFailed,
+)
 from deltarule.training import StopReason
 
 if TYPE_CHECKING:
@@ -21,6 +31,17 @@ if TYPE_CHECKING:
 __all__ = ["train_on_ray"]
 
 _POLL = 0.2
+# Seconds of silence that are counted at most between two looks, as in ``signs_of_life``.
+_COUNTED = 1.0
+# Ray's settings: the seconds after which it ends a worker that does not answer, and those that it
+# waits for room for all of them at a time.
+_SILENT, _PLACING = (
+    "RAY_TRAIN_WORKER_HEALTH_CHECK_TIMEOUT_S",
+    "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S",
+)
+# Seconds between two times that Ray looks whether there is room for more workers; and where they
+# have no checkpoint to go on from, so that it never starts them again for that.
+_RESIZE, _NEVER = 60.0, 1e9
 
 
 class _Mailbox:
@@ -78,51 +99,137 @@ def train_on_ray(
     ray = _ray()
     if not ray.is_initialized():
         _connect(ray, cluster.ray_address or "local")
-    train = importlib.import_module("ray.train")
-    trainer_of = importlib.import_module("ray.train.v2.api.data_parallel_trainer")
-    # Of no resources, and not counted where workers are placed.
+    # Both of no resources, and not counted where workers are placed.
     mailbox = ray.remote(num_cpus=0)(_Mailbox).remote()
-    parts = {"X": call.X, "Y": call.Y, **call.arguments}
-    # Large arrays go into Ray's store of objects once; each machine reads them once.
-    references = {name: ray.put(value) for name, value in parts.items() if is_large(value)}
-    small = {name: value for name, value in parts.items() if name not in references}
-    loop = _loop_of(call.net, small, references, mailbox, cluster.timeout, cluster.public)
-    trainer = trainer_of.DataParallelTrainer(
-        loop,
-        scaling_config=train.ScalingConfig(num_workers=cluster.workers),
-        run_config=train.RunConfig(
-            failure_config=train.FailureConfig(max_failures=cluster.restarts),
-            worker_runtime_env={"env_vars": {"JAX_PLATFORMS": "cpu"}},
-        ),
-    )
-    ended: list[BaseException | None] = []
+    runner = _started_runner(ray, cluster)
+    try:
+        parts = {"X": call.X, "Y": call.Y, **call.arguments}
+        # Large arrays go into Ray's store of objects once; each machine reads them once.
+        references = {name: ray.put(value) for name, value in parts.items() if is_large(value)}
+        small = {name: value for name, value in parts.items() if name not in references}
+        loop = _loop_of(call.net, small, references, mailbox, cluster)
+        elastic = "checkpoint" in call.arguments
+        fit = runner.fit.remote(loop, cluster.workers, cluster.restarts, elastic)
+        _watch(ray, mailbox, fit, cluster, answers, asked)
+        if answers.result is not None:
+            return
+        refusal = answers.refusal()
+        if refusal is not None:
+            raise refusal
+        why = answers.failure()
+        try:
+            why = why or ray.get(fit) or ""
+        except ray.exceptions.RayError as error:
+            why = why or str(error)
+        raise WorkerFailed(f"training on Ray's workers failed: {why}")
+    finally:
+        for actor in (runner, mailbox):
+            ray.kill(actor)
 
-    def fit() -> None:
+
+class _Runner:
+    """Runs Ray's trainer in a process that owns its workers: they end with it.
+
+    In the driver's own process a training that is given up, as at Ctrl-C, would go on.
+    """
+
+    def fit(
+        self,
+        loop: Callable[[], None],
+        workers: int | tuple[int, int],
+        restarts: int,
+        with_checkpoint: bool,
+    ) -> str | None:
+        """Train; return why it failed, or None."""
+        train = importlib.import_module("ray.train")
+        trainer_of = importlib.import_module("ray.train.v2.api.data_parallel_trainer")
+        trainer = trainer_of.DataParallelTrainer(
+            loop,
+            scaling_config=train.ScalingConfig(
+                num_workers=workers,
+                elastic_resize_monitor_interval_s=_RESIZE if with_checkpoint else _NEVER,
+            ),
+            run_config=train.RunConfig(
+                failure_config=train.FailureConfig(
+                    max_failures=restarts, controller_failure_limit=restarts
+                ),
+                worker_runtime_env={"env_vars": {"JAX_PLATFORMS": "cpu"}},
+            ),
+        )
         try:
             trainer.fit()
-            ended.append(None)
-        except Exception as error:  # noqa: BLE001  raised below
-            ended.append(error)
+        except Exception as error:  # noqa: BLE001  of any type, which the driver may not know
+            return str(error)
+        return None
 
-    thread = threading.Thread(target=fit, name="deltarule-ray", daemon=True)
-    thread.start()
-    told_to_stop = False
-    while thread.is_alive():
-        _take(ray, mailbox, answers)
+
+def _started_runner(ray: Any, cluster: Cluster) -> Any:
+    node = ray.get_runtime_context().get_node_id()
+    strategies = importlib.import_module("ray.util.scheduling_strategies")
+    settings = {name: value for name, value in os.environ.items() if name.startswith("RAY_TRAIN_")}
+    settings |= {_SILENT: str(cluster.worker_timeout), _PLACING: str(cluster.timeout)}
+    return (
+        ray.remote(num_cpus=0)(_Runner)
+        .options(
+            runtime_env={"env_vars": settings},
+            scheduling_strategy=strategies.NodeAffinitySchedulingStrategy(node, soft=True),
+        )
+        .remote()
+    )
+
+
+def _watch(
+    ray: Any, mailbox: Any, fit: Any, cluster: Cluster, answers: Answers, asked: Any
+) -> None:
+    """Take what the workers tell until training has ended.
+
+    Raises
+    ------
+    WorkerFailed
+        If Ray has no room for the workers.
+    """
+    told_to_stop, starts, silence, looked = False, 0, 0.0, time.monotonic()
+    while not ray.wait([fit], timeout=_POLL)[0]:
+        told = ray.get(mailbox.take.remote())
+        for each in told:
+            if each[0] == "started":
+                starts += 1
+                if starts > 1:
+                    warnings.warn(
+                        f"Ray has started the workers again, {each[1]} of them",
+                        TrainingWarning,
+                        stacklevel=5,
+                    )
+            answers.take(each)
         request = None if told_to_stop else asked()
         if request is not None:
             told_to_stop = True
             mailbox.ask.remote(request[0], request[1].name)
-        time.sleep(_POLL)
-    _take(ray, mailbox, answers)
-    ray.kill(mailbox)
-    if answers.result is not None:
-        return
-    refusal = answers.refusal()
-    if refusal is not None:
-        raise refusal
-    why = answers.failure() or str(ended[0] if ended else "")
-    raise WorkerFailed(f"training on Ray's workers failed: {why}")
+        now = time.monotonic()
+        silence = 0.0 if told else silence + min(now - looked, _COUNTED)
+        looked = now
+        # Where a worker hangs, Ray notices it first, and then looks for room.
+        if silence > cluster.timeout + (cluster.worker_timeout if starts else 0.0):
+            raise _no_room(ray, cluster)
+    for each in ray.get(mailbox.take.remote()):
+        answers.take(each)
+
+
+def _no_room(ray: Any, cluster: Cluster) -> WorkerFailed:
+    fewest = cluster.workers if isinstance(cluster.workers, int) else cluster.workers[0]
+    there, free = ray.cluster_resources().get("CPU", 0), ray.available_resources().get("CPU", 0)
+    return WorkerFailed(
+        f"Ray has started no workers within {cluster.timeout:g} seconds: the cluster has {there:g} "
+        f"CPUs, of which {free:g} are free",
+        parameter="workers",
+        given=cluster.workers,
+        expected=f"a free CPU for each of {fewest} workers",
+        hint=Message(
+            "ask for fewer, or, as with ",
+            Parameter("workers", (1, fewest)),
+            ", for as many as there are",
+        ),
+    )
 
 
 def _connect(ray: Any, address: str) -> None:
@@ -141,15 +248,11 @@ def _connect(ray: Any, address: str) -> None:
         ) from error
 
 
-def _take(ray: Any, mailbox: Any, answers: Answers) -> None:
-    for told in ray.get(mailbox.take.remote()):
-        answers.take(told)
-
-
 def _loop_of(
-    net: Any, small: Any, references: Any, mailbox: Any, timeout: float, public: bool
+    net: Any, small: Any, references: Any, mailbox: Any, cluster: Cluster
 ) -> Callable[[], None]:
     """What each of Ray's workers runs."""
+    timeout, worker_timeout, public = cluster.timeout, cluster.worker_timeout, cluster.public
 
     def loop() -> None:
         import ray
@@ -158,12 +261,23 @@ def _loop_of(
 
         context = get_context()
         rank, size = context.get_world_rank(), context.get_world_size()
-        host = ray.util.get_node_ip_address()
-        address = broadcast_from_rank_zero(f"{host}:{free_port(host)}" if rank == 0 else None)
-        parts = small | {name: ray.get(reference) for name, reference in references.items()}
 
         def tell(told: Told) -> None:
             ray.get(mailbox.tell.remote(told))
+
+        def alive() -> None:
+            try:
+                tell(("alive", None))
+            except ray.exceptions.RayError as error:
+                raise OSError from error
+
+        ended = None
+        if rank == 0:
+            tell(("started", size))
+            ended = send_signs(alive, min(timeout, worker_timeout))
+        host = ray.util.get_node_ip_address()
+        address = broadcast_from_rank_zero(f"{host}:{free_port(host)}" if rank == 0 else None)
+        parts = small | {name: ray.get(reference) for name, reference in references.items()}
 
         def asked() -> tuple[str, StopReason] | None:
             found = ray.get(mailbox.asked.remote()) if rank == 0 else None
@@ -171,11 +285,23 @@ def _loop_of(
 
         X, Y = parts.pop("X"), parts.pop("Y")
         try:
-            world = join(address, rank, size, workers=size, public=public, timeout=timeout)
+            world = join(
+                address,
+                rank,
+                size,
+                workers=size,
+                public=public,
+                timeout=timeout,
+                worker_timeout=behind_launcher(worker_timeout),
+            )
             WorkerCall(net, X, Y, parts).run(world, tell, asked)
             world.barrier()
         except Exception as error:
-            tell(("error", error))
+            with contextlib.suppress(ray.exceptions.RayError):
+                tell(("error", error))
             raise
+        finally:
+            if ended is not None:
+                ended.set()
 
     return loop

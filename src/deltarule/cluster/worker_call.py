@@ -19,7 +19,8 @@ from deltarule.training import EpochEvent, EpochLog, StopFlag, StopReason, Train
 __all__ = ["Answers", "Told", "WorkerCall", "is_large"]
 
 Told = tuple[str, Any]
-"""``("epoch", log)``, ``("result", result)``, ``("error", error)`` or ``("alive", None)``."""
+"""``("epoch", log)``, ``("result", result)``, ``("error", error)``, ``("started", workers)`` or
+``("alive", None)``."""
 
 _POLL = 0.2
 # Arrays from this size on are not sent with the call, but put where each machine reads them once.
@@ -125,7 +126,7 @@ class Answers:
             self._progress(value)
         elif kind == "result":
             self.result = value
-        else:
+        elif kind == "error":
             self.errors.append(value)
 
     def refusal(self) -> DeltaruleError | None:
