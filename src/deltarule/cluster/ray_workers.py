@@ -8,7 +8,7 @@ import logging
 import os
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from deltarule.cluster.joining import join
@@ -28,7 +28,7 @@ from deltarule.training import StopReason
 if TYPE_CHECKING:
     from deltarule.cluster.driver import Cluster
 
-__all__ = ["train_on_ray"]
+__all__ = ["on_loopback", "train_on_ray"]
 
 _POLL = 0.2
 # Seconds of silence that are counted at most between two looks, as in ``signs_of_life``.
@@ -232,10 +232,32 @@ def _no_room(ray: Any, cluster: Cluster) -> WorkerFailed:
     )
 
 
+@contextlib.contextmanager
+def on_loopback() -> Iterator[None]:
+    """Within the block, a Ray that is started listens on 127.0.0.1 alone.
+
+    On Linux, Ray replaces 127.0.0.1 as an address of its own by one that other machines reach, and
+    listens on every address, unless it is told to behave as where it supports no clusters.
+    """
+    name = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
+    constants = importlib.import_module("ray._private.ray_constants")
+    told, enabled = os.environ.get(name), constants.ENABLE_RAY_CLUSTER
+    os.environ[name] = "0"  # for the processes that Ray starts
+    constants.ENABLE_RAY_CLUSTER = False
+    try:
+        yield
+    finally:
+        constants.ENABLE_RAY_CLUSTER = enabled
+        del os.environ[name]
+        if told is not None:
+            os.environ[name] = told
+
+
 def _connect(ray: Any, address: str) -> None:
     options: dict[str, Any] = {"include_dashboard": False, "log_to_driver": False}
     if address == "local":
-        ray.init(_node_ip_address="127.0.0.1", logging_level=logging.ERROR, **options)
+        with on_loopback():
+            ray.init(_node_ip_address="127.0.0.1", logging_level=logging.ERROR, **options)
         return
     try:
         ray.init(address=address, log_to_driver=False)
