@@ -22,6 +22,7 @@ import sys
 import tempfile
 import time
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -58,7 +59,7 @@ def program(options: argparse.Namespace) -> None:
         validation=0.2,
         seed=4,
         checkpoint=Checkpoint(options.checkpoint, every=0.2) if options.checkpoint else None,
-        progress=lambda log: print(log.epoch, flush=True),
+        progress=lambda log: print(f"epoch {log.epoch}", flush=True),
     )
     np.save(options.program, result.theta)
 
@@ -89,14 +90,21 @@ def started(options: argparse.Namespace, out: Path, folder: Path | None) -> subp
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
 
 
+def epochs(process: subprocess.Popen[str]) -> Iterator[int]:
+    """The epochs that the program tells; Ray writes other lines between them."""
+    for line in process.stdout:
+        if line.startswith("epoch "):
+            yield int(line.split()[1])
+
+
 def killed_workers(
     options: argparse.Namespace, process: subprocess.Popen[str], rng: random.Random
 ) -> list[int]:
     """Kill workers at random moments; return the epochs that were told."""
     moments = sorted(rng.sample(range(5, EPOCHS - 20), options.kills))
     told, gone = [], set()
-    for line in process.stdout:
-        told.append(int(line))
+    for epoch in epochs(process):
+        told.append(epoch)
         if moments and told[-1] >= moments[0]:
             workers = sorted(
                 each
@@ -160,7 +168,7 @@ def main() -> None:
 
         began = time.monotonic()
         with started(options, place / "whole.npy", None) as process:
-            count = sum(1 for _ in process.stdout)
+            count = sum(1 for _ in epochs(process))
         if process.returncode or count != EPOCHS:
             raise SystemExit("the undisturbed program failed")
         seconds = time.monotonic() - began
@@ -176,9 +184,7 @@ def main() -> None:
 
         moment = rng.randrange(20, EPOCHS - 20)
         with started(options, place / "driver.npy", place / "second") as process:
-            for line in process.stdout:
-                if int(line) >= moment:
-                    break
+            next(epoch for epoch in epochs(process) if epoch >= moment)
             processes = descendants(process.pid)
             time.sleep(rng.uniform(0, 0.1))
             process.kill()
@@ -189,7 +195,7 @@ def main() -> None:
             flush=True,
         )
         with started(options, place / "driver.npy", place / "second") as process:
-            told = [int(line) for line in process.stdout]
+            told = list(epochs(process))
         if process.returncode or told[0] == 1 or told[-1] != EPOCHS:
             raise SystemExit("the program did not go on from its checkpoint")
         print(f"  it went on with epoch {told[0]}", flush=True)

@@ -27,6 +27,10 @@ SETTINGS = {"epochs": 60, "batch_size": 3000, "learning_rate": 0.01, "seed": 4}
     ("given", "parameter"),
     [
         ({"workers": 0}, "workers"),
+        ({"workers": (1, 2)}, "workers"),  # of this machine
+        ({"workers": (1, 0), "ray_address": "local"}, "workers"),
+        ({"workers": (2, 1), "ray_address": "local"}, "workers"),
+        ({"workers": (1, 2, 3), "ray_address": "local"}, "workers"),
         ({"workers": 2, "restarts": -1}, "restarts"),
         ({"workers": 2, "timeout": 0}, "timeout"),
         ({"workers": 2, "worker_timeout": "long"}, "worker_timeout"),

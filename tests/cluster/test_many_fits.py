@@ -15,6 +15,7 @@ from sklearn.exceptions import ConvergenceWarning
 from tests.tabular.small_portfolio import FEW
 
 from deltarule import ManySearchCV, MLPClassifier, Network, StopFlag, train_many
+from deltarule.cluster.ray_workers import on_loopback
 from deltarule.errors import TrainingWarning
 from deltarule.tabular import TableSettings, fit_table, portfolio_fit
 from deltarule.tabular.portfolio import fit_portfolio
@@ -38,7 +39,10 @@ def on_ray():
     ray = pytest.importorskip("ray", reason="Ray is not installed: make cluster installs it")
     from ray.util.joblib import register_ray
 
-    ray.init(_node_ip_address="127.0.0.1", include_dashboard=False, num_cpus=2, log_to_driver=False)
+    with on_loopback():
+        ray.init(
+            _node_ip_address="127.0.0.1", include_dashboard=False, num_cpus=2, log_to_driver=False
+        )
     register_ray()
     try:
         with joblib.parallel_config("ray", n_jobs=2):

@@ -12,6 +12,7 @@ from tests.cluster.thread_world import on_threads
 
 from deltarule import Network, train
 from deltarule.cluster import Cluster, train_in_world
+from deltarule.cluster.ray_workers import on_loopback
 from deltarule.errors import TrainingWarning, WorkerFailed
 from deltarule.training import Checkpoint
 
@@ -37,9 +38,13 @@ def ray():
     ray = pytest.importorskip("ray", reason="Ray is not installed: make cluster installs it")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        ray.init(
-            _node_ip_address="127.0.0.1", include_dashboard=False, num_cpus=2, log_to_driver=False
-        )
+        with on_loopback():
+            ray.init(
+                _node_ip_address="127.0.0.1",
+                include_dashboard=False,
+                num_cpus=2,
+                log_to_driver=False,
+            )
         yield ray
         ray.shutdown()
 
@@ -52,6 +57,23 @@ def rays_workers():
             if b"RayTrainWorker" in (folder / "cmdline").read_bytes():
                 found.append(int(folder.name))
     return sorted(found)
+
+
+def test_ray_listens_on_loopback_alone(ray):
+    host, port = ray.get_runtime_context().gcs_address.rsplit(":", 1)
+    assert host == ray.util.get_node_ip_address() == "127.0.0.1"
+    sockets = [
+        line.split()
+        for name in ("tcp", "tcp6")
+        for line in Path(f"/proc/net/{name}").read_text().splitlines()[1:]
+    ]
+    listening = [
+        local.rpartition(":")[0]
+        for _, local, _, state, *_ in sockets
+        if state == "0A" and local.endswith(f":{int(port):04X}")
+    ]
+    assert len(listening) == 1
+    assert listening[0].endswith("0100007F")  # 127.0.0.1, also as a part of one of IPv6
 
 
 def test_lost_workers_and_the_bits_of_two_undisturbed_ones(ray, tmp_path):

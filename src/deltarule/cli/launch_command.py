@@ -75,7 +75,8 @@ def launch(
     with --checkpoint the same command goes on, also with other numbers of workers.
     """
     from deltarule.cli.run_launch import run_as_worker, run_on_this_machine
-    from deltarule.cluster.joining import Place, checked_timeout, scheduler
+    from deltarule.cluster.joining import Place, checked_timeout
+    from deltarule.cluster.schedulers import scheduler
     from deltarule.errors import InputError
     from deltarule.records import checked_integer
 

@@ -10,6 +10,7 @@ import os
 import socket
 from typing import Any
 
+from deltarule.cluster.schedulers import Found, found_by_jax, scheduler
 from deltarule.cluster.world import LoneWorld, World
 from deltarule.errors import InputError, Message, MissingDependency, Parameter, WorkerFailed
 from deltarule.records import checked_integer, real_number
@@ -22,26 +23,13 @@ __all__ = [
     "check_private",
     "checked_timeout",
     "join",
-    "scheduler",
 ]
 
 ADDRESS, RANK, SIZE = "DELTARULE_WORLD_ADDRESS", "DELTARULE_WORLD_RANK", "DELTARULE_WORLD_SIZE"
 """The environment variables by which ``deltarule launch`` tells a process its place."""
 
-# What the schedulers that jax.distributed knows set for each process, and the number of processes.
-_SCHEDULERS = {
-    "SLURM": ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS"),
-    "Open MPI": ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"),
-    "Kubernetes": ("JOB_COMPLETION_INDEX", "KUBERNETES_SERVICE_HOST"),
-}
-
-
-def scheduler() -> str | None:
-    """The scheduler that started this process as one of several; None without one."""
-    for name, (rank, size) in _SCHEDULERS.items():
-        if rank in os.environ and os.environ.get(size, "1") != "1":
-            return name
-    return None
+# JAX's own, for a machine where worker 0 listens on another address than the others call.
+_BIND = "JAX_COORDINATOR_BIND_ADDRESS"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -191,19 +179,30 @@ def join(
     timeout = checked_timeout("timeout", timeout)
     worker_timeout = checked_timeout("worker_timeout", worker_timeout)
     place = Place.of_environment() if address is None else _given(address, rank, size)
-    found = None if place is not None else scheduler()
-    if place is None and found is None:
-        world: World = LoneWorld()
-    else:
-        world = _connected(place, public, timeout, worker_timeout)
-    if expected is not None and world.size != expected:
-        told = f", as {found} says" if found else ""
+    name = None if place is not None else scheduler()
+    if place is None and name is None:
+        _check_size(1, expected)
+        return LoneWorld()
+    jax = _jax()
+    found: Found | None = None
+    if name is not None:
+        found = found_by_jax(name, timeout)
+        place = None if found is None else Place(found.address, found.rank, found.size)
+    if place is not None:
+        _check_size(place.size, expected, name)
+    world = _connected(jax, place, found, public, timeout, worker_timeout)
+    _check_size(world.size, expected, name)
+    return world
+
+
+def _check_size(size: int, expected: int | None, scheduler: str | None = None) -> None:
+    if expected is not None and size != expected:
+        told = f", as {scheduler} says" if scheduler else ""
         raise WorkerFailed(
-            f"there are {world.size} workers{told}",
+            f"there are {size} workers{told}" if size > 1 else "this process is the only worker",
             expected=f"{expected}",
             hint="start as many processes as workers are asked for",
         )
-    return world
 
 
 def _given(address: Any, rank: Any, size: Any) -> Place:
@@ -230,16 +229,21 @@ def _jax() -> Any:
         ) from error
 
 
-def _connected(place: Place | None, public: bool, timeout: float, worker_timeout: float) -> World:
+def _connected(
+    jax: Any,
+    place: Place | None,
+    found: Found | None,
+    public: bool,
+    timeout: float,
+    worker_timeout: float,
+) -> World:
     """Connect with the other workers; without a place JAX finds them in the environment."""
-    jax = _jax()
     options: dict[str, Any] = {
         "initialization_timeout": max(int(timeout), 1),
         # Worker 0 ends all after these seconds without a sign of another one; the others do after
         # half of them, or somewhat more, without an answer of worker 0.
         "heartbeat_timeout_seconds": math.ceil(2 * worker_timeout),
     }
-    # The sums listen on the address that this machine's name has.
     loopback = False
     if place is not None:
         host = place.address.rpartition(":")[0]
@@ -249,9 +253,13 @@ def _connected(place: Place | None, public: bool, timeout: float, worker_timeout
             "coordinator_address": place.address,
             "num_processes": place.size,
             "process_id": place.rank,
-            "coordinator_bind_address": place.address,
+            # JAX would listen on all addresses.
+            "coordinator_bind_address": os.environ.get(_BIND) or place.address,
             "cluster_detection_method": "deactivate",
         }
+    if found is not None:
+        options["local_device_ids"] = found.devices
+    # The sums listen on the address that this machine's name has.
     if loopback:
         _sum_on_loopback()
     else:

@@ -240,7 +240,7 @@ def on_loopback() -> Iterator[None]:
     listens on every address, unless it is told to behave as where it supports no clusters.
     """
     name = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
-    constants = importlib.import_module("ray._private.ray_constants")
+    constants: Any = importlib.import_module("ray._private.ray_constants")
     told, enabled = os.environ.get(name), constants.ENABLE_RAY_CLUSTER
     os.environ[name] = "0"  # for the processes that Ray starts
     constants.ENABLE_RAY_CLUSTER = False
