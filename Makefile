@@ -12,6 +12,9 @@ EDITABLE := $(INSTALL) --no-build-isolation --editable
 # Tests run in parallel, so the BLAS of each stays on one thread.
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 
+# The files with tests of a lane: to collect the other ones takes longer than some lanes.
+with_tests_of = $(shell grep -rlE --include='*.py' 'mark\.$(1)\b' tests | sort)
+
 # The tests of no lane of their own.
 NO_LANE := not oracle and not jax and not cluster and not latex and not arm
 
@@ -84,7 +87,7 @@ notebook: $(STAMPS)/notebook ## run the example notebooks from top to bottom
 	$(ONE_THREAD) $(BIN)/python examples/run_notebooks.py
 
 latex: $(STAMPS)/test ## compile what explanations give as LaTeX; needs pdflatex
-	$(ONE_THREAD) $(BIN)/python -m pytest -m latex
+	$(ONE_THREAD) $(BIN)/python -m pytest -m latex $(call with_tests_of,latex)
 
 arm: $(STAMPS)/test ## compile exported C programs for a Cortex-M4; needs arm-none-eabi-gcc
 	$(ONE_THREAD) $(BIN)/python -m pytest -m arm tests/export/test_c_sizes.py
@@ -98,13 +101,13 @@ bench: $(STAMPS)/package ## time steps beside other libraries and beside limits,
 	$(BIN)/python benchmarks/import_time.py
 
 oracles: $(STAMPS)/oracles ## compare with PyTorch's and JAX's automatic differentiation
-	$(ONE_THREAD) $(BIN)/python -m pytest -n $(WORKERS) -m oracle
+	$(ONE_THREAD) $(BIN)/python -m pytest -n $(WORKERS) -m oracle $(call with_tests_of,oracle)
 
 jax: $(STAMPS)/oracles ## test the JAX engine, the contract with one and with eight devices among it
-	$(ONE_THREAD) $(BIN)/python -m pytest -n $(WORKERS) -m jax
+	$(ONE_THREAD) $(BIN)/python -m pytest -n $(WORKERS) -m jax $(call with_tests_of,jax)
 
 cluster: $(STAMPS)/cluster ## train on Ray and on Dask, with workers on this machine
-	$(ONE_THREAD) $(BIN)/python -m pytest -m cluster
+	$(ONE_THREAD) $(BIN)/python -m pytest -m cluster $(call with_tests_of,cluster)
 
 setup: $(addprefix $(STAMPS)/,test lint docs notebook oracles cluster) ## install what the targets need
 

@@ -10,14 +10,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from deltarule.engines.base import EngineSettings
-from deltarule.engines.compiled.bfloat16_engine import CompiledBfloat16Engine
 from deltarule.engines.compiled.bfloat16_kernels import has_bfloat16
-from deltarule.engines.compiled.engine import CompiledEngine
 from deltarule.engines.compiled.entry_code import entry_functions
 from deltarule.engines.compiled.entry_table import ENTRY_POINTS
 from deltarule.engines.compiled.kernel_cache import VARIABLE, cache_folder, reason_not_kept
-from deltarule.engines.compiled.plan import sparse_library
-from deltarule.engines.compiled.predictor import CompiledPredictor
 from deltarule.errors import FileError
 from deltarule.maths import ACTIVATIONS, LOSSES, Network
 from deltarule.optimizers import RULES
@@ -58,6 +54,12 @@ def warm_up(tell: Callable[[str], Any] = lambda what: None) -> WarmUp:
     True
     """
     _check_kept()
+    # To import these compiles the driver, which is in vain where it cannot be kept.
+    from deltarule.engines.compiled.bfloat16_engine import CompiledBfloat16Engine
+    from deltarule.engines.compiled.engine import CompiledEngine
+    from deltarule.engines.compiled.plan import sparse_library
+    from deltarule.engines.compiled.predictor import CompiledPredictor
+
     for name in ENTRY_POINTS:
         entry_functions(name)
     started, count = time.perf_counter(), 0
