@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import sys
-from collections.abc import Iterator
 from typing import Any
 
 import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from deltarule.cluster.joining import without_output
 from deltarule.cluster.world import World
 from deltarule.engines.jax.devices import types_of
 from deltarule.errors import ConnectionLost
@@ -19,20 +16,6 @@ from deltarule.errors import ConnectionLost
 __all__ = ["JaxWorld"]
 
 _WORKERS = "workers"
-
-
-@contextlib.contextmanager
-def _without_output() -> Iterator[None]:
-    """Within the block, nothing is written to the process's standard output, also not by C."""
-    sys.stdout.flush()
-    kept, nothing = os.dup(1), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nothing, 1)
-        yield
-    finally:
-        os.dup2(kept, 1)
-        os.close(kept)
-        os.close(nothing)
 
 
 class JaxWorld(World):
@@ -55,7 +38,7 @@ class JaxWorld(World):
             lambda rows: rows.sum(axis=0, dtype=rows.dtype), out_shardings=everywhere
         )
         self._collect = jax.jit(lambda rows: rows, out_shardings=everywhere)
-        with _without_output():  # Gloo prints what it is connected to
+        with without_output(1):  # Gloo prints what it is connected to
             self.barrier()
 
     def _together(self, program: Any, values: np.ndarray) -> np.ndarray:

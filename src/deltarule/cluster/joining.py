@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import importlib
 import ipaddress
 import math
 import os
 import socket
+import sys
+from collections.abc import Iterator
 from typing import Any
 
 from deltarule.cluster.schedulers import Found, found_by_jax, scheduler
@@ -23,6 +26,7 @@ __all__ = [
     "check_private",
     "checked_timeout",
     "join",
+    "without_output",
 ]
 
 ADDRESS, RANK, SIZE = "DELTARULE_WORLD_ADDRESS", "DELTARULE_WORLD_RANK", "DELTARULE_WORLD_SIZE"
@@ -30,6 +34,7 @@ ADDRESS, RANK, SIZE = "DELTARULE_WORLD_ADDRESS", "DELTARULE_WORLD_RANK", "DELTAR
 
 # JAX's own, for a machine where worker 0 listens on another address than the others call.
 _BIND = "JAX_COORDINATOR_BIND_ADDRESS"
+_STREAM = socket.SOCK_STREAM
 
 
 @dataclasses.dataclass(frozen=True)
@@ -179,6 +184,8 @@ def join(
     timeout = checked_timeout("timeout", timeout)
     worker_timeout = checked_timeout("worker_timeout", worker_timeout)
     place = Place.of_environment() if address is None else _given(address, rank, size)
+    if address is None and place is not None:
+        place = _given(place.address, place.rank, place.size)
     name = None if place is not None else scheduler()
     if place is None and name is None:
         _check_size(1, expected)
@@ -207,15 +214,33 @@ def _check_size(size: int, expected: int | None, scheduler: str | None = None) -
 
 def _given(address: Any, rank: Any, size: Any) -> Place:
     host, _, port = address.rpartition(":") if isinstance(address, str) else ("", "", "")
-    if not host or not port.isdecimal():
+    if not host or not port.isdecimal() or not 0 < int(port) < 1 << 16:
         raise InputError(
-            parameter="address", given=address, expected="host:port, such as '127.0.0.1:29400'"
+            parameter="address",
+            given=address,
+            expected="host:port, such as '127.0.0.1:29400', with a port from 1 to 65535",
         )
     number = checked_integer("size", size, 1)
     place = Place(address, checked_integer("rank", rank, 0), number)
     if place.rank >= number:
         raise InputError(parameter="rank", given=rank, expected=f"a number from 0 to {number - 1}")
     return place
+
+
+def _check_port(address: str) -> None:
+    """Refuse an address that worker 0 cannot listen on; JAX would not say why."""
+    host, _, port = address.rpartition(":")
+    try:
+        family, _, _, _, found = socket.getaddrinfo(host.strip("[]"), port, type=_STREAM)[0]
+        with socket.create_server(found[:2], family=family):
+            pass
+    except OSError as error:
+        raise InputError(
+            f"worker 0 cannot listen on {address} ({error.strerror})",
+            parameter="address",
+            given=address,
+            expected="an address of its own machine, and a port that no other process has",
+        ) from None
 
 
 def _jax() -> Any:
@@ -246,7 +271,7 @@ def _connected(
     }
     loopback = False
     if place is not None:
-        host = place.address.rpartition(":")[0]
+        host = place.address.rpartition(":")[0].strip("[]")
         check_private(host, public)
         loopback = _is_loopback(host)
         options |= {
@@ -257,6 +282,8 @@ def _connected(
             "coordinator_bind_address": os.environ.get(_BIND) or place.address,
             "cluster_detection_method": "deactivate",
         }
+        if place.rank == 0:
+            _check_port(options["coordinator_bind_address"])
     if found is not None:
         options["local_device_ids"] = found.devices
     # The sums listen on the address that this machine's name has.
@@ -265,14 +292,17 @@ def _connected(
     else:
         check_private(socket.gethostname(), public)
     try:
-        jax.distributed.initialize(**options)
+        with _errors_of_connecting():
+            jax.distributed.initialize(**options)
         world: World = importlib.import_module("deltarule.cluster.jax_world").JaxWorld()
     except (RuntimeError, ValueError) as error:
+        _forget_connection()
         raise WorkerFailed(
-            f"the workers did not find each other: {str(error).splitlines()[0]}",
-            expected=f"all of them within {timeout:g} seconds"
-            + ("" if place is None else f" at {place.address}"),
-            hint="start every worker, each on a machine that reaches the others",
+            "the workers did not find each other",
+            expected=f"all {'' if place is None else f'{place.size} '}of them within {timeout:g} "
+            f"seconds{'' if place is None else f' at {place.address}'}",
+            hint="start every worker, each on a machine that reaches the others, and give all of "
+            "them the same address",
         ) from error
     if place is not None and world.size != place.size:
         raise WorkerFailed(
@@ -286,6 +316,59 @@ def _connected(
 def _is_loopback(host: str) -> bool:
     found = {str(each[4][0]).partition("%")[0] for each in socket.getaddrinfo(host, None)}
     return all(ipaddress.ip_address(each).is_loopback for each in found)
+
+
+@contextlib.contextmanager
+def _errors_of_connecting() -> Iterator[None]:
+    """Within the block, JAX raises an error where workers do not come in time.
+
+    Without a callback it ends the process, with a list of addresses in its code. It cannot hand the
+    callback its own kind of status either, which is an error in turn: that one is raised. Once
+    connected, the process ends where JAX finds that another one is gone, as without it.
+    """
+    module = importlib.import_module("jax._src.distributed")
+    names: Any = getattr(module, "_jax", None)
+    make = getattr(names, "get_distributed_runtime_client", None)
+    if make is None:  # another version of JAX
+        yield
+        return
+
+    def make_with_callback(*given: Any, **options: Any) -> Any:
+        own = {"missed_heartbeat_callback": lambda status: None, "shutdown_on_destruction": False}
+        return make(*given, **own | options)
+
+    names.get_distributed_runtime_client = make_with_callback
+    try:
+        yield
+    finally:
+        names.get_distributed_runtime_client = make
+
+
+def _forget_connection() -> None:
+    """Drop what JAX keeps of a connection that failed, and would complain of at the end."""
+    with contextlib.suppress(Exception), without_output(2):
+        state = importlib.import_module("jax._src.distributed").global_state
+        state.client = state.preemption_sync_manager = None
+        state.shutdown()
+
+
+@contextlib.contextmanager
+def without_output(number: int) -> Iterator[None]:
+    """Within the block, the process writes nothing to standard output (1) or error (2), also by C.
+
+    Parameters
+    ----------
+    number : {1, 2}
+    """
+    (sys.stdout if number == 1 else sys.stderr).flush()
+    kept, nothing = os.dup(number), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nothing, number)
+        yield
+    finally:
+        os.dup2(kept, number)
+        os.close(kept)
+        os.close(nothing)
 
 
 def _sum_on_loopback() -> None:
