@@ -19,7 +19,27 @@ READ = """
 })
 """
 
+# The same after each change of the store, and once more when the last one has been painted.
+READ_AFTER = f"""
+async ([root, changes]) => {{
+  const read = {READ};
+  const found = changes.map((change) => (DR.page.set(change), read(root)));
+  await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+  return [...found, read(root)];
+}}
+"""
+
 _UP = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
+
+
+def readings(page, changes, root="body"):
+    """What the page shows after each change, and after the last one when it has been painted.
+
+    In one call: the browser paints between two calls, which takes longer than the change itself.
+    """
+    changes = list(changes)
+    found = page.evaluate(READ_AFTER, [root, changes])
+    return list(zip([*changes, changes[-1]], found, strict=True))
 
 
 def shown_number(text):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from tests.browser import Watched
-from tests.explain.page_reading import READ, Expected, check_reading
+from tests.explain.page_reading import Expected, check_reading, readings
 
 from deltarule.engines import EngineSettings
 from deltarule.explain.page import PageState, write_page
@@ -95,12 +95,14 @@ def test_every_number_is_the_references(chromium, tmp_path, seed):
     for state, shown in ((1, subject), *others.items()):
         expected = Expected(shown)
         page.evaluate("(state) => DR.page.set({ state })", state)
+        changes = []
         for selected in selections(rng, subject.net):
             i = int(rng.integers(len(subject.X)))
             for mode, colour in (("sample", "gradient"), ("mean", "weight")):
-                changes = {"sample": i, "selected": selected, "mode": mode, "colour": colour}
-                page.evaluate("(changes) => DR.page.set(changes)", changes)
-                compared += check_reading(page.evaluate(READ, "body"), expected, i)
+                change = {"sample": i, "selected": selected, "mode": mode, "colour": colour}
+                changes.append(change)
+        for change, read in readings(page, changes):
+            compared += check_reading(read, expected, change["sample"])
     assert compared > 500
     found = page.evaluate("(DR.page.set({ state: 1 }), DR.check.compare(DR.page))")
     assert found["same"], found

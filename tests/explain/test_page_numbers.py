@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.browser import Watched, browser
-from tests.explain.page_reading import READ, Expected, check_reading, shown_number
+from tests.explain.page_reading import READ, Expected, check_reading, readings, shown_number
 
 from deltarule.engines import EngineSettings, ReferenceEngine
 from deltarule.engines.base import Batch
@@ -160,17 +160,14 @@ def test_every_number_equals_the_reference_to_the_digits_shown(opened, name):
     compared = 0
     last = len(subject.X) - 1
     for sample in sorted({0, 1, last // 2, last}):
-        for selected in everything(subject.net):
-            page.evaluate(
-                "([sample, selected]) => DR.page.set({ sample, selected })", [sample, selected]
-            )
-            compared += check_reading(page.evaluate(READ, "body"), expected, sample)
+        changes = [{"sample": sample, "selected": each} for each in everything(subject.net)]
+        for _, read in readings(page, changes):
+            compared += check_reading(read, expected, sample)
     assert compared > (1000 if name[0].isdigit() else 300)
     for mode in ("mean", "sample"):
-        page.evaluate("(mode) => DR.page.set({ mode })", mode)
-        for colour in ("gradient", "weight"):
-            page.evaluate("(colour) => DR.page.set({ colour })", colour)
-            check_reading(page.evaluate(READ, "body"), expected, last)
+        changes = [{"mode": mode, "colour": colour} for colour in ("gradient", "weight")]
+        for _, read in readings(page, changes):
+            check_reading(read, expected, last)
     assert watched.errors == []
     assert watched.outside("file:") == []
 
@@ -224,11 +221,13 @@ def test_the_update_is_the_reference_engines(opened, name):
     engine.restore({"theta": subject.theta, "t": np.array(step.number - 1), **slots})
     engine.apply(subject.trace.grad, step.learning_rate)
     W, b = subject.net.unpack(engine.theta)
-    for selected in everything(subject.net):
-        if selected is None or selected["kind"] not in ("edge", "bias"):
-            continue
-        watched.page.evaluate("(selected) => DR.page.set({ selected })", selected)
-        read = {s: float(v) for s, v, *_ in watched.page.evaluate(READ, "#panel")}
+    changes = [
+        {"selected": each}
+        for each in everything(subject.net)
+        if each is not None and each["kind"] in ("edge", "bias")
+    ]
+    for change, found in readings(watched.page, changes, "#panel"):
+        selected, read = change["selected"], {s: float(v) for s, v, *_ in found}
         layer, j = selected["layer"], selected["j"]
         if selected["kind"] == "edge":
             k = selected["k"]
