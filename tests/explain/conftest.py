@@ -10,27 +10,21 @@ def chromium(tmp_path_factory):
         yield context, tmp_path_factory.mktemp("pages")
 
 
-@pytest.fixture(scope="session")
-def free_tabs():
-    """Tabs that tests have left, for other tests: a new one costs as much as the page in it."""
-    return []
-
-
 @pytest.fixture
-def show(chromium, free_tabs):
+def show(chromium):
     """Opens a page by its name in ``pages.SHOWN``; fails on errors and on requests."""
     context, folder = chromium
     tabs = []
 
     def show(name, **options):
-        tab = free_tabs.pop() if free_tabs else None
-        tabs.append(opened(context, folder, name, tab=tab, **options))
+        tabs.append(opened(context, folder, name, **options))
         return tabs[-1]
 
     show.folder = folder
     yield show
     complaints = [tab.errors for tab in tabs]
     outside = [tab.outside("file:") for tab in tabs]
-    free_tabs.extend(left for tab in tabs if (left := tab.leave()))
+    for tab in tabs:
+        tab.close()
     assert not any(complaints), complaints
     assert not any(outside), outside

@@ -116,13 +116,13 @@ def shown(name):
     return SHOWN[name]()
 
 
-def opened(context, folder, name, width=1280, height=800, tab=None, **media):
+def opened(context, folder, name, width=1280, height=800, **media):
     """The page in a tab: ``.page`` is Playwright's page, ``.subject`` the subject shown."""
     path = folder / f"{name}.html"
     if not path.exists():
         folder.mkdir(exist_ok=True, parents=True)
         shown(name).write(folder).rename(path)
-    watched = Watched(context, tab, width=width, height=height)
+    watched = Watched(context, width=width, height=height)
     watched.page.emulate_media(**{"color_scheme": "light", "reduced_motion": "reduce", **media})
     watched.page.goto(path.as_uri())
     watched.subject = shown(name).subject

@@ -78,7 +78,7 @@ def opened(chromium, folder):
     for tab in tabs:
         assert tab.errors == []
         assert tab.outside("file:") == []
-        tab.page.close()
+        tab.close()
 
 
 def read(page):

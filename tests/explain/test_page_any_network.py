@@ -107,4 +107,4 @@ def test_every_number_is_the_references(chromium, tmp_path, seed):
     found = page.evaluate("(DR.page.set({ state: 1 }), DR.check.compare(DR.page))")
     assert found["same"], found
     assert watched.errors == []
-    page.close()
+    watched.close()

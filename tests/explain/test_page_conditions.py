@@ -51,7 +51,7 @@ def opened(chromium, path, width=1280, height=800):
         watched.page.evaluate("localStorage.clear()")
     assert watched.errors == []
     assert watched.outside("file:") == []
-    watched.page.close()
+    watched.close()
 
 
 def violations(page):

@@ -67,7 +67,7 @@ def opened(tabs, subject, found, states=(), name="page", **size):
 def tab(tabs):
     tab = opened(tabs, SUBJECT, FOUND, STATES)
     yield tab
-    tab.page.close()
+    tab.close()
     assert tab.errors == []
     assert tab.outside("file:") == []
 
@@ -235,7 +235,7 @@ def test_many_inputs_are_twelve_bars_and_the_others(tabs):
     # Without classes, f has the names of the outputs.
     assert "a_" in tab.page.locator("#lens [role=status]").inner_text()
     assert tab.errors == []
-    tab.page.close()
+    tab.close()
 
 
 def test_a_choice_in_the_middle_of_the_work_calls_it_off(tabs):
@@ -259,7 +259,7 @@ def test_a_choice_in_the_middle_of_the_work_calls_it_off(tabs):
     assert values[f"x_{largest}"] == pytest.approx(expected[largest], rel=1e-5)
     # Divided at the kinks, the integral is exact but for rounding.
     assert abs(error) < 1e-11
-    tab.page.close()
+    tab.close()
 
 
 def test_the_page_opens_without_waiting_for_attributions(tabs):
@@ -268,7 +268,7 @@ def test_the_page_opens_without_waiting_for_attributions(tabs):
     assert tab.page.locator(".lens-attributions.signed").count() == 0
     attributed(tab)
     assert tab.page.locator(".lens-attributions.signed").count() == 1
-    tab.page.close()
+    tab.close()
 
 
 def test_nothing_is_wider_than_a_phone(tabs):
@@ -281,7 +281,7 @@ def test_nothing_is_wider_than_a_phone(tabs):
             .map((n) => n.tagName + "." + n.className)"""
     )
     assert wide == []
-    tab.page.close()
+    tab.close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -306,7 +306,7 @@ def test_numbers_that_are_not_finite_reach_the_page(tabs):
     cell = tab.page.locator('#lens [data-lens="snr,1"]')
     assert cell.inner_text() == "∞"
     assert tab.errors == []
-    tab.page.close()
+    tab.close()
 
 
 def test_no_word_of_the_page_has_an_index_as_in_source_text(tab):

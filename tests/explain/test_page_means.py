@@ -86,7 +86,7 @@ def test_every_number_is_pythons_over_all_rows(context, tmp_path, weighted):
     assert abs(here - subject.trace.cost) > 1e-4 * abs(here)
     assert f"Over all {N} rows" in page.inner_text("#panel")
     assert "mean loss C" in page.text_content(".network .loss")
-    tab.page.close()
+    tab.close()
     assert tab.errors == []
 
 
@@ -101,7 +101,7 @@ def test_the_terms_and_the_rows_that_are_not_there_add_to_the_mean(context, tmp_
     assert float(found.get_attribute("data-others")) == pytest.approx(each[others].sum(), abs=1e-14)
     text = tab.page.inner_text("#panel")
     assert f"the {len(others)} rows that are not in this page, together" in text
-    tab.page.close()
+    tab.close()
 
 
 def test_what_is_of_the_pages_rows_says_so(context, tmp_path):
@@ -126,7 +126,7 @@ def test_what_is_of_the_pages_rows_says_so(context, tmp_path):
     text = page.inner_text("#heat")
     assert "Dead nodes" not in text
     assert f"Nodes at rest in {MOST_ROWS} of {N} rows" in text
-    tab.page.close()
+    tab.close()
     assert tab.errors == []
 
 
@@ -154,7 +154,7 @@ def test_other_states_have_their_own_means(context, tmp_path, monkeypatch, room)
             assert shown == pytest.approx(there.trace.dW[2][1, 2], rel=1e-8, abs=1e-14)
         else:
             assert SOME in tab.page.inner_text("#panel .panel-head")
-    tab.page.close()
+    tab.close()
     assert tab.errors == []
 
 
@@ -163,4 +163,4 @@ def test_the_baseline_mean_is_that_of_all_rows(context, tmp_path):
     tab = opened(context, subject, tmp_path)
     mean = tab.page.evaluate("[...DR.page.rows.mean]")
     assert mean == pytest.approx((subject.w @ subject.X).tolist(), rel=1e-12)
-    tab.page.close()
+    tab.close()

@@ -82,7 +82,7 @@ def test_title_slider_and_panel_call_a_step_by_one_number(context, tmp_path, run
     assert labels[0] == "before step 1"
     assert labels[-1] == f"after step {recording.end}"
     assert all(label.startswith("before step ") for label in labels[:-1])
-    tab.page.close()
+    tab.close()
     assert tab.errors == []
 
 
@@ -100,12 +100,12 @@ def test_a_model_whose_place_in_a_training_is_unknown_is_at_no_step(context, tmp
     assert (state["step"], state["label"]) == (None, "these parameters")
     set_state(tab.page, selected=EDGE)
     assert "A first step from here by Adam" in tab.page.inner_text("#panel")
-    tab.page.close()
+    tab.close()
     fitted = MLPClassifier((3, 3), max_iter=5, random_state=0).fit(X, y)
     tab = opened(context, explain(fitted, X, y).html(tmp_path / "fitted.html"))
     steps = explain(fitted, X, y).subject.step.number
     assert tab.page.evaluate("DR.page.payload.states[0].label") == f"before step {steps}"
-    tab.page.close()
+    tab.close()
     assert tab.errors == []
 
 
@@ -146,7 +146,7 @@ def test_the_derivation_follows_the_what_if(context, tmp_path, what, delta):
     set_state(page, selected=EDGE)  # the derivation followed the sweep
     back = values(page, "#panel")
     assert back["dC/dw^2_{1,2}"] == pytest.approx(subject.trace.dW[2][1, 2], rel=1e-12)
-    tab.page.close()
+    tab.close()
     assert tab.errors == []
 
 
@@ -167,7 +167,7 @@ def test_sweep_and_heat_maps_follow_it_too(context, tmp_path):
     )
     W = after.net.unpack(after.theta)[0][2]
     assert listed["w^2_{1,2}"] == pytest.approx(W[1, 2], rel=1e-12)
-    tab.page.close()
+    tab.close()
     assert tab.errors == []
 
 
@@ -202,7 +202,7 @@ def test_larger_text_leaves_the_drawing_on_the_screen(context, tmp_path, name, w
         assert after["beyond"] <= 0
     assert after["text"] > 2.2 * before["text"]
     page.evaluate("localStorage.clear()")
-    tab.page.close()
+    tab.close()
     assert tab.errors == []
 
 
@@ -219,7 +219,7 @@ def test_help_opens_at_its_top(context, tmp_path, width, height):
         assert 0 <= seen["y"] < height
         tab.page.evaluate("document.getElementById('help').scrollTop = 1e4")
         tab.page.keyboard.press("Escape")
-    tab.page.close()
+    tab.close()
     assert tab.errors == []
 
 
@@ -240,7 +240,7 @@ def test_check_me_is_whole_at_1280(context, tmp_path, scale):
         )
         assert clipped == []
         set_state(tab.page, selected=None)
-    tab.page.close()
+    tab.close()
     assert tab.errors == []
 
 
@@ -270,7 +270,7 @@ def test_paper_has_bars_and_the_whole_table(context, tmp_path):
         "((e) => e.scrollHeight - e.clientHeight)(document.querySelector('.lens-rows'))"
     )
     assert high <= 0
-    tab.page.close()
+    tab.close()
     assert tab.errors == []
 
 
@@ -286,5 +286,5 @@ def test_names_of_inputs_are_inside_the_drawing(context, tmp_path, names, width,
     )
     assert len(left) == 2
     assert min(left) >= 2  # with the stroke around the letters
-    tab.page.close()
+    tab.close()
     assert tab.errors == []

@@ -25,7 +25,7 @@ def page(context, tmp_path):
     watched.page.goto(write_page(fixture_subject(), tmp_path / "page.html").as_uri())
     yield watched.page
     assert watched.errors == []
-    watched.page.close()
+    watched.close()
 
 
 EDGE = "DR.page.set({ sample: 0, selected: { kind: 'edge', layer: 2, j: 1, k: 2 } })"
@@ -228,7 +228,7 @@ def test_the_page_is_accessible(context, tmp_path, scheme, width):
         wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
         assert wide <= 0, selected
     assert watched.errors == []
-    page.close()
+    watched.close()
 
 
 def test_the_maths_font_is_the_pages_own(page):

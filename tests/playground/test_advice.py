@@ -119,7 +119,7 @@ def test_a_network_that_has_learned_nothing_is_sent_to_its_layers_first(context,
     assert "lens" not in nothing[2]
     assert "dead nodes" in nothing[2]
     assert tab.errors == []
-    page.close()
+    tab.close()
 
 
 @pytest.mark.parametrize(
@@ -203,7 +203,7 @@ def test_the_chart_of_rates_names_its_axes_the_best_rate_and_those_that_are_too_
     assert len(over) == (2 if high else 1)
     assert min(over) > -4  # the room below a line of letters
     assert tab.errors == []
-    page.close()
+    tab.close()
 
 
 # Losses that fell to 4e-6, a rate that ruins them, and the epochs after it was lowered again.

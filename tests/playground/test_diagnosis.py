@@ -244,7 +244,7 @@ def test_the_search_says_where_no_rate_helps_and_leaves_it(context, static):
     assert page.locator("#tune :is(.tune-best, .tune-mark)").count() == 0
     assert page.input_value("#rate") == "0.125"
     assert tab.errors == []
-    page.close()
+    tab.close()
 
 
 def test_a_rule_without_a_rate_is_refused_with_its_reason(engine):
@@ -282,7 +282,7 @@ def test_a_reader_finds_a_rate_and_looks_into_the_layers(context, static):
         tab.page.goto(server.url)
         use(tab.page)
         assert tab.errors == []
-        tab.page.close()
+        tab.close()
     tab = Watched(context, width=1280, height=900)
     tab.page.goto(f"{static}#data=moons&rows=100")
     use(tab.page)
@@ -299,7 +299,7 @@ def test_a_reader_finds_a_rate_and_looks_into_the_layers(context, static):
     assert page.inner_text(heading) == "The decision surface"
     page.focus('[data-node="0,0"]')
     assert tab.errors == []
-    tab.page.close()
+    tab.close()
 
 
 def test_what_is_wrong_is_said_in_plain_words(context):
@@ -318,7 +318,7 @@ def test_what_is_wrong_is_said_in_plain_words(context):
         assert "‖δ‖" in found.inner_text()
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
         assert tab.errors == []
-        page.close()
+        tab.close()
 
 
 @pytest.mark.parametrize("finger", [True, False])

@@ -46,7 +46,7 @@ def watched(context, server):
     settle(found.page)
     assert found.errors == []
     assert found.outside(f"{server.root}/", f"ws://127.0.0.1:{server.port}/live") == []
-    found.page.close()
+    found.close()
     server.runner.submit("setup", settings=RunSettings(data="moons").plain()).result(60)
     server.runner.submit("speed", steps_per_second=300).result(60)
 
@@ -321,7 +321,7 @@ def test_two_browsers_show_one_run(watched, context, server):
         holds(watched.page, "document.querySelector('#activation').value === 'relu'")
         assert other.errors == []
     finally:
-        other.page.close()
+        other.close()
 
 
 def test_a_page_reloaded_during_a_run_shows_its_current_state(watched):
@@ -364,7 +364,7 @@ def test_it_is_accessible(context, server, scheme, size, data):
     # Nothing is wider than the screen.
     assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
     assert watched.errors == []
-    page.close()
+    watched.close()
 
 
 PLACES = """[...document.querySelectorAll('main .card')].map((card) => {
@@ -383,7 +383,7 @@ def test_the_visual_order_of_the_cards_is_that_of_the_document(context, server, 
     if size is PHONE:  # the derivation is a sheet at the lower edge, above the others
         assert "place-panel" in places.pop()[-1]
     assert [name for *_, name in sorted(places)] == [name for *_, name in places]
-    watched.page.close()
+    watched.close()
 
 
 def test_the_window_can_be_resized_during_training(watched):
@@ -414,7 +414,7 @@ def test_on_a_narrow_screen_the_settings_are_collapsed(context, server):
     page.set_viewport_size(WIDE)
     holds(page, "document.querySelector('#fold').open")
     assert not page.locator("#chosen").is_visible()
-    page.close()
+    watched.close()
 
 
 def test_between_large_layers_the_largest_weights_are_emphasised(watched, server):
@@ -662,7 +662,7 @@ def test_the_notes_on_a_table_are_shown(context):
         assert "same: left out" in text
         assert "20 of 40 rows, chosen at random with the seed" in text
         assert watched.errors == []
-        watched.page.close()
+        watched.close()
 
 
 def test_a_regression_on_a_table(context):
@@ -683,7 +683,7 @@ def test_a_regression_on_a_table(context):
         holds(page, "DR.page.net.widths[0] === 1")
         settle(page)
         assert watched.errors == []
-        page.close()
+        watched.close()
 
 
 def test_over_a_single_column_the_prediction_is_a_line(context):
@@ -724,7 +724,7 @@ def test_over_a_single_column_the_prediction_is_a_line(context):
         )
         assert ink > 0.7
         assert watched.errors == []
-        page.close()
+        watched.close()
 
 
 def started(port, token):

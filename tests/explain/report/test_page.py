@@ -52,7 +52,7 @@ def opened(chromium, path, width=1280, height=720, **media):
         watched.page.evaluate("localStorage.clear()")
     assert watched.errors == []
     assert watched.outside("file:") == []
-    watched.page.close()
+    watched.close()
 
 
 @pytest.fixture(scope="module")
