@@ -78,7 +78,6 @@ const drawingModule = (function () {
     const key = part ? keyOf(part.what) : null;
     if (key === view.hot) return;
     view.hot = key;
-    view.root.classList.toggle("pointing", Boolean(part));
     DR.paint.emphasis(view);
     DR.links.mark(key);
   }
@@ -92,20 +91,28 @@ const drawingModule = (function () {
       moveTo(view, part);
       store.set({ selected: { ...part.what } });
     });
+    /** Only for a pointer: every part inherits the cursor. @param {Page.Part | null | undefined} part */
+    const point = (part) => {
+      root.classList.toggle("pointing", Boolean(part));
+      hover(view, part);
+    };
     root.addEventListener(
       "pointermove",
-      (event) => event.pointerType !== "touch" && hover(view, DR.reach.partAt(view, event)),
+      (event) => event.pointerType !== "touch" && point(DR.reach.partAt(view, event)),
     );
-    root.addEventListener("pointerleave", () => hover(view, null));
+    root.addEventListener("pointerleave", () => point(null));
     root.addEventListener("keydown", (event) => onKey(view, event));
     // On the frame: an SVG that listens for focus events becomes a stop of the Tab key itself.
+    // From part to part the lines are drawn once, and not without any part between.
+    const within = (/** @type {FocusEvent} */ { relatedTarget }) =>
+      relatedTarget instanceof Node && frame.contains(relatedTarget);
     frame.addEventListener("focusin", (event) => {
       const entry = [...view.parts.values()].find((part) => part.element === event.target);
-      if (!entry) return;
-      stay(view, entry); // a screen reader may put the focus anywhere
-      if (entry.element.matches(":focus-visible")) hover(view, entry);
+      if (entry) stay(view, entry); // a screen reader may put the focus anywhere
+      if (entry?.element.matches(":focus-visible")) hover(view, entry);
+      else if (within(event)) hover(view, null);
     });
-    frame.addEventListener("focusout", () => hover(view, null));
+    frame.addEventListener("focusout", (event) => within(event) || hover(view, null));
   }
 
   /**
