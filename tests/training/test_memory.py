@@ -8,12 +8,18 @@ import pytest
 pytest.importorskip("numba")
 
 from deltarule.engines.compiled import CompiledEngine, engine
-from deltarule.maths import Network
+from deltarule.maths import Network, own_memory
 from deltarule.optimizers import RULES
 from deltarule.training import train
 
 # Python's own objects, and costs and rates of a few hundred steps.
 SMALL = 150_000
+
+
+@pytest.fixture(autouse=True)
+def traced(monkeypatch):
+    """All arrays by NumPy, as tracemalloc does not see a mapping."""
+    monkeypatch.setattr(own_memory, "_OWN", float("inf"))
 
 
 def peak(run):

@@ -12,9 +12,10 @@ import numpy as np
 
 from deltarule.engines.base import Engine, EngineSettings
 from deltarule.engines.registry import compiled_module, engine_name, make_engine, named_explicitly
+from deltarule.engines.sparse_rows import CsrRows
 from deltarule.errors import InputError, MissingDependency, NotCompilable
 from deltarule.maths import Network
-from deltarule.maths.arrays import numeric
+from deltarule.maths.arrays import is_sparse, numeric
 from deltarule.maths.input_checks import check_network, check_rows
 
 __all__ = ["Predictor", "make_predictor"]
@@ -46,6 +47,9 @@ class Predictor(abc.ABC):
 
     engine: str
 
+    takes_sparse_rows: bool = False
+    """Whether :meth:`rows` takes a :class:`~deltarule.engines.sparse_rows.CsrRows`, too."""
+
     def __init__(self, net: Network, which: Any) -> None:
         self.net, self._which = net, which
         self._chunk = int(
@@ -58,7 +62,7 @@ class Predictor(abc.ABC):
         """A copy of the parameters, of shape (p,)."""
 
     @abc.abstractmethod
-    def rows(self, X: np.ndarray, out: np.ndarray) -> None:
+    def rows(self, X: Any, out: np.ndarray) -> None:
         """Write a^L of X, of shape (N, n_0), to ``out``, of shape (N, n_L).
 
         Both arrays are C-contiguous and of the network's dtype; X is finite.
@@ -69,7 +73,7 @@ class Predictor(abc.ABC):
 
         Parameters
         ----------
-        x : array of shape (n_0,) or (N, n_0)
+        x : array of shape (n_0,) or (N, n_0), or sparse matrix of shape (N, n_0)
             Finite numbers. NaN and infinity are refused, as by ``Model.predict``.
 
         Returns
@@ -86,6 +90,8 @@ class Predictor(abc.ABC):
 
     def predict_any(self, x: Any) -> np.ndarray:
         """Predict as a call does, for input of any kind: lists, other dtypes or layouts."""
+        if is_sparse(x):
+            return self.sparse_outputs(CsrRows.checked(self.net, x))
         try:
             array = numeric("x", x) if np.ma.isMaskedArray(x) else np.asarray(x)
         except (ValueError, TypeError, OverflowError) as error:
@@ -129,6 +135,19 @@ class Predictor(abc.ABC):
         for start in range(0, n, size):
             chunk = slice(start, start + size)
             self.rows(X[chunk] if prepared is None else prepared(X[chunk]), out[chunk])
+        return out
+
+    def sparse_outputs(self, X: CsrRows) -> np.ndarray:
+        """a^L of all rows of X, of shape (N, n_L); dense are at most 8 MB of them at a time."""
+        n, size, dtype = len(X), self._chunk, self.net.dtype
+        if not self.takes_sparse_rows:
+            fitting = _PREPARED_BYTES // (self.net.n_inputs * dtype.itemsize)
+            size = min(size, max(fitting, _FEWEST_PREPARED))
+        out = np.empty((n, self.net.n_outputs), dtype=dtype)
+        for start in range(0, n, size):
+            chunk = slice(start, start + size)
+            part = X.take(chunk).astype(dtype)
+            self.rows(part if self.takes_sparse_rows else part[:], out[chunk])
         return out
 
     def guard(self, arrays: Sequence[np.ndarray]) -> Any:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from deltarule.errors import InputError
 from deltarule.maths import Network
+from deltarule.maths.own_memory import zeros
 from deltarule.optimizers import Minimizer, Rule
 from deltarule.training import History, TrainingResult
 
-__all__ = ["MOST_RECORDS", "OptimizerMemory", "theta_from_coefficients"]
+__all__ = ["MOST_RECORDS", "OptimizerMemory", "StartingTheta", "theta_from_coefficients"]
 
 MOST_RECORDS = 256
 """The number of epochs of ``history_`` that the next ``partial_fit`` keeps."""
@@ -45,7 +47,9 @@ class OptimizerMemory:
         reason = ""
         if isinstance(rule, Minimizer):
             reason = f"{rule.name} carries nothing on"
-        elif not np.array_equal(state.get("mean", state["theta"]), result.theta):
+        elif _BEST in result.state and not np.array_equal(
+            state.get("mean", state["theta"]), result.theta
+        ):
             reason = (
                 f"coefs_ are those of epoch {result.best_epoch}, the best, and the optimizer's "
                 f"memory was that of epoch {len(result.history)}, the last"
@@ -98,8 +102,42 @@ class OptimizerMemory:
         return {"theta": theta, **self.state}
 
 
+class StartingTheta:
+    """θ at the start of a fit, as :func:`deltarule.train` takes it: freed once the engine has it.
+
+    Parameters
+    ----------
+    compute : callable
+        Returns θ, the same at each call.
+    theta : array of shape (p,), optional
+        θ, if it is there already.
+    """
+
+    def __init__(self, compute: Callable[[], np.ndarray], theta: np.ndarray | None = None) -> None:
+        self._compute = compute
+        self._theta: np.ndarray | None = compute() if theta is None else theta
+
+    @classmethod
+    def drawn(
+        cls, draw: Callable[[np.random.RandomState], np.ndarray], rng: np.random.RandomState
+    ) -> StartingTheta:
+        """θ drawn with a generator ; anew with a copy of the generator as it was before."""
+        kept = copy.deepcopy(rng)
+        theta = draw(rng)
+        return cls(lambda: draw(copy.deepcopy(kept)), theta)
+
+    @classmethod
+    def current(cls, net: Network, coefs: Any, intercepts: Any) -> StartingTheta:
+        """θ of an estimator's coefficients."""
+        return cls(lambda: theta_from_coefficients(net, coefs, intercepts))
+
+    def __call__(self) -> np.ndarray:
+        theta, self._theta = self._theta, None
+        return self._compute() if theta is None else theta
+
+
 def _digest(theta: np.ndarray) -> bytes:
-    return hashlib.blake2b(np.ascontiguousarray(theta).tobytes(), digest_size=32).digest()
+    return hashlib.blake2b(np.ascontiguousarray(theta).data, digest_size=32).digest()
 
 
 def theta_from_coefficients(net: Network, coefs: Any, intercepts: Any) -> np.ndarray:
@@ -111,7 +149,7 @@ def theta_from_coefficients(net: Network, coefs: Any, intercepts: Any) -> np.nda
     >>> theta_from_coefficients(net, [np.array([[1], [2]])], [np.array([3])])
     array([1., 2., 3.])
     """
-    theta = np.zeros(net.n_parameters, dtype=net.dtype)
+    theta = zeros(net.n_parameters, net.dtype)
     attributes = {"coefs_": (coefs, "W"), "intercepts_": (intercepts, "b")}
     for name, (arrays, kind) in attributes.items():
         blocks = [block for block in net.blocks if block.kind == kind]

@@ -72,6 +72,9 @@ class LabelCoding:
 
     def targets(self, y: Any) -> np.ndarray:
         """Return the network's targets for labels, shape (N, n_L)."""
+        if self.one_output and len(self.classes) == 2 and isinstance(y, np.ndarray) and y.ndim == 1:
+            # What the binarizer gives, which takes the memory of seven columns of integers for it.
+            return np.asarray(y == self.classes[1])[:, None]
         return self.targets_of_indicators(self.indicators(y))
 
     def targets_of_indicators(self, indicators: np.ndarray) -> np.ndarray:

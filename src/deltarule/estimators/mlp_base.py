@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
 from abc import ABCMeta, abstractmethod
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from sklearn.utils._param_validation import validate_parameter_constraints
 from deltarule.engines import Engine
 from deltarule.errors import InputError
 from deltarule.estimators.fit_warnings import warn_of_fit
-from deltarule.estimators.incremental import OptimizerMemory
+from deltarule.estimators.incremental import OptimizerMemory, StartingTheta
 from deltarule.estimators.mlp_parameters import MLPParameters
 from deltarule.estimators.mlp_predict import PredictingMLP
 from deltarule.estimators.parameter_checks import CONSTRAINTS, hidden_widths, plain_parameters
@@ -159,7 +160,10 @@ class BaseMLP(PredictingMLP, MLPParameters, metaclass=ABCMeta):
                 self.__dict__.pop(name, None)
             self.t_ = 0
         net = self._network(X, Y)
-        theta = self._initial(net, rng) if first else self._current_theta(net)
+        if first:
+            start = StartingTheta.drawn(lambda generator: self._initial(net, generator), rng)
+        else:
+            start = StartingTheta.current(net, self.coefs_, self.intercepts_)
         if incremental:
             refuse_finite_schedule(self)
         if incremental and self.early_stopping:
@@ -168,7 +172,7 @@ class BaseMLP(PredictingMLP, MLPParameters, metaclass=ABCMeta):
                 "call fit, or set early_stopping=False"
             )
         parts, validation_rows = self._split(X, Y, s, rng, validation_data)
-        self._train(net, theta, parts, validation_rows, rng, incremental)
+        self._train(net, start, parts, validation_rows, rng, incremental)
 
     def _choose_output(self) -> Activation:
         """Set ``out_activation_`` to ``output_activation``, or to the default one."""
@@ -236,8 +240,8 @@ class BaseMLP(PredictingMLP, MLPParameters, metaclass=ABCMeta):
 
     def _set_coefficients(self, theta: np.ndarray) -> None:
         """Set ``coefs_`` and ``intercepts_`` from θ: coefs_[i] has shape (n_in, n_out)."""
-        W, b = self.network_.unpack(np.array(theta))
-        self.coefs_ = [np.ascontiguousarray(w.T) for w in W[1:]]
+        W, b = self.network_.unpack(theta)
+        self.coefs_ = [np.array(w.T, order="C") for w in W[1:]]
         self.intercepts_ = [np.array(each) for each in b[1:]]
 
     def _split(
@@ -278,7 +282,7 @@ class BaseMLP(PredictingMLP, MLPParameters, metaclass=ABCMeta):
     def _train(
         self,
         net: Network,
-        theta: np.ndarray,
+        start: StartingTheta,
         parts: tuple[Any, ...],
         validation_rows: tuple[Any, ...] | None,
         rng: np.random.RandomState,
@@ -292,7 +296,7 @@ class BaseMLP(PredictingMLP, MLPParameters, metaclass=ABCMeta):
         if memory is not None and isinstance(rule, Rule):
             averaging = self.averaging is not None
             previous, self.optimizer_reset_ = memory.begin(
-                net, theta, rule, averaging, self.history_
+                net, start(), rule, averaging, self.history_
             )
             self._complete_losses(previous.history)
             if self.optimizer_reset_ and self.verbose:
@@ -321,7 +325,7 @@ class BaseMLP(PredictingMLP, MLPParameters, metaclass=ABCMeta):
                 order=ShuffledOrder(n_rows, rng, done) if self.shuffle and stochastic else None,
                 # Drawn only for dropout, so that other fits draw the same numbers as scikit-learn.
                 seed=int(rng.randint(2**31 - 1)) if np.any(self.dropout) else 0,
-                theta=theta if previous is None else None,
+                theta=start if previous is None else None,
                 l2=float(self.alpha),
                 l1=float(self.l1),
                 dropout=self.dropout,
@@ -345,6 +349,7 @@ class BaseMLP(PredictingMLP, MLPParameters, metaclass=ABCMeta):
         if result.stop_reason is StopReason.INTERRUPTED and len(result.history) == done:
             raise KeyboardInterrupt  # no epoch was completed
         self._memory = OptimizerMemory.of(result, rule)
+        result = dataclasses.replace(result, state={})  # so that its θ is freed
         logs = result.history.logs
         if done:
             logs = logs[len(logs) - (len(result.history) - done) :]

@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from deltarule.engines import Predictor, make_predictor
 from deltarule.engines.predictor_cache import cached_predictor, predict_cached_row
+from deltarule.engines.sparse_rows import CsrRows
 from deltarule.estimators.incremental import theta_from_coefficients
 from deltarule.estimators.sklearn_helpers import validate_rows
 from deltarule.exportable import Exportable
@@ -37,17 +38,15 @@ class PredictingMLP(Exportable, BaseEstimator, metaclass=ABCMeta):
         return theta_from_coefficients(net, self.coefs_, self.intercepts_)
 
     def _forward(self, X: Any) -> np.ndarray:
-        """Compute a^L for checked rows; sparse rows are made dense a chunk at a time."""
+        """Compute a^L for checked rows."""
         net = self.network_
         arrays = _all_arrays(self.coefs_, self.intercepts_)
         predictor = cached_predictor(
             self, net, arrays, lambda: self._current_theta(net), self.engine
         )
-
-        def dense(rows: Any) -> np.ndarray:
-            return check_rows(net, rows.toarray() if is_sparse(rows) else rows)
-
-        return predictor.outputs(X, dense)
+        if is_sparse(X):
+            return predictor.sparse_outputs(CsrRows.checked(net, X))
+        return predictor.outputs(X, lambda rows: check_rows(net, rows))
 
     def _one_row_outputs(self, X: Any) -> np.ndarray | None:
         """Compute a^L for one row without scikit-learn's checks; None where they are needed.
@@ -74,7 +73,7 @@ class PredictingMLP(Exportable, BaseEstimator, metaclass=ABCMeta):
             return outputs
         check_is_fitted(self)
         rows = validate_rows(self, X, accept_sparse=["csr", "csc"])
-        return self._forward(rows.tocsr() if is_sparse(rows) else rows)
+        return self._forward(rows)
 
     def predict(self, X: Any) -> np.ndarray:
         """Predict labels or numbers.

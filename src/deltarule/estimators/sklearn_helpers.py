@@ -16,6 +16,7 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 from deltarule.errors import DeltaruleError, InputError, TrainingWarning, WrongType
 from deltarule.maths import Network
 from deltarule.maths.arrays import is_frame, is_sparse
+from deltarule.maths.own_memory import zeros
 from deltarule.training import EpochEvent
 from deltarule.training.batches import SparseRows
 
@@ -37,6 +38,9 @@ __all__ = [
 
 # NumPy's letters of texts, bytes, dates, durations and records.
 _OTHER_KINDS = frozenset("USMmV")
+
+# Numbers that are drawn in one call.
+_DRAWN_AT_ONCE = 1 << 16
 
 
 @contextmanager
@@ -200,15 +204,20 @@ def check_repeatable(random_state: Any) -> None:
 
 def initial_theta(net: Network, activation: Any, rng: np.random.RandomState) -> np.ndarray:
     """Draw θ of shape (p,) with the numbers and in the order in which scikit-learn draws."""
-    W, b = [], []
+    theta = zeros(net.n_parameters, net.dtype)
+    W, b = net.unpack(theta)
     for layer, (n_in, n_out) in enumerate(pairwise(net.widths), start=1):
         # As in scikit-learn, whose factor follows the hidden activation in every layer.
         hidden = net.hidden_activations[min(layer, net.n_layers - 1) - 1 :][:1]
         name = hidden[0].name if hidden else str(activation)
         bound = np.sqrt((2.0 if name == "logistic" else 6.0) / (n_in + n_out))
-        W.append(rng.uniform(-bound, bound, (n_in, n_out)).T)
-        b.append(rng.uniform(-bound, bound, n_out))
-    return net.pack(W, b)
+        # Some inputs at a time: all of W as float64 would take twice the memory of θ as float32.
+        at_once = max(_DRAWN_AT_ONCE // n_out, 1)
+        for first in range(0, n_in, at_once):
+            columns = W[layer][:, first : first + at_once]
+            columns[...] = rng.uniform(-bound, bound, columns.shape[::-1]).T
+        b[layer][...] = rng.uniform(-bound, bound, n_out)
+    return theta
 
 
 def print_epoch(event: EpochEvent) -> None:

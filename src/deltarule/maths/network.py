@@ -20,8 +20,10 @@ from deltarule.maths.initializers import INITIALIZERS, Initializer
 from deltarule.maths.losses import LOSSES, Loss
 from deltarule.maths.namespace import float_dtype
 from deltarule.maths.network_record import network_of
+from deltarule.maths.own_memory import zeros
 from deltarule.maths.parameter_layout import (
     Block,
+    check_size,
     check_widths,
     layout_blocks,
     true_runs,
@@ -103,7 +105,7 @@ class Network:
         self.dtype = float_dtype(dtype)
         self.blocks = tuple(layout_blocks(self.widths, self.bias))
         self.n_parameters = self.blocks[-1].stop
-        self.is_weight = weight_mask(self.blocks)
+        check_size(self.n_parameters)
         self.frozen = self._frozen_mask(frozen)
 
     # -- layers and blocks ------------------------------------------------------------
@@ -112,6 +114,11 @@ class Network:
     def activations(self) -> tuple[Activation | None, ...]:
         """g^l for l = 1 … L; item 0 is None."""
         return (None, *self.hidden_activations, self.output_activation)
+
+    @functools.cached_property
+    def is_weight(self) -> np.ndarray:
+        """Which parameters are weights and no biases: booleans of shape (p,), read-only."""
+        return weight_mask(self.blocks)
 
     @property
     def n_inputs(self) -> int:
@@ -180,7 +187,7 @@ class Network:
         >>> Network([2, 1]).pack(W=[[[1, 2]]], b=[[3]])
         array([1., 2., 3.])
         """
-        theta = np.zeros(self.n_parameters, dtype=self.dtype if dtype is None else dtype)
+        theta = zeros(self.n_parameters, self.dtype if dtype is None else dtype)
         if b is not None and not self.bias and any(item is not None for item in b):
             raise InputError("biases were given, but the network has bias=False; leave b out")
         given = {"W": self._by_layer("W", W)}
@@ -252,7 +259,7 @@ class Network:
         array([ 1.25281659, -0.51947698,  0.        ])
         """
         sequences = np.random.SeedSequence(checked_integer("seed", seed)).spawn(self.n_layers)
-        theta = np.zeros(self.n_parameters, dtype=self.dtype)
+        theta = zeros(self.n_parameters, self.dtype)
         for block in self.blocks:
             if block.kind == "W":
                 g = self.activations[block.layer]
@@ -290,12 +297,14 @@ class Network:
                 )
             mask = frozen.copy()
         else:
-            mask = np.zeros(self.n_parameters, dtype=bool)
+            mask = zeros(self.n_parameters, bool)
             if not isinstance(frozen, Iterable):
                 raise InputError(f"frozen is {frozen!r}; expected names of blocks, or a mask")
             for name in frozen:
                 block = self.block(str(name))
                 mask[block.start : block.stop] = True
+        if not mask.any():
+            return np.broadcast_to(np.False_, mask.shape)  # without memory
         mask.flags.writeable = False
         return mask
 
@@ -378,7 +387,7 @@ class Network:
             self.loss,
             self.bias,
             self.dtype,
-            self.frozen.tobytes(),
+            self.frozen.tobytes() if self.frozen.any() else b"",
         )
 
     def __eq__(self, other: object) -> bool:

@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from deltarule.errors import InputError, short_repr
+from deltarule.maths.own_memory import zeros
 from deltarule.records import whole_number
 
-__all__ = ["Block", "check_widths", "layout_blocks", "true_runs", "weight_mask"]
+__all__ = ["Block", "check_size", "check_widths", "layout_blocks", "true_runs", "weight_mask"]
 
 
 class Block(NamedTuple):
@@ -59,25 +60,28 @@ def check_widths(widths: Sequence[int]) -> tuple[int, ...]:
 
 
 def weight_mask(blocks: tuple[Block, ...]) -> np.ndarray:
-    """Which entries of ``theta`` are weights and no biases, shape (p,), read-only.
+    """Which entries of ``theta`` are weights and no biases, shape (p,), read-only."""
+    mask = zeros(blocks[-1].stop, bool)
+    for block in blocks:
+        mask[block.start : block.stop] = block.kind == "W"
+    mask.flags.writeable = False
+    return mask
+
+
+def check_size(n_parameters: int) -> None:
+    """Refuse a number of parameters that memory does not hold, even with one byte for each.
 
     Raises
     ------
     InputError
-        If memory does not suffice for p entries.
     """
-    n_parameters = blocks[-1].stop
     try:
-        mask = np.zeros(n_parameters, dtype=bool)
+        np.empty(n_parameters, dtype=bool)
     except (MemoryError, ValueError, OverflowError):
         raise InputError(
             f"widths give {short_repr(n_parameters)} parameters, more than memory holds; expected "
             "fewer: choose smaller widths"
         ) from None
-    for block in blocks:
-        mask[block.start : block.stop] = block.kind == "W"
-    mask.flags.writeable = False
-    return mask
 
 
 def layout_blocks(widths: tuple[int, ...], bias: bool) -> Iterator[Block]:

@@ -50,11 +50,16 @@ def rule_or_minimizer(rule: Any) -> Rule | Minimizer:
 
 
 def initial_parameters(net: Network, theta: Any, seed: int) -> np.ndarray:
-    """Return θ at the start, shape (p,): a checked ``theta``, or ``net.initial(seed)`` if None."""
+    """Return θ at the start, shape (p,): a checked ``theta``, or ``net.initial(seed)`` if None.
+
+    ``theta`` may be a function that returns it.
+    """
     if theta is None:
         return net.initial(seed)
-    array = net.check_theta(theta)
-    if not np.isfinite(array).all():
+    array = net.check_theta(theta() if callable(theta) else theta)
+    # Some at a time: isfinite of all would take a quarter of their memory.
+    pieces = (array[start : start + (1 << 18)] for start in range(0, len(array), 1 << 18))
+    if not all(np.isfinite(piece).all() for piece in pieces):
         entry = int(np.argmin(np.isfinite(array)))
         raise InputError(
             f"theta[{entry}] is {float(array[entry])!r}; expected finite numbers in the range of "
@@ -136,7 +141,7 @@ def rows_of_data(net: Network, X: Any, Y: Any, s: Any) -> Rows:
             raise InputError(f"X has shape {X.shape}; expected (N, {net.n_inputs})")
         rows: Any = X
     else:
-        rows = SparseRows.checked(net, X) if is_sparse(X) else check_rows(net, X)
+        rows = SparseRows.checked(net, X, net.dtype) if is_sparse(X) else check_rows(net, X)
     if len(rows) == 0:
         raise InputError("X has no rows; expected at least one")
     targets = net.loss.prepare(Y, len(rows), net.n_outputs, net.dtype)

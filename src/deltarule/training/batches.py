@@ -13,9 +13,8 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from deltarule.engines import Batch, Engine, Epoch
-from deltarule.engines.sparse_rows import CsrRows
+from deltarule.engines.sparse_rows import CsrRows, csr_arrays
 from deltarule.errors import InputError
-from deltarule.maths import Network
 from deltarule.maths.subsample import evenly_spaced
 from deltarule.records import checked_integer, real_number
 
@@ -152,31 +151,7 @@ class SparseRows(CsrRows, RowSource):
     """
 
     def __init__(self, matrix: Any) -> None:
-        by_rows = matrix.tocsr()
-        if not by_rows.has_canonical_format:
-            by_rows = by_rows.copy() if by_rows is matrix else by_rows
-            by_rows.sum_duplicates()
-        super().__init__(by_rows.data, by_rows.indices, by_rows.indptr, by_rows.shape[1])
-
-    @classmethod
-    def checked(cls, net: Network, X: Any) -> SparseRows:
-        """Return X as rows of the network's dtype; refuse numbers that are not finite."""
-        if len(X.shape) != 2 or X.shape[1] != net.n_inputs:
-            raise InputError(f"X has shape {X.shape}; expected (N, {net.n_inputs})")
-        if X.dtype.kind not in "biuf":
-            raise InputError(f"X has dtype {X.dtype}; expected numbers")
-        with np.errstate(over="ignore"):  # a number beyond float32 becomes infinite, and is refused
-            rows = cls(X.tocsr().astype(net.dtype, copy=False))
-        bad = np.flatnonzero(~np.isfinite(rows.values))
-        if bad.size:
-            entry = int(bad[0])
-            row = int(np.searchsorted(rows.starts, entry, side="right")) - 1
-            raise InputError(
-                f"X[{row}, {int(rows.columns[entry])}] is "
-                f"{float(rows.values[entry])!r}; expected finite numbers in the range of "
-                f"{net.dtype}: impute missing values first"
-            )
-        return rows
+        super().__init__(*csr_arrays(matrix))
 
 
 class SelectedRows(RowSource):

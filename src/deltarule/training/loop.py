@@ -108,8 +108,9 @@ def train(
         drawn from the seed.
     seed : int
         The random seed of the initial parameters, the order, the split and dropout.
-    theta : array of shape (p,), optional
-        Initial parameters; by default ``net.initial(seed)``.
+    theta : array of shape (p,), or function that returns one, optional
+        Initial parameters; by default ``net.initial(seed)``. A function is called once, and again
+        if the start is needed later; so nothing holds these parameters while the network trains.
     l2, l1 : float
         Strengths of the penalties α/(2 Σs) ‖W‖² and α/Σs ‖W‖₁.
     dropout : float or sequence of float

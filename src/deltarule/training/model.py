@@ -13,6 +13,7 @@ import numpy as np
 
 from deltarule.engines import Engine, Predictor, engine_of_precision, make_predictor
 from deltarule.engines.predictor_cache import cached_predictor
+from deltarule.engines.sparse_rows import CsrRows
 from deltarule.errors import InputError, printable, short_repr
 from deltarule.exportable import Exportable
 from deltarule.files import checked_path, read_bundle, read_document, write_bundle
@@ -22,7 +23,6 @@ from deltarule.maths import Network
 from deltarule.maths.arrays import is_sparse
 from deltarule.maths.formula_fingerprint import check_formulas, network_fingerprints
 from deltarule.maths.input_checks import check_network, check_rows
-from deltarule.training.batches import SparseRows
 from deltarule.training.history import History
 from deltarule.training.recording import Recording, recording_part
 
@@ -107,11 +107,10 @@ class Model(Exportable):
             If the engine, or this processor, has no matrix products of the precision.
         """
         chosen = engine_of_precision(engine, precision)
-        outputs = cached_predictor(self, self.net, [self.theta], lambda: self.theta, chosen).outputs
-        if not is_sparse(X):
-            return outputs(check_rows(self.net, X))
-        # Each slice of sparse rows is dense; an identity keeps the predictor from converting more.
-        return outputs(SparseRows.checked(self.net, X), lambda rows: rows)
+        predictor = cached_predictor(self, self.net, [self.theta], lambda: self.theta, chosen)
+        if is_sparse(X):
+            return predictor.sparse_outputs(CsrRows.checked(self.net, X))
+        return predictor.outputs(check_rows(self.net, X))
 
     def compile_predictor(
         self, engine: str | Engine | type[Engine] = "auto", precision: str = "full"

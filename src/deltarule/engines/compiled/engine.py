@@ -20,6 +20,7 @@ from deltarule.engines.sparse_rows import CsrRows
 from deltarule.engines.threads import free_threads, usable_threads
 from deltarule.errors import InputError
 from deltarule.maths import Network
+from deltarule.maths.own_memory import zeros
 
 __all__ = ["CompiledEngine"]
 
@@ -394,7 +395,11 @@ class CompiledEngine(Engine):
         state = self._state_arrays()
         # Frees the workspace and the gradient before θ is copied, and all objects with addresses.
         del self._plan, self._referenced, self._last_epoch, self._compiled
-        return np.array(state.get("mean", state["theta"])) if with_theta else None, state
+        if not with_theta:
+            return None, state
+        theta = zeros(self.net.n_parameters, self.net.dtype)
+        theta[:] = state.get("mean", state["theta"])
+        return theta, state
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
         """Set the state to one that :meth:`state`, or the reference engine's, returned."""

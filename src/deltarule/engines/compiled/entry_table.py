@@ -78,5 +78,6 @@ ENTRY_POINTS = {
         "predict_driver", "int64", (*_integers(2), NUMBERS, NUMBERS), releases_gil=False
     ),
     "run_rows": EntryPoint("predict_driver", "void", _integers(6)),
+    "run_sparse_rows": EntryPoint("predict_driver", "void", _integers(8)),
     "run_differs": EntryPoint("predict_driver", "boolean", _integers(2), releases_gil=False),
 }

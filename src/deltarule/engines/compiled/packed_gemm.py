@@ -27,10 +27,10 @@ from deltarule.engines.compiled.gemm_tiles import accumulate
 from deltarule.engines.compiled.ir_builder import LINE, KernelBuilder, lanes_of
 from deltarule.engines.compiled.target import tile_heights
 
-__all__ = ["pack", "packed_size", "unpack", "write_packed_gemm"]
+__all__ = ["PANEL", "pack", "packed_size", "unpack", "write_packed_gemm"]
 
 # Vectors of outputs in a panel.
-_PANEL = 2
+PANEL = 2
 # Inputs in a block of k: 24 KB of a panel. Blocks of 128 and 256 inputs are equally fast.
 _CHUNK = 192
 # Vectors in a tile of a single row: it needs more independent accumulators to hide the latency of
@@ -45,8 +45,8 @@ def _panels(n_in: int, n_out: int, dtype: Any) -> Iterator[tuple[slice, slice, i
     lanes = lanes_of(dtype)
     whole = -(-n_out // lanes) * lanes
     start = whole
-    for first in range(0, whole, _PANEL * lanes):
-        width = min(_PANEL * lanes, whole - first)
+    for first in range(0, whole, PANEL * lanes):
+        width = min(PANEL * lanes, whole - first)
         yield slice(first, first + width), slice(start, start + n_in * width), width
         start += n_in * width
 
@@ -87,7 +87,7 @@ def _write_tile(module: Any, dtype: Any, rows: int, vectors: int) -> Any:
     def address(base: Any, row: int, stride: Any, n: int) -> Any:
         return code.sum(base, (code.int64(row), stride), code.int64(n * LINE))
 
-    in_panel = min(vectors, _PANEL)
+    in_panel = min(vectors, PANEL)
     begin = [
         code.load(address(start, r, start_stride, n)) for r in range(rows) for n in range(vectors)
     ]
@@ -114,17 +114,17 @@ def write_packed_gemm(module: Any, dtype: Any) -> None:
     padding.
     """
     heights = tile_heights()
-    shapes = [(rows, n) for rows in heights for n in (1, _PANEL)] + [(1, _ONE_ROW)]
+    shapes = [(rows, n) for rows in heights for n in (1, PANEL)] + [(1, _ONE_ROW)]
     tiles = {shape: _write_tile(module, dtype, *shape) for shape in shapes}
     code = KernelBuilder(module, "packed", 9, dtype)
     z, z_stride, x, x_stride, w, bias, n_in, n_rows, vectors = code.args
     b = code.b
-    panel_bytes = b.mul(n_in, code.int64(_PANEL * LINE))
+    panel_bytes = b.mul(n_in, code.int64(PANEL * LINE))
 
     def tile(shape: tuple[int, int], row: Any, panel: Any, first_input: Any, count: Any) -> None:
         """Call a tile for the rows from ``row`` on, a panel, and ``count`` inputs."""
-        in_panel = min(shape[1], _PANEL)
-        panel_offset = b.mul(panel, code.int64(_PANEL * LINE))
+        in_panel = min(shape[1], PANEL)
+        panel_offset = b.mul(panel, code.int64(PANEL * LINE))
         target = code.sum(z, (row, z_stride), panel_offset)
         is_first_block = b.icmp_signed("==", first_input, code.int64(0))
         b.call(
@@ -143,14 +143,14 @@ def write_packed_gemm(module: Any, dtype: Any) -> None:
         )
 
     zero, one = code.int64(0), code.int64(1)
-    full_panels = b.udiv(vectors, code.int64(_PANEL))
-    has_half_panel = b.icmp_signed("==", b.urem(vectors, code.int64(_PANEL)), one)
+    full_panels = b.udiv(vectors, code.int64(PANEL))
+    has_half_panel = b.icmp_signed("==", b.urem(vectors, code.int64(PANEL)), one)
     with b.if_else(b.icmp_signed("==", n_rows, one)) as (one_row, many):
         with one_row:
             with code.loop(b.udiv(full_panels, code.int64(2))) as panel_pair:
                 tile((1, _ONE_ROW), zero, b.mul(panel_pair.index, code.int64(2)), zero, n_in)
             with code.b.if_then(b.icmp_signed("==", b.urem(full_panels, code.int64(2)), one)):
-                tile((1, _PANEL), zero, b.sub(full_panels, one), zero, n_in)
+                tile((1, PANEL), zero, b.sub(full_panels, one), zero, n_in)
             with code.b.if_then(has_half_panel):
                 tile((1, 1), zero, full_panels, zero, n_in)
         with many, code.loop(n_in, _CHUNK) as chunk:
@@ -168,7 +168,7 @@ def write_packed_gemm(module: Any, dtype: Any) -> None:
                     done = b.add(done, b.mul(blocks, code.int64(height)))
 
             with code.loop(full_panels) as panel:
-                multiply_rows(_PANEL, panel.index)
+                multiply_rows(PANEL, panel.index)
             with code.b.if_then(has_half_panel):
                 multiply_rows(1, full_panels)
     code.ret()

@@ -6,6 +6,7 @@ and all sizes, into the integer array that the driver reads.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,7 @@ from deltarule.engines.compiled.workspace import (
 )
 from deltarule.errors import InputError, NotCompilable
 from deltarule.maths import Network
+from deltarule.maths.parameter_layout import weight_mask
 
 __all__ = ["Plan", "sparse_library"]
 
@@ -120,12 +122,14 @@ class Plan:
         arrays = [(f.THETA, self._theta)]
         self._masks = []
         uses_weights = settings.penalties or rule.uses_weights  # type: ignore[union-attr]
-        for field, mask, wanted in (
-            (f.IS_WEIGHT, net.is_weight, uses_weights),
-            (f.FROZEN, net.frozen, net.frozen.any()),
-        ):
+        masks: tuple[tuple[int, Callable[[], np.ndarray], Any], ...] = (
+            # Not of ``net.is_weight``, which stays in memory after the first use.
+            (f.IS_WEIGHT, lambda: weight_mask(net.blocks), uses_weights),
+            (f.FROZEN, lambda: net.frozen, net.frozen.any()),
+        )
+        for field, mask, wanted in masks:
             if wanted:
-                self._masks.append(pack_bits(mask))
+                self._masks.append(pack_bits(mask()))
                 arrays.append((field, self._masks[-1]))
         if settings.averaging is not None:
             self._mean, self.mean = allocate()

@@ -17,7 +17,7 @@ from deltarule.engines.compiled.jit import (
     stack_address,
 )
 
-__all__ = ["run_differs", "run_one", "run_rows"]
+__all__ = ["run_differs", "run_one", "run_rows", "run_sparse_rows"]
 
 
 @driver_function
@@ -36,23 +36,22 @@ def _activate(plan, target, count, buffer):
 
 
 @driver_function
-def _forward(plan, x, n, target, work, work_bytes):
-    """Write a^L of n ≤ ``ROWS`` rows; ``work`` has two arrays, which alternate layers use."""
+def _forward(plan, x, columns, starts, n, target, work, work_bytes):
+    """Write a^L of n ≤ ``ROWS`` rows; ``work`` has two arrays, which alternate layers use.
+
+    If ``columns`` is not 0, x has the entries of sparse rows, and ``starts`` where rows begin.
+    """
     size, lanes, n_out = plan[f.ITEM_SIZE], plan[f.LANES], plan[f.N_OUTPUTS]
     previous, previous_stride, vectors = x, plan[f.N_INPUTS] * size, 0
     z, other = work, work + work_bytes
     for layer in range(plan[f.LAYERS]):
         p = f.HEADER + layer * f.FIELDS
         vectors, stride = plan[p + f.N_VECTORS], plan[p + f.STRIDE]
-        gemm_arguments = (
-            z,
-            stride,
-            previous,
-            previous_stride,
-            plan[p + f.WEIGHT],
-            plan[p + f.BIAS],
-        )
-        call(plan[f.PACKED], gemm_arguments + (plan[p + f.N_IN], n, vectors))
+        parameters = (plan[p + f.WEIGHT], plan[p + f.BIAS], plan[p + f.N_IN], n, vectors)
+        if layer == 0 and columns != 0:
+            call(plan[f.SPARSE_PACKED], (z, stride, x, columns, starts) + parameters)
+        else:
+            call(plan[f.PACKED], (z, stride, previous, previous_stride) + parameters)
         if plan[p + f.ACT] != 0:
             call(plan[p + f.ACT], (z, 0, vectors * lanes, n, stride, plan[p + f.PARAMETERS]))
         previous, previous_stride = z, stride
@@ -98,7 +97,7 @@ def run_one(plan_at, table_at, x, x_item, x_rows, x_width, out, out_item, out_ro
     work_bytes = plan[f.WORK_BYTES]
     work = stack_address(2 * work_bytes)
     before = flush_denormals(plan[f.FLUSH])
-    _forward(plan, x, 1, out, work, work_bytes)
+    _forward(plan, x, 0, 0, 1, out, work, work_bytes)
     call(plan[f.FLUSH], (before,))
     return f.DONE
 
@@ -116,7 +115,22 @@ def run_rows(plan_at, x, rows, target, work, work_bytes):
     while start < rows:
         n = min(f.ROWS, rows - start)
         out_address = target + start * target_stride
-        _forward(plan, x + start * x_stride, n, out_address, work, work_bytes)
+        _forward(plan, x + start * x_stride, 0, 0, n, out_address, work, work_bytes)
+        start += n
+    call(plan[f.FLUSH], (before,))
+
+
+@entry_point
+def run_sparse_rows(plan_at, values, columns, starts, rows, target, work, work_bytes):
+    """Write a^L of sparse rows to the caller's array, ``ROWS`` rows at a time."""
+    plan = int64_pointer(plan_at)
+    before = flush_denormals(plan[f.FLUSH])
+    target_stride = plan[f.N_OUTPUTS] * plan[f.ITEM_SIZE]
+    start = 0
+    while start < rows:
+        n = min(f.ROWS, rows - start)
+        out_address = target + start * target_stride
+        _forward(plan, values, columns, starts + 8 * start, n, out_address, work, work_bytes)
         start += n
     call(plan[f.FLUSH], (before,))
 

@@ -14,7 +14,9 @@ PACKED, COPY_OUT, ALL_FINITE, DIFFER, TRANSPOSE, SCATTER, FLUSH = range(7)
 # layers, elements of a SIMD vector, bytes of an element, inputs, outputs, bytes of a work array.
 OUT_ACT, OUT_NON_ELEMENTWISE, LAYERS, LANES, ITEM_SIZE = range(7, 12)
 N_INPUTS, N_OUTPUTS, WORK_BYTES = range(12, 15)
-OUT_PARAMETERS, HEADER = 15, 16
+OUT_PARAMETERS = 15
+# The kernel of layer 1 for sparse rows (``packed_sparse.py``), 0 until there are any.
+SPARSE_PACKED, HEADER = 16, 17
 # Then for each layer: inputs, SIMD vectors of outputs, the addresses of W and b, the stride of z in
 # bytes, and the addresses of the activation's kernel and parameters.
 N_IN, N_VECTORS, WEIGHT, BIAS, STRIDE, ACT, PARAMETERS = range(7)

@@ -19,12 +19,14 @@ from deltarule.engines.compiled.array_kernels import write_array_kernels
 from deltarule.engines.compiled.entry_code import entry_functions
 from deltarule.engines.compiled.formula_kernels import Kernel, activation_kernel, mixing_kernel
 from deltarule.engines.compiled.ir_builder import LINE, lanes_of
-from deltarule.engines.compiled.linker import compiled_library
+from deltarule.engines.compiled.linker import Library, compiled_library
 from deltarule.engines.compiled.packed_gemm import pack, packed_size, unpack, write_packed_gemm
+from deltarule.engines.compiled.packed_sparse import write_sparse_packed
 from deltarule.engines.compiled.plan_layout import odd_line_stride
 from deltarule.engines.compiled.row_kernels import write_transpose_kernels
 from deltarule.engines.compiled.workspace import address_of, aligned
 from deltarule.engines.predictors import Predictor
+from deltarule.engines.sparse_rows import CsrRows
 from deltarule.engines.threads import core_in_use, free_threads, usable_threads
 from deltarule.errors import InputError, NotCompilable
 from deltarule.maths import Activation, Network
@@ -43,13 +45,24 @@ _CALL_WORK, _CALL_ROWS = 1 << 30, 1 << 20
 
 # Looked up once: a row takes about a microsecond.
 _empty, _ndarray = np.empty, np.ndarray
-_run_one, _run_rows, _run_differs = entry_functions("run_one", "run_rows", "run_differs")
+_run_one, _run_rows, _run_sparse_rows, _run_differs = entry_functions(
+    "run_one", "run_rows", "run_sparse_rows", "run_differs"
+)
 
 
 def _write_kernels(module: Any, dtype: Any) -> None:
     write_packed_gemm(module, dtype)
     write_array_kernels(module, dtype)
     write_transpose_kernels(module, dtype)
+
+
+def sparse_prediction_library(dtype: str) -> Library:
+    """The kernel for sparse rows, which a process compiles or loads when it has such rows."""
+    return compiled_library(
+        ("predict sparse", dtype),
+        lambda module: write_sparse_packed(module, dtype),
+        in_package=True,
+    )
 
 
 @functools.lru_cache(maxsize=256)
@@ -68,6 +81,7 @@ class CompiledPredictor(Predictor):
     """A predictor in machine code."""
 
     engine = "compiled"
+    takes_sparse_rows = True
 
     def __init__(
         self, net: Network, theta: np.ndarray, which: Any, threads: int | None = None
@@ -163,15 +177,19 @@ class CompiledPredictor(Predictor):
                 pass
         return self.predict_any(x)
 
-    def rows(self, X: np.ndarray, out: np.ndarray) -> None:
+    def rows(self, X: np.ndarray | CsrRows, out: np.ndarray) -> None:
         """Write a^L of X to ``out``, by several threads where that is faster.
 
         The bits of a row do not depend on other rows, and so not on the number of threads.
         """
         n = len(X)
-        worthwhile = n * self.net.n_multiply_adds // _WORK_PER_THREAD
+        each = self.net.n_multiply_adds  # of a row
+        if isinstance(X, CsrRows):
+            left_out = self.net.n_inputs - len(X.values) // max(n, 1)
+            each -= min(left_out * self.net.widths[1], each - 1)
+        worthwhile = n * each // _WORK_PER_THREAD
         # Ctrl-C is noticed only between calls into compiled code.
-        at_once = _CALL_WORK // self.net.n_multiply_adds
+        at_once = _CALL_WORK // each
         at_once = min(max(at_once, lanes_of(self._dtype)), _CALL_ROWS)
         failed = threading.Event()
 
@@ -180,7 +198,7 @@ class CompiledPredictor(Predictor):
                 if failed.is_set():
                     return
                 some = slice(start, min(start + at_once, end))
-                self._run(X[some], out[some])
+                self._run(X.take(some) if isinstance(X, CsrRows) else X[some], out[some])
 
         if worthwhile <= 1:
             run(0, n)
@@ -200,12 +218,19 @@ class CompiledPredictor(Predictor):
                 failed.clear()
                 run(0, n)
 
-    def _run(self, X: np.ndarray, out: np.ndarray) -> None:
+    def _run(self, X: np.ndarray | CsrRows, out: np.ndarray) -> None:
         if not len(X):
             return
         half = self._half(min(len(X), f.ROWS))
         work = aligned_bytes(2 * half)
-        _run_rows(self._plan_at, address_of(X), len(X), address_of(out), address_of(work), half)
+        rest = (len(X), address_of(out), address_of(work), half)
+        if not isinstance(X, CsrRows):
+            _run_rows(self._plan_at, address_of(X), *rest)
+            return
+        # Other threads write the same address, if they do.
+        self._plan[f.SPARSE_PACKED] = sparse_prediction_library(str(self._dtype))["sparse_packed"]
+        arrays = (address_of(X.values), address_of(X.columns), address_of(X.starts))
+        _run_sparse_rows(self._plan_at, *arrays, *rest)
 
     # -- for the cache of predictors ------------------------------------------------------
 

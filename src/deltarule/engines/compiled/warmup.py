@@ -58,7 +58,7 @@ def warm_up(tell: Callable[[str], Any] = lambda what: None) -> WarmUp:
     from deltarule.engines.compiled.bfloat16_engine import CompiledBfloat16Engine
     from deltarule.engines.compiled.engine import CompiledEngine
     from deltarule.engines.compiled.plan import sparse_library
-    from deltarule.engines.compiled.predictor import CompiledPredictor
+    from deltarule.engines.compiled.predictor import CompiledPredictor, sparse_prediction_library
 
     for name in ENTRY_POINTS:
         entry_functions(name)
@@ -71,6 +71,7 @@ def warm_up(tell: Callable[[str], Any] = lambda what: None) -> WarmUp:
             count += 1
         tell("sparse rows")
         sparse_library(str(np.dtype(dtype)))
+        sparse_prediction_library(str(np.dtype(dtype)))
     if has_bfloat16():
         tell("products of bfloat16")
         net = Network([2, 2, 1], dtype=np.float32)

@@ -14,6 +14,7 @@ from deltarule.engines.compiled import plan_layout as f
 from deltarule.engines.compiled.ir_builder import LINE, lanes_of
 from deltarule.engines.compiled.target import tile_heights
 from deltarule.maths import Network
+from deltarule.maths.own_memory import zeros
 
 if TYPE_CHECKING:
     from deltarule.engines.compiled.plan import Plan
@@ -31,7 +32,7 @@ def address_of(array: np.ndarray) -> int:
 def aligned(n: int, dtype: Any) -> np.ndarray:
     """n zeros that start at a cache line, padded to a multiple of four lines."""
     size = -(-n * np.dtype(dtype).itemsize // _PADDED) * _PADDED
-    raw = np.zeros(size + LINE, dtype=np.uint8)
+    raw = zeros(size + LINE, np.uint8)
     start = -address_of(raw) % LINE
     return raw[start : start + size].view(dtype)
 
@@ -95,6 +96,8 @@ class Workspace:
         Whether products are of words of two bfloat16, which need arrays of their own.
     sparse : bool
         Whether X is sparse: its rows are then not copied, and workers have buffers for panels.
+    buffers : WorkerBuffers, optional
+        Those of the same worker's other plan.
     """
 
     def __init__(
@@ -106,6 +109,7 @@ class Workspace:
         *,
         words: bool = False,
         sparse: bool = False,
+        buffers: WorkerBuffers | None = None,
     ) -> None:
         self.net, self.rows = net, rows
         dtype = np.dtype(net.dtype)
@@ -147,7 +151,7 @@ class Workspace:
             self.array = within[start : start + count]
         else:
             self.array = aligned(count, dtype)
-        self.buffers = WorkerBuffers(net, rows, sparse=sparse)
+        self.buffers = WorkerBuffers(net, rows, sparse=sparse, other=buffers)
 
     def _add_words(self, add: Callable[[int, int, int], None], rows: int) -> None:
         """Add the arrays of words; a word has the bytes of a float32."""
@@ -190,10 +194,14 @@ def _index(layer: int, field: int) -> int:
 class WorkerBuffers:
     """The buffers of one worker: selected rows, their weights, packed columns of W.
 
-    With ``sparse`` also a panel of W or dW, and a vector and two positions for each row.
+    With ``sparse`` also a panel of W or dW, and a vector and two positions for each row. A worker
+    uses one of its two plans at a time, so that what does not depend on the number of rows is that
+    of the ``other`` plan.
     """
 
-    def __init__(self, net: Network, rows: int, *, sparse: bool = False) -> None:
+    def __init__(
+        self, net: Network, rows: int, *, sparse: bool = False, other: WorkerBuffers | None = None
+    ) -> None:
         dtype = np.dtype(net.dtype)
         lanes = lanes_of(dtype)
         # The capacity, the positions of the selected rows, then their row numbers.
@@ -202,10 +210,16 @@ class WorkerBuffers:
         self.weights = aligned(rows + lanes, dtype)
         self._sparse = sparse
         widest = max(net.widths[1:] if sparse else net.widths)
-        self.packed_columns = aligned(tile_heights()[0] * widest, dtype)
+        if other is None:
+            self.packed_columns = aligned(tile_heights()[0] * widest, dtype)
+        else:
+            self.packed_columns = other.packed_columns
         if sparse:
             width = min(f.PANEL_WIDTH, net.n_inputs) + lanes
-            self.panel = aligned(f.vector_count(width, lanes) * lanes * lanes, dtype)
+            if other is None:
+                self.panel = aligned(f.vector_count(width, lanes) * lanes * lanes, dtype)
+            else:
+                self.panel = other.panel
             self.panel_sums = aligned(f.vector_count(rows, lanes) * lanes * lanes, dtype)
             self.cursors, self.row_ends = np.zeros((2, rows), dtype=np.int64)
 
@@ -237,6 +251,7 @@ class WorkerState:
             self.barrier = aligned(f.BARRIER_WORDS, np.int64)
             self.shared_plan[f.COSTS] = address_of(self._shared_costs)
             self.shared_plan[f.BARRIER] = address_of(self.barrier)
+            self._buffers = workspace.buffers
         else:
             self._buffers = WorkerBuffers(plan.net, workspace.rows, sparse=plan.sparse)
             self._buffers.write_addresses(self.shared_plan)
@@ -247,9 +262,8 @@ class WorkerState:
             # one; or, in prediction, few rows, for which a slice of the shared one is enough.
             rows = workspace.rows if plan.has_parts else min(workspace.rows, f.PREDICT_ROWS)
             within = None if plan.has_parts else workspace.array
-            self._workspace = Workspace(
-                plan.net, rows, within, worker, words=plan.words, sparse=plan.sparse
-            )
+            options: Any = {"words": plan.words, "sparse": plan.sparse, "buffers": self._buffers}
+            self._workspace = Workspace(plan.net, rows, within, worker, **options)
             self._workspace.write_addresses(self.own_plan)
         self._costs = np.zeros(workspace.rows // lanes_of(plan.dtype) + f.PARTS_LIMIT)
         self.own_plan[f.COSTS] = address_of(self._costs)
