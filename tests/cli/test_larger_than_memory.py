@@ -223,6 +223,25 @@ def test_the_report_of_a_large_table_is_of_the_rows_of_its_sample(inside, deltar
     assert not (inside / "t.model" / "report.html").exists()
 
 
+def test_a_table_of_several_files_is_known_by_its_pattern(inside, deltarule, monkeypatch):
+    lines = (inside / "t.csv").read_text().splitlines()
+    for name, part in (("p1.csv", lines[1:900]), ("p2.csv", lines[900:])):
+        (inside / name).write_text("\n".join([lines[0], *part]) + "\n")
+    arguments = ("--memory", "8GB", "--no-report", "--out", "m")
+    found = deltarule("fit", "p*.csv", *FIT, *arguments, "--json")
+    assert found.status == 0, found.err
+    assert found.json["trained_on"]["source"] == "p*.csv (2 files)"
+    for _ in range(2):  # in memory, and in chunks
+        own, other = (
+            deltarule("evaluate", "m", each, "--json").json for each in ("p*.csv", "t.csv")
+        )
+        assert own["seen"]
+        assert own["notes"][0].startswith("by the name of the table and the number of its rows")
+        assert not own["score_intervals"]
+        assert not other["seen"]
+        monkeypatch.setattr(predict_large, "LARGE_BYTES", 0)
+
+
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
 def test_scores_in_chunks_are_those_of_the_whole(inside, model, deltarule, monkeypatch, kind):
     whole = deltarule("evaluate", model, f"t.{kind}", "--json").json

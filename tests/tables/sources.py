@@ -39,7 +39,7 @@ def _sqlite(columns, folder):
     with connection:
         connection.execute(f"CREATE TABLE t ({', '.join(columns)})")
         rows = (
-            [str(cell) if isinstance(cell, dt.date) else cell for cell in row]
+            [str(cell) if isinstance(cell, dt.date | dt.time) else cell for cell in row]
             for row in _rows(columns)
         )
         connection.executemany(f"INSERT INTO t VALUES ({', '.join('?' * len(columns))})", rows)

@@ -86,6 +86,14 @@ def test_a_number_is_one_label_among_many(through, tmp_path):
             assert typed.columns["code"].tolist() == expected[rows]
 
 
+def test_times_of_day_are_the_same_category(through):
+    times = [dt.time(9 + i % 3, 30) for i in range(N)]
+    schema = infer_schema(through({"at": times, "x": [float(i) for i in range(N)]}))
+    assert schema["at"].kind == "category"
+    labels = [label for label, _ in schema["at"].levels]
+    assert labels == ["09:30:00", "10:30:00", "11:30:00"]
+
+
 def test_integers_beyond_float64_stay_exact(through):
     numbers = [2**53 + 1 + i for i in range(N)]
     table = through({"id": numbers, "x": [float(i) for i in range(N)]})

@@ -57,7 +57,16 @@ def write(path, kind):
                 file.write(json.dumps(record) + "\n")
     elif kind == "parquet":
         days = pa.array(np.array(data["when"], "datetime64[D]"))
-        table = pa.table({**data, "when": days, "big": pa.array([2**60 + i for i in range(N)])})
+        seconds = pa.array([i % 60 for i in range(N)])
+        half = pa.array([(2 * (i % 60) + 1) * 500_000 for i in range(N)])
+        typed = {
+            "big": pa.array([2**60 + i for i in range(N)]),
+            "at": seconds.cast(pa.int32()).cast(pa.time32("s")),
+            "micro": half.cast(pa.time64("us")),
+            "for": seconds.cast(pa.duration("s")),
+            "view": pa.array(data["town"], pa.string_view()),
+        }
+        table = pa.table({**data, "when": days, **typed})
         pq.write_table(table, path, row_group_size=700)
     else:
         with sqlite3.connect(path) as connection:
@@ -88,6 +97,8 @@ def test_typed_cells_are_those_of_the_whole_table(tmp_path, kind):
         parts.append(apply_schema(schema, chunk.table))
         lines += [chunk.table.where(row) for row in range(len(chunk.table))]
     assert len(parts) == 3 or stream.rows != 1024
+    if kind == "parquet":
+        assert whole.columns["micro"][:2].tolist() == ["00:00:00.5", "00:00:01.5"]
     for name, cells in (*whole.columns.items(), ("", whole.target)):
         found = [part.columns[name] if name else part.target for part in parts]
         if isinstance(cells, TextColumn):

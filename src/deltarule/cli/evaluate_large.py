@@ -111,8 +111,8 @@ def evaluate_large(
         rows = _sample_of(model, sample)
         if len(rows) < sums.n_rows:
             found.append(f"the report is of a sample of {len(rows):,} of these rows")
-    first = stream.paths[0].name if len(stream.paths) == 1 else ""
-    same = first == schema.source and n_all == schema.n_rows
+    # A model that was trained in memory counts the rows with a target.
+    same = stream.name == schema.source and schema.n_rows in (n_all, sums.n_rows)
     return LargeScores(str(stream.source), sums.n_rows, scores, found, same, rows, seen.result())
 
 

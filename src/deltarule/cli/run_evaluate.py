@@ -17,7 +17,7 @@ from deltarule.cli.run_predict import load_table_model, read_rows
 from deltarule.tables import Table, TypedColumns, apply_schema
 from deltarule.tabular import PortfolioModel, TableModel
 from deltarule.tabular.diagnostics.rows import ScoredRows
-from deltarule.tabular.rows_seen import RowsSeen
+from deltarule.tabular.rows_seen import ROW_DIGESTS, RowsSeen
 from deltarule.training.inspection import model_fingerprint
 
 __all__ = ["evaluate_table"]
@@ -55,6 +55,7 @@ def evaluate_table(
                 report=report is not None,
             )
             source, n_rows, scores, notes, is_training_table, rows, seen = large
+            by_name = is_training_table
             intervals: Mapping[str, Any] = {}
             worst = ""
         else:
@@ -65,7 +66,8 @@ def evaluate_table(
             outputs = model.outputs(typed)
             scores = model.score(typed, outputs)
             notes = [output.spelled(note) for note in (*typed.notes, *model.notes(typed))]
-            is_training_table = model.trained_on(typed)
+            by_name = _may_be_training_table(model, read)
+            is_training_table = by_name or model.trained_on(typed)
             seen = model.rows_seen(typed)
             # Of rows that the model learned from, an interval would promise too much; and which of
             # them are predicted badly says little about others.
@@ -89,7 +91,9 @@ def evaluate_table(
                 )
             write_output(report, force, page.encode("utf-8"), "the report in ")
     test = model.report["scores"].get("test")
-    about_rows = _about_rows(n_rows, seen, is_training_table, has_test_rows=test is not None)
+    about_rows = _about_rows(
+        n_rows, seen, is_training_table, by_name=by_name, has_test_rows=test is not None
+    )
     if as_json:
         output.json_object(
             {
@@ -125,6 +129,13 @@ def evaluate_table(
     output.notes(notes)
 
 
+def _may_be_training_table(model: TableModel, read: Table) -> bool:
+    """Whether a table may be that of a training larger than memory, by its name and its rows."""
+    known = model.report.get("fingerprint") or model.report.get(ROW_DIGESTS)
+    schema = model.schema
+    return not known and (read.source, len(read)) == (schema.source, schema.n_rows)
+
+
 def _worst_group(model: TableModel, typed: TypedColumns, outputs: NDArray[np.float64]) -> str:
     """Return the worst group of rows in words, if it is worse beyond chance."""
     from deltarule.explain.report.groups import worst_group_words
@@ -149,15 +160,22 @@ def _worst_group(model: TableModel, typed: TypedColumns, outputs: NDArray[np.flo
 
 
 def _about_rows(
-    n_rows: int, seen: RowsSeen | None, is_training_table: bool, *, has_test_rows: bool
+    n_rows: int,
+    seen: RowsSeen | None,
+    is_training_table: bool,
+    *,
+    by_name: bool,
+    has_test_rows: bool,
 ) -> list[str]:
     """Return notes on rows that the model was made from."""
-    if is_training_table and not has_test_rows:
-        said = "these are the rows the model was trained on, without test rows; its scores on new"
-        return [f"{said} rows are to be expected lower"]
     if is_training_table:
-        said = "these are the rows the model was made from, most of which it was trained on; its "
-        return [f"{said}scores on new rows are those of the test rows"]
+        said = "these are the rows the model was made from"
+        if by_name:
+            said = f"by the name of the table and the number of its rows, {said}"
+        if not has_test_rows:
+            return [f"{said}; its scores on new rows are to be expected lower"]
+        said += ", most of which it was trained on"
+        return [f"{said}; its scores on new rows are those of the test rows"]
     if seen is None:
         said = "whether some of these rows were among those the model was made from cannot be known"
         return [f"{said}: it was saved without digests of its rows"]

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deltarule.tables.cells import clean_text, is_rounded, mask_tokens
+from deltarule.tables.cells import clean_text, is_rounded, mask_tokens, time_label
 from deltarule.tables.column_collector import array_values
 from deltarule.tables.table import Cells
 from deltarule.tables.text_column import TextColumn
@@ -70,9 +70,13 @@ def cells_of_arrow(
     if types.is_boolean(kind):
         codes = np.where(_valid(array), np.asarray(array.fill_null(False).cast(pa.int8())), -1)
         return TextColumn(codes, ("false", "true")), None
-    if types.is_string(kind) or types.is_large_string(kind) or types.is_temporal(kind):
-        if types.is_duration(kind) or types.is_interval(kind):
-            raise UnreadableColumn(source, name, f" is of type {kind}")
+    if types.is_duration(kind):  # Parquet stores it as an integer
+        number = array.cast(pa.int64())
+        return cells_of_arrow(number, tokens, source, name, as_text=as_text)
+    if types.is_time(kind):
+        return _times(array, ("",) if as_text else tokens), None
+    is_text = types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind)
+    if is_text or (types.is_temporal(kind) and not types.is_interval(kind)):
         return _texts(array.cast(pa.string()), ("",) if as_text else tokens), None
     raise UnreadableColumn(source, name, f" is of type {kind}")
 
@@ -113,6 +117,13 @@ def _days(array: Any) -> NDArray[np.float64]:
         numbers = array.cast(unit, safe=False).cast(pa.int64())
         days = array_values(numbers, np.int64).astype(np.float64) / 86400e6
     return np.where(_valid(array), days, np.nan) if array.null_count else days
+
+
+def _times(array: Any, tokens: tuple[str, ...]) -> TextColumn:
+    """Times of day as ``13:30:00`` or ``13:30:00.5``: pyarrow's text has all digits of the unit."""
+    import pyarrow as pa
+
+    return _texts(array.cast(pa.string()), tokens).map_texts(time_label)
 
 
 def _texts(array: Any, tokens: tuple[str, ...]) -> TextColumn:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable, Iterable
-from datetime import date, timedelta
+from datetime import date, time, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -39,6 +39,7 @@ __all__ = [
     "parse_date",
     "parse_number",
     "text_column",
+    "time_label",
 ]
 
 DEFAULT_NA: tuple[str, ...] = ("", "NA", "N/A", "?", "nan", "null")
@@ -128,6 +129,17 @@ def number_label(value: float) -> str:
     """
     value = float(value)
     return str(int(value)) if value.is_integer() and abs(value) <= _DIGITS_LIMIT else repr(value)
+
+
+def time_label(text: str) -> str:
+    """A time of day without the zeros that end its fraction, whatever unit its column has.
+
+    Examples
+    --------
+    >>> time_label("13:30:00.000000"), time_label("13:30:00.500"), time_label("13:30:00")
+    ('13:30:00', '13:30:00.5', '13:30:00')
+    """
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def date_label(days: float) -> str:
@@ -430,6 +442,8 @@ def _cell_texts(name: str, cells: list[Any], source: str) -> list[str | None]:
             texts.append(number_label(float(cell)))
         elif isinstance(cell, date):
             texts.append(cell.isoformat())
+        elif isinstance(cell, time):
+            texts.append(time_label(cell.isoformat()))
         else:
             what = f" holds a {type(cell).__name__} in row {row}"
             raise UnreadableColumn(source, name, what)

@@ -147,6 +147,12 @@ class TableStream:
         self.rows = 1 << max(min(cells, _MOST_ROWS), _FEWEST_ROWS).bit_length() - 1
         self._options = replace(self._options, rows=self.rows)
 
+    @property
+    def name(self) -> str:
+        """The name of the table, as :func:`~deltarule.tables.read_table` gives it."""
+        n_files = len(self.paths)
+        return self.head.source if n_files == 1 else f"{self.source} ({n_files} files)"
+
     def with_rows(self, most: int) -> TableStream:
         r"""The same stream in chunks of at most so many rows: a power of two of them.
 

@@ -177,8 +177,7 @@ class LargeTable:
         table, numbers, sampled = found.table()
         del found
         self.schema: Schema = infer_schema(table, target, **columns)
-        if name:
-            self.schema = dataclasses.replace(self.schema, source=name)
+        self.schema = dataclasses.replace(self.schema, source=name or stream.name)
         needed = {
             *self.schema.names,
             target,
