@@ -47,6 +47,20 @@ def test_a_model_of_a_table_becomes_a_tested_program(place, deltarule):
     assert not Path("c/numbers.c").exists()
 
 
+def test_labels_that_differ_are_counted_in_the_words_of_onnx(place, deltarule):
+    command = ("export", "classes.model", "classes.csv", "--c", "c", "--force")
+    said = deltarule(*command)
+    assert said.status == 0, said.err
+    rows = re.search(r"Tested against the model on (\d+) rows: probabilities differ", said.out)[1]
+    assert f"; 0 of {rows} labels differ.\n" in said.out
+    facts = deltarule(*command, "--json").json
+    assert facts["differing_labels"] == 0
+    about = json.loads(Path("c/classes.json").read_text())
+    assert about["comparison"]["differing_labels"] == 0
+    numbers = deltarule("export", "numbers.model", "--c", "c", "--force", "--json")
+    assert numbers.json["differing_labels"] is None
+
+
 def test_a_portfolio_names_what_comes_first_and_one_of_its_members_is_exported(place, deltarule):
     outcome = deltarule("export", "many.model", "--c", "c")
     assert outcome.status == 2

@@ -84,6 +84,8 @@ def test_categories_of_many_and_of_rare_levels(classes, options, strict):
     program = to_c(model, data=table)
     assert passes(program, 60)
     assert ("int network_class(" in program.files["network.h"]) == bool(classes)
+    assert program.differing_labels == (0 if classes else None)
+    assert program.description["comparison"]["differing_labels"] == program.differing_labels
     encoders = {type(each).__name__ for each in model.encoder.column_encoders}
     assert "TargetStatisticsEncoder" in encoders
 
@@ -203,3 +205,27 @@ def test_the_test_fails_if_a_number_of_the_program_is_wrong(strict, tmp_path):
     done = subprocess.run([tmp_path / "test"], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "; 0 wrong" not in done.stdout
+
+
+def test_other_labels_are_counted_where_rounding_may_make_them(strict, tmp_path):
+    model, table = table_model(classes=("a", "b", "c"))
+    program = to_c(model, tmp_path / "p", data=table)
+    test = (tmp_path / "p" / "network_test.c").read_text()
+    start = test.index("classes[ROWS] = {") + len("classes[ROWS] = {")
+    end = test.index("}", start)
+    labels = [int(each) for each in test[start:end].split(",")]
+    assert len(labels) == program.rows
+    assert {0, 1, 2} >= set(labels[: program.rows // 2])  # rows of the table are told apart
+    own = [each if each >= 0 else -1 - each for each in labels]
+    command = [strict, "-std=c99", "network.c", "network_test.c", "-o", "test", "-lm"]
+    for sure, expected in ((False, f"; {program.rows} labels differ; 0 wrong"), (True, " wrong")):
+        others = [(each + 1) % 3 if sure else -1 - (each + 1) % 3 for each in own]
+        planted = test[:start] + ", ".join(map(str, others)) + test[end:]
+        (tmp_path / "p" / "network_test.c").write_text(planted)
+        subprocess.run(command, cwd=tmp_path / "p", check=True)
+        done = subprocess.run(
+            [tmp_path / "p" / "test"], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == int(sure)
+        assert done.stdout.rstrip().endswith(expected)
+        assert f"; {program.rows} labels differ; " in done.stdout

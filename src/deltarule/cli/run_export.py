@@ -143,6 +143,7 @@ def _to_c(task: Export, model: TableModel | Model, rows: Table | None, show: Any
     said = [f"Wrote {', '.join([*program.files, f'{name}.json'])} to {folder}."]
     if program.largest_difference is not None and program.largest_share is not None:
         proof = _proof(model, program.largest_difference, program.largest_share)
+        proof += _labels(program.differing_labels, program.rows)
         said.append(f"Tested against the model on {program.rows:,} rows: {proof}.")
     for size in program.sizes:
         stack = "" if size.stack is None else f", at most {size.stack:,} of stack"
@@ -157,6 +158,7 @@ def _to_c(task: Export, model: TableModel | Model, rows: Table | None, show: Any
         "tested": program.tested,
         "largest_difference": program.largest_difference,
         "share_of_tolerance": program.largest_share,
+        "differing_labels": program.differing_labels,
         "sizes": [dataclasses.asdict(size) for size in program.sizes],
     }
     return _Exported(write, facts, said, program.notes)
@@ -178,8 +180,7 @@ def _to_onnx(task: Export, model: TableModel | Model, rows: Table | None, show: 
         write_output(file, task.force, exported.content, "the ONNX graph in ")
 
     proof = _proof(model, exported.largest_difference, exported.largest_share)
-    if exported.differing_labels is not None:
-        proof += f"; {exported.differing_labels:,} of {exported.rows:,} labels differ"
+    proof += _labels(exported.differing_labels, exported.rows)
     size, outputs = f"{len(exported.content):,} bytes", ", ".join(exported.outputs)
     said = [
         f"Wrote {file}: {size}, {len(exported.inputs)} inputs, outputs {outputs}.",
@@ -195,6 +196,11 @@ def _to_onnx(task: Export, model: TableModel | Model, rows: Table | None, show: 
         "onnx_differing_labels": exported.differing_labels,
     }
     return _Exported(write, facts, said, exported.notes)
+
+
+def _labels(differing: int | None, rows: int) -> str:
+    """Return in how many rows the label is another than the model's; "" without labels."""
+    return "" if differing is None else f"; {differing:,} of {rows:,} labels differ"
 
 
 def _proof(model: TableModel | Model, difference: float, share: float) -> str:

@@ -54,6 +54,9 @@ class CProgram:
         The largest error as a share of its tolerance.
     largest_difference : float or None
         The largest error itself: of a number in the unit of the target, or of a probability.
+    differing_labels : int or None
+        In how many rows the label is not the model's, which is allowed only where either may be the
+        more probable by rounding; None without classes, or if the test was not run.
     sizes : tuple of Sizes
         Bytes of the compiled program, for each compiler that is there.
     notes : tuple of str
@@ -73,6 +76,7 @@ class CProgram:
     largest_difference: float | None
     sizes: tuple[Sizes, ...]
     notes: tuple[str, ...]
+    differing_labels: int | None = None
 
     def save(self, folder: str | os.PathLike[str], *, overwrite: bool = False) -> None:
         """Write the files to a folder, all in one step, with a manifest of their checksums.
@@ -200,11 +204,14 @@ def to_c(
         )
     share = _number_in(tested, r"at most (\S+) of the tolerance")
     difference = _number_in(tested, r"the largest error is (\S+),")
+    labels = _number_in(tested, r"(\d+) labels differ")
+    differing = None if labels is None else int(labels)
     comparison = {
         "rows": len(tested_rows),
         "data_given": data is not None,
         "largest_difference": difference,
         "share_of_tolerance": share,
+        "differing_labels": differing,
     }
     facts = model_facts(model, fingerprint)
     program = CProgram(
@@ -217,6 +224,7 @@ def to_c(
         difference,
         sizes,
         tuple(notes),
+        differing,
     )
     if folder is not None:
         program.save(folder, overwrite=overwrite)

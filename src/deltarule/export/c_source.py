@@ -52,7 +52,7 @@ static const double tolerances[ROWS][{macro}_N_OUTPUTS] = {{
 {classes}
 int main(void) {{
   double largest = 0, share = 0;
-  int wrong = 0;
+  int {counts};
   for (int i = 0; i < ROWS; ++i) {{
     float out[{macro}_N_OUTPUTS];
     {name}_predict({row}, out);
@@ -63,8 +63,9 @@ int main(void) {{
       wrong += !(error <= tolerances[i][j]);
     }}
 {check}  }}
-  printf("%d rows: the largest error is %.3g, at most %.3g of the tolerance; %d wrong\\n", ROWS,
-         largest, share, wrong);
+  printf("%d rows: the largest error is %.3g, at most %.3g of the tolerance; ", ROWS, largest,
+         share);
+  printf("{labels_text}%d wrong\\n", {labels_value}wrong);
   return wrong != 0;
 }}
 """
@@ -310,14 +311,22 @@ class CSource:
             lines = [tuple(literals(x, "float")) for x in X]
             kind, row = f"float rows[ROWS][{macro}_N_INPUTS]", "rows[i]"
         given = f"static const {kind} = {{\n{_table(lines)}\n}};"
-        classes, check = "", ""
-        if rows.classes is not None:
-            numbers = ", ".join(map(str, rows.classes.tolist()))
+        classes, check, labels = "", "", rows.classes is not None
+        if rows.classes is not None and rows.sure is not None:
+            # Of a row whose label may be another by rounding, −1 less the label.
+            coded = np.where(rows.sure, rows.classes, -1 - rows.classes)
+            numbers = ", ".join(map(str, coded.tolist()))
             classes = (
-                "/* −1 where two classes are too close to tell. */\n"
+                "/* The model's label; -1 - label where two classes are too close to tell. */\n"
                 f"static const int classes[ROWS] = {{\n{_wrapped(numbers)}\n}};\n"
             )
-            check = f"    wrong += classes[i] >= 0 && {name}_class(out) != classes[i];\n"
+            check = (
+                "    const int sure = classes[i] >= 0;\n"
+                "    const int label = sure ? classes[i] : -1 - classes[i];\n"
+                f"    const int other = {name}_class(out) != label;\n"
+                "    differing += other;\n"
+                "    wrong += sure && other;\n"
+            )
         return _TEST.format(
             name=name,
             macro=macro,
@@ -329,6 +338,9 @@ class CSource:
             tolerances=_table([f"{x:.3g}" for x in each] for each in rows.tolerance.tolist()),
             classes=classes,
             check=check,
+            counts="wrong = 0, differing = 0" if labels else "wrong = 0",
+            labels_text="%d labels differ; " if labels else "",
+            labels_value="differing, " if labels else "",
         )
 
     def description(self) -> dict[str, Any]:

@@ -38,7 +38,9 @@ class EqualityRows:
         For each column of the struct of a row its numbers or codes; or one array of inputs.
     expected, tolerance : arrays of shape (N, M)
     classes : array of shape (N,) or None
-        The predicted class; −1 where two are too close to tell.
+        The number of the predicted class.
+    sure : array of shape (N,) or None
+        Whether no other class may be the more probable by rounding.
     left_out : int
         How many rows are left out, since numbers in the forward pass are beyond float32.
     """
@@ -47,6 +49,7 @@ class EqualityRows:
     expected: np.ndarray
     tolerance: np.ndarray
     classes: np.ndarray | None
+    sure: np.ndarray | None
     left_out: int = 0
 
     def __len__(self) -> int:
@@ -97,12 +100,12 @@ def _tested(
             expected="rows like those of training",
         )
     cells, expected, tolerance = [each[fits] for each in cells], expected[fits], tolerance[fits]
-    classes = None
+    classes = sure = None
     if subject.one_class:
         order = np.sort(expected, axis=1)
-        close = order[:, -1] - order[:, -2] <= 2 * tolerance.max(axis=1)
-        classes = np.where(close, -1, expected.argmax(axis=1))
-    return EqualityRows(cells, expected, tolerance, classes, int((~fits).sum()))
+        sure = order[:, -1] - order[:, -2] > 2 * tolerance.max(axis=1)
+        classes = expected.argmax(axis=1)
+    return EqualityRows(cells, expected, tolerance, classes, sure, int((~fits).sum()))
 
 
 def encoded_rows(subject: ExportedNetwork, X: Any, n_rows: int) -> EqualityRows:
