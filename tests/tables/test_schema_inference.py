@@ -181,6 +181,36 @@ def test_the_task_can_be_asked_for(make_table):
     assert infer_schema(table, "y", kinds={"y": "category"}).task == "classification"
 
 
+@pytest.mark.parametrize(
+    ("cells", "asked", "words"),
+    [
+        (["1", "2", "5"] * 3, "auto", "quantities: 'y' has 3 different whole numbers, 1 … 5; if"),
+        (["0", "1"] * 3, "auto", "classes: 'y' has 2 different numbers, '0' and '1'; if"),
+        (["1 star", "2 stars", "5 stars"] * 3, "auto", ""),
+        (["1★", "2★", "5★"] * 3, "auto", "classes: 'y' has 3 different numbers, '1★' … '5★'; if"),
+        (["0", "1"] * 3, "classification", ""),
+        (["0", "1"] * 3, "regression", ""),
+        (["1", "2", "5"] * 3, "classification", ""),
+        (["1", "2", "5.5"] * 3, "auto", ""),
+        (["yes", "no"] * 3, "auto", ""),
+        (["2020-01-01", "2020-01-02"] * 3, "auto", ""),
+    ],
+)
+def test_where_few_numbers_leave_a_choice_the_schema_says_which_was_taken(
+    make_table, cells, asked, words
+):
+    table = make_table(x=[float(i) for i in range(len(cells))], y=cells)
+    schema = infer_schema(table, "y", task=asked)
+    said = schema.scored_as()
+    assert said.startswith(f"scored as {words}" if words else "")
+    assert bool(said) == bool(words)
+    if words:
+        assert schema.other_task == {"regression": "classification"}.get(schema.task, "regression")
+        assert said.endswith(f"train with task='{schema.other_task}'")
+        assert infer_schema(table, "y", task=schema.other_task).task == schema.other_task
+    assert Schema.from_dict(schema.to_dict()).scored_as() == said
+
+
 def test_notes_on_classes(make_table):
     schema = infer_schema(
         make_table(x=[1.0, 2, 3, 4, 5, 6], y=["1", "1.0", "0", "0", "1", "0"]), "y"

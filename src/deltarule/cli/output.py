@@ -10,9 +10,12 @@ import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from deltarule.errors import DeltaruleError, Message, Parameter, printable
+
+if TYPE_CHECKING:
+    from deltarule.tables import Schema
 
 __all__ = [
     "aligned",
@@ -24,6 +27,7 @@ __all__ = [
     "options_of",
     "plain",
     "say",
+    "scored_as",
     "scores",
     "shell_word",
     "spell",
@@ -93,6 +97,12 @@ def shell_word(text: str) -> str:
 def spelled(text: str) -> str:
     """Return a text with the parameters in it written as options."""
     return text.render(spell) if isinstance(text, Message) else text
+
+
+def scored_as(schema: Schema) -> str:
+    """Return the line below scores that says how few numbers of a target were taken; "" without."""
+    said = spelled(schema.scored_as())
+    return f"{said[:1].upper()}{said[1:]}.\n" if said else ""
 
 
 def error_text(error: DeltaruleError) -> str:

@@ -120,6 +120,12 @@ def evaluate_table(
     target = model.schema.target
     what = "" if target is None else f" of {target.name!r}"
     output.say(f"{folder}: {model.task}{what}\n\n{output.scores(table_of_scores, ends)}")
+    from deltarule.cli.app import parameters_of
+
+    with output.options_of(parameters_of("fit")):  # which decides it
+        said = output.scored_as(model.schema)
+    if said:
+        output.say(said.rstrip())
     if worst:
         output.say(f"\n{worst[:1].upper()}{worst[1:]}.")
     for line in about_rows:  # where a saved standard output has it

@@ -353,7 +353,8 @@ def _report(model: TableModel, folder: Path, with_page: bool) -> None:
         output.say("\n" + "\n".join([leaderboard(report), *left_out_lines(report)]))
     intervals = report.get("score_intervals", {})
     shown = {name: _intervals_of(report, what, scored_part, name) for name in rows}
-    output.say(f"\n{output.scores(rows, shown, intervals.get('level', 0.95))}\n")
+    output.say(f"\n{output.scores(rows, shown, intervals.get('level', 0.95))}")
+    output.say(output.scored_as(model.schema))
     for line in _verdict_lines(report, what):
         output.say(line)
     for line in origin_lines(model, folder):
@@ -427,6 +428,7 @@ def fit_report(fitted: Fitted, folder: Path) -> None:
             "trained_on": training_table(dataclasses.asdict(schema), model.report),
             "target": None if schema.target is None else schema.target.name,
             "task_reason": schema.task_reason,
+            "other_task": schema.other_task or None,
             "classes": list(schema.classes),
             "columns": columns,
             "ids": list(schema.ids),

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from deltarule.errors import DataError, InputError, Message, printable, short_repr
+from deltarule.errors import DataError, InputError, Message, Parameter, printable, short_repr
 from deltarule.files.dataclass_fields import from_json_object
 from deltarule.tables.cells import number_label
 from deltarule.tables.number_text import NumberFormat
@@ -157,6 +157,8 @@ class Schema:
         None if there is no target.
     task_reason : str
         Why, in a sentence.
+    other_task : str
+        The task that the target's values would allow as well, if it was not asked for; else "".
     classes : tuple of str
         The class labels as text: in the order of their numbers if all are numbers,
         of their text otherwise. Empty for regression.
@@ -202,6 +204,7 @@ class Schema:
     source: str = ""
     weights_format: NumberFormat | None = None
     ids: tuple[str, ...] = ()
+    other_task: str = ""
 
     @property
     def date_formats(self) -> dict[str, str]:
@@ -272,8 +275,37 @@ class Schema:
                 raise InputError(f"kind is {short_repr(column.kind)}; expected one of {KINDS}")
         if self.task not in (None, "classification", "regression"):
             raise InputError(f"task is {short_repr(self.task)}")
+        if self.other_task not in ("", "classification", "regression"):
+            raise InputError(f"other_task is {short_repr(self.other_task)}")
         if (self.target is None) != (self.task is None):
             raise InputError("there is a target without a task, or a task without a target")
+
+    def scored_as(self) -> str:
+        """Which way few numbers of a target were taken, and how to take them the other way.
+
+        It is "" where the target leaves no choice, or the task was asked for.
+
+        Examples
+        --------
+        >>> stars = Column("stars", "number", distinct=5, minimum=1.0, maximum=5.0)
+        >>> x = Column("x", "number", distinct=3, minimum=0.0, maximum=2.0)
+        >>> schema = Schema((x,), stars, "regression", other_task="classification")
+        >>> print(schema.scored_as())
+        scored as quantities: 'stars' has 5 different whole numbers, 1 … 5; if they are classes, \
+train with task='classification'
+        """
+        if not self.other_task or self.target is None:
+            return ""
+        name, n = self.target.name, self.target.distinct
+        option = Parameter("task", self.other_task)
+        if self.task == "regression":
+            what = f"{name!r} has {n} different whole numbers, {self.target.span()}"
+            return Message(
+                f"scored as quantities: {what}; if they are classes, train with ", option
+            )
+        ends = f"{self.classes[0]!r} {'and' if n == 2 else '…'} {self.classes[-1]!r}"
+        what = f"{name!r} has {n} different numbers, {ends}"
+        return Message(f"scored as classes: {what}; if they are quantities, train with ", option)
 
     def describe(self, limit: int = 60) -> str:
         """What was understood, as a plain-text table.

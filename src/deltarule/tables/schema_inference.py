@@ -164,7 +164,7 @@ def infer_schema(
     format_notes |= date_notes
     target_column: Column | None = None
     chosen: str | None = None
-    reason, classes = "", tuple[str, ...]()
+    reason, other, classes = "", "", tuple[str, ...]()
     if target is not None:
         known = ~is_missing(clean.column(target))
         if not known.any():
@@ -183,6 +183,7 @@ def infer_schema(
         if hidden and not all(parse_number(label) is not None for label in choice.classes):
             notes[-1] = Message(notes[-1], "; ", hidden)
         chosen, reason, classes = choice.task, choice.reason, choice.classes
+        other = choice.other_task
         kind = "category" if classes else choice.kind
         target_column, far = _describe_column(clean, target, kind, column_tokens.get(target, ()))
         gone = targets_outside_range(clean, target_column)
@@ -243,6 +244,7 @@ def infer_schema(
         target=target_column,
         task=chosen,
         task_reason=reason,
+        other_task=other,
         classes=classes,
         weights=weights,
         ignored=ignored,

@@ -51,6 +51,8 @@ class TaskChoice:
         ``"number"``, ``"date"`` or ``"category"``.
     notes : tuple of str
         What a reader should know.
+    other_task : str
+        The task that the values would allow as well, if it was not asked for; else "".
     """
 
     task: str
@@ -58,6 +60,7 @@ class TaskChoice:
     classes: tuple[str, ...] = ()
     kind: str = "number"
     notes: tuple[str, ...] = ()
+    other_task: str = ""
 
 
 def sorted_classes(labels: set[str]) -> tuple[str, ...]:
@@ -110,6 +113,9 @@ def choose_task(
     >>> table = Table(("y",), {"y": np.array(["no", "yes", "no", "yes"], dtype=object)})
     >>> choose_task(table, "y").reason
     "classification: the target 'y' is text, with 2 classes"
+    >>> stars = Table(("y",), {"y": np.array([1.0, 5.0, 3.0, 4.0])})
+    >>> choose_task(stars, "y").task, choose_task(stars, "y").other_task
+    ('regression', 'classification')
     """
     check_table(table)
     if target not in table:
@@ -131,15 +137,19 @@ def choose_task(
     distinct = np.unique(values[~np.isnan(values)])
     written = table.number_formats.get(target, PLAIN)
     unit = written.prefix or written.suffix
+    labelled = False
     if inferred and kind == "number" and task == "auto" and unit and _are_few_integers(distinct):
+        labelled = True
         # "4 stars" is a label as much as a number.
         kind = "category"
-        found = f"its labels are numbers with {unit!r}: if they are quantities, give "
-        notes = [Message(found, Parameter("task", "regression"))]
+        words = f"its labels are numbers with {unit!r}: if they are quantities, give "
+        notes = [Message(words, Parameter("task", "regression"))]
     # Two numbers are two classes; beyond that, numbers are quantities.
     two = kind == "number" and len(distinct) == 2 and not bad.any()
+    numbers = two or labelled
     if task == "classification" or (task == "auto" and (kind == "category" or two)):
-        return _classification(table, target, task, kind, notes)
+        found = _classification(table, target, task, kind, notes)
+        return replace(found, other_task="regression" if task == "auto" and numbers else "")
     return _regression(table, target, task, kind, values, bad)
 
 
@@ -236,10 +246,12 @@ def _regression(
             "more than two"
         )
     notes = big_integer_notes(table, target) if kind == "number" else []
+    other = ""
     if task == "auto" and kind == "number" and _are_few_integers(distinct):
+        other = "classification"
         found = f"{len(distinct)} different integers: if they are classes, give "
         notes.append(Message(found, Parameter("task", "classification")))
-    return TaskChoice("regression", reason, (), kind, tuple(notes))
+    return TaskChoice("regression", reason, (), kind, tuple(notes), other)
 
 
 def _advice(table: Table, target: str, bad: np.ndarray) -> str:

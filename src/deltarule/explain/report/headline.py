@@ -63,11 +63,13 @@ def headline(found: Findings) -> str:
         how += f"; {100 * level:.0f} % intervals by {resamples:,} bootstrap resamples"
     if any("±" in each for each in lines):
         how += ", ± by a t test"
+    taken = found.spell(found.model.schema.scored_as())
+    choice = f'<p class="note" data-scored-as="">{text(_sentence(taken))}</p>' if taken else ""
     return (
         '<section class="card verdict" aria-labelledby="h-verdict">'
         f'<div class="banner-line {status}"><span class="sign" aria-hidden="true"></span>'
         f'<div><h2 id="h-verdict">{title}</h2>{said}</div></div>'
-        f'<div class="tiles">{tiles}</div><p class="note">{text(how)}.</p></section>'
+        f'<div class="tiles">{tiles}</div><p class="note">{text(how)}.</p>{choice}</section>'
         f"{_why(found)}{_next(found)}"
     )
 
