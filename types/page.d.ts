@@ -344,10 +344,11 @@ declare namespace Page {
     classes: string[];
     /** The target of each row. */
     cells: JsonNumber[];
-    /** How many rows of the table have a larger loss. */
+    /** How many rows of the same part of the training have a larger loss. */
     larger: number[];
-    /** The root mean square of the errors of a number; null of classes. */
-    typical: JsonNumber | null;
+    /** By part, the rows that a row of it is compared with: their number, and after it which they are;
+        their mean loss; the root mean square of the errors of a number, null of classes. */
+    compared: Record<string, { rows: number; words: string; mean: JsonNumber; typical: JsonNumber | null }>;
     /** In which part of the training each row was; null where that is not known. */
     parts: string[] | null;
     /** What such a part says about a row. */

@@ -62,8 +62,12 @@ def test_a_number_in_the_tables_own_unit(place, deltarule):
     assert sizes == sorted(sizes, reverse=True)
     e = explain(model, apply_schema(model.schema, table))
     assert answer["loss"] == e.cost(ROW - 1).value
-    assert answer["mean_loss"] == pytest.approx(e.trace.cost)
-    assert answer["larger"] == int((e.subject.per_sample.loss > answer["loss"]).sum())
+    # It is a row that was learned from, and compared with these.
+    like = np.array(training_parts(model, e.subject.table.typed)) == "train"
+    losses = e.subject.per_sample.loss[like]
+    assert (answer["part"], answer["rows"]) == ("train", len(losses))
+    assert answer["mean_loss"] == pytest.approx(losses.mean())
+    assert answer["larger"] == int((losses > answer["loss"]).sum()) != answer["rows"]
     assert f"--row {ROW} --column {answer['columns'][0]['name']}" in out
     assert max(map(len, out.splitlines())) <= 100
 
@@ -335,7 +339,31 @@ def test_a_test_row_of_a_portfolio_is_compared_with_test_rows(place, deltarule):
     assert answer.larger == (losses > losses[0]).sum()
     out = deltarule("explain", "many.model", "numbers.csv", "--row", number + 1).out
     said = " ".join(out.split())
-    assert "over all test rows the root mean square is" in said
-    assert "of 12 test rows ha" in said
+    assert "over the 12 test rows the root mean square is" in said
+    assert re.search(r"(\d+|no other) of them ha(s|ve) a larger loss", said)
     # Of another table all rows are compared.
-    assert model_answer(model, typed.take(np.arange(30)), 0).rows == 30
+    other = model_answer(model, typed.take(np.arange(30)), 0)
+    assert (other.part, other.rows) == ("", 30)
+    assert "over the 30 rows given here the root mean square" in " ".join(other.text().split())
+
+
+@pytest.mark.parametrize("kind", ["test", "train", "valid"])
+def test_a_row_of_one_network_is_compared_with_rows_of_its_own_part(place, kind):
+    model, table = TableModel.load("classes.model"), table_of("classes")
+    typed = apply_schema(model.schema, table)
+    parts = training_parts(model, typed)
+    own = np.flatnonzero(np.array(parts) == kind)
+    answer = model_answer(model, typed, int(own[0]))
+    losses = explain(model, typed).subject.per_sample.loss
+    assert (answer.part, answer.rows) == (kind, len(own))
+    assert 0 < len(own) < len(typed)
+    assert answer.mean_loss == pytest.approx(losses[own].mean(), rel=1e-6)
+    assert answer.larger == int((losses[own] > losses[own[0]]).sum())
+    words = {"test": "test rows", "train": "training rows", "valid": "validation rows"}[kind]
+    assert f"; the mean over the {len(own)} {words} is " in " ".join(answer.text().split())
+    # Where only the table is known to be that of the training, it says so.
+    answer = row_answer(
+        explain(model, typed), 0, model=model, typed=typed, parts=["seen"] * len(typed)
+    )
+    said = f"over the {len(typed)} rows of the table, most of which the model learned from is"
+    assert said in " ".join(answer.text().split())

@@ -142,7 +142,7 @@ def test_every_number_of_the_answer_is_pythons(opened, folder, target):
     page = opened(e, target)
     for sample in (0, 3, 14, 25, 40, 77):
         page.evaluate("(sample) => DR.page.set({ sample, selected: null })", sample)
-        answer = row_answer(e, sample, model=model, typed=typed)
+        answer = row_answer(e, sample, model=model, typed=typed, parts=training_parts(model, typed))
         check(page, answer)
         words = page.inner_text("#answer")
         assert f"{target} of row {sample + 1}" in words
@@ -166,7 +166,7 @@ def test_a_wrong_number_of_the_answer_is_seen(opened, folder):
     page = opened(e, "price")
     page.evaluate("DR.page.set({ sample: 3 })")
     read(page)
-    answer = row_answer(e, 3, model=model, typed=typed)
+    answer = row_answer(e, 3, model=model, typed=typed, parts=training_parts(model, typed))
     page.evaluate("document.querySelector('[data-answer=predicted]').textContent = '9'")
     with pytest.raises(AssertionError, match="predicted"):
         check(page, answer)
@@ -298,7 +298,10 @@ def test_it_says_which_cells_would_have_changed_the_class(opened, folder):
     model, typed = fitted(folder, "ok")
     e = explain(model, typed)
     page = opened(e, "ok")
-    answers = {i: row_answer(e, i, model=model, typed=typed) for i in range(ROWS)}
+    answers = {
+        i: row_answer(e, i, model=model, typed=typed, parts=training_parts(model, typed))
+        for i in range(ROWS)
+    }
 
     def least(sample):
         return min(value for change in answers[sample].changes for _, value in change.values)
@@ -329,7 +332,7 @@ def test_the_rule_of_the_decision_names_the_second_of_many_classes(opened, folde
     page = opened(e, target)
     page.evaluate("(sample) => DR.page.set({ sample })", 4)
     read(page)
-    answer = row_answer(e, 4, model=model, typed=typed)
+    answer = row_answer(e, 4, model=model, typed=typed, parts=training_parts(model, typed))
     texts = page.inner_text("[data-decision]"), " ".join(answer.text().split())
     if target == "ok":
         assert (answer.classes, answer.second, answer.second_probability) == (2, None, None)

@@ -307,7 +307,14 @@ def _explain_model(question: Question, show: Any) -> Explained:
             answer = model_answer(stored, typed, sample, explanation)
         else:
             whole = stored.outputs(typed.take([sample]))[0]
-            answer = row_answer(explanation, sample, model=model, typed=typed, whole=whole)
+            answer = row_answer(
+                explanation,
+                sample,
+                model=model,
+                typed=typed,
+                whole=whole,
+                parts=training_parts(stored, typed),
+            )
     if len(typed) < n_rows:
         explanation = Explanation(dataclasses.replace(explanation.subject, part_of=n_rows))
     whose = what

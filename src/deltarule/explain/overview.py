@@ -57,7 +57,8 @@ def text(
     """The overview in plain text; ``hint`` gives the last lines, by default calls in Python."""
     subject = explanation.subject
     lines = textwrap.wrap(network_words(subject.net), _WIDTH)
-    lines += [*textwrap.wrap(_rows(explanation), _WIDTH), ""]
+    lines += textwrap.wrap(_rows(explanation), _WIDTH)
+    lines += [*textwrap.wrap(_whose_loss(explanation), _WIDTH), ""]
     lines += [tree_text(explanation.cost(), min(depth, 1), terms, digits), ""]
     rows = [("block", "‖∂C/∂block‖", "largest derivative", "")]
     blocks = largest(explanation)
@@ -101,6 +102,19 @@ def _rows(explanation: Explanation) -> str:
     return out
 
 
+def _whose_loss(explanation: Explanation) -> str:
+    """Which loss is C, which Cᵢ, and what their index counts."""
+    subject = explanation.subject
+    n = len(subject.X)
+    named = subject.names.rows != tuple(map(str, range(n)))
+    if n == 1:
+        row = f", {subject.names.rows[0]} in the table" if named else ""
+        return f"C is the loss of this one row{row}."
+    mean = "mean" if np.allclose(subject.w, 1 / n, rtol=1e-9) else "weighted mean"
+    index = ", counted from 0; its number in the table stands beside it" if named else ", from 0"
+    return f"C is the {mean} loss of these {n:,} rows, Cᵢ that of row i{index}."
+
+
 def latex(
     explanation: Explanation, depth: int, terms: int, digits: int, *, standalone: bool
 ) -> str:
@@ -141,7 +155,8 @@ def html(explanation: Explanation, depth: int, terms: int, digits: int) -> str:
     """The overview as static HTML: the cost open, the largest derivatives closed."""
     net = escape(network_words(explanation.subject.net))
     blocks = largest(explanation)
-    pieces = [f"<p>{net}<br/>{escape(_rows(explanation))}</p>"]
+    words = [_rows(explanation), _whose_loss(explanation)]
+    pieces = [f"<p>{net}<br/>{'<br/>'.join(map(escape, words))}</p>"]
     pieces.append(tree_html(explanation.cost(), depth, terms, digits))
     pieces.append("<p>The largest derivative of each block:</p>")
     pieces += [tree_html(each.derivation, depth, terms, digits, closed=True) for each in blocks]

@@ -26,7 +26,7 @@ from deltarule.explain.portfolio_parts import portfolio_parts
 from deltarule.explain.row_text import row_text
 from deltarule.explain.subject import Subject
 from deltarule.explain.subject_builders import subject_of
-from deltarule.explain.training_parts import training_parts
+from deltarule.explain.training_parts import compared_rows, training_parts
 from deltarule.explain.words import record_words
 from deltarule.tables import TextColumn, TypedColumns
 from deltarule.tabular import NetworkModel, PortfolioModel, TableModel
@@ -69,8 +69,9 @@ class RowAnswer:
     larger, rows : int
         The number of these rows with a larger loss, and of these rows in all.
     part : str
-        Which rows these are: of a portfolio those of the same part of the training table,
-        ``"train"`` or ``"test"``; ``""`` for all rows.
+        Which rows these are: those of the same part of the training table, ``"train"``,
+        ``"valid"`` or ``"test"``; ``"seen"`` for all of that table, if its parts are not known,
+        and ``""`` for all rows of another one.
     loss_words : str
         The loss in words.
     typical_error : float or None
@@ -183,7 +184,8 @@ def model_answer(
     assert isinstance(model, NetworkModel)
     if typed.target is not None:
         explanation = explanation or Explanation(subject_of(model, typed))
-        return row_answer(explanation, sample, model=model, typed=typed)
+        parts = training_parts(model, typed)
+        return row_answer(explanation, sample, model=model, typed=typed, parts=parts)
     # The passes compare with a target; a stand-in takes its place, and nothing of that is kept.
     stand_in: Any = np.zeros(len(typed))
     if model.classes:
@@ -208,6 +210,7 @@ def row_answer(
     model: TableModel | None = None,
     typed: TypedColumns | None = None,
     whole: Any = None,
+    parts: Sequence[str] | None = None,
 ) -> RowAnswer:
     """The prediction of a network for a row of a table in the table's units, with its parts.
 
@@ -221,6 +224,10 @@ def row_answer(
         The model and the rows that are explained, to predict the row with other cells.
     whole : array or number, optional
         What the whole portfolio predicts for the row: probabilities, or a number.
+    parts : sequence of str, optional
+        In which part of the training each row was, as
+        :func:`~deltarule.explain.training_parts.training_parts` says of the model: the row is
+        compared with the rows of its own part. Without it, with all rows.
 
     Returns
     -------
@@ -247,12 +254,14 @@ def row_answer(
     outputs = subject.forward.A[-1][sample]
     decoded = decode_outputs(net, code, outputs[None])[0]
     k = typical = None
-    losses, w = subject.per_sample.loss, subject.w
+    of_rows = [""] * len(subject.X) if parts is None else parts
+    like = compared_rows(of_rows, sample)
+    losses, w = subject.per_sample.loss, _shares_of(subject.w, like)
     if code.task == "regression":
         best, sign, scale, shift = 0, 1.0, float(code.std), float(code.mean)
         predicted: Any = float(decoded)
         actual = float(actual)
-        typical = typical_error(subject)
+        typical = typical_error(subject, like)
     else:
         k = int(np.argmax(decoded))
         predicted, actual = str(code.classes[k]), str(actual)
@@ -261,10 +270,10 @@ def row_answer(
         # Of two classes with one output, the probability of the first is 1 − a.
         scale, shift = sign, 0.0 if sign > 0 else 1.0
     found = attribute(subject, rows=[sample], of=best)
-    parts = scale * found.by_column[0]
+    own = scale * found.by_column[0]
     cells = {column.name: column.cells[sample] for column in subject.columns}
     names = [name for name, _ in found.columns]
-    columns = _sorted_parts({name: (cells[name], parts[i]) for i, name in enumerate(names)})
+    columns = _sorted_parts({name: (cells[name], own[i]) for i, name in enumerate(names)})
     portfolio: Any = None
     share: float | None = None
     if whole is not None:
@@ -285,8 +294,9 @@ def row_answer(
         error=scale * float(found.error[0]),
         loss=cost.value,
         mean_loss=float(w @ losses),
-        larger=int((losses > cost.value).sum()),
-        rows=len(losses),
+        larger=int((losses[like] > cost.value).sum()),
+        rows=int(like.sum()),
+        part=of_rows[sample],
         loss_words=record_words(net.loss),
         typical_error=typical,
         changes=changes,
@@ -296,16 +306,10 @@ def row_answer(
     )
 
 
-def _rows_like(model: TableModel, typed: TypedColumns, sample: int) -> tuple[str, np.ndarray]:
-    """Return the part of the training table that a row is of, and which rows are of it.
-
-    A test row is compared with test rows: the loss of rows that were learned from is smaller.
-    """
-    parts = np.array(training_parts(model, typed), dtype=object)
-    part = str(parts[sample])
-    if part not in ("train", "valid", "test"):
-        return "", np.ones(len(typed), dtype=bool)
-    return part, np.asarray(parts == part, dtype=bool)
+def _shares_of(weights: np.ndarray, like: np.ndarray) -> np.ndarray:
+    """The weights of some rows, with the sum 1; 0 for all others."""
+    kept = np.where(like, weights, 0.0)
+    return kept / kept.sum() if kept.sum() > 0 else kept
 
 
 def _portfolio_answer(model: PortfolioModel, typed: TypedColumns, sample: int) -> RowAnswer:
@@ -321,14 +325,14 @@ def _portfolio_answer(model: PortfolioModel, typed: TypedColumns, sample: int) -
     }
     columns = _sorted_parts(cells)
     actual = loss = mean_loss = typical = None
-    part, like = _rows_like(model, typed, sample)
+    of_rows = training_parts(model, typed)
+    like = compared_rows(of_rows, sample)
     larger, words = 0, "log loss" if model.classes else "squared error"
     if typed.target is not None:
         outputs, truth = model.outputs(typed), true_values(model.target, typed)
         losses = row_losses(model.task, truth, outputs)
         weights = np.ones(len(typed)) if typed.weights is None else typed.weights
-        weights = np.where(like, weights, 0.0)
-        w = weights / weights.sum() if weights.sum() > 0 else weights
+        w = _shares_of(weights, like)
         actual = str(typed.target[sample]) if model.classes else float(truth[sample])
         loss, mean_loss = float(losses[sample]), float(w @ losses)
         larger = int((losses[like] > loss).sum())
@@ -345,7 +349,7 @@ def _portfolio_answer(model: PortfolioModel, typed: TypedColumns, sample: int) -
         mean_loss=mean_loss,
         larger=larger,
         rows=int(like.sum()),
-        part=part,
+        part=of_rows[sample],
         loss_words=words,
         typical_error=typical,
         changes=cell_changes(model, typed, sample, [each.name for each in columns], k),
@@ -372,8 +376,8 @@ def _sorted_parts(parts: dict[str, tuple[Any, Any]]) -> tuple[ColumnPart, ...]:
     return tuple(sorted(found, key=lambda each: -abs(each.part)))
 
 
-def typical_error(subject: Subject) -> float | None:
-    """The root of the weighted mean square of the rows' errors, in the unit of the target.
+def typical_error(subject: Subject, like: np.ndarray) -> float | None:
+    """The root of the weighted mean square of some rows' errors, in the unit of the target.
 
     It is None where the target is no number, or no row has weight.
     """
@@ -382,7 +386,7 @@ def typical_error(subject: Subject) -> float | None:
         return None
     truth = np.array(target.cells, dtype=np.float64)
     gaps = decode_outputs(subject.net, target.code, subject.forward.A[-1]) - truth
-    return _root_mean_square(gaps, subject.w)
+    return _root_mean_square(gaps, np.where(like, subject.w, 0.0))
 
 
 def _root_mean_square(gaps: np.ndarray, w: np.ndarray) -> float | None:

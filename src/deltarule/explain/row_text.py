@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from deltarule.errors import printable
 from deltarule.explain.number_format import short
+from deltarule.explain.training_parts import COMPARED_WORDS
 
 if TYPE_CHECKING:
     from deltarule.explain.cell_changes import CellChange
@@ -197,23 +198,21 @@ def _loss(answer: RowAnswer, digits: int) -> list[str]:
     if answer.loss is None or answer.mean_loss is None:
         return []
     have = "has" if answer.larger == 1 else "have"
-    kind = {"train": "training ", "valid": "validation ", "test": "test "}.get(answer.part, "")
-    count = f"{answer.larger} of {answer.rows} {kind}rows {have} a larger"
-    if not answer.larger:
-        count = f"no other of {answer.rows} {kind}rows has a larger"
+    which = f"the {answer.rows} {COMPARED_WORDS[answer.part]}"
+    count = f"{answer.larger or 'no other'} of them {have if answer.larger else 'has'} a larger"
     if answer.is_number:
         gap = short(abs(answer.predicted - answer.actual), 4)
         typical = "—" if answer.typical_error is None else short(answer.typical_error, 4)
         line = (
-            f"Its error of {gap}: over all {kind}rows the root mean square is {typical}, and "
+            f"Its error of {gap}: over {which} the root mean square is {typical}, and "
             f"{count} loss ({answer.loss_words})."
         )
     else:
         is_log = answer.loss_words in ("log loss", "cross-entropy")
         what = ", −ln of the probability of the table's class" if is_log else ""
         line = (
-            f"The loss ({answer.loss_words}) is {short(answer.loss, 4)}{what}; the mean over the "
-            f"{kind}rows is {short(answer.mean_loss, 4)}, and {count} one."
+            f"The loss ({answer.loss_words}) is {short(answer.loss, 4)}{what}; the mean over "
+            f"{which} is {short(answer.mean_loss, 4)}, and {count} one."
         )
     return textwrap.wrap(line, _WIDTH)
 

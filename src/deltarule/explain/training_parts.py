@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from deltarule.errors import DataError
@@ -9,7 +11,7 @@ from deltarule.tables import TypedColumns
 from deltarule.tabular import PortfolioModel, TableModel, TableSettings
 from deltarule.tabular.splitting import table_parts
 
-__all__ = ["PART_WORDS", "other_table", "training_parts"]
+__all__ = ["COMPARED_WORDS", "PART_WORDS", "compared_rows", "other_table", "training_parts"]
 
 PART_WORDS = {
     "train": "It is one of the rows that the model learned from: that it is predicted well, or "
@@ -23,6 +25,31 @@ PART_WORDS = {
     "known.",
 }
 """What each part says about a row, in words."""
+
+COMPARED_WORDS = {
+    "train": "training rows",
+    "valid": "validation rows",
+    "test": "test rows",
+    "seen": "rows of the table, most of which the model learned from",
+    "": "rows given here",
+}
+"""Which rows the loss of such a row is compared with, after their number."""
+
+
+def compared_rows(parts: Sequence[str], sample: int) -> np.ndarray:
+    """Return which rows a row is compared with: those of its own part of the training.
+
+    The loss of rows that a model learned from is smaller than that of others. Where the parts are
+    not known, these are all rows.
+
+    Examples
+    --------
+    >>> compared_rows(["train", "test", "train"], 2).tolist()
+    [True, False, True]
+    >>> compared_rows(["", ""], 0).tolist()
+    [True, True]
+    """
+    return np.array([part == parts[sample] for part in parts], dtype=bool)
 
 
 def other_table(model: TableModel, typed: TypedColumns) -> str:

@@ -18,7 +18,12 @@ from deltarule.explain.number_format import json_number
 from deltarule.explain.page.states import packed
 from deltarule.explain.row_answer import RowAnswer, typical_error
 from deltarule.explain.subject import Subject
-from deltarule.explain.training_parts import PART_WORDS, training_parts
+from deltarule.explain.training_parts import (
+    COMPARED_WORDS,
+    PART_WORDS,
+    compared_rows,
+    training_parts,
+)
 
 if TYPE_CHECKING:
     from deltarule.tabular import PortfolioModel
@@ -84,8 +89,7 @@ def table_answer(
     code = target.code
     is_number = code.task == "regression"
     losses = subject.per_sample.loss
-    order = np.sort(losses)
-    larger = len(losses) - np.searchsorted(order, losses[list(rows)], side="right")
+    of_rows = [""] * len(losses) if parts is None else list(parts)
     found: dict[str, Any] = {
         "target": target.name,
         "scale": float(code.std) if is_number else None,
@@ -94,9 +98,9 @@ def table_answer(
         "cells": [
             json_number(target.cells[i]) if is_number else str(target.cells[i]) for i in rows
         ],
-        # Of the rows of the table, at the parameters that are explained.
-        "larger": larger.tolist(),
-        "typical": _json(typical_error(subject)),
+        # Of the rows of the same part of the training, at the parameters that are explained.
+        "larger": _larger(losses, of_rows, rows),
+        "compared": _compared(subject, of_rows, rows),
         "parts": None,
         "part_words": {},
         "tried": None,
@@ -107,7 +111,7 @@ def table_answer(
         return found
     typed = table.typed
     if parts is not None:
-        found["parts"] = [parts[i] for i in rows]
+        found["parts"] = [of_rows[i] for i in rows]
         found["part_words"] = {part: PART_WORDS[part] for part in sorted(set(found["parts"]))}
     if table.model.encoder.of_all is None:
         cells, inputs = encoded_cells(table.model, typed)
@@ -117,6 +121,36 @@ def table_answer(
         found["portfolio"] = _of_portfolio(portfolio, typed.take(list(rows)), found["cells"])
         if answer is not None and sample is not None and answer.networks > 1:
             found["whole"] = {"sample": list(rows).index(sample), **answer.to_dict()}
+    return found
+
+
+def _larger(losses: np.ndarray, parts: Sequence[str], rows: Sequence[int]) -> list[int]:
+    """How many rows of the same part have a larger loss than each of some rows."""
+    groups = {parts[i]: compared_rows(parts, i) for i in rows}
+    sorted_losses = {part: np.sort(losses[like]) for part, like in groups.items()}
+    return [
+        len(known) - int(np.searchsorted(known, losses[i], side="right"))
+        for i in rows
+        for known in [sorted_losses[parts[i]]]
+    ]
+
+
+def _compared(subject: Subject, parts: Sequence[str], rows: Sequence[int]) -> dict[str, Any]:
+    """By part, the rows that a row of it is compared with: their number, mean loss and error."""
+    found = {}
+    for i in rows:
+        if parts[i] in found:
+            continue
+        like = compared_rows(parts, i)
+        w = np.where(like, subject.w, 0.0)
+        with np.errstate(all="ignore"):
+            mean = float(w @ subject.per_sample.loss / w.sum()) if w.sum() > 0 else 0.0
+        found[parts[i]] = {
+            "rows": int(like.sum()),
+            "words": COMPARED_WORDS[parts[i]],
+            "mean": json_number(mean),
+            "typical": _json(typical_error(subject, like)),
+        }
     return found
 
 

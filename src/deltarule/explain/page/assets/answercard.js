@@ -18,7 +18,7 @@ const answerCardModule = (function () {
     const i = store.state.sample;
     const known = answer && !store.changed && store.state.state === reference.state;
     const hints = [];
-    const { of } = store.rows;
+    const of = known ? answer.compared[answer.parts?.[i] ?? ""].rows : 0;
     if (known && of > 1 && answer.larger[i] < Math.max(1, Math.floor(of / FEW)))
       hints.push("Its loss is among the largest: check its cells and its target first.");
     if (parts.slice(0, 3).some(({ cell }) => cell === null))

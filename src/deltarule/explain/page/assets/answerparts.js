@@ -253,28 +253,32 @@ const answerPartsModule = (function () {
     const { answer, reference } = store.payload;
     const loss = store.pass().loss;
     const known = !store.changed && store.state.state === reference.state && answer;
-    const { of } = store.rows;
-    const larger = known ? known.larger[store.state.sample] : null;
-    const [mean, own] = [store.mean().cost, loss].map((x) => DR.dom.brief(x, 4));
+    const i = store.state.sample;
+    // The rows that it is compared with, where their losses are known: those of its own part of the training.
+    const like = known ? known.compared[known.parts?.[i] ?? ""] : null;
+    const larger = known ? known.larger[i] : null;
+    const average = like ? Number(like.mean) : store.mean().cost;
+    const [mean, own] = [average, loss].map((x) => DR.dom.brief(x, 4));
     const words =
-      larger === null || of < 2
+      larger === null || !like || like.rows < 2
         ? [""]
         : larger
           ? [
               " ",
               number("larger", larger, DR.text.count(larger)),
-              ` of ${DR.text.count(of)} rows ${larger === 1 ? "has" : "have"} a larger one.`,
+              ` of them ${larger === 1 ? "has" : "have"} a larger one.`,
             ]
-          : [` No other of ${DR.text.count(of)} rows has a larger one.`];
-    const typical = known && known.typical !== null ? Number(known.typical) : null;
+          : [" No other of them has a larger one."];
+    const typical = like && like.typical !== null ? Number(like.typical) : null;
+    const which = like ? `the ${DR.text.count(like.rows)} ${like.words}` : "the rows";
     return el(
       "p",
       { class: "answer-loss" },
       `Its loss (${store.net.loss_words}${found.isNumber ? ", of the network’s scaled target" : ""}) is `,
       number("loss", loss, own),
-      "; the mean over the rows is ",
-      number("mean_loss", store.mean().cost, mean),
-      `${store.mean().costOver}.`,
+      `; the mean over ${which} is `,
+      number("mean_loss", average, mean),
+      like ? "." : `${store.mean().costOver}.`,
       ...words,
       ...(typical !== null && found.isNumber
         ? [

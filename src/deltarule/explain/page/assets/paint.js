@@ -259,13 +259,13 @@ const paintModule = (function () {
       ? over
         ? `C over ${store.rows.n} of ${store.rows.of}`
         : "mean loss C"
-      : `loss ${text}`;
+      : `loss ${text} of ${DR.panel.rowTitle(store, state.sample)}`;
     DR.parts.titleLoss(part, title, room, view.plan);
     part.tone = `loss${known.loss ? "" : " empty"}`;
     put(
       part.element,
       "aria-label",
-      `${over ? `mean loss C${over}` : title}: ${known.loss ? DR.number(cost) : "not computed yet"}`,
+      `${over ? `mean loss C${over}` : mean ? title : `loss ${text} of ${DR.panel.rowName(store, state.sample)}`}: ${known.loss ? DR.number(cost) : "not computed yet"}`,
     );
   }
 

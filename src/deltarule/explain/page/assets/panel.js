@@ -37,6 +37,12 @@ const panelModule = (function () {
     return name === String(i) ? `sample ${i}` : `row ${DR.dom.apart(name)}, sample ${i}`;
   };
 
+  /** The same as short as it can be: its name in the data, or its place. @param {Page.Store} store @param {number} i */
+  const rowTitle = (store, i) => {
+    const name = store.payload.names.rows[i];
+    return name === String(i) ? `sample ${i}` : `row ${DR.dom.apart(name)}`;
+  };
+
   /**
    * The title, and the numbers that matter most, [label, symbol].
    *
@@ -358,6 +364,7 @@ const panelModule = (function () {
   return {
     nodeName,
     rowName,
+    rowTitle,
     factors,
 
     /**
