@@ -1,6 +1,7 @@
 """What SLURM, Open MPI and Kubernetes set for a process, and what is made of it."""
 
 import os
+import signal
 import subprocess
 import sys
 import types
@@ -137,3 +138,38 @@ def test_slurm_starts_the_workers(environment, place):  # noqa: F811
     assert [process.returncode for process in processes] == [0, 0], outputs
     assert "Saved in slurm" in outputs[0][0]
     assert outputs[1][0] == ""
+
+
+ENDLESS = """
+import sys
+from deltarule.cluster import join
+world = join(workers=2, worker_timeout=3.0)
+while True:
+    world.barrier()
+    print("together", flush=True)
+"""
+
+
+@pytest.mark.parametrize("stopped", [0, 1])
+def test_a_stopped_worker_ends_those_that_nobody_watches(environment, stopped):
+    port = 20_000 + (os.getpid() + 13 + stopped) % 20_000
+    environment(**SLURM, JAX_COORDINATOR_PORT=str(port), JAX_PLATFORMS="cpu")
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", ENDLESS],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=os.environ | {"SLURM_PROCID": str(rank), "SLURM_LOCALID": str(rank)},
+        )
+        for rank in range(2)
+    ]
+    try:
+        assert processes[0].stdout.readline() == b"together\n"
+        processes[stopped].send_signal(signal.SIGSTOP)
+        processes[1 - stopped].communicate(timeout=60)
+        assert processes[1 - stopped].returncode not in (0, None)
+        assert processes[stopped].poll() is None  # the scheduler's to end
+    finally:
+        for process in processes:
+            process.kill()
+            process.communicate()

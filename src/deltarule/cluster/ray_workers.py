@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import logging
+import math
 import os
 import time
 import warnings
@@ -39,6 +40,9 @@ _SILENT, _PLACING = (
     "RAY_TRAIN_WORKER_HEALTH_CHECK_TIMEOUT_S",
     "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S",
 )
+# Seconds that Ray waits for room for a number of workers that it has chosen itself, by what it knew
+# of the machines: one that is gone may have been among them, and it chooses again.
+_CHOSEN = 20.0
 # Seconds between two times that Ray looks whether there is room for more workers; and where they
 # have no checkpoint to go on from, so that it never starts them again for that.
 _RESIZE, _NEVER = 60.0, 1e9
@@ -99,9 +103,8 @@ def train_on_ray(
     ray = _ray()
     if not ray.is_initialized():
         _connect(ray, cluster.ray_address or "local")
-    # Both of no resources, and not counted where workers are placed.
-    mailbox = ray.remote(num_cpus=0)(_Mailbox).remote()
-    runner = _started_runner(ray, cluster)
+    mailbox = _here(ray, _Mailbox)
+    runner = _here(ray, _Runner, _settings(cluster))
     try:
         parts = {"X": call.X, "Y": call.Y, **call.arguments}
         # Large arrays go into Ray's store of objects once; each machine reads them once.
@@ -109,7 +112,9 @@ def train_on_ray(
         small = {name: value for name, value in parts.items() if name not in references}
         loop = _loop_of(call.net, small, references, mailbox, cluster)
         elastic = "checkpoint" in call.arguments
-        fit = runner.fit.remote(loop, cluster.workers, cluster.restarts, elastic)
+        fit = runner.fit.remote(
+            loop, cluster.workers, cluster.restarts, _placings(cluster), elastic
+        )
         _watch(ray, mailbox, fit, cluster, answers, asked)
         if answers.result is not None:
             return
@@ -138,6 +143,7 @@ class _Runner:
         loop: Callable[[], None],
         workers: int | tuple[int, int],
         restarts: int,
+        placings: int,
         with_checkpoint: bool,
     ) -> str | None:
         """Train; return why it failed, or None."""
@@ -151,7 +157,7 @@ class _Runner:
             ),
             run_config=train.RunConfig(
                 failure_config=train.FailureConfig(
-                    max_failures=restarts, controller_failure_limit=restarts
+                    max_failures=restarts, controller_failure_limit=placings
                 ),
                 worker_runtime_env={"env_vars": {"JAX_PLATFORMS": "cpu"}},
             ),
@@ -163,19 +169,37 @@ class _Runner:
         return None
 
 
-def _started_runner(ray: Any, cluster: Cluster) -> Any:
+def _here(ray: Any, kind: type, variables: dict[str, str] | None = None) -> Any:
+    """An actor on the driver's machine, which another one that is gone does not take along.
+
+    It has no resources, and is not counted where workers are placed.
+    """
     node = ray.get_runtime_context().get_node_id()
     strategies = importlib.import_module("ray.util.scheduling_strategies")
-    settings = {name: value for name, value in os.environ.items() if name.startswith("RAY_TRAIN_")}
-    settings |= {_SILENT: str(cluster.worker_timeout), _PLACING: str(cluster.timeout)}
     return (
-        ray.remote(num_cpus=0)(_Runner)
+        ray.remote(num_cpus=0)(kind)
         .options(
-            runtime_env={"env_vars": settings},
-            scheduling_strategy=strategies.NodeAffinitySchedulingStrategy(node, soft=True),
+            runtime_env={"env_vars": variables or {}},
+            scheduling_strategy=strategies.NodeAffinitySchedulingStrategy(node, soft=False),
         )
         .remote()
     )
+
+
+def _settings(cluster: Cluster) -> dict[str, str]:
+    """Ray's settings for the training, with those that this process has been given."""
+    found = {name: value for name, value in os.environ.items() if name.startswith("RAY_TRAIN_")}
+    return found | {_SILENT: str(cluster.worker_timeout), _PLACING: str(_placing(cluster))}
+
+
+def _placing(cluster: Cluster) -> float:
+    """The seconds that Ray waits for room at a time."""
+    return cluster.timeout if isinstance(cluster.workers, int) else min(cluster.timeout, _CHOSEN)
+
+
+def _placings(cluster: Cluster) -> int:
+    """How often workers may fail to start: as often as they may fail, and while there is time."""
+    return cluster.restarts + math.ceil(cluster.timeout / _placing(cluster))
 
 
 def _watch(
