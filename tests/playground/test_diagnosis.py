@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 from tests.browser import Watched, browser, violations
-from tests.playground.helpers import served
+from tests.playground.helpers import holds, served
 
 from deltarule.playground import RunSettings, run_diagnosis, write_static_playground
 from deltarule.playground.run_diagnosis import (
@@ -265,7 +265,14 @@ def use(page):
     )
     known = {rate: float(loss) for rate, loss in suggested if loss != "null"}
     best = min(known, key=known.get)
-    assert float(page.input_value("#rate")) == pytest.approx(best, rel=0.05)
+    recommended = page.input_value("#rate")
+    assert float(recommended) == pytest.approx(best, rel=0.05)
+    for typed, words in (("0.0123", "false"), (recommended, "true")):
+        page.fill("#rate", typed)
+        page.press("#rate", "Enter")
+        holds(
+            page, f"document.querySelector('.tune-found').innerText.includes('now set') === {words}"
+        )
     page.get_by_role("button", name="Look into the layers").click()
     page.wait_for_selector("#advice [data-finding]")
     assert "All layers are in order" in page.inner_text("#advice")

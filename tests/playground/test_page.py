@@ -124,6 +124,30 @@ def test_step_epoch_play_pause_and_reset(watched, server):
     assert plane(page) == start
 
 
+def test_a_page_that_paints_late_follows_the_run_that_was_begun_meanwhile(watched, server):
+    page = watched.page
+    button(page, "Play").click()
+    until_step(page, "> 20")
+    # Frames of this run come, and are not painted before another run is there.
+    page.evaluate(
+        """() => {
+          const late = [], asked = requestAnimationFrame;
+          window.requestAnimationFrame = (paint) => late.push(paint);
+          window.resume = () => {
+            window.requestAnimationFrame = asked;
+            for (const paint of late) asked(paint);
+          };
+        }"""
+    )
+    page.wait_for_timeout(300)
+    server.runner.submit("reset").result(30)
+    page.wait_for_timeout(300)
+    page.evaluate("window.resume()")
+    until_step(page, "=== 0")
+    server.runner.submit("step").result(30)
+    until_step(page, "=== 1")
+
+
 def test_keyboard_shortcuts_do_what_the_buttons_do(watched):
     page = watched.page
     page.locator("body").press("s")

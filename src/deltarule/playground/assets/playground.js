@@ -219,7 +219,7 @@
     );
     const text =
       "The address of this page has its settings: as a link or a bookmark it opens the same run from the start. " +
-      "Weights that were set by hand are not in it.";
+      "Weights that were set by hand are not in it; where the learning rate was changed within the run, that run begins with the present one.";
     return el("div", {}, el("p", { class: "note", text }), navigator.clipboard ? copy : null);
   }
 
@@ -297,8 +297,18 @@
     function paint() {
       asked = false;
       const frame = newest;
-      if (!frame || !run || frame.header.version !== run.version) return;
       newest = null;
+      if (!frame) return;
+      try {
+        if (run && frame.header.version === run.version) show(frame, run);
+      } finally {
+        // Also a frame of the run before, which is not shown: without an answer the server sends no more.
+        wire.painted(frame.header.frame);
+      }
+    }
+
+    /** @param {Live.Frame} frame @param {Live.Run} run */
+    function show(frame, run) {
       const { header } = frame;
       buttons.show(header.phase === "playing");
       buttons.undoes(header);
@@ -311,7 +321,6 @@
       document.body.dataset.phase = header.phase;
       document.body.dataset.step = String(header.step);
       document.body.dataset.frames = String(++painted);
-      wire.painted(header.frame);
       if (header.phase !== "playing") words();
     }
 

@@ -142,7 +142,8 @@ const tuneModule = (function () {
       ...ticks.map((power) => word(x(10 ** power), bottom + 15 * A, "middle", short(10 ** power))),
       word((left + right) / 2, height - 6 * A, "middle", "learning rate, log scale"),
       word(left - 5 * A, y(start) + 4 * A, "end", begun),
-      y(low) - y(start) > size ? word(left - 5 * A, y(low) + 4 * A, "end", least) : null,
+      // Above the axis, below which the first rate stands.
+      y(low) - y(start) > size ? word(left - 5 * A, y(low) - 2, "end", least) : null,
       word(2, size, "start", "loss"),
     );
   }
@@ -158,6 +159,10 @@ const tuneModule = (function () {
     /** @type {number | null} */
     let guess = null;
     let lossName = "loss";
+    /** Says whether the recommended rate is that of the run. */
+    let tell = () => {};
+    /** Of the run. */
+    let rate = NaN;
     const button = el("button", {
       type: "button",
       class: "button",
@@ -179,14 +184,20 @@ const tuneModule = (function () {
         const least = `${DR.dom.brief(best)}, with ${short(suggestion)}`;
         const before = `Before training it is ${DR.dom.brief(start)} (dashed)`;
         const text = helps
-          ? `Recommended: ${short(suggestion)}${refused ? "" : ", which is now set; press Reset to begin with it"}. ` +
-            `After ${steps} steps from the start the loss is smallest, ${least}. ${before}.${highWords(found)}`
+          ? `After ${steps} steps from the start the loss is smallest, ${least}. ${before}.${highWords(found)}`
           : `No learning rate helps within ${steps} steps from the start: the smallest loss is ${least}. ${before}` +
             `${guess === null ? "" : `, and one answer for all rows would have ${DR.dom.brief(guess)}`}. ` +
             "The rate stays as it was; look into the layers for another cause.";
+        const said = el("p", { class: "note" });
+        tell = () => {
+          const set = !refused && rate === Number(short(suggestion));
+          const now = set ? ", which is now set; press Reset to begin with it" : "";
+          said.textContent = (helps ? `Recommended: ${short(suggestion)}${now}. ` : "") + text;
+        };
+        tell();
         place.show(
           chart(found, place.width(), lossName, helps),
-          el("p", { class: "note", text }),
+          said,
           el(
             "details",
             {},
@@ -240,6 +251,8 @@ const tuneModule = (function () {
         const next = JSON.stringify([{ ...settings, learning_rate: 0 }, net, rows]);
         if (next !== key) place.close();
         key = next;
+        rate = settings.learning_rate;
+        tell();
         guess = constant;
         lossName = settings.loss.replaceAll("_", " ") || "loss";
         usable = !choices.without_rate.includes(settings.rule);
