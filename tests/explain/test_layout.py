@@ -103,6 +103,7 @@ IN_SIGHT = """(selector) => {
 WORDS = ("x", "sepal length (cm)", "a" * 60, "W" * 40, "\u6f22\u5b57" * 12, "\N{GRINNING FACE}" * 9,
          "net income after tax, in thousands", "iiiiiiiiiiiiiiiiiiii", "_", "Σx²")  # fmt: skip
 SHAPES = ([2, 8, 8, 1], [4, 5, 3], [30, 64, 2])
+CROWDED = [64, 128, 64, 10]
 
 
 def random_shown(seed):
@@ -135,7 +136,7 @@ def random_shown(seed):
 @pytest.fixture(autouse=True)
 def named_pages(monkeypatch):
     """The networks of this file, by names that `show` knows."""
-    for widths in SHAPES:
+    for widths in (*SHAPES, CROWDED):
         name = "-".join(map(str, widths))
 
         def make(widths=widths, name=name):
@@ -192,6 +193,25 @@ def test_letters_are_not_small_and_larger_text_enlarges_the_drawing(show, name):
     frame = "(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth)"
     assert page.evaluate(f"{frame}(document.querySelector('.network-frame'))") <= 0
     assert page.evaluate(LEAVING) == []
+
+
+# Pairs of texts above the columns that touch.
+TOUCHING = """(() => {
+  const texts = [...document.querySelectorAll("svg.network .heading text")];
+  const boxes = texts.map((text) => [text.getBoundingClientRect(), text.textContent]);
+  return boxes.flatMap(([a, one], i) => boxes.slice(i + 1)
+    .filter(([b]) => a.left < b.right && b.left < a.right)
+    .filter(([b]) => a.top < b.bottom - 4 && b.top < a.bottom - 4)
+    .map(([, other]) => [one, other]));
+})()"""
+
+
+def test_what_stands_above_close_columns_does_not_touch(show):
+    page = ready(show, "-".join(map(str, CROWDED)), width=1280, height=720)
+    assert "of 128" in page.text_content("svg.network")
+    for _ in range(5):
+        assert page.evaluate(TOUCHING) == []
+        page.click("#larger")
 
 
 def test_a_small_network_fills_its_card(show):

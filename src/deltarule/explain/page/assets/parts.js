@@ -301,10 +301,11 @@ const partsModule = (function () {
     const room = gap - 6 * u;
     const long = `layer ${l}, ${g}`;
     const minor = l === net.L && DR.dom.textWidth(long, names) <= 1.15 * room ? long : g;
-    const some =
-      column.nodes.length < column.total
-        ? `${column.nodes.length} of ${column.total}${narrow ? "" : " shown"}`
-        : "";
+    const few = `${column.nodes.length} of ${column.total}`,
+      whole = `${few} shown`;
+    // Between columns that are close together the number is enough.
+    const fitting = !narrow && DR.dom.textWidth(whole, names) <= room ? whole : few;
+    const some = column.nodes.length < column.total ? fitting : "";
     /** @param {number} y @param {string} text @param {string | null} name */
     const line = (y, text, name) => svg("text", { class: name, x, y: y * u, "text-anchor": "middle", text });
     return svg(
