@@ -86,6 +86,12 @@ def test_every_number_is_pythons_over_all_rows(context, tmp_path, weighted):
     assert abs(here - subject.trace.cost) > 1e-4 * abs(here)
     assert f"Over all {N} rows" in page.inner_text("#panel")
     assert "mean loss C" in page.text_content(".network .loss")
+    # That of one row says whose it is, by its number in the data beside the index of C.
+    set_state(page, mode="sample", sample=9)
+    name = page.evaluate("DR.page.payload.names.rows[9]")
+    until(page, "document.querySelector('.network .loss').textContent", lambda t: "C₉ of" in t)
+    whose = f"row {name}" if name != "9" else "sample 9"
+    assert f"loss C₉ of {whose}" in page.text_content(".network .loss")
     tab.close()
     assert tab.errors == []
 

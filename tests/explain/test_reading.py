@@ -1,10 +1,14 @@
 """The wording of derivations: no repetition, squares as squares, names unchanged."""
 
+import html
+
 import numpy as np
 import pytest
 
 from deltarule import LOSSES, Activation, Network, explain, lens
 from deltarule.explain import attribute
+from deltarule.explain.explanation import Explanation
+from deltarule.explain.subject import Names, Subject
 from deltarule.maths import symbolic_activation
 from deltarule.maths.printing.boxes import Fraction, Terms, Words
 from deltarule.maths.printing.layout import layout
@@ -156,7 +160,34 @@ def test_a_formula_that_cannot_be_written_down_says_so():
 
 
 def test_the_overview_in_a_notebook_opens_the_cost_alone():
-    html = explained(rule="sgd", learning_rate=0.5)._repr_html_()
-    assert html.count('open="open"') == 1
-    assert html.count("<mo>∑</mo>") > 1
-    assert "e.update_weight(" in html
+    page = explained(rule="sgd", learning_rate=0.5)._repr_html_()
+    assert page.count('open="open"') == 1
+    assert page.count("<mo>∑</mo>") > 1
+    assert "e.update_weight(" in page
+
+
+@pytest.mark.parametrize(
+    ("rows", "weight", "words"),
+    [
+        (None, None, "C is the mean loss of these 3 rows, Cᵢ that of row i, from 0."),
+        (
+            ("12", "7", "1554"),
+            None,
+            (
+                "C is the mean loss of these 3 rows, Cᵢ that of row i, counted from 0; its number in "
+                "the table stands beside it."
+            ),
+        ),
+        (None, [1.0, 2.0, 1.0], "C is the weighted mean loss of these 3 rows, Cᵢ that of"),
+        (("1554",), None, "C is the loss of this one row, 1554 in the table."),
+    ],
+)
+def test_the_overview_says_whose_loss_c_is(rows, weight, words):
+    net = Network([2, 1])
+    n = 3 if rows is None else len(rows)
+    X, Y = np.arange(2.0 * n).reshape(n, 2), np.ones((n, 1))
+    names = None if rows is None else Names(("x_0", "x_1"), ("a",), rows)
+    subject = Subject.of_arrays(net, net.initial(0), X, Y, sample_weight=weight, names=names)
+    e = Explanation(subject)
+    assert words in " ".join(e.text().split())
+    assert words in " ".join(html.unescape(e._repr_html_()).split())

@@ -268,3 +268,38 @@ def test_the_bar_keeps_its_lines_while_the_numbers_grow_and_reset_has_its_word(p
             assert page.locator("#transport button", has_text=name).inner_text() == name
             word = page.locator("#transport button", has_text=name).locator("span").bounding_box()
             assert word["width"] > 20
+
+
+def test_on_a_phone_the_numbers_of_a_long_run_stay_in_one_line(page):
+    shown(page, PHONE)
+    tops = page.evaluate(
+        """() => {
+          const values = {
+            epoch: "307 + 8/9", step: "9999", loss: "9.6e\u22124", score: "99.9 %", held: "100 %",
+          };
+          const places = Object.keys(values).map((key) =>
+            document.querySelector(`[data-where=${key}]`));
+          const before = places.map((place) => place.textContent);
+          places.forEach((place) => { place.textContent = values[place.dataset.where]; });
+          const found = places.map((place) => place.getBoundingClientRect().top);
+          places.forEach((place, i) => { place.textContent = before[i]; });
+          return found;
+        }"""
+    )
+    assert len(set(tops)) == 1, tops
+
+
+def test_on_a_lying_phone_what_was_found_leaves_the_tab_of_the_settings(page):
+    shown(page, LYING)
+    page.get_by_role("button", name="Look into the layers", exact=True).click()
+    page.wait_for_selector("#advice [data-finding]")
+    assert over(page, "#advice .found", "#chosen") == 0
+    assert over(page, "#advice .found", ".place-surface") == 0
+    page.locator("#chosen").click()
+    # The drawer stands over it, with the learning rate at its head.
+    assert page.locator("#rate").evaluate(
+        "(rate) => { const b = rate.getBoundingClientRect();"
+        " return document.elementFromPoint(b.x + b.width / 2, b.y + b.height / 2) === rate; }"
+    )
+    page.locator("#chosen").click()
+    page.get_by_role("button", name="Close: What the layers show").click()

@@ -176,9 +176,11 @@
       ),
     );
     const held = /** @type {HTMLElement} */ (values.held.parentElement);
+    /** All of them is 100, in no more room than 99.9. @param {number} value */
+    const percent = (value) => (value === 1 ? "100" : (100 * value).toFixed(1));
     /** @param {number | null} value @param {boolean} classes */
     const share = (value, classes) =>
-      value === null ? "–" : classes ? `${(100 * value).toFixed(1)} %` : DR.canvas.short(value);
+      value === null ? "–" : classes ? `${percent(value)} %` : DR.canvas.short(value);
     return {
       /** @param {Live.Run} run */
       run(run) {
