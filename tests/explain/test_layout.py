@@ -376,3 +376,20 @@ def test_the_check_does_not_scroll_sideways_on_a_phone(show):
         "(all) => all.filter((e) => e.scrollWidth > e.clientWidth + 1).map((e) => e.className)",
     )
     assert wide == []
+
+
+def test_on_a_phone_the_levels_of_a_category_are_told_apart_in_little_room(show):
+    page = ready(show, "softmax", width=390, height=844)
+    names = ["region=north", "region=south", "region=west", "a region of the country=east"]
+    short = page.evaluate(
+        """(names) => [44, 70, 400].map((room) =>
+          names.map((name) => DR.layout.nameIn(name, room, "400 12px sans-serif", 3)))""",
+        names,
+    )
+    for shown in short:
+        assert len(set(shown)) == len(names), shown
+    assert all(name.startswith("=") for name in short[0])
+    assert short[2] == names
+    # On a wide screen a name keeps its beginning.
+    wide = page.evaluate("DR.layout.nameIn('region=north', 44, '400 12px sans-serif')")
+    assert wide.startswith("r")

@@ -174,8 +174,8 @@ def test_the_overview_in_a_notebook_opens_the_cost_alone():
             ("12", "7", "1554"),
             None,
             (
-                "C is the mean loss of these 3 rows, Cᵢ that of row i, counted from 0; its number in "
-                "the table stands beside it."
+                "C is the mean loss of these 3 rows, Cᵢ that of row i, counted from 0; its number "
+                "in the table stands beside it."
             ),
         ),
         (None, [1.0, 2.0, 1.0], "C is the weighted mean loss of these 3 rows, Cᵢ that of"),

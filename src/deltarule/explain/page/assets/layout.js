@@ -68,7 +68,8 @@ const layoutModule = (function () {
   }
 
   /**
-   * A name cut to the room there is; on a phone it keeps its end, which tells "pixel 0,3" from "pixel 0,4".
+   * A name cut to the room there is; on a phone it keeps its end, which tells "pixel 0,3" from "pixel 0,4",
+   * and where that has no room, the level of a category: "=north" of "region=north".
    *
    * @param {string} name @param {number} room @param {string} font @param {number} [kept]
    */
@@ -82,6 +83,8 @@ const layoutModule = (function () {
       if (textWidth(cut(name, middle, ending), font) <= room) low = middle;
       else high = middle - 1;
     }
+    const level = low > 2 * kept ? -1 : name.indexOf("=");
+    if (kept && level > 0) return nameIn(name.slice(level), room, font);
     return cut(name, low, low > 2 * kept ? kept : 0);
   }
 
