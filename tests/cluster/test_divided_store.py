@@ -5,10 +5,11 @@ import pytest
 from tests.cluster.thread_world import on_threads
 
 from deltarule import Network, StopFlag, train
-from deltarule.cluster import train_in_world
-from deltarule.errors import ModelFileError
+from deltarule.cluster import LoneWorld, train_in_world, use_world
+from deltarule.errors import FileError, ModelFileError
 from deltarule.tables import StoreWriter, open_store
 from deltarule.tables.packed_store import PackedRows
+from deltarule.tabular.large_table import _opened
 
 RNG = np.random.default_rng(11)
 
@@ -141,3 +142,16 @@ def test_damage_is_found_by_the_worker_of_the_block(folder, at):
 
     errors = on_threads(2, work)
     assert any(isinstance(each, ModelFileError) for each in errors)
+
+
+def test_a_worker_that_does_not_see_the_store_says_so(folder, tmp_path):
+    class Second(LoneWorld):
+        rank, size = 1, 2
+
+    with use_world(Second()):
+        assert set(_opened(folder)) == {"train", "valid"}
+        with pytest.raises(FileError, match="worker 1 of 2 does not see the rows") as caught:
+            _opened(tmp_path / "elsewhere")
+    assert caught.value.parameter == "store"
+    with pytest.raises(ModelFileError):  # one worker alone has looked where it has written
+        _opened(tmp_path / "elsewhere")

@@ -76,7 +76,9 @@ def test_ray_listens_on_loopback_alone(ray):
     assert listening[0].endswith("0100007F")  # 127.0.0.1, also as a part of one of IPv6
 
 
-def test_lost_workers_and_the_bits_of_two_undisturbed_ones(ray, tmp_path):
+def test_lost_workers_and_the_bits_of_two_undisturbed_ones(ray, tmp_path, monkeypatch):
+    # One process less at each start; no machine is taken away here.
+    monkeypatch.setenv("RAY_TRAIN_ENABLE_PREEMPTION_WATCHER", "0")
     undisturbed = on_threads(2, lambda world: train_in_world(NET, X, Y, world=world, **SETTINGS))
     one = train(NET, X, Y, **SETTINGS)
     # A worker that trained alone would have these bits. Ray's own backend for JAX lets each do so.

@@ -63,6 +63,29 @@ def store_folder(store: str | os.PathLike[str] | None) -> Iterator[Path]:
         world.barrier()  # the others may still read it
 
 
+def _opened(folder: Path) -> dict[str, PackedRows]:
+    """The parts of the store that worker 0 has packed, as this worker sees them.
+
+    Raises
+    ------
+    FileError
+        If it does not.
+    """
+    world = current_world()
+    try:
+        return open_store(folder)
+    except FileError as error:
+        if world.is_first:
+            raise
+        raise FileError(
+            f"worker {world.rank} of {world.size} does not see the rows that worker 0 has packed "
+            f"in {str(folder)!r} ({error})",
+            parameter="store",
+            given=str(folder),
+            expected="a folder of storage that all workers share, at the same path for each",
+        ) from error
+
+
 @dataclasses.dataclass(frozen=True)
 class PackedSize:
     """The sizes of a row of a store: its inputs, targets, and whether it has a weight.
@@ -283,7 +306,7 @@ class LargeTable:
             The most rows that are encoded, and a block of the store has, at a time.
         """
         current_world().of_first(lambda: self._pack(folder, digest, size, arrays, what, most))
-        return open_store(folder)
+        return _opened(folder)
 
     def _pack(
         self,
