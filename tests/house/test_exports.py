@@ -129,7 +129,13 @@ def test_every_public_thing_has_a_docstring(path):
     assert missing_docstrings(path.read_text(encoding="utf-8"), path.name) == []
 
 
-@pytest.mark.parametrize("path", FILES, ids=[str(path.relative_to(SRC)) for path in FILES])
+# Modules without classes have no methods. To import those of the entry points compiles them.
+WITH_CLASSES = [path for path in FILES if re.search(r"^\s*class ", path.read_text("utf-8"), re.M)]
+
+
+@pytest.mark.parametrize(
+    "path", WITH_CLASSES, ids=[str(path.relative_to(SRC)) for path in WITH_CLASSES]
+)
 def test_every_public_method_has_a_docstring_of_its_own_or_inherited(path):
     parts = path.relative_to(SRC.parent).with_suffix("").parts
     if any(part.split("_")[0] == "jax" for part in parts):
