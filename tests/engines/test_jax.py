@@ -51,16 +51,26 @@ def costs_of(engine, epoch, first=0):
 
 
 # Optimizations take most of the time of a compilation. The other tests run with them.
-CHEAP = {"JAX_DISABLE_MOST_OPTIMIZATIONS": "1", "JAX_PLATFORMS": "cpu"}
+CHEAP = {
+    "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
+    "JAX_PLATFORMS": "cpu",
+    # Code that took little time to compile is kept too.
+    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+}
 
 
-def contract(lines, **environment):
-    """Run checks of the contract in a process of its own, since JAX is set up once in each."""
+def contract(folder, lines, **environment):
+    """Run checks of the contract in a process of its own, since JAX is set up once in each.
+
+    Engines of different rules compile the same passes, and programs that JAX has forgotten are
+    asked for again: what JAX compiled is kept in a folder.
+    """
     code = "from deltarule.engines import CHECKS, Promises, check_engine\n"
     code += "from deltarule.engines.jax.engine import JaxEngine\n" + lines
     done = subprocess.run(
         [sys.executable, "-c", code],
-        env=os.environ | CHEAP | environment,
+        env=os.environ | CHEAP | {"JAX_COMPILATION_CACHE_DIR": str(folder)} | environment,
         capture_output=True,
         text=True,
         check=False,
@@ -69,23 +79,25 @@ def contract(lines, **environment):
 
 
 @pytest.mark.slow
-def test_the_engine_passes_the_contract():
+def test_the_engine_passes_the_contract(tmp_path):
     # Every formula and rule in float64, and in float32 what is rounded or padded otherwise. All of
     # it in both is ``deltarule check --engine jax``, in minutes.
     contract(
+        tmp_path,
         "class Wide(JaxEngine):\n"
         "    promises = Promises(tolerance={'float64': 64.0}, same_bits_for_epochs=False)\n"
         "check_engine(Wide)\n"
         "class Narrow(JaxEngine):\n"
         "    promises = Promises(tolerance={'float32': 64.0})\n"
-        "check_engine(Narrow, checks=['shapes', 'weight_zero', 'dropout', 'step', 'update'])"
+        "check_engine(Narrow, checks=['shapes', 'weight_zero', 'dropout', 'step', 'update'])",
     )
 
 
 @pytest.mark.slow
-def test_with_eight_devices_the_engine_passes_the_contract():
+def test_with_eight_devices_the_engine_passes_the_contract(tmp_path):
     # The formulas and rules are those of one device; rows are split, padded and added otherwise.
     contract(
+        tmp_path,
         "engine = JaxEngine()\n"
         "assert engine._where.count == 8\n"
         "others = {'gradient', 'trajectory', 'state', 'not_finite', 'inputs_unchanged'}\n"
