@@ -27,8 +27,6 @@ def opened(context, path, width=1280, height=720):
     watched = Watched(context, width=width, height=height)
     watched.page.emulate_media(reduced_motion="reduce", color_scheme="light")
     watched.page.goto(path.as_uri())
-    watched.page.evaluate("localStorage.clear()")
-    watched.page.reload()
     return watched
 
 
