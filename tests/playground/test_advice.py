@@ -19,6 +19,15 @@ def static(tmp_path_factory):
     return write_static_playground(tmp_path_factory.mktemp("static") / "playground.html").as_uri()
 
 
+@pytest.fixture(scope="module")
+def loaded(context, static):
+    """The static page, for what is asked of its functions only."""
+    page = context.new_page()
+    page.goto(static)
+    yield page
+    page.close()
+
+
 @pytest.mark.parametrize(
     ("curve", "header", "words", "stuck"),
     [
@@ -60,16 +69,13 @@ def static(tmp_path_factory):
         ([0, 1, 1], {"step": 3, "epoch": 0, "phase": "diverged"}, "broken off", True),
     ],
 )
-def test_the_verdict_on_the_losses(context, static, curve, header, words, stuck):
-    page = context.new_page()
-    page.goto(static)
+def test_the_verdict_on_the_losses(loaded, curve, header, words, stuck):
     usual = {"phase": "paused", "learning_rate": 0.1, "guess": 0.693, "limits": rate_limits()}
     given = usual | header
-    found = page.evaluate(
+    found = loaded.evaluate(
         "([curve, given]) => DR.advice.verdict(Float32Array.from(curve), given, given)",
         [curve, given],
     )
-    page.close()
     assert words in found["text"]
     assert found["stuck"] is stuck
 
@@ -277,18 +283,13 @@ LEARNED = [(0, 0.7, 0.7), *((i, 0.5 / i, 0.6 / i) for i in range(1, 31))]
         ),
     ],
 )
-def test_the_verdict_after_a_change_within_the_run(
-    context, static, curve, header, words, missing, stuck
-):
-    page = context.new_page()
-    page.goto(static)
+def test_the_verdict_after_a_change_within_the_run(loaded, curve, header, words, missing, stuck):
     usual = {"phase": "paused", "learning_rate": 1, "guess": 0.693, "limits": rate_limits()}
     given = usual | {"step": 10 * curve[-1][0], "epoch": curve[-1][0]} | header
-    found = page.evaluate(
+    found = loaded.evaluate(
         "([curve, given]) => DR.advice.verdict(Float32Array.from(curve.flat()), given, given)",
         [curve, given],
     )
-    page.close()
     for each in words:
         assert each in found["text"]
     for each in missing:
