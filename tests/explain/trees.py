@@ -2,6 +2,8 @@
 
 import math
 
+import numpy as np
+
 from deltarule.explain import Derivation
 from deltarule.maths.backprop import compute_trace
 
@@ -28,12 +30,20 @@ def scale_of(node):
     return max(abs(node.value), 1e-300)
 
 
-def faults(node, tolerance=1e-12, depth=100):
+def faults(node, tolerance=1e-12, depth=100, seen=None):
     """Describe every derivation that differs from its parts combined, and every wrong part value.
 
-    To the last leaf, or ``depth`` levels down.
+    To the last leaf, or ``depth`` levels down. With a set ``seen``, which may be shared by trees of
+    one explanation, a derivation of the same quantity from the same numbers is followed once: most
+    of a tree is repeated, as each term of δ needs all that follows.
     """
     assert isinstance(node, Derivation)
+    if seen is not None:
+        numbers = np.asarray([node.value, *node.part_values], dtype=float)
+        own = node.mark.key, node.kind, node.law, numbers.tobytes()
+        if own in seen:
+            return []
+        seen.add(own)
     out = []
     parts = [node.part(index) for index in range(node.n_parts)]
     again = node.recombined([part.value for part in parts])
@@ -42,7 +52,7 @@ def faults(node, tolerance=1e-12, depth=100):
     for index, (part, value) in enumerate(zip(parts, node.part_values, strict=True)):
         if not _same(part.value, float(value), tolerance * max(abs(float(value)), 1e-300)):
             out.append(f"{node.mark.key}, part {index}: {part.value!r} for {value!r}")
-        out += faults(part, tolerance, depth - 1) if depth else []
+        out += faults(part, tolerance, depth - 1, seen) if depth else []
     return out
 
 
