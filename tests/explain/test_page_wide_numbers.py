@@ -1,22 +1,13 @@
 """Numbers in place of symbols: the lines of a formula break, and a sum has its terms."""
 
 import pytest
-from tests.browser import browser
 from tests.explain.page_reading import shown_number
-from tests.explain.pages import opened, set_state
-
-
-@pytest.fixture(scope="module")
-def context():
-    with browser() as found:
-        yield found
+from tests.explain.pages import set_state
 
 
 @pytest.fixture
-def show(context, tmp_path):
-    tab = context.new_page()
-    yield lambda name: opened(context, tmp_path, name, 1280, 720, tab=tab).page
-    tab.close()
+def show(show):
+    return lambda name: show(name, width=1280, height=720).page
 
 
 def show_numbers(page):
