@@ -11,12 +11,14 @@ const weightsModule = (function () {
   const DIGITS = 5; // significant ones, in the field
   const DIGIT = /^[-+.\d]$/;
   /** What the card should not cover, within the card of the drawing. */
-  const SEEN = ".node, .network .label, .network .loss, .network .target, button, select, .choice";
-  const EVERY = 12; // pixels between two places that are tried
+  const SEEN = ".node, .network .label, .network .loss, .network .target";
+  const CONTROLS = "button, select, .choice";
+  const EVERY = 6; // pixels between two places that are tried
   const OWN = 8; // times that, where it is a part of what the card is of
   // What an overlap costs, in pixels of distance for each square pixel: a mouse has to reach the card
   // before it meets another line, a finger has not.
-  const COVERS = { mouse: 0.05, finger: 0.5 };
+  const COVERS = { mouse: 0.05, finger: 3 };
+  const LESS = 0.15; // times that, where it is a control, which the reader does not look at
   // Milliseconds after which the sheet of the derivation has opened or closed (dock.css), and the page
   // been laid out; on a busy machine they take longer.
   const SETTLED = [330, 1000, 3000];
@@ -206,9 +208,13 @@ const weightsModule = (function () {
       const shape = line.querySelector("line") ?? line;
       const { left, right, top, bottom } = shape.getBoundingClientRect();
       const middle = { x: (left + right) / 2, y: (top + bottom) / 2 };
-      const covered = [...section.querySelectorAll(SEEN)]
-        .filter((element) => !card.contains(element))
-        .map((element) => element.getBoundingClientRect());
+      /** @param {string} selector */
+      const boxes = (selector) =>
+        [...section.querySelectorAll(selector)]
+          .filter((element) => !card.contains(element))
+          .map((element) => element.getBoundingClientRect());
+      const seen = boxes(SEEN),
+        controls = boxes(CONTROLS);
       const owned = [...own(), ...alongOf(shape)];
       const room = roomOf(around);
       const cost = COVERS[mouse && line.matches(".hot") ? "mouse" : "finger"];
@@ -216,9 +222,9 @@ const weightsModule = (function () {
       const most = { x: Math.max(room.left, room.right - wide), y: Math.max(room.top, room.bottom - high) };
       for (let x = room.left; x <= most.x; x += EVERY)
         for (let y = room.top; y <= most.y; y += EVERY) {
-          const over =
-            covered.reduce((sum, box) => sum + overlap(box, x, y, wide, high), 0) +
-            OWN * owned.reduce((sum, box) => sum + overlap(box, x, y, wide, high), 0);
+          /** @param {DOMRect[]} all */
+          const under = (all) => all.reduce((sum, box) => sum + overlap(box, x, y, wide, high), 0);
+          const over = under(seen) + LESS * under(controls) + OWN * under(owned);
           const far = Math.hypot(x + wide / 2 - middle.x, y + high / 2 - middle.y);
           const of = far + cost * over;
           if (of < best.of) best = { x, y, of };
