@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.maths.backprop import Masks, forward_pass, loss_terms
+from deltarule.maths.backprop import Masks, forward_pass
 from deltarule.maths.formula_check import EPS, UNDERFLOW, wrong_loss
 from deltarule.maths.namespace import numpy_namespace
 from deltarule.maths.network import Network, bound_formulas
@@ -58,7 +58,7 @@ class DifferencedCost:
         self.rate_scale = 1.0
         if linear:
             with np.errstate(all="ignore"):
-                rates = self.w[:, None] * self._rates()
+                rates = self.w[:, None] * self._loss_and_rates(self.at)[1]
                 self.rate_scale = float(np.abs(rates[self.w != 0]).max(initial=0.0)) or 1.0
                 self.rates = np.where(self.w[:, None] == 0, 0, rates) / self.rate_scale
         self.here = self(theta)
@@ -73,18 +73,18 @@ class DifferencedCost:
         """An explanation if the loss's derivative is not that of its value, else None."""
         return wrong_loss(self.xp, self.net, self.at, self.Y, self.w != 0)
 
-    def _rates(self) -> Any:
-        """∂C_i/∂a^L, or ∂C_i/∂z^L where loss and output are fused."""
+    def _loss_and_rates(self, passed: Any) -> tuple[Any, Any]:
+        """The terms of C_i, and ∂C_i/∂a^L, or ∂C_i/∂z^L where loss and output are fused."""
         if self.loss.from_input is not None:
-            return self.loss.from_input(self.at.Z[-1], self.Y)[1]
-        return self.loss.from_output(self.at.G[-1], self.Y)[1]
+            return self.loss.from_input(passed.Z[-1], self.Y)
+        return self.loss.from_output(passed.G[-1], self.Y)
 
     def __call__(self, theta: np.ndarray) -> tuple[float, bytes, float]:
         """The value, the packed sides of the kinks, and the sum of the terms' absolute values."""
         with np.errstate(all="ignore"):
             passed = forward_pass(self.xp, self.net, theta, self.X, self.masks)
             if self.rates is None:
-                loss, _ = loss_terms(self.xp, self.net, passed, self.Y)
+                loss = self._loss_and_rates(passed)[0].sum(axis=1)
                 terms = np.where(self.w == 0, 0, self.w * loss)
             else:
                 output = passed.Z[-1] if self.loss.from_input is not None else passed.G[-1]

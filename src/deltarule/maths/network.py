@@ -107,6 +107,7 @@ class Network:
         self.n_parameters = self.blocks[-1].stop
         check_size(self.n_parameters)
         self.frozen = self._frozen_mask(frozen)
+        self._some_frozen = bool(self.frozen.any())  # once, and not for every hash of the network
 
     # -- layers and blocks ------------------------------------------------------------
 
@@ -387,7 +388,7 @@ class Network:
             self.loss,
             self.bias,
             self.dtype,
-            self.frozen.tobytes() if self.frozen.any() else b"",
+            self.frozen.tobytes() if self._some_frozen else b"",
         )
 
     def __eq__(self, other: object) -> bool:
