@@ -12,7 +12,7 @@ from deltarule.maths import Network
 __all__ = ["CsrRows", "csr_arrays"]
 
 # Entries that are checked at a time, so that a check takes little memory.
-_ENTRIES = 1 << 18
+_ENTRIES = 1 << 15
 
 
 class CsrRows:

@@ -37,6 +37,7 @@ from deltarule.estimators.sklearn_rules import (
 )
 from deltarule.maths import ACTIVATIONS, Activation, Loss, Network
 from deltarule.maths.dropout import per_layer
+from deltarule.maths.own_memory import zeros
 from deltarule.optimizers import Rule
 from deltarule.training import EpochLog, History, StopReason, TrainingResult, train
 from deltarule.training.threads import blas_threads_for
@@ -241,7 +242,9 @@ class BaseMLP(PredictingMLP, MLPParameters, metaclass=ABCMeta):
     def _set_coefficients(self, theta: np.ndarray) -> None:
         """Set ``coefs_`` and ``intercepts_`` from θ: coefs_[i] has shape (n_in, n_out)."""
         W, b = self.network_.unpack(theta)
-        self.coefs_ = [np.array(w.T, order="C") for w in W[1:]]
+        self.coefs_ = [zeros(w.size, w.dtype).reshape(w.shape[::-1]) for w in W[1:]]
+        for array, w in zip(self.coefs_, W[1:], strict=True):
+            array[...] = w.T
         self.intercepts_ = [np.array(each) for each in b[1:]]
 
     def _split(

@@ -40,7 +40,7 @@ __all__ = [
 _OTHER_KINDS = frozenset("USMmV")
 
 # Numbers that are drawn in one call.
-_DRAWN_AT_ONCE = 1 << 16
+_DRAWN_AT_ONCE = 1 << 13
 
 
 @contextmanager

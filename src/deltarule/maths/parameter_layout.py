@@ -76,7 +76,7 @@ def check_size(n_parameters: int) -> None:
     InputError
     """
     try:
-        np.empty(n_parameters, dtype=bool)
+        zeros(n_parameters, bool)
     except (MemoryError, ValueError, OverflowError):
         raise InputError(
             f"widths give {short_repr(n_parameters)} parameters, more than memory holds; expected "

@@ -58,7 +58,7 @@ def initial_parameters(net: Network, theta: Any, seed: int) -> np.ndarray:
         return net.initial(seed)
     array = net.check_theta(theta() if callable(theta) else theta)
     # Some at a time: isfinite of all would take a quarter of their memory.
-    pieces = (array[start : start + (1 << 18)] for start in range(0, len(array), 1 << 18))
+    pieces = (array[start : start + (1 << 15)] for start in range(0, len(array), 1 << 15))
     if not all(np.isfinite(piece).all() for piece in pieces):
         entry = int(np.argmin(np.isfinite(array)))
         raise InputError(
