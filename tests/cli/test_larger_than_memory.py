@@ -231,6 +231,11 @@ def test_a_table_of_several_files_is_known_by_its_pattern(inside, deltarule, mon
     found = deltarule("fit", "p*.csv", *FIT, *arguments, "--json")
     assert found.status == 0, found.err
     assert found.json["trained_on"]["source"] == "p*.csv (2 files)"
+    explained = deltarule("explain", "m", "p*.csv", "--row", "3")
+    assert explained.status == 0, explained.err
+    assert "another table" not in " ".join(explained.out.split())
+    assert "without a checksum" in " ".join(explained.out.split())
+    assert "is not known: it was saved without a checksum of its cells" in explained.err
     for _ in range(2):  # in memory, and in chunks
         own, other = (
             deltarule("evaluate", "m", each, "--json").json for each in ("p*.csv", "t.csv")

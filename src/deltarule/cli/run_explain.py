@@ -23,7 +23,7 @@ from deltarule.cli.run_predict import load_table_model, read_rows
 from deltarule.errors import DataError, FileError, InputError, Message, Parameter
 from deltarule.explain import Derivation, Explanation, explain
 from deltarule.explain.row_answer import RowAnswer, model_answer, row_answer
-from deltarule.explain.training_parts import other_table, training_parts
+from deltarule.explain.training_parts import knows_its_table, other_table, training_parts
 from deltarule.files import consistent_read
 from deltarule.files.scratch import scratch_folder
 from deltarule.tables import Table, apply_schema
@@ -273,7 +273,8 @@ def _explain_model(question: Question, show: Any) -> Explained:
     most = max(_MOST_NUMBERS // _widest(stored), 1)
     when = "" if recording is None else f", after step {model_step(recording)} of its training"
     of_rows = f"{len(typed):,}"
-    which_table = ", of another table than the training's" if other else ""
+    is_other = bool(other) and knows_its_table(stored)
+    which_table = ", of another table than the training's" if is_other else ""
     notes += [other] if other else []
     n_rows = len(typed)
     if len(typed) > most:

@@ -11,7 +11,14 @@ from deltarule.tables import TypedColumns
 from deltarule.tabular import PortfolioModel, TableModel, TableSettings
 from deltarule.tabular.splitting import table_parts
 
-__all__ = ["COMPARED_WORDS", "PART_WORDS", "compared_rows", "other_table", "training_parts"]
+__all__ = [
+    "COMPARED_WORDS",
+    "PART_WORDS",
+    "compared_rows",
+    "knows_its_table",
+    "other_table",
+    "training_parts",
+]
 
 PART_WORDS = {
     "train": "It is one of the rows that the model learned from: that it is predicted well, or "
@@ -23,6 +30,8 @@ PART_WORDS = {
     "learned from.",
     "": "The model was made from another table, so whether it learned from such a row is not "
     "known.",
+    "unknown": "The model was saved without a checksum of its table, so whether it learned from "
+    "such a row is not known.",
 }
 """What each part says about a row, in words."""
 
@@ -32,6 +41,7 @@ COMPARED_WORDS = {
     "test": "test rows",
     "seen": "rows of the table, most of which the model learned from",
     "": "rows given here",
+    "unknown": "rows given here",
 }
 """Which rows the loss of such a row is compared with, after their number."""
 
@@ -52,8 +62,15 @@ def compared_rows(parts: Sequence[str], sample: int) -> np.ndarray:
     return np.array([part == parts[sample] for part in parts], dtype=bool)
 
 
+def knows_its_table(model: TableModel) -> bool:
+    """Whether a model can tell its table by the cells; one of a table larger than memory cannot."""
+    return bool(model.report.get("fingerprint"))
+
+
 def other_table(model: TableModel, typed: TypedColumns) -> str:
     """Return that rows are of another table than that of the training; "" if they are of it.
+
+    Of a model that does not know its table by the cells, that this is not known.
 
     Examples
     --------
@@ -73,6 +90,9 @@ def other_table(model: TableModel, typed: TypedColumns) -> str:
     schema = model.schema
     named = f" ({schema.source!r})" if schema.source else ""
     has = f"which has {schema.n_rows:,} rows"
+    if not knows_its_table(model):
+        what = f"whether these rows are the table that the model was made from{named}, {has}"
+        return f"{what}, is not known: it was saved without a checksum of its cells"
     seen = model.rows_seen(typed)
     if seen is not None and seen.found:
         has += f"; {seen.found:,} of the {seen.compared:,} rows here are equal to one of them"
@@ -83,8 +103,10 @@ def training_parts(model: TableModel, typed: TypedColumns) -> list[str]:
     """Return the part of the training that each row was in.
 
     It is ``"train"``, ``"valid"`` or ``"test"``, ``"seen"`` if only the table is known to be that
-    of the training, and ``""`` if it is another.
+    of the training, ``""`` if it is another, and ``"unknown"`` if that cannot be known.
     """
+    if not knows_its_table(model):
+        return ["unknown"] * len(typed)
     if typed.target is None or not model.trained_on(typed):
         return [""] * len(typed)
     given = dict(model.settings)
