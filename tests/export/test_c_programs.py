@@ -4,6 +4,7 @@ Every program is compiled with all warnings as errors and run with the address a
 behaviour sanitizers; its own ``main`` compares it with the model, and raises if they differ.
 """
 
+import dataclasses
 import json
 import re
 import shutil
@@ -17,6 +18,8 @@ from tests.export.conftest import STRICT
 
 from deltarule import ACTIVATIONS, Activation, MLPClassifier, MLPRegressor, Model, Network
 from deltarule.export import to_c
+from deltarule.export.subject import exported_network
+from deltarule.tables import TargetEncoder
 from deltarule.tables.number_encoders import NUMBER_ENCODERS
 
 _CALL = """\
@@ -189,6 +192,16 @@ def test_inputs_of_a_table_may_be_given_as_they_are_encoded(strict):
     assert passes(program)
     assert "_row" not in program.files["network.h"]
     assert program.description["inputs"] == list(model.encoder.feature_names)
+
+
+def test_a_target_that_float_does_not_resolve_has_a_note():
+    model, _ = table_model()
+    assert exported_network(model).notes == ()
+    far = TargetEncoder("regression").fit(1e12 + np.arange(60.0))
+    (note,) = exported_network(dataclasses.replace(model, target=far)).notes
+    assert (
+        "numbers near 1e+12 are 6.6e+04 apart; the standard deviation of the target is 17" in note
+    )
 
 
 def test_the_test_fails_if_a_number_of_the_program_is_wrong(strict, tmp_path):

@@ -14,12 +14,19 @@ NO_SIGNAL = (
 )
 
 
-def verdicts(constant, linear, linear_against_constant="no different"):
+UNDECIDED = (
+    "it is undecided whether there is a signal: the loss of the portfolio, as a share of that of a "
+    "constant, is {} on rows it has not seen, but few rows with large losses make up most of these "
+    "means; try test=0.4, or the logarithm of the target where it is above 0"
+)
+
+
+def verdicts(constant, linear, linear_against_constant="no different", loss=0.97):
     found = [
         Comparison(verdict, "log loss", 0.0, 1.0, 0.0, 9.0, 2.0, 0, 10)
         for verdict in (constant, linear, linear_against_constant)
     ]
-    return Verdicts(*found, held_out_loss=0.97)
+    return Verdicts(*found, held_out_loss=loss)
 
 
 @pytest.mark.parametrize(
@@ -31,6 +38,8 @@ def verdicts(constant, linear, linear_against_constant="no different"):
         (verdicts("better", "worse"), "default", [LINEAR.format("quality='best', or ")]),
         (verdicts("better", "worse"), "best", [LINEAR.format("")]),
         (verdicts("no different", "no different"), "best", [NO_SIGNAL]),
+        (verdicts(*["no different"] * 3, loss=0.02), "best", [UNDECIDED.format("0.02")]),
+        (verdicts(*["no different"] * 3, loss=322.0), "best", [UNDECIDED.format("322.00")]),
     ],
 )
 def test_advice(found, quality, advice):

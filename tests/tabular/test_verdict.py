@@ -340,6 +340,10 @@ def test_advice_follows_the_gap_between_training_rows_and_others():
     assert "dropout" not in found
     (found,) = advice(verdicts("no different", "no different", "no different", 1.0, 0.97), settings)
     assert found.startswith("no signal was found")
+    (found,) = advice(verdicts("no different", "no different", "no different", 0.3, 0.29), settings)
+    assert found.startswith("it is undecided whether there is a signal")
+    assert "0.29 on the training rows and 0.30 on rows" in found
+    assert "test=0.4" in found
     (found,) = advice(verdicts("better", "worse", "better", 0.9, 0.9), settings, merged_levels=30)
     assert "30 rare levels" in found
 

@@ -51,7 +51,7 @@ class ExportedNetwork:
     encoder, schema : TableEncoder and Schema, or None
         How cells of a table become inputs.
     notes : tuple of str
-        What is not exported.
+        What is not exported, or not as exact.
     """
 
     net: Network
@@ -66,6 +66,10 @@ class ExportedNetwork:
     encoder: TableEncoder | None = None
     schema: Schema | None = None
     notes: tuple[str, ...] = ()
+
+
+# So many numbers of float in a standard deviation of the target are the least without a note.
+_STEPS_IN_STD = 100
 
 
 def exported_network(
@@ -215,7 +219,26 @@ def _of_table(model: NetworkModel, encoded: bool) -> ExportedNetwork:
         scale=(target.mean, target.std),
         encoder=None if encoded else model.encoder,
         schema=model.schema,
+        notes=_notes_on_float(target.mean, target.std) if decoding == "number" else (),
     )
+
+
+def _notes_on_float(mean: float, std: float) -> tuple[str, ...]:
+    """Return a note if float has fewer than a hundred numbers in a standard deviation of a target.
+
+    Examples
+    --------
+    >>> _notes_on_float(170.0, 10.0)
+    ()
+    >>> print(_notes_on_float(1e12, 2.0)[0].partition(",")[0])
+    the program gives predictions in float
+    """
+    step = float(np.spacing(np.float32(mean)))
+    if step <= std / _STEPS_IN_STD:
+        return ()
+    near = f"float, whose numbers near {mean:.3g} are {step:.2g} apart"
+    spread = f"the standard deviation of the target is {std:.2g}"
+    return (f"the program gives predictions in {near}; {spread}: train on it less a constant",)
 
 
 def _of_estimator(model: Any) -> ExportedNetwork:

@@ -14,6 +14,9 @@ __all__ = ["advice", "portfolio_advice"]
 # the two differ by more than the second number, in losses of the constant.
 _MUCH_SMALLER = 0.75
 _LEAST_GAP = 0.05
+# A loss further from that of the constant, as a share of it, is no lack of signal. Where it is no
+# different by the t test, few rows with large losses decide.
+_NO_SIGNAL = (0.5, 2.0)
 
 
 def advice(
@@ -51,6 +54,8 @@ def advice(
     if linear.verdict != "worse" and constant.verdict != "better":
         no_signal = linear_finds is None or linear_finds.verdict != "better"
         if no_signal and not overfitted:
+            if not _NO_SIGNAL[0] < other_loss < _NO_SIGNAL[1]:
+                return [_undecided(f"of the network, {figures}")]
             text = f"no signal was found: of the network, {figures}, and the linear baseline is "
             text += "not better than the constant either; other columns or more rows are needed"
             return [text]
@@ -80,13 +85,24 @@ def portfolio_advice(verdicts: Verdicts, quality: str) -> list[str]:
         return [Message("the linear baseline is better; try ", *more, *alone)]
     finds = verdicts.linear_against_constant
     if constant.verdict != "better" and (finds is None or finds.verdict != "better"):
-        text = (
-            "no signal was found: the loss of the portfolio, as a share of that of a constant, is "
-        )
-        text += f"{verdicts.held_out_loss:.2f} on rows it has not seen, and the linear baseline is "
+        text = "the loss of the portfolio, as a share of that of a constant, is "
+        text += f"{verdicts.held_out_loss:.2f} on rows it has not seen"
+        if not _NO_SIGNAL[0] < verdicts.held_out_loss < _NO_SIGNAL[1]:
+            return [_undecided(text)]
+        text = f"no signal was found: {text}, and the linear baseline is "
         text += "not better than the constant either; other columns or more rows are needed"
         return [text]
     return []
+
+
+def _undecided(figures: str) -> Message:
+    """Return advice where the losses of few rows are so large that a mean says little."""
+    text = f"it is undecided whether there is a signal: {figures}, but few rows with large losses "
+    return Message(
+        f"{text}make up most of these means; try ",
+        Parameter("test", 0.4),
+        ", or the logarithm of the target where it is above 0",
+    )
 
 
 def _smaller(settings: TableSettings) -> list[str | Parameter]:
