@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from deltarule.cli import output
 from deltarule.cli.predict_large import refuse_rejected, row_numbers_from, stream_for
 from deltarule.errors import DataError
+from deltarule.tables.chunk_notes import ChunkNotes
 from deltarule.tables.read_ahead import read_ahead
 from deltarule.tables.rejects import Rejects
 from deltarule.tables.row_sample import RowSample
@@ -70,7 +71,7 @@ def evaluate_large(
     DataError
         If a row cannot be read, its class is unknown, or no row has a target.
     """
-    schema, notes = model.schema, dict[str, None]()
+    schema, notes = model.schema, ChunkNotes()
     sums = ScoreSums(model.task, len(model.classes))
     most = min(_REPORTED_ROWS, max(_REPORTED_CELLS // len(schema.columns), 1000))
     sample = RowSample(most) if report else None
@@ -90,8 +91,7 @@ def evaluate_large(
             sums.add(true_values(model.target, typed), outputs, typed.weights)
             if sample is not None:
                 sample.add(chunk.table.take(typed.rows), chunk.numbers[typed.rows])
-            for note in (*typed.notes, *model.notes(typed)):
-                notes[output.spelled(note)] = None
+            notes.add(map(output.spelled, (*typed.notes, *model.notes(typed))))
         refuse_rejected(rejects, "each is scored")
     if not sums.n_rows:
         name = "" if schema.target is None else schema.target.name
@@ -100,7 +100,7 @@ def evaluate_large(
             expected="known values, with which predictions are compared",
         )
     scores = sums.scores()
-    found = [*stream.notes, *notes]
+    found = [*stream.notes, *notes.texts()]
     if gone := n_all - sums.n_rows:
         found.append(f"rows left out because the target is missing: {gone:,}")
     if sums.auc_error > _LEAST_ERROR:

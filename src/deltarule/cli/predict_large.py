@@ -18,6 +18,7 @@ from deltarule.errors import DataError
 from deltarule.files import open_replacing
 from deltarule.tables import Schema, TypedColumns, apply_schema
 from deltarule.tables.beyond_training import beyond_training
+from deltarule.tables.chunk_notes import ChunkNotes
 from deltarule.tables.paths import SQLITE, TEXT, find_files, is_regular_file
 from deltarule.tables.read_ahead import read_ahead
 from deltarule.tables.rejects import Rejects
@@ -103,7 +104,7 @@ def predict_large(
     DataError
         If a row cannot be read: there would be no prediction for it.
     """
-    model, notes, n_rows = outputs.model, dict[str, None](), 0
+    model, notes, n_rows = outputs.model, ChunkNotes(), 0
     schema = model.schema
     with Rejects() as rejects:
         texts = possible_ids(schema, ids)
@@ -124,11 +125,10 @@ def predict_large(
                 writer.write(id_columns | predicted)
                 n_rows += len(typed)
                 far = beyond_training(schema, _numbered(typed, chunk.first))
-                for note in (*typed.notes, *model.notes(typed), *far):
-                    notes[output.spelled(note)] = None
+                notes.add(map(output.spelled, (*typed.notes, *model.notes(typed), *far)))
                 show(f"predicting: {n_rows:,} rows")
             refuse_rejected(rejects)
-    found = [*stream.notes, *notes]
+    found = [*stream.notes, *notes.texts()]
     if len(found) > _MOST_NOTES:
         found = [*found[:_MOST_NOTES], f"… and {len(found) - _MOST_NOTES} more notes"]
     return n_rows, found

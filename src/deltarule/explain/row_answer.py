@@ -71,7 +71,7 @@ class RowAnswer:
     part : str
         Which rows these are: those of the same part of the training table, ``"train"``,
         ``"valid"`` or ``"test"``; ``"seen"`` for all of that table, if its parts are not known,
-        and ``""`` for all rows of another one.
+        and ``""`` or ``"unknown"`` for all rows of another one, or of one that may be another.
     loss_words : str
         The loss in words.
     typical_error : float or None
