@@ -186,6 +186,21 @@ def test_rows_that_cannot_be_read_are_rejected_with_their_lines(tmp_path, quote,
     assert last.where(len(last) - 1).endswith(str(N + 3 + (kind == "csv")))
 
 
+def test_rejected_rows_replace_nothing_but_rejected_rows(tmp_path):
+    for k in range(2):
+        with Rejects(tmp_path / "r.csv") as rejects:
+            rejects.add("a.csv", f"line {k}", "2 fields", "1,2")
+    written = (tmp_path / "r.csv").read_text().splitlines()
+    assert written == ["file,place,reason,text", 'a.csv,line 1,2 fields,"1,2"']
+    write_csv(tmp_path / "a.csv")
+    before = (tmp_path / "a.csv").read_bytes()
+    with pytest.raises(FileError, match="holds no rejected rows"):
+        Rejects(tmp_path / "a.csv")
+    with pytest.raises(FileError, match="is a folder"):
+        Rejects(tmp_path)
+    assert (tmp_path / "a.csv").read_bytes() == before
+
+
 def test_too_many_rejected_rows_are_refused(tmp_path):
     path, _ = ragged(tmp_path, bad=3)
     text = path.read_text()

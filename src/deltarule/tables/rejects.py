@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 from typing import Any, Self
 
-from deltarule.errors import DataError, Message, Parameter
+from deltarule.errors import DataError, FileError, Message, Parameter
 from deltarule.files.filesystem import translate_os_errors
 
 __all__ = ["MOST_REJECTED", "Rejects"]
@@ -23,6 +23,7 @@ MOST_REJECTED = 0.01
 # which on the share is looked at before the end.
 _ALWAYS, _EARLY = 10, 100_000
 _MOST_TEXT = 1000
+_HEADER = ["file", "place", "reason", "text"]
 
 
 class Rejects:
@@ -33,12 +34,18 @@ class Rejects:
     Parameters
     ----------
     path : path, optional
-        A CSV file with the columns file, place, reason and text, which is made at the first row.
+        A CSV file with the columns file, place, reason and text, which is made at the first row. It
+        replaces an earlier one of its kind, and no other file.
 
     Attributes
     ----------
     count : int
         The number of rejected rows.
+
+    Raises
+    ------
+    FileError
+        If the path is a folder, or a file of another kind.
 
     Examples
     --------
@@ -49,7 +56,7 @@ class Rejects:
     """
 
     def __init__(self, path: str | os.PathLike[str] | None = None) -> None:
-        self.path = None if path is None else Path(path)
+        self.path = None if path is None else _replaceable(Path(path))
         self._seen: set[tuple[str, str]] = set()
         self._first: list[str] = []
         self._file: Any = None
@@ -70,7 +77,7 @@ class Rejects:
             with translate_os_errors("write", self.path):
                 if self._file is None:
                     self._file = self.path.open("w", encoding="utf-8", newline="")
-                    csv.writer(self._file).writerow(["file", "place", "reason", "text"])
+                    csv.writer(self._file).writerow(_HEADER)
                 shown = text if len(text) <= _MOST_TEXT else text[:_MOST_TEXT] + "…"
                 csv.writer(self._file).writerow([source, place, reason, shown])
                 self._file.flush()
@@ -113,3 +120,19 @@ class Rejects:
         if self._file is not None:
             self._file.close()
             self._file = None
+
+
+def _replaceable(path: Path) -> Path:
+    """Return a path at which rejected rows may be written: nothing else is ever replaced."""
+    with translate_os_errors("read", path):
+        if path.is_dir():
+            raise FileError(f"{str(path)!r} is a folder; expected a file for rejected rows")
+        if path.is_file() and path.stat().st_size:
+            with path.open("rb") as file:
+                if file.readline(100).strip() == ",".join(_HEADER).encode("ascii"):
+                    return path
+            raise FileError(
+                f"{str(path)!r} exists already, and holds no rejected rows; expected a new file, "
+                "or that of an earlier call; name another"
+            )
+    return path
