@@ -5,7 +5,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from deltarule.errors import DataError, InputError
+from deltarule.errors import DataError, FileError, InputError
 from deltarule.tables import query_file, read_table
 from deltarule.tables.query_file import query_to_parquet
 
@@ -89,6 +89,20 @@ def test_a_result_is_kept_until_the_query_or_the_files_change(folder, tmp_path):
     out.write_bytes(out.read_bytes()[:-20])  # damaged
     write(None, named, out, shown)
     assert len(shown) == 6
+
+
+@pytest.mark.parametrize("sql", [SQL, "SELECT * FROM data WHERE a > 99"])
+def test_a_file_that_is_no_result_is_not_replaced(folder, tmp_path, sql):
+    out = tmp_path / "r.parquet"
+    pq.write_table(pa.table({"x": [1.0]}), out)
+    before = out.read_bytes()
+    with pytest.raises(FileError, match="is no result of a query"):
+        write(folder / "p*.parquet", sql, out)
+    assert out.read_bytes() == before
+    out.write_text("a,b\n1,2\n")
+    with pytest.raises(FileError, match="is no result of a query"):
+        write(folder / "p*.parquet", sql, out)
+    assert out.read_text() == "a,b\n1,2\n"
 
 
 def test_a_query_that_is_ended_leaves_no_file(folder, tmp_path):

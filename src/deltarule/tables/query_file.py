@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from deltarule.errors import DataError, InputError, Message, Parameter
+from deltarule.errors import DataError, FileError, InputError, Message, Parameter
 from deltarule.files import open_replacing
 from deltarule.files.filesystem import translate_os_errors
 from deltarule.tables.database import check_sql, kind_of_type, sql_error
@@ -84,6 +84,11 @@ def query_to_parquet(
             )
             if _made_from(out) == made_from:
                 return notes
+            if _is_foreign(out):
+                raise FileError(
+                    f"{str(out)!r} exists already, and is no result of a query; expected a name at "
+                    "which this result can be written; move that file, or name another store"
+                )
             kinds = [kind_of_type(str(row[1]).upper()) for row in described]
             aliases = [f"c{i}" for i in range(len(names))]
             view = f"deltarule_rows({', '.join(aliases)})"
@@ -143,6 +148,23 @@ def _made_from(out: Path) -> str | None:
         return None
     found = metadata.get(_MADE_FROM)
     return None if found is None else found.decode()
+
+
+def _is_foreign(out: Path) -> bool:
+    """Whether something is there that is no result of a query, not even a damaged one."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if not out.is_file():
+        return out.exists()
+    with out.open("rb") as file:
+        start = file.read(4)
+    if start != b"PAR1":
+        return bool(start)
+    try:
+        return _MADE_FROM not in (pq.read_schema(out).metadata or {})
+    except (OSError, pa.ArrowInvalid):
+        return False
 
 
 def _write(
