@@ -89,6 +89,7 @@ interface DeltaruleScripts {
   lift: typeof liftModule;
   found: typeof foundModule;
   tune: typeof tuneModule;
+  overfitting: typeof overfittingModule;
   advice: typeof adviceModule;
   address: typeof addressModule;
   network: typeof networkModule;

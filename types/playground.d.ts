@@ -198,6 +198,8 @@ declare namespace Live {
   interface Lensed {
     rows: number;
     of: number;
+    /** The root mean square of ∂C/∂z over the rows, of each layer; null: not finite. */
+    sizes: (number | null)[];
     /** `seen`, `why` and `what` only of the served page. */
     findings: {
       kind: string;

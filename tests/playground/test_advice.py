@@ -51,6 +51,23 @@ def loaded(context, static):
         ),
         ([0, 1, 1, 8, 0.3, 1.0], {"step": 80, "epoch": 8, "linear": True}, "straight line", False),
         ([0, 1, 1, 8, 0.69, 1.0], {"step": 80, "epoch": 8, "penalised": True}, "penalty", True),
+        # Where a rate was looked for already, another one will not help.
+        *(
+            (
+                [0, 0.77, 1, 8, loss, 1.0],
+                {"step": 80, "epoch": 8, "searched": True, **more},
+                words,
+                False,
+            )
+            for loss, more, words in (
+                (0.62, {}, "probably too small: give it more nodes or layers."),
+                (0.62, {"derivable": True}, "more nodes or layers, or derived inputs."),
+                (0.75, {"derivable": True}, "more nodes or layers, or derived inputs."),
+                (0.62, {"linear": True}, "straight line"),
+                (0.3, {}, "It learns"),
+            )
+        ),
+        ([0, 1, 1, 8, 2.0, 2.0], {"step": 80, "epoch": 8, "searched": True}, "too high", True),
         ([0, 1, 1, 8, 0.2, 0.3], {"step": 80, "epoch": 8}, "It learns", False),
         (
             [0, 0.9, 1, *(x for i in range(30) for x in (i + 1, 0.4 + 0.2 * (i % 2), 1.0))],
@@ -91,13 +108,17 @@ def test_a_network_that_has_learned_nothing_is_sent_to_its_layers_first(context,
           const place = document.createElement("div");
           document.getElementById("settings").before(place);
           const dead = { kind: "dead", layers: [1], serious: true };
-          const lens = async () => ({ rows: 9, of: 9, findings: [dead] });
-          const plain = { dead: ["Some nodes are off.", "Choose another rate.", [], ""] };
+          const sizes = [0.002, null, 0.4];
+          const lens = async () => ({ rows: 9, of: 9, sizes, findings: [dead] });
+          const todo = "Choose another rate and press Reset.";
+          const plain = { dead: ["Some nodes are off.", todo, [], ""] };
+          let resets = 0;
+          const more = { searched: () => false, reset: () => ++resets };
           const rate = document.createElement("button");
           rate.textContent = "Find a learning rate";
-          const card = DR.advice.mount(place, () => ({ lens }), plain, limits, rate);
+          const card = DR.advice.mount(place, () => ({ lens }), plain, limits, rate, more);
           const settings = { layers: [4], activation: "relu", l1: 0, l2: 0 };
-          card.run({ guess: 0.693, settings, net: {}, rows: {} });
+          card.run({ guess: 0.693, settings, net: {}, rows: {}, choices: { derived: [] } });
           const seen = [];
           for (const loss of [0.693, 0.1, 0.6]) {
             const header = { step: 80, epoch: 8, phase: "paused", learning_rate: 0.1 };
@@ -108,7 +129,9 @@ def test_a_network_that_has_learned_nothing_is_sent_to_its_layers_first(context,
             asked.find((b) => b.textContent.startsWith("Look")).click();
             await new Promise((done) => setTimeout(done, 50));
             const item = place.querySelector("li");
-            seen.push([order, item.className, item.textContent]);
+            const sizes = [...place.querySelectorAll("[data-size-of]")].map((n) => n.textContent);
+            [...item.querySelectorAll("button")].find((b) => b.textContent === "Reset").click();
+            seen.push([order, item.className, item.textContent, sizes, resets]);
           }
           place.remove();
           return seen;
@@ -119,11 +142,15 @@ def test_a_network_that_has_learned_nothing_is_sent_to_its_layers_first(context,
     nothing, well, little = shown
     assert (nothing[0], well[0], little[0]) == ([look], [], [rate])
     assert (nothing[1], well[1], little[1]) == ("serious", "", "serious")
-    assert "nothing has to be done. To use them, too: choose another rate." in well[2]
+    assert (
+        "nothing has to be done. To use them, too: choose another rate and press Reset." in well[2]
+    )
     assert "nothing has to be done" not in nothing[2]
     # This page has no gradient lens to speak of.
     assert "lens" not in nothing[2]
     assert "dead nodes" in nothing[2]
+    assert little[3] == ["layer 1 0.002", "layer 2 not finite", "layer 3 0.400"]
+    assert [each[4] for each in shown] == [1, 2, 3]
     assert tab.errors == []
     tab.close()
 
@@ -154,17 +181,34 @@ def test_the_chart_of_rates_names_its_axes_the_best_rate_and_those_that_are_too_
     page.evaluate("document.getElementById('fold').open = true")
     rates = [1e-4, 1e-3, 1e-2, 1e-1, 1.0]
     best = rates[min(range(5), key=lambda i: losses[i] or 9)]
-    page.evaluate(
+    orders, before, after = page.evaluate(
         """(found) => {
           const place = document.createElement("div");
           place.id = "planted";
           document.getElementById("settings").before(place);
           const wire = { rates: async () => found };
-          const tune = DR.tune.mount(place, () => wire, async () => "");
-          return tune.find();
+          const orders = [];
+          const runs = (learning_rate) => {
+            const settings = { rule: "adam", loss: "", learning_rate };
+            tune.run({ settings, choices: { without_rate: [] }, net: {}, rows: {} });
+          };
+          const tune = DR.tune.mount(place, () => wire, async (type, given) => {
+            orders.push(type);
+            if (type === "rate") runs(given.learning_rate);
+            return "";
+          });
+          const before = tune.searched();
+          runs(0.5);
+          return tune.find().then(() => {
+            const buttons = [...place.querySelectorAll("button")];
+            buttons.find((b) => b.textContent === "Reset").click();
+            return [orders, before, tune.searched()];
+          });
         }""",
         {"rates": rates, "losses": losses, "suggestion": best, "start": 1.0, "steps": 300},
     )
+    # The word in "press Reset" is a button that does it.
+    assert (orders, before, after) == (["rate", "reset"], False, True)
     best_words, high, said = words
     texts = page.eval_on_selector_all(
         "#planted .tune-chart text", "(all) => all.map((n) => n.textContent)"

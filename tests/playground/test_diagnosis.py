@@ -112,6 +112,8 @@ def test_the_lens_of_the_static_page_finds_what_pythons_finds(engine, kind):
         given = {"settings": settings.plain(), "theta": theta.tolist(), "rows": rows, "steps": 0}
         theirs = engine.evaluate(LENS, given)
         assert (theirs["rows"], theirs["of"]) == (ours["rows"], ours["of"])
+        assert len(ours["sizes"]) == snapshot.net.n_layers
+        assert theirs["sizes"] == pytest.approx(ours["sizes"], rel=1e-9)
         kept = ("kind", "layers", "serious")
         assert [{k: each[k] for k in kept} for each in theirs["findings"]] == [
             {**{k: each[k] for k in kept}, "layers": list(each["layers"])}

@@ -176,3 +176,85 @@ def test_the_card_names_its_weight_as_the_formulas_do(page):
     assert page.locator(".weight-card math .sym").count() == 0
     assert page.locator(".weight-card math mn").all_text_contents() == ["0", "0", "2"]
     assert page.get_attribute("#weight", "aria-label").startswith("weight w")
+
+
+@pytest.mark.parametrize("size", [UPRIGHT, LYING], ids=["upright", "lying"])
+def test_the_bar_names_its_buttons_and_stays_where_it_is_while_the_numbers_grow(page, size):
+    page.set_viewport_size(size)
+    settle(page)
+    for name in ("Reset", "Undo", "Redo", "Play", "Step", "Epoch"):
+        word = page.locator("#transport button", has_text=name).locator("span")
+        assert word.bounding_box()["width"] > 20, name
+        assert word.evaluate("(w) => getComputedStyle(w).clipPath") == "none", name
+    seen = page.evaluate(
+        """() => {
+          const all = [...document.querySelectorAll("[data-where]")];
+          const was = all.map((place) => place.innerHTML);
+          const at = Object.fromEntries(all.map((place) => [place.dataset.where, place]));
+          const part = ' <span class="part">+ 3/7</span>';
+          const found = [];
+          for (const [epoch, score, held] of [
+            ["1", "9.5 %", "51.7 %"],
+            ["57" + part, "99.5 %", "100.0 %"],
+            ["217", "100.0 %", "100.0 %"],
+          ]) {
+            at.epoch.innerHTML = epoch;
+            [at.score.textContent, at.held.textContent] = [score, held];
+            const tops = all.map((place) => Math.round(place.getBoundingClientRect().top));
+            const main = document.querySelector("main").getBoundingClientRect().top;
+            const { right } = at.held.getBoundingClientRect();
+            const room = document.querySelector(".bar").getBoundingClientRect().right;
+            const lines = new Set(tops.filter((top) => top > 0)).size;
+            found.push([lines, Math.round(main), right <= room]);
+          }
+          all.forEach((place, i) => { place.innerHTML = was[i]; });
+          return found;
+        }"""
+    )
+    assert all(each == [1, seen[0][1], True] for each in seen), seen
+
+
+@pytest.mark.parametrize("size", [UPRIGHT, LYING], ids=["upright", "lying"])
+def test_the_curve_in_the_bar_has_a_scale(page, size):
+    page.set_viewport_size(size)
+    press(page, "Reset")
+    step_is(page, 0)
+    settle(page)
+    page.evaluate(
+        """() => {
+          const { fillText } = CanvasRenderingContext2D.prototype;
+          window.written = [];
+          CanvasRenderingContext2D.prototype.fillText = function (text, ...at) {
+            if (this.canvas.closest("#strip")) window.written.push(text);
+            return fillText.call(this, text, ...at);
+          };
+          window.unwatch = () => { CanvasRenderingContext2D.prototype.fillText = fillText; };
+        }"""
+    )
+    for _ in range(2):
+        press(page, "Epoch")
+        settle(page)
+    holds(page, "document.querySelector('[data-where=epoch]').textContent === '2'")
+    settle(page)
+    written = page.evaluate("window.written")
+    page.evaluate("window.unwatch()")
+    most, *epochs, least = written[-3:] if size is UPRIGHT else written[-2:]
+    assert float(most) > float(least) == 0
+    assert epochs == (["2 epochs"] if size is UPRIGHT else [])
+
+
+def test_other_data_begin_with_all_of_their_settings_and_the_page_says_so(page):
+    page.set_viewport_size(UPRIGHT)
+    choice = "DR.page && document.querySelector('#chosen').textContent"
+    page.evaluate("document.getElementById('fold').open = true")
+    page.select_option("#rule", "momentum")
+    holds(page, f"{choice} === 'Circles, 2–6–1, tanh, momentum'")
+    assert "Undo brings back" in page.inner_text("#settings")
+    page.locator(".thumb", has_text="Moons").click()
+    holds(page, f"{choice} === 'Moons, 2–8–4–1, tanh, adam'")
+    assert page.input_value("#rate") == "0.02"
+    press(page, "Undo")
+    holds(page, f"{choice} === 'Circles, 2–6–1, tanh, momentum'")
+    press(page, "Undo")
+    holds(page, f"{choice} === 'Circles, 2–6–1, tanh, adam'")
+    page.evaluate("document.getElementById('fold').open = false")

@@ -39,6 +39,7 @@ SCRIPTS = (
     "lift.js",
     "found.js",
     "tune.js",
+    "overfitting.js",
     "advice.js",
     "address.js",
     "network.js",

@@ -182,7 +182,8 @@ def lens_of_run(snapshot: Snapshot) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``rows`` that were measured, ``of`` all training rows, and ``findings``: the advice of
+        ``rows`` that were measured, ``of`` all training rows; ``sizes``, √(mean of ‖∂Cᵢ/∂z^l‖²)
+        for l = 1 … L, None where that is not finite; and ``findings``: the advice of
         :mod:`deltarule.training.diagnosis`, as dictionaries, and those of :data:`OWN`, without
         layers.
 
@@ -205,7 +206,9 @@ def lens_of_run(snapshot: Snapshot) -> dict[str, Any]:
         findings = _arranged(findings, _own_findings(snapshot, subject))
         rate = _rate_finding(snapshot)
         findings = [*([dataclasses.asdict(rate)] if rate is not None else []), *findings]
-    return {"rows": rows, "of": of, "findings": findings}
+    norms = [each.delta_norm for each in measured.layers]
+    sizes = [norm if np.isfinite(norm) else None for norm in norms]
+    return {"rows": rows, "of": of, "sizes": sizes, "findings": findings}
 
 
 def _rate_finding(snapshot: Snapshot) -> Advice | None:

@@ -8,7 +8,6 @@ const adviceModule = (function () {
   const APART = 500; // milliseconds between two sentences on the losses
   const RISEN = 1.05,
     HARDLY = 0.9, // of the loss at the start
-    AGAIN = 1.15, // of the smallest held-out loss
     LITTLE = 0.8, // of the loss of a constant guess
     JUMPS = 0.2, // of that: a loss that jumps about above it calls for a lower rate
     NOTHING = 0.99, // of that: what is left is noise of the last steps
@@ -29,12 +28,23 @@ const adviceModule = (function () {
   /**
    * What the losses of a run are judged by.
    *
-   * @typedef {{ guess: number | null, linear: boolean, penalised: boolean, limits: Live.RateLimits }} Judged
-   * @param {Live.Run} run @param {Live.RateLimits} limits @returns {Judged}
+   * @typedef {{
+   *   guess: number | null,
+   *   linear: boolean,
+   *   penalised: boolean,
+   *   searched: boolean,
+   *   derivable: boolean,
+   *   limits: Live.RateLimits
+   * }} Judged
+   * @param {Live.Run} run @param {Live.RateLimits} limits
+   * @param {boolean} searched whether a learning rate was looked for from this start
+   * @returns {Judged}
    */
-  const judgedBy = ({ guess, settings: { layers, activation, l1, l2 } }, limits) => ({
+  const judgedBy = ({ guess, settings: { layers, activation, l1, l2 }, choices }, limits, searched) => ({
     guess,
     limits,
+    searched,
+    derivable: choices.derived.length > 0,
     linear: !layers.length || activation === "identity",
     penalised: l1 > 0 || l2 > 0,
   });
@@ -96,7 +106,7 @@ const adviceModule = (function () {
   function ofLosses(
     curve,
     { step, epoch: end, phase, learning_rate, by_hand, loss },
-    { guess, linear, penalised, limits },
+    { guess, linear, penalised, searched, derivable, limits },
     begin,
     spoiled,
   ) {
@@ -142,14 +152,16 @@ const adviceModule = (function () {
           penalised && little ? "Look into the layers: they show whether the penalty is too large." : "",
           linear && last > BENT * constant
             ? "No layer bends what it computes: the network can only draw a straight line."
-            : "",
+            : searched && (little || last > HARDLY * first)
+              ? `A learning rate was looked for already, so the network is probably too small: give it more nodes or layers${derivable ? ", or derived inputs" : ""}.`
+              : "",
         ];
     /** @param {string} text */
     const withCauses = (text) => [text, ...causes.filter(Boolean)].join(" ");
     if (last > HARDLY * first)
       return {
         text: withCauses(`The loss has hardly fallen, from ${from} to ${to} in ${taken}.`),
-        stuck: !early,
+        stuck: !early && !searched,
       };
     if (little) {
       const same = DR.dom.brief(constant);
@@ -165,21 +177,19 @@ const adviceModule = (function () {
         text: withCauses(
           `It learns little: the loss has fallen from ${from} to ${to} in ${taken}, and one answer for all rows would have ${same}.`,
         ),
-        stuck: !early,
+        stuck: !early && !searched,
       };
     }
     const learned = `It learns: the loss has fallen from ${from} to ${to} in ${taken}.`;
     const text = early ? learned : withCauses(learned),
       well = last < WELL * constant;
-    let least = Infinity,
-      at = 0;
-    for (let i = 0; i < n; ++i) if (curve[3 * i + 2] < least) [least, at] = [curve[3 * i + 2], curve[3 * i]];
-    const held = curve[3 * n - 1];
-    if (spoiled || !(held > AGAIN * least) || at >= end) return { text, stuck: false, well };
+    const risen = spoiled ? null : DR.overfitting.lasting(curve, Math.min(constant, first));
+    if (!risen) return { text, stuck: false, well };
+    const [least, held] = [risen.least, curve[3 * n - 1]].map((loss) => DR.dom.brief(loss));
     return {
       text:
-        `${text} On the rows held out it was best after epoch ${DR.text.count(at)} and has risen since: it learns ` +
-        "the training rows by heart. Fewer nodes, more rows or an L2 penalty help.",
+        `${text} On the rows held out it was best after epoch ${DR.text.count(risen.epoch)}, ${least}, and has risen ` +
+        `since, to ${held}: it learns the training rows by heart. Fewer nodes, more rows or an L2 penalty help.`,
       stuck: false,
       well,
     };
@@ -203,8 +213,13 @@ const adviceModule = (function () {
    * findings in plain words, what to do, and what instead with one of these activations
    * @param {Live.RateLimits} limits
    * @param {HTMLButtonElement} rate finds a learning rate
+   * @param {{ searched: () => boolean, reset: () => unknown }} more whether a learning rate was looked for
+   * from this start, and what begins the run anew
    */
-  function mount(element, wireOf, plain, limits, rate) {
+  function mount(element, wireOf, plain, limits, rate, { searched, reset }) {
+    /** A sentence, with buttons for what it says to press. @param {string} text */
+    const pressing = (text) =>
+      DR.found.pressing(text, { Reset: reset, "Find a learning rate": () => rate.click() });
     const words = el("p", { class: "verdict", "data-verdict": "" });
     const more = el("button", {
       type: "button",
@@ -245,11 +260,15 @@ const adviceModule = (function () {
         { class: serious && !mild ? "serious" : null, "data-finding": kind, "data-layers": layers.join(",") },
         el("p", {}, el("strong", { text: `${named(layers)}: ` }), plainly),
         share === undefined || size === undefined ? null : el("p", { text: weighed(share, size) }),
-        el("p", {
-          text: mild
-            ? `The network learns all the same, so nothing has to be done. To use them, too: ${todo[0].toLowerCase()}${todo.slice(1)}`
-            : todo,
-        }),
+        el(
+          "p",
+          {},
+          ...pressing(
+            mild
+              ? `The network learns all the same, so nothing has to be done. To use them, too: ${todo[0].toLowerCase()}${todo.slice(1)}`
+              : todo,
+          ),
+        ),
         own
           ? null
           : seen
@@ -268,7 +287,7 @@ const adviceModule = (function () {
     async function look() {
       button.disabled = true;
       try {
-        const { rows, of, findings } = await wireOf().lens();
+        const { rows, of, sizes, findings } = await wireOf().lens();
         const looked =
           rows < of ? `${DR.text.count(rows)} of ${DR.text.count(of)} rows` : `${DR.text.count(rows)} rows`;
         place.show(
@@ -278,7 +297,20 @@ const adviceModule = (function () {
                 "data-finding": "",
                 text: "All layers are in order: the error reaches each of them, and no node is off or stuck.",
               }),
-          el("p", { class: "note", text: `Measured on ${looked}, with the weights of this moment.` }),
+          el(
+            "p",
+            { class: "note" },
+            `Measured on ${looked} at this moment. Size of ∂C/∂z: `,
+            ...sizes.flatMap((size, i) => [
+              i ? ", " : "",
+              el("span", {
+                "data-size-of": String(i + 1),
+                "data-value": String(size),
+                text: `layer ${i + 1} ${size === null ? "not finite" : DR.dom.brief(size)}`,
+              }),
+            ]),
+            ".",
+          ),
         );
       } catch (error) {
         place.show(el("p", { class: "note refused", text: DR.shell.reason(error) }));
@@ -316,7 +348,7 @@ const adviceModule = (function () {
           stuck,
           layers = false,
           well: learns = false,
-        } = verdict(arrays.curve, header, judgedBy(run, limits));
+        } = verdict(arrays.curve, header, judgedBy(run, limits, searched()));
         well = learns;
         if (words.textContent !== text) {
           words.textContent = text;

@@ -101,8 +101,11 @@ const controlsModule = (function () {
       (control?.closest(".control") ?? element.lastElementChild)?.after(note);
       control?.setAttribute("aria-describedby", "refused");
     }
-    /** @param {string} data */
-    const anew = (data) => change({ ...running().choices.starts[data], data, columns: [] });
+    /** All settings that such data begin with, as an address has them: a rate suits its rule. @param {string} data */
+    const anew = (data) => {
+      const { defaults, starts } = running().choices;
+      return change({ ...defaults, ...starts[data], data, columns: [] });
+    };
 
     function data() {
       const { settings, choices, table } = running(),
@@ -116,6 +119,12 @@ const controlsModule = (function () {
           anew,
         ),
       ];
+      parts.push(
+        el("p", {
+          class: "note wide",
+          text: "Other data begin with settings of their own, all of them; Undo brings back the run before.",
+        }),
+      );
       if (own) parts.push(columns());
       if (running().notes.length) parts.push(notes());
       return parts;

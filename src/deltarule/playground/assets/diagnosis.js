@@ -236,10 +236,11 @@ const diagnosisModule = (function () {
     const find = (kind, bad, serious) => {
       if (bad.length) findings.push({ kind, layers: bad.map(({ layer }) => layer), serious });
     };
+    const sizes = layers.map(({ delta }) => (Number.isFinite(delta) ? delta : null));
     const broken = layers.filter(({ finite }) => !finite);
     if (broken.length) {
       find("not finite", broken, true);
-      return { rows: rows.length, of, findings };
+      return { rows: rows.length, of, sizes, findings };
     }
     const whole = rows.length === of;
     const judges = rows.length >= thresholds.few_rows && (whole || rows.length >= thresholds.many_rows);
@@ -268,6 +269,7 @@ const diagnosisModule = (function () {
     return {
       rows: rows.length,
       of,
+      sizes,
       findings: [
         ...rateFindings(state),
         ...arranged(

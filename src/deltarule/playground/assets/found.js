@@ -57,6 +57,22 @@ const foundModule = (function () {
     };
   }
 
-  return { make };
+  /**
+   * A sentence, in which the names of buttons are buttons that do the same: on a phone the others may be
+   * out of sight.
+   *
+   * @param {string} text @param {Record<string, () => unknown>} does by the name
+   * @returns {(string | HTMLElement)[]}
+   */
+  const pressing = (text, does) =>
+    text
+      .split(new RegExp(`(${Object.keys(does).join("|")})`))
+      .map((part) =>
+        part in does
+          ? el("button", { type: "button", class: "link", text: part, onclick: does[part] })
+          : part,
+      );
+
+  return { make, pressing };
 })();
 DR.found = foundModule;

@@ -6,7 +6,7 @@ const lossesModule = (function () {
   const { el } = DR.dom;
   const { css, short } = DR.canvas;
   const MARGIN = { left: 46, right: 6, top: 7, bottom: 20 };
-  const STRIP = 2; // pixels around the curve without axes
+  const STRIP = { around: 2, letter: 11, least: 45, epochs: 150 }; // pixels; the widths from which it has words
 
   /** @param {Float32Array} curve @param {boolean} log */
   function range(curve, log) {
@@ -124,24 +124,39 @@ const lossesModule = (function () {
   }
 
   /**
-   * The curves without axes, for a strip of the bar that is in sight wherever the page is scrolled to.
+   * The curves in a strip of the bar, which is in sight wherever the page is scrolled to; in place of axes
+   * the highest and the lowest value, and where there is room how many epochs there are.
    *
    * @param {CanvasRenderingContext2D} context @param {number} width @param {number} height
    * @param {Float32Array} curve @param {boolean} log
    */
   function drawStrip(context, width, height, curve, log) {
+    const { around, letter } = STRIP;
     const last = Math.max(1, curve.length ? curve[curve.length - 3] : 1);
     const [low, high] = range(curve, log),
       scale = log ? Math.log : (/** @type {number} */ v) => v;
     /** @param {number} epoch */
-    const X = (epoch) => STRIP + (epoch / last) * (width - 2 * STRIP);
+    const X = (epoch) => left + (epoch / last) * (width - left - around);
     /** @param {number} value */
     const Y = (value) =>
-      height - STRIP - ((scale(value) - scale(low)) / (scale(high) - scale(low))) * (height - 2 * STRIP);
+      height - around - ((scale(value) - scale(low)) / (scale(high) - scale(low))) * (height - 2 * around);
+    context.font = DR.canvas.font(letter);
+    context.fillStyle = css("--soft");
+    const [most, fewest] = [high, low].map((value) => short(Number(value.toPrecision(2))));
+    const wide = Math.max(...[most, fewest].map((text) => context.measureText(text).width));
+    const left = width - wide < STRIP.least ? around : around + wide + 4;
+    if (left > around) {
+      context.textAlign = "right";
+      context.textBaseline = "top";
+      context.fillText(most, left - 4, 1);
+      if (width > STRIP.epochs) context.fillText(`${DR.text.count(last)} epochs`, width - around, 1);
+      context.textBaseline = "bottom";
+      context.fillText(fewest, left - 4, height - 1);
+    }
     context.strokeStyle = css("--line");
     context.lineWidth = 1;
     context.beginPath();
-    context.moveTo(0, height - 0.5);
+    context.moveTo(left, height - 0.5);
     context.lineTo(width, height - 0.5);
     context.stroke();
     lines(context, curve, X, Y, log);

@@ -63,6 +63,13 @@
   ];
   /** @type {[keys: string[], words: string][]} */
   const TOUCHES = [
+    [["Reset"], "begin the run anew, with the settings as they are"],
+    [
+      ["Undo"],
+      "go back to before the last change: a weight set by hand, a learning rate, a run; Redo makes it again",
+    ],
+    [["Step"], "one step: one mini-batch; Epoch goes once through all rows; Play goes on until Pause"],
+    [["A−"], "smaller text; A+ larger text; the half circle beside them changes between light and dark"],
     [["touch"], "tap a node, a line or a point; drag the upper edge of the derivation to raise or lower it"],
     [
       ["touch"],
@@ -103,7 +110,7 @@
       make("back", "Reset", "Begin the run anew (R)", () => order("reset"), "named first"),
       play,
       make("next", "Step", "One step: one mini-batch (S)", () => order("step"), "named"),
-      make("fit", "Epoch", "One epoch (E)", () => order("epoch"), "named"),
+      make("epoch", "Epoch", "One epoch (E)", () => order("epoch"), "named"),
     ];
     at("transport").replaceChildren(parts[0], undo, redo, ...parts.slice(1));
     // Fields have an undo of their own.
@@ -188,15 +195,16 @@
         held.hidden = !run.rows.held;
         // The room of the widest within an epoch, and of epochs and steps to come: the bar keeps its lines.
         const several = run.steps_per_epoch > 1 ? 3 + 2 * String(run.steps_per_epoch).length : 0;
-        values.epoch.style.minWidth = `${4 + several}ch`;
+        values.epoch.style.setProperty("--part", `${several}ch`);
         values.step.style.minWidth = "6ch";
       },
       /** @param {Live.Frame} frame @param {Live.Run} run */
       frame({ header }, run) {
         const classes = run.target.classes.length > 0;
-        values.epoch.textContent = header.done
-          ? `${header.epoch} + ${header.done}/${run.steps_per_epoch}`
-          : String(header.epoch);
+        values.epoch.replaceChildren(
+          String(header.epoch),
+          header.done ? el("span", { class: "part", text: ` + ${header.done}/${run.steps_per_epoch}` }) : "",
+        );
         values.step.textContent = String(header.step);
         values.loss.textContent = header.loss === null ? "–" : DR.dom.brief(header.loss);
         values.score.textContent = share(header.score, classes);
@@ -275,7 +283,10 @@
     const settings = DR.controls.mount(at("settings"), at("hand"), order, config.thumbnails);
     DR.own?.mount(at("own"), order);
     const tune = DR.tune.mount(at("tune"), () => wire, order);
-    const advice = DR.advice.mount(at("advice"), () => wire, config.plain, config.limits, tune.button);
+    const advice = DR.advice.mount(at("advice"), () => wire, config.plain, config.limits, tune.button, {
+      searched: tune.searched,
+      reset: () => order("reset"),
+    });
     const plane = DR.surface.mount(
       at("surface"),
       order,

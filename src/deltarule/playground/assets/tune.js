@@ -155,7 +155,8 @@ const tuneModule = (function () {
    */
   function mount(element, wireOf, order) {
     let usable = true;
-    let key = "";
+    let key = "",
+      tried = ""; // the key of the last search
     /** @type {number | null} */
     let guess = null;
     let lossName = "loss";
@@ -177,6 +178,7 @@ const tuneModule = (function () {
       place.show(el("p", { class: "note", text: "Trying learning rates …" }));
       try {
         const found = await wireOf().rates();
+        tried = key;
         const { rates, losses, suggestion, start, steps } = found;
         const best = losses[rates.indexOf(suggestion)] ?? NaN;
         const helps = best < HELPS * Math.min(start, guess ?? Infinity);
@@ -192,7 +194,8 @@ const tuneModule = (function () {
         tell = () => {
           const set = !refused && rate === Number(short(suggestion));
           const now = set ? ", which is now set; press Reset to begin with it" : "";
-          said.textContent = (helps ? `Recommended: ${short(suggestion)}${now}. ` : "") + text;
+          const words = (helps ? `Recommended: ${short(suggestion)}${now}. ` : "") + text;
+          said.replaceChildren(...DR.found.pressing(words, { Reset: () => order("reset") }));
         };
         tell();
         place.show(
@@ -246,6 +249,8 @@ const tuneModule = (function () {
     return {
       button,
       find,
+      /** Whether a rate was looked for from the start of this run. */
+      searched: () => tried !== "" && tried === key,
       /** Another run: what was found for the one before is gone. @param {Live.Run} run */
       run({ settings, choices, net, rows, guess: constant }) {
         const next = JSON.stringify([{ ...settings, learning_rate: 0 }, net, rows]);

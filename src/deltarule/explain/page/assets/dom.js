@@ -69,6 +69,7 @@ const domModule = (function () {
     plus: "M10 4v12M4 10h12",
     minus: "M4 10h12",
     fit: "M4 8V4h4M12 4h4v4M16 12v4h-4M8 16H4v-4",
+    epoch: "M2 4l6 6-6 6zM8.5 4l6 6-6 6zM15.5 4H18v12h-2.5z",
     stop: "M5 5h10v10H5z",
     up: "M4.5 12.5L10 7l5.5 5.5",
     close: "M5 5l10 10M15 5L5 15",
