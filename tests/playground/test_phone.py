@@ -258,3 +258,57 @@ def test_other_data_begin_with_all_of_their_settings_and_the_page_says_so(page):
     press(page, "Undo")
     holds(page, f"{choice} === 'Circles, 2–6–1, tanh, adam'")
     page.evaluate("document.getElementById('fold').open = false")
+
+
+def test_turning_the_phone_keeps_the_part_in_view_that_was(page):
+    seen = """(() => {
+      const { top, bottom } = document.querySelector(".plane-frame").getBoundingClientRect();
+      const bar = document.querySelector(".bar").getBoundingClientRect().bottom;
+      return (Math.min(bottom, innerHeight) - Math.max(top, bar)) / (bottom - top);
+    })()"""
+    page.evaluate("DR.page.set({ selected: null })")
+    page.set_viewport_size(UPRIGHT)
+    settle(page)
+    page.evaluate("document.querySelector('.place-surface').scrollIntoView({ block: 'center' })")
+    scrolled(page)
+    for size in (LYING, UPRIGHT):
+        page.set_viewport_size(size)
+        scrolled(page)
+        assert page.evaluate(seen) > 0.7, size
+    page.evaluate("scrollTo(0, 0)")
+    scrolled(page)
+    page.set_viewport_size(LYING)
+    scrolled(page)
+    assert page.evaluate("scrollY") == 0
+
+
+def test_a_tap_beside_the_settings_closes_them_on_a_lying_phone(page):
+    page.set_viewport_size(LYING)
+    opened = "document.getElementById('fold').open"
+    page.evaluate("document.getElementById('fold').open = true")
+    page.mouse.click(200, 200)  # within them
+    assert page.evaluate(opened)
+    press(page, "Step")
+    assert page.evaluate(opened)
+    page.mouse.click(700, 200)
+    assert not page.evaluate(opened)
+
+
+def test_the_derivation_says_that_a_weight_was_set_since_its_step(page):
+    page.set_viewport_size(UPRIGHT)
+    press(page, "Reset")
+    step_is(page, 0)
+    press(page, "Step")
+    step_is(page, 1)
+    choose(page, "2,0,1")
+    told = "document.querySelector('[data-derived]').textContent"
+    holds(page, f"{told} === 'after step 1'")
+    page.get_by_label("Change the sign of the weight").click()
+    holds(page, f"{told} === 'after step 1, a weight set by hand since'")
+    press(page, "Step")
+    holds(page, f"{told} === 'after step 2'")
+    press(page, "Reset")
+    holds(page, f"{told} === 'after step 0'")
+    settle(page)
+    page.get_by_label("Change the sign of the weight").click()
+    holds(page, f"{told} === 'after step 0, a weight set by hand since'")

@@ -146,6 +146,9 @@ const networkModule = (function () {
     const samples = el("div", { class: "row" });
     places.rows.replaceChildren(samples);
 
+    /** The last step, the edits that came before the first frame of it, and whether there were any since. */
+    let edited = { step: -1, edits: 0, by: false };
+
     /** @param {Page.Payload} payload @param {Page.Formulas} forms */
     function begin(payload, forms) {
       const begun = DR.store(payload, forms);
@@ -163,7 +166,8 @@ const networkModule = (function () {
       const ofStep = el("span", { class: "note", "data-derived": "" });
       places.panel.closest("section")?.querySelector("h2")?.after(ofStep);
       const told = () => {
-        ofStep.textContent = `after step ${DR.text.count(begun.current().step ?? 0)}`;
+        const since = edited.by ? ", a weight set by hand since" : "";
+        ofStep.textContent = `after step ${DR.text.count(begun.current().step ?? 0)}${since}`;
       };
       told();
       // While it trains the nodes that are drawn of a large layer stay the same.
@@ -257,6 +261,11 @@ const networkModule = (function () {
     }
 
     let version = 0;
+    /** Notes whether a weight was set after the last step; within an epoch only frames tell. @param {Live.Header} header */
+    function noteEdits({ step, edits, done, by_hand }) {
+      if (step !== edited.step || edits < edited.edits) edited = { step, edits, by: false };
+      edited.by = edits > edited.edits || (!done && by_hand);
+    }
     return {
       /** @param {Live.Run} next */
       run(next) {
@@ -280,10 +289,13 @@ const networkModule = (function () {
         if (playing) keepPace();
         if (version !== header.version && (version === -1 || !store)) {
           version = header.version;
+          edited.step = -1;
+          noteEdits(header);
           take();
           return;
         }
         version = header.version;
+        noteEdits(header);
         if (!store || busy || momentOf(header) === at) return;
         if (playing && arrays.theta && arrays.theta.length === store.net.p) {
           move(store, header, arrays.theta);

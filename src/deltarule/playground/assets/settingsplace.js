@@ -59,7 +59,51 @@ const settingsPlaceModule = (function () {
       details.open = false;
       summary.focus();
     });
+    // On a lying phone it covers half of the page, and a tap beside it closes it. What is tapped in the bar
+    // is to act on the settings that are seen.
+    document.addEventListener("pointerdown", ({ target }) => {
+      if (!lying.matches || !details.open) return;
+      if (!(/** @type {Element} */ (target).closest(".place-settings, .top"))) details.open = false;
+    });
+    keepInView(lying);
     show();
+  }
+
+  /**
+   * Turned, a phone has the same parts in another place: the one that was in sight is scrolled to.
+   *
+   * @param {MediaQueryList} lying
+   */
+  function keepInView(lying) {
+    /** @type {Element | null} What most is seen of, unless it is the top of the page. */
+    let seen = null;
+    let turning = false;
+    const bar = () => document.querySelector(".bar")?.getBoundingClientRect().bottom ?? 0;
+    /** Pixels of its height that are in sight. @param {Element} card */
+    const inSight = (card) => {
+      const { top, bottom } = card.getBoundingClientRect();
+      return Math.min(bottom, innerHeight) - Math.max(top, bar());
+    };
+    const look = DR.dom.eachFrame(() => {
+      if (turning) return;
+      const cards = [...document.querySelectorAll("main .card:not(.place-panel)")];
+      const most = cards.reduce((a, b) => (inSight(b) > inSight(a) ? b : a));
+      // On a lying phone two are side by side: the one that was looked at before stays it.
+      if (scrollY <= 0) seen = null;
+      else if (!seen || inSight(seen) < inSight(most) / 2) seen = most;
+    });
+    document.addEventListener("scroll", look, { passive: true });
+    lying.addEventListener("change", () => {
+      turning = true;
+      // The page that is shorter or longer now scrolls by itself first.
+      requestAnimationFrame(() =>
+        requestAnimationFrame(() => {
+          if (seen)
+            scrollBy({ top: seen.getBoundingClientRect().top - Math.max(bar(), 0) - 6, behavior: "instant" });
+          turning = false;
+        }),
+      );
+    });
   }
 
   return { mount };

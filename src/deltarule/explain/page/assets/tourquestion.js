@@ -7,17 +7,19 @@ const tourQuestionModule = (function () {
   const { el } = DR.dom;
   const { short } = DR.tourParts;
   const { read } = DR.text;
+  const CARRIED = 0.005; // relative: the error of a result whose factors were rounded to what the page shows
   const NEAR = 0.06; // relative: an answer as near as this has been rounded too much
 
   /**
-   * Whether a number agrees with the answer to two digits, rounding on the way to it included.
+   * Whether a number agrees with the answer to three digits, or is as near as products and sums of numbers
+   * with four digits come.
    *
    * @param {number} given @param {number} answer
    */
   function agrees(given, answer) {
     if (answer === 0) return given === 0;
-    const unit = 10 ** (Math.floor(Math.log10(Math.abs(answer))) - 1);
-    return Math.abs(given - answer) <= 0.6 * unit;
+    const unit = 10 ** (Math.floor(Math.log10(Math.abs(answer))) - 2);
+    return Math.abs(given - answer) <= Math.max(0.6 * unit, CARRIED * Math.abs(answer));
   }
 
   /**
@@ -57,7 +59,7 @@ const tourQuestionModule = (function () {
       element: el(
         "div",
         { class: "row tour-fields" },
-        el("label", { for: "tour-answer", text: "Your answer" }),
+        el("label", { for: "tour-answer", text: "Your answer, to three digits" }),
         el("span", { class: "field" }, field, sign),
       ),
       /** @returns {Page.Child[] | null} what is said of a wrong answer */
@@ -67,7 +69,7 @@ const tourQuestionModule = (function () {
         field.setAttribute("aria-invalid", String(!right));
         if (!right) field.focus();
         tell(right);
-        if (Number.isNaN(given)) return ["Expected a number, such as \u22120.25. Two digits are enough."];
+        if (Number.isNaN(given)) return ["Expected a number, such as \u22120.25. Three digits are enough."];
         return right ? null : ["Not yet. ", ...hintFor(question, given)];
       },
       answer: () => short(question.answer),
@@ -152,7 +154,9 @@ const tourQuestionModule = (function () {
         show("bad", ...complaint);
         if (wrong > 1 && field.worked.length)
           verdict.append(el("p", { class: "tour-worked" }, "The calculation: ", ...field.worked));
-      } else show("good", "Right. ", ...question.right);
+      } else if (question.kind === "number")
+        show("good", "Right: it is ", field.answer(), ". ", ...question.right);
+      else show("good", "Right. ", ...question.right);
       reveal.hidden = !complaint || wrong < 2;
       (reveal.hidden ? verdict : reveal).scrollIntoView({ block: "nearest" });
     });
