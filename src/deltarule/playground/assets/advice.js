@@ -49,18 +49,28 @@ const adviceModule = (function () {
     penalised: l1 > 0 || l2 > 0,
   });
 
-  /** @typedef {{ text: string, stuck: boolean, layers?: boolean, well?: boolean }} Verdict */
+  /** @typedef {{ text: string, stuck: boolean, layers?: boolean, well?: boolean, cause?: string }} Verdict */
 
   /**
-   * A sentence or two on the losses, and whether they call for another learning rate. Where the rate or a
-   * weight was changed within the run, what came before the change says nothing of what it does now: the
-   * losses since are judged, and compared with the best before. `layers` says whether the layers should be
-   * looked into first, `well` whether the network learns well.
+   * The sentences on the losses, a cause first: where there is room for two lines only, it is in sight.
    *
    * @param {Float32Array} curve epoch, loss, held-out loss by turns @param {Live.Header} header
    * @param {Judged} judged @returns {Verdict}
    */
   function verdict(curve, header, judged) {
+    const { cause, text, ...more } = sinceChange(curve, header, judged);
+    return { text: cause ? `${cause} ${text}` : text, ...more };
+  }
+
+  /**
+   * A sentence or two on the losses, and whether they call for another learning rate. Where the rate or a
+   * weight was changed within the run, what came before the change says nothing of what it does now: the
+   * losses since are judged, and compared with the best before. `layers` says whether the layers should be
+   * looked into first, `well` whether the network learns well, and `cause` is a sentence on a probable cause.
+   *
+   * @param {Float32Array} curve @param {Live.Header} header @param {Judged} judged @returns {Verdict}
+   */
+  function sinceChange(curve, header, judged) {
     const { changed, changed_epoch: at, epoch, phase, by_hand } = header;
     if (!changed || phase === "diverged" || by_hand) return ofLosses(curve, header, judged, 0, false);
     const n = curve.length / 3;
@@ -116,9 +126,10 @@ const adviceModule = (function () {
       last = curve[3 * n - 2];
     const [from, to] = [first, last].map((loss) => DR.dom.brief(loss));
     const taken = epoch ? `${DR.text.count(epoch)} epoch${epoch > 1 ? "s" : ""}` : `${step} steps`;
+    const tooHigh = `The learning rate of ${learning_rate} is probably too high.`;
     if (phase === "diverged")
       return {
-        text: `The training has broken off: a number became too large. The learning rate of ${learning_rate} is probably too high.`,
+        text: `The training has broken off: a number became too large. ${tooHigh}`,
         stuck: true,
       };
     if (!step) return { text: "It has not taken a step yet: press Play.", stuck: false };
@@ -129,10 +140,7 @@ const adviceModule = (function () {
     }
     if (!epoch) return { text: "The first epoch is not over yet.", stuck: false };
     if (last > RISEN * first)
-      return {
-        text: `The loss has risen, from ${from} to ${to}: the learning rate of ${learning_rate} is probably too high.`,
-        stuck: true,
-      };
+      return { cause: tooHigh, text: `The loss has risen, from ${from} to ${to}.`, stuck: true };
     const early = epoch < FEW_EPOCHS;
     const constant = guess ?? Infinity;
     const losses = Array.from({ length: n - 1 }, (_, i) => curve[3 * i + 4]);
@@ -140,53 +148,59 @@ const adviceModule = (function () {
     if (level !== null && level > JUMPS * Math.min(first, constant)) {
       const tail = DR.jumps.tailOf(losses);
       const [low, high] = [Math.min(...tail), Math.max(...tail)].map((loss) => DR.dom.brief(loss));
-      return {
-        text: `The loss jumps about, between ${low} and ${high}, and falls no further: the learning rate of ${learning_rate} is probably too high.`,
-        stuck: true,
-      };
+      const text = `The loss jumps about, between ${low} and ${high}, and falls no further.`;
+      return { cause: tooHigh, text, stuck: true };
     }
     const little = last > LITTLE * constant;
-    const causes = early
+    const straight = linear && !early && last > BENT * constant;
+    const cause = straight
+      ? "No layer bends what it computes: the network can only draw a straight line."
+      : "";
+    const advice = early
       ? ["A few more epochs will tell."]
       : [
           penalised && little ? "Look into the layers: they show whether the penalty is too large." : "",
-          linear && last > BENT * constant
-            ? "No layer bends what it computes: the network can only draw a straight line."
-            : searched && (little || last > HARDLY * first)
-              ? `A learning rate was looked for already, so the network is probably too small: give it more nodes or layers${derivable ? ", or derived inputs" : ""}.`
-              : "",
+          searched && !straight && (little || last > HARDLY * first)
+            ? `A learning rate was looked for already, so the network is probably too small: give it more nodes or layers${derivable ? ", or derived inputs" : ""}.`
+            : "",
         ];
     /** @param {string} text */
-    const withCauses = (text) => [text, ...causes.filter(Boolean)].join(" ");
+    const withAdvice = (text) => [text, ...advice.filter(Boolean)].join(" ");
     if (last > HARDLY * first)
       return {
-        text: withCauses(`The loss has hardly fallen, from ${from} to ${to} in ${taken}.`),
-        stuck: !early && !searched,
+        cause,
+        text: withAdvice(`The loss has hardly fallen, from ${from} to ${to} in ${taken}.`),
+        stuck: !early && !searched && !straight,
+        layers: straight,
       };
     if (little) {
       const same = DR.dom.brief(constant);
       if (last > NOTHING * constant)
         return {
-          text: withCauses(
+          cause,
+          text: withAdvice(
             `It has learned nothing about single rows: the loss has fallen from ${from} to ${to} in ${taken}, but one answer for all rows would have ${same}.`,
           ),
           stuck: !early,
           layers: true,
         };
       return {
-        text: withCauses(
+        cause,
+        text: withAdvice(
           `It learns little: the loss has fallen from ${from} to ${to} in ${taken}, and one answer for all rows would have ${same}.`,
         ),
-        stuck: !early && !searched,
+        stuck: !early && !searched && !straight,
+        layers: straight,
       };
     }
     const learned = `It learns: the loss has fallen from ${from} to ${to} in ${taken}.`;
-    const text = early ? learned : withCauses(learned),
+    const text = early ? learned : withAdvice(learned),
       well = last < WELL * constant;
     const risen = spoiled ? null : DR.overfitting.lasting(curve, Math.min(constant, first));
-    if (!risen) return { text, stuck: false, well };
+    if (!risen) return { cause, text, stuck: false, well };
     const [least, held] = [risen.least, curve[3 * n - 1]].map((loss) => DR.dom.brief(loss));
     return {
+      cause,
       text:
         `${text} On the rows held out it was best after epoch ${DR.text.count(risen.epoch)}, ${least}, and has risen ` +
         `since, to ${held}: it learns the training rows by heart. Fewer nodes, more rows or an L2 penalty help.`,
