@@ -183,3 +183,20 @@ def test_no_word_of_the_title_is_broken_on_a_phone(show):
     assert set(words) == {1}
     assert cut <= 1
     assert wide <= 390
+
+
+def test_a_derivation_on_a_lying_phone_covers_no_control_of_the_bars(show):
+    page = show("article").page
+    page.set_viewport_size({"width": 844, "height": 390})
+    page.evaluate("DR.page.set({ selected: { kind: 'edge', layer: 2, j: 2, k: 2 } })")
+    page.wait_for_timeout(300)
+    left, rights = page.evaluate(
+        """() => {
+          const box = (element) => element.getBoundingClientRect();
+          const controls = document.querySelectorAll(".top :is(button, a, select, label)");
+          return [box(document.querySelector(".place-panel")).left,
+            [...controls].filter((each) => box(each).width > 1).map((each) => box(each).right)];
+        }"""
+    )
+    assert len(rights) >= 8
+    assert max(rights) <= left
