@@ -1,5 +1,6 @@
 """``deltarule distill`` and ``deltarule update``."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +59,65 @@ def test_one_network_is_trained_scored_explained_and_predicts(place, deltarule):
     )
 
 
+def test_a_distilled_network_knows_the_test_rows_of_its_portfolio(place, deltarule):
+    assert deltarule("distill", "many.model", "numbers.csv", "--out", "one").status == 0
+    network, portfolio = TableModel.load("one"), TableModel.load("many.model")
+    columns = dict(zip(ROWS[0], zip(*ROWS[1:], strict=True), strict=True))
+    own, of_portfolio = (each.scored_rows(columns) for each in (network, portfolio))
+    assert own.part == "test"
+    np.testing.assert_array_equal(own.typed.rows, of_portfolio.typed.rows)
+    outcome = deltarule("evaluate", "one", "numbers.csv", "--report", "one.html")
+    assert outcome.out.count("95 % interval") == 1  # of the test rows, not of all
+    page = Path("one.html").read_text(encoding="utf-8")
+    assert "On 12 test rows, which the model has not seen; 95 % intervals" in page
+    command = re.findall("<code>deltarule (explain one numbers.csv --rows [^<]*)</code>", page)
+    assert command == ["explain one numbers.csv --rows test"]
+    others = np.setdiff1d(np.arange(60), own.typed.rows)
+    for part, kept in (("test", own.typed.rows), ("train", others)):
+        listed = deltarule("explain", "one", "numbers.csv", "--rows", part, "--json").json["rows"]
+        numbers = sorted(each["row"] for each in listed)
+        assert numbers == [row + 1 for row in kept]
+    row = str(own.typed.rows[0] + 1)
+    assert deltarule("explain", "one", "numbers.csv", "--row", row, "--json").json["part"] == "test"
+
+
+def test_of_a_network_that_does_not_say_its_test_rows_nothing_is_promised(place, deltarule):
+    assert deltarule("distill", "many.model", "numbers.csv", "--out", "one").status == 0
+    network = TableModel.load("one")
+    del (
+        network.report["division"],
+        network.report["score_intervals"],
+    )  # as of earlier versions
+    network.save("older")
+    outcome = deltarule("evaluate", "older", "numbers.csv", "--report", "older.html")
+    assert "95 % interval" not in outcome.out
+    page = Path("older.html").read_text(encoding="utf-8")
+    assert "On 60 rows of the table that the model was made from, most of which" in page
+    assert "bootstrap" not in page
+    (command,) = re.findall("<code>deltarule (explain older numbers.csv --rows .*?)</code>", page)
+    assert deltarule(*command.split()).status == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"test": "0.2"}, "test"),
+        ({"test": 1.5}, "test"),
+        ({"seed": 0.5}, "seed"),
+        ({"rows": {"test": -1}}, "negative"),
+        ({"more": 1}, "more"),
+    ],
+)
+def test_a_division_of_rows_that_is_none_is_refused(place, deltarule, change, message):
+    assert deltarule("distill", "many.model", "numbers.csv", "--out", "one").status == 0
+    network = TableModel.load("one")
+    network.report["division"].update(change)
+    network.save("wrong")
+    outcome = deltarule("evaluate", "wrong", "numbers.csv")
+    assert outcome.status == 3
+    assert message in outcome.err
+
+
 def test_rows_without_a_target_give_no_scores(place, deltarule):
     Path("rows.csv").write_text("\n".join(",".join(row[:3]) for row in ROWS))
     found = deltarule(
@@ -67,6 +127,9 @@ def test_rows_without_a_target_give_no_scores(place, deltarule):
     assert found["model_fingerprint"] == model_fingerprint("one")
     assert "there are no scores: the rows have no column 'y'" in found["notes"]
     assert TableModel.load("one").settings["seed"] == 5
+    # The rows with their targets are those of the portfolio.
+    seen = deltarule("evaluate", "one", "numbers.csv", "--json").json
+    assert (seen["rows_seen"], seen["score_intervals"]) == (60, {})
 
 
 def test_a_portfolio_is_updated_in_its_place(place, deltarule):

@@ -62,9 +62,8 @@ def distill_and_save(task: PortfolioTask) -> None:
     if "test" in report["scores"]:
         count, scores = report["rows"]["test"], report["scores"]["test"]
         portfolio = report["baselines"]["portfolio"]
-        said.append(
-            f"\n{output.scores({'network': (count, scores), 'portfolio': (count, portfolio)})}\n"
-        )
+        of_both = {"network": (count, scores), "portfolio": (count, portfolio)}
+        said.append(f"\n{output.scores(of_both, report['score_intervals']['scores'])}\n")
         key, name = ("rmse", "RMSE") if network.task == "regression" else ("log_loss", "log loss")
         if portfolio[key] > 0:
             ratio = scores[key] / portfolio[key]

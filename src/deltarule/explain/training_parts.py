@@ -8,7 +8,8 @@ import numpy as np
 
 from deltarule.errors import DataError
 from deltarule.tables import TypedColumns
-from deltarule.tabular import PortfolioModel, TableModel, TableSettings
+from deltarule.tabular import TableModel
+from deltarule.tabular.division import division_of
 from deltarule.tabular.splitting import table_parts
 
 __all__ = [
@@ -109,18 +110,16 @@ def training_parts(model: TableModel, typed: TypedColumns) -> list[str]:
         return ["unknown"] * len(typed)
     if typed.target is None or not model.trained_on(typed):
         return [""] * len(typed)
-    given = dict(model.settings)
-    if isinstance(model, PortfolioModel):
-        given["valid"] = 0.0
-    if not {"test", "valid", "seed"} <= set(given):
+    division = division_of(model.settings, model.report)
+    if division is None:
         return ["seen"] * len(typed)
-    settings = TableSettings(test=given["test"], valid=given["valid"], seed=given["seed"])
+    settings, rows_of = division
     try:
         parts = table_parts(model.schema, typed, settings)
     except DataError:
         return ["seen"] * len(typed)
     sizes = {name: len(rows) for name, rows in parts.items()}
-    known = {name: model.report["rows"].get(name) for name in sizes}
+    known = {name: rows_of.get(name) for name in sizes}
     if sizes != known:
         return ["seen"] * len(typed)
     found = np.full(len(typed), "seen", dtype=object)

@@ -12,6 +12,8 @@ from deltarule.errors import InputError
 from deltarule.maths import Network
 from deltarule.settings import checked
 from deltarule.tables import Schema, TargetEncoder, TypedColumns
+from deltarule.tabular.bootstrap import bootstrap_intervals
+from deltarule.tabular.network_fit import true_values
 from deltarule.tabular.network_model import NetworkModel
 from deltarule.tabular.network_targets import loss_and_output
 from deltarule.tabular.portfolio import Member, Portfolio
@@ -185,6 +187,9 @@ def distill(
         distilled.report["rows"]["test"] = len(scored)
         distilled.report["scores"]["test"] = scores.pop("network")
         distilled.report.update(baselines=scores, baselines_on="test")
+        distilled.report["score_intervals"] = bootstrap_intervals(
+            target.task, true_values(distilled.target, scored), compared, scored.weights, seed
+        )
     rows = typed if scored is None else scored
     distilled.report["distilled"] = _distance(distilled.outputs(rows), portfolio.predict(rows))
     return distilled
@@ -260,6 +265,7 @@ def distill_and_score(
         scores={"out_of_fold": second.report["scores"]["test"]},
         baselines=second.report["baselines"],
         baselines_on="out_of_fold",
+        score_intervals=second.report["score_intervals"],
         notes=[f"the scores are of {len(fold)} rows of one fold: {_OUT_OF_FOLD}"],
     )
     return network

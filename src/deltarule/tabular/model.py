@@ -25,6 +25,7 @@ from deltarule.tables import (
 )
 from deltarule.tables.cells_checksum import cells_checksum
 from deltarule.tables.row_digests import RowDigests
+from deltarule.tabular.division import DIVISION, checked_division
 from deltarule.tabular.intervals import Intervals, interval_levels
 from deltarule.tabular.plots import ModelPlots
 from deltarule.tabular.rows_seen import ROW_DIGESTS, RowsSeen, rows_seen
@@ -379,6 +380,8 @@ def _checked_report(saved: Mapping[str, Any]) -> dict[str, Any]:
     # A model exported from the playground is compared with no baseline.
     for name in ("against_constant", "against_linear"):
         field_value(name, Mapping[str, Any] | None, report.get(name))
+    if DIVISION in report:
+        checked_division(entry(report, DIVISION, Mapping[str, Any]))
     if ROW_DIGESTS in report:
         RowDigests.from_dict(entry(report, ROW_DIGESTS, Mapping[str, Any]))
     for part, values in scores.items():

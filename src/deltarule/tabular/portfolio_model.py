@@ -16,6 +16,7 @@ from deltarule.tables import Column, Table, TypedColumns, apply_schema, table_fr
 from deltarule.tables.cells_checksum import cells_checksum
 from deltarule.tables.row_digests import RowDigests
 from deltarule.tables.table import join_items
+from deltarule.tabular.division import DIVISION, division_of, recorded_division
 from deltarule.tabular.interval_storage import (
     check_interval_arrays,
     intervals_of,
@@ -160,7 +161,7 @@ class PortfolioModel(TableModel):
             schema=self.schema,
             target=self.portfolio.target.target_encoder(self.target),
             settings=settings,
-            report={"rows": self.report["rows"], "scores": {}},
+            report={"rows": self.report["rows"], "scores": {}, "notes": [], **self._origin()},
             model=chosen.models[0],
             encoder=self.portfolio.encoder_of(chosen),
         )
@@ -217,8 +218,11 @@ class PortfolioModel(TableModel):
             seed=seed,
         )
         distilled.report["notes"].append(note)
+        distilled.report.update(self._digests_with(typed))
         if typed.target is not None:
-            distilled.report.update(self._digests_with(typed))
+            # The settings of a distilled network are of its own training, and have no test rows.
+            sizes = {name: len(part) for name, part in parts.items()}
+            distilled.report[DIVISION] = recorded_division(settings, sizes)
         # A checksum is of cells and targets: of rows without a target there is none.
         checksum = "" if typed.target is None else cells_checksum(typed)
         distilled.report["fingerprint"] = checksum
@@ -309,11 +313,24 @@ class PortfolioModel(TableModel):
             return tables
         return [*tables, {"source": rows.source, "rows": len(typed), "sha256": checksum}]
 
+    def _origin(self) -> dict[str, Any]:
+        """Return the entries of the report on which table it was, and how its rows were divided."""
+        known = ("fingerprint", "tables", ROW_DIGESTS)
+        origin = {name: self.report[name] for name in known if name in self.report}
+        division = division_of(self.settings, self.report)
+        return origin if division is None else {**origin, DIVISION: recorded_division(*division)}
+
     def _digests_with(self, typed: TypedColumns) -> dict[str, Any]:
-        """Return the digests of the rows of the training and of these; none if not known."""
+        """Return the digests of the rows of the training and of these; none if not known.
+
+        A digest is of a row with its target, so rows without targets add none.
+        """
         saved = self.report.get(ROW_DIGESTS)
         digests = None if saved is None else RowDigests.from_dict(saved)
-        return {} if digests is None else {ROW_DIGESTS: digests.with_rows(typed).to_dict()}
+        if digests is None:
+            return {}
+        both = digests if typed.target is None else digests.with_rows(typed)
+        return {ROW_DIGESTS: both.to_dict()}
 
     def save(
         self,

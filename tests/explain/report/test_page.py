@@ -155,8 +155,8 @@ def test_the_models_that_a_portfolio_gives_have_reports_too():
     table, model = trained("number")
     new = table_of("number", n=40)
     for other, rows, words in (
-        (model.distill(table), table, "training rows: the scores say little about new rows"),
-        (model.network(), table, "rows of the table that was given"),
+        (model.distill(table), table, "test rows, which the model has not seen"),
+        (model.network(), table, "test rows, which the model has not seen"),
         (model.update(new), new, "each predicted by networks that were not trained on it"),
     ):
         page = report_html(other, rows)

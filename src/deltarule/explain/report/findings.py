@@ -27,7 +27,10 @@ from deltarule.tabular.diagnostics import (
 )
 from deltarule.tabular.rows_seen import RowsSeen
 
-__all__ = ["Findings", "find"]
+__all__ = ["LEARNED", "Findings", "find"]
+
+LEARNED = ("train", "seen")
+"""The parts all or most of whose rows the model learned from."""
 
 # The most and the least columns whose partial dependence is drawn.
 _MOST_CURVES, _LEAST_CURVES = 6, 3
@@ -122,7 +125,7 @@ def find(
         strongest = importance.columns[:_LEAST_CURVES]
     scores, intervals = _scores(model, rows)
     seen = model.rows_seen(rows.typed) if rows.part == "given" else None
-    if seen is not None and seen.too_many:
+    if rows.part in LEARNED or (seen is not None and seen.too_many):
         intervals = {}  # of rows that were learned from they would promise too much
     return Findings(
         model,
@@ -150,6 +153,8 @@ def _scores(model: TableModel, rows: ScoredRows) -> tuple[dict[str, Any], Mappin
     found = {what: report["scores"].get(rows.part)}
     if found[what] is None:  # of another table, or of training rows
         found[what] = model.score(rows.typed, rows.outputs)
+        if rows.part in LEARNED:
+            return found, {}
         return found, bootstrap_intervals(
             rows.task, rows.truth, {what: rows.outputs}, rows.typed.weights
         )

@@ -10,7 +10,7 @@ import numpy as np
 
 from deltarule.errors import Message, Parameter
 from deltarule.explain.report.bars import BarRow, bar_rows
-from deltarule.explain.report.findings import Findings
+from deltarule.explain.report.findings import LEARNED, Findings
 from deltarule.explain.report.groups import worst_group
 from deltarule.explain.report.markup import (
     count,
@@ -41,6 +41,8 @@ _PARTS = {
     "out_of_fold": "{n} training rows, each predicted by networks that were not trained on it",
     "valid": "{n} validation rows, which chose the epoch",
     "train": "{n} training rows: the scores say little about new rows",
+    "seen": "{n} rows of the table that the model was made from, most of which it learned from: "
+    "the scores say little about new rows",
     "given": "{n} rows of the table that was given",
 }
 _MOST_REASONS, _MOST_NAMED = 6, 4
@@ -77,12 +79,19 @@ def headline(found: Findings) -> str:
 def _verdict(found: Findings) -> tuple[str, str, list[str]]:
     """Return a class of the style sheet, the verdict as a title, and lines below it."""
     report = found.model.report
-    if found.rows.part == "given":
+    if found.rows.part in ("given", "seen"):
         test = report["scores"].get("test")
         line = "No baselines are known for these rows."
         if test is not None:
             shown = ", ".join(_score(score, test.get(score)) for score in _SHOWN[found.rows.task])
             line += f" On its own test rows, when trained: {shown}."
+        if found.rows.part == "seen":
+            said = (
+                "The model was made from this table and does not say how its rows were divided, so "
+                "most of these rows are those it learned from: the scores are not those of new "
+                "rows, and have no intervals."
+            )
+            return "fair", "Scores on rows that are not new", [f"<b>{said}</b>", line]
         said = "" if found.seen is None else found.seen.text(len(found.rows))
         if not said:
             return "none", "Scores on the given table", [line]
@@ -90,6 +99,11 @@ def _verdict(found: Findings) -> tuple[str, str, list[str]]:
             said += ": these are not scores on new rows, and have no intervals"
         return "fair", "Scores on rows that are not all new", [f"<b>{text(said)}.</b>", line]
     constant, linear = report.get("against_constant"), report.get("against_linear")
+    of_portfolio = report.get("baselines", {}).get("portfolio")
+    if constant is None and found.rows.part == "test" and of_portfolio is not None:
+        shown = ", ".join(_score(each, of_portfolio.get(each)) for each in _SHOWN[found.rows.task])
+        line = f"Its portfolio, which it was distilled from, on the same rows: {shown}."
+        return "none", "A distilled network, not compared with simple baselines", [line]
     if constant is None or linear is None:
         reasons = [each for each in report["notes"] if "no verdict" in each or "held out" in each]
         return (
@@ -230,7 +244,7 @@ def next_steps(found: Findings) -> list[str]:
     """Return what to do next as HTML, the most urgent first."""
     report, spell = found.model.report, found.spell
     steps = [text(_sentence(spell(each))) for each in report.get("advice", [])]
-    if report["rows"].get("test", 0) == 0 and found.rows.part != "given":
+    if report["rows"].get("test", 0) == 0 and found.rows.part not in ("given", "seen"):
         hold = Message("Hold rows out, so that scores are of rows it has not seen: ",
                        Parameter("test", 0.2))  # fmt: skip
         steps.append(text(spell(hold)))
@@ -281,7 +295,7 @@ def _without(found: Findings) -> list[str]:
         # Without the column that a worse group is of, that could not be looked into.
         if not low > 0 and column not in worse
     ]
-    if not weak or found.rows.part == "train":
+    if not weak or found.rows.part in LEARNED:
         return []
     if len(weak) == len(importance.columns):
         return ["No single column has a measurable effect on these rows: more rows would tell."]

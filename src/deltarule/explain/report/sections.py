@@ -9,7 +9,7 @@ import numpy as np
 
 from deltarule.explain.report.bars import BarRow, bar_rows
 from deltarule.explain.report.chart import axis, chart, dots, key, line
-from deltarule.explain.report.findings import Findings
+from deltarule.explain.report.findings import LEARNED, Findings
 from deltarule.explain.report.headline import SCORES, importance_words, score_text
 from deltarule.explain.report.markup import (
     count,
@@ -72,7 +72,7 @@ def scores_section(found: Findings) -> str:
 
     own, counts = found.scores[found.what], report.get("scored_rows", report["rows"])
     names = list(own)
-    if found.rows.part == "given":
+    if found.rows.part in ("given", "seen"):
         rows.append(
             ["<b>this model</b>, these rows", count(len(found.rows)), *cells(own, found.what)]
         )
@@ -114,7 +114,7 @@ def columns_section(found: Findings) -> str:
     how = f"on {importance.rows:,} of the {importance.of_rows:,} rows, drawn by a fixed seed"
     if importance.rows == importance.of_rows:
         how = f"on all {importance.rows:,} rows"
-    if found.rows.part in ("out_of_fold", "train"):
+    if found.rows.part in ("out_of_fold", *LEARNED):
         how += ", which the networks were trained on: what they only learned by heart counts too"
     hidden = len(importance.columns) - len(rows)
     said = (

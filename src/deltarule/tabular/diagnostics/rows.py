@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from deltarule.errors import InputError
 from deltarule.tables import Schema, TypedColumns, apply_schema, table_from_frame
+from deltarule.tabular.division import division_of
 from deltarule.tabular.intervals import interval_levels
 from deltarule.tabular.network_fit import true_values
-from deltarule.tabular.settings import TableSettings
 from deltarule.tabular.splitting import row_weights, table_parts
 
 if TYPE_CHECKING:
@@ -31,9 +31,10 @@ class ScoredRows:
 
     Attributes
     ----------
-    part : {"test", "out_of_fold", "valid", "train", "given"}
+    part : {"test", "out_of_fold", "valid", "train", "seen", "given"}
         What the rows are to the model: test rows; training rows with out-of-fold predictions;
-        validation rows; training rows; or the rows of another table.
+        validation rows; training rows; all rows of the training table, of a model that does not
+        say which of them it was trained on; or the rows of another table.
     task : {"classification", "regression"}
     classes : tuple of str
         Empty for regression.
@@ -89,8 +90,8 @@ def scored_rows(model: TableModel, table: Any) -> ScoredRows:
 
     Of the table that it was trained on these are the test rows. If none were held out: all
     rows with their out-of-fold predictions, as long as a portfolio has these (it is not saved with
-    them); the validation rows of a single network; otherwise the training rows. Of any other table
-    they are all rows.
+    them); the validation rows of a single network; otherwise the training rows. They are all rows
+    of any other table, and where the model does not say how its rows were divided.
 
     Parameters
     ----------
@@ -117,12 +118,12 @@ def scored_rows(model: TableModel, table: Any) -> ScoredRows:
     if not isinstance(table, TypedColumns):
         typed = apply_schema(model.schema, table_from_frame(table, na=model.schema.na))
     part, outputs = "given", None
-    settings = _splitting(model.settings)
+    division = division_of(model.settings, model.report)
     is_training_table = model.trained_on(typed)
-    if is_training_table and settings is None:
-        part = "train"
-    elif is_training_table and settings is not None:
-        index = table_parts(model.schema, typed, settings)
+    if is_training_table and division is None:
+        part = "seen"
+    elif is_training_table and division is not None:
+        index = table_parts(model.schema, typed, division[0])
         part = next(name for name in ("test", "valid", "train") if name in index)
         rows = index[part]
         if part == "train":
@@ -156,16 +157,6 @@ def scored_part(
         weights=row_weights(typed),
         predict=model.outputs,
         intervals=intervals,
-    )
-
-
-def _splitting(settings: Any) -> TableSettings | None:
-    """Return the settings by which rows were split; None if the model does not say."""
-    if "test" not in settings or "seed" not in settings:
-        return None
-    # Folds take the place of validation rows.
-    return TableSettings(
-        test=settings["test"], seed=settings["seed"], valid=settings.get("valid", 0.0)
     )
 
 
