@@ -149,7 +149,8 @@ const lossesModule = (function () {
       context.textAlign = "right";
       context.textBaseline = "top";
       context.fillText(most, left - 4, 1);
-      if (width > STRIP.epochs) context.fillText(`${DR.text.count(last)} epochs`, width - around, 1);
+      const epochs = `${DR.text.count(last)} epoch${last === 1 ? "" : "s"}`;
+      if (width > STRIP.epochs) context.fillText(epochs, width - around, 1);
       context.textBaseline = "bottom";
       context.fillText(fewest, left - 4, height - 1);
     }
