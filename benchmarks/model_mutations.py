@@ -16,7 +16,7 @@ import math
 import random
 import struct
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from safetensors.numpy import save as save_arrays
 
 from deltarule.errors import DeltaruleError, ModelFileError
 from deltarule.files.bundle_reading import manifest_digest
+from deltarule.files.times import TIMES, with_times
 from deltarule.maths import LOSSES
 from deltarule.tabular import TableModel
 from deltarule.training import inspect_model, load_model, load_recording, save_model
@@ -380,7 +381,9 @@ def _compare(path: Path, again: Path) -> None:
         there = {each.name: each.read_bytes() for each in path.iterdir() if each.is_file()}
     else:
         with zipfile.ZipFile(path) as archive:  # a part of it was not read, and may be damaged
-            there = {name: archive.read(name) for name in saved}
+            names = set(archive.namelist())
+            there = {name: archive.read(name) for name in saved if name in names}
+    given, written = _documents(there), _documents(saved)
     for name in saved:
         if name.endswith(ARRAYS):
             one, other = load_arrays(there[name]), load_arrays(saved[name])
@@ -389,8 +392,20 @@ def _compare(path: Path, again: Path) -> None:
                 same = value.dtype == other[key].dtype and value.tobytes() == other[key].tobytes()
                 assert same, (name, key)
         elif name.rpartition("/")[2] in DOCUMENTS:
-            problem = _difference(json.loads(there[name]), json.loads(saved[name]), name)
+            problem = _difference(given[name], written[name], name)
             assert not problem, problem
+
+
+def _documents(files: Mapping[str, bytes]) -> dict[str, Any]:
+    """Return the documents, with the times that the model's own have in a file of theirs."""
+    names = (TIMES, *DOCUMENTS)
+    found = {name: json.loads(each) for name, each in files.items() if name in names}
+    inner = {
+        name: json.loads(each)
+        for name, each in files.items()
+        if "/" in name and name.rpartition("/")[2] in DOCUMENTS
+    }
+    return {**with_times(found), **inner}
 
 
 def _difference(given: Any, saved: Any, where: str) -> str:

@@ -1,5 +1,6 @@
 """Model files that somebody made to be read: refused, at once, and without much memory."""
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -22,7 +23,7 @@ from deltarule.files import read_json, reading_errors, write_bundle
 from deltarule.files.bundle_reading import manifest_digest
 from deltarule.maths import Network
 from deltarule.tabular import TableModel
-from deltarule.training import Model, load_recording, save_model
+from deltarule.training import EpochLog, History, Model, load_recording, save_model
 
 KIND = "deltarule model"
 ARRAYS = "arrays.safetensors"
@@ -266,23 +267,24 @@ def test_what_a_file_says_is_shown_and_nothing_is_made(monkeypatch):
         inspect_model("nowhere")
 
 
-def test_a_changed_report_is_noticed_and_the_fingerprint_is_of_the_manifest(tmp_path):
+def test_a_changed_report_is_noticed_and_the_fingerprint_is_of_the_model(tmp_path):
     net = Network([2, 3, 1])
     folder = tmp_path / "m"
     save_model(folder, Model(net, net.initial(0)), extras={"report.html": b"<p>good</p>"})
     manifest = hashlib.sha256((folder / "manifest.json").read_bytes()).hexdigest()
     before = inspect_model(folder)
     assert before.extras == {"report.html": "as written"}
-    assert before.fingerprint == manifest
+    assert before.manifest == manifest != before.fingerprint
     text = str(before)
     assert manifest in text
+    assert before.fingerprint in text
     assert "as written: report.html" in text
     assert "a checksum is not a signature" in text.lower()
     assert "warning" not in text
     (folder / "report.html").write_bytes(b"<p>best</p>")
     changed = inspect_model(folder)
     assert changed.extras == {"report.html": "changed"}
-    assert changed.fingerprint == manifest
+    assert (changed.manifest, changed.fingerprint) == (manifest, before.fingerprint)
     assert "warning: report.html is changed" in str(changed)
     assert load_model(folder).net.widths == (2, 3, 1)
     (folder / "report.html").unlink()
@@ -294,6 +296,73 @@ def test_a_changed_report_is_noticed_and_the_fingerprint_is_of_the_manifest(tmp_
     save_model(file, Model(net, net.initial(0)))
     with zipfile.ZipFile(file) as archive:
         inner = hashlib.sha256(archive.read("manifest.json")).hexdigest()
-    assert inspect_model(file).fingerprint == inner
+    summary = inspect_model(file)
+    # A folder and a file of the same model, with and without a report, have one fingerprint.
+    assert (summary.manifest, summary.fingerprint) == (inner, before.fingerprint)
     save_model(file, Model(net, net.initial(1)), overwrite=True)
-    assert inspect_model(file).fingerprint != inner
+    assert inspect_model(file).fingerprint != before.fingerprint
+
+
+def test_the_fingerprint_leaves_out_how_long_the_training_took_and_nothing_else(tmp_path):
+    net = Network([1, 1])
+    logs = EpochLog(1, 4, 0.5, 0.0, None, None, 0.1, 0.25)
+
+    def saved(name, log, extra):
+        model = Model(net, net.initial(0), History([log]), extra)
+        save_model(tmp_path / name, model)
+        back = load_model(tmp_path / name)
+        assert back.history.to_list() == model.history.to_list()
+        assert back.extra == extra
+        return inspect_model(tmp_path / name)
+
+    extra = {"report": {"seconds": 2.5, "leaderboard": [{"seconds": 1.0, "n": 1}, {"n": 2}]}}
+    first = saved("a", logs, extra)
+    slower = {"report": {"seconds": 9.5, "leaderboard": [{"seconds": 7.0, "n": 1}, {"n": 2}]}}
+    second = saved("b", dataclasses.replace(logs, seconds=3.0), slower)
+    assert first.fingerprint == second.fingerprint
+    assert first.manifest != second.manifest
+    assert saved("c", dataclasses.replace(logs, loss=0.25), extra).fingerprint != first.fingerprint
+    assert saved("d", logs, {"seconds": 2.5}).fingerprint != saved("e", logs, {}).fingerprint
+    times = tmp_path / "a" / "times.json"
+    times.write_text(times.read_text().replace("2.5", "2.4"))
+    with pytest.raises(ModelFileError, match=r"times.json.*its checksum differs"):
+        load_model(tmp_path / "a")
+    with pytest.raises(ModelFileError, match=r"times.json.*its checksum differs"):
+        inspect_model(tmp_path / "a")
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        {"model.json": {"extra.limit": [1.5]}},  # null in the model, but no time
+        {"model.json": {"extra.seconds": ["1.5"]}},
+        {"model.json": {"extra.seconds": [1.5, 2.5]}},
+        {"model.json": {"extra.seconds": [True]}},
+        {"model.json": {"extra.taken.seconds": [1.5]}},
+        {"model.json": {"network.seconds": [1.5]}},
+        {"model.json": [1.5]},
+        {"other.json": {"seconds": [1.5]}},
+        [],
+        None,
+    ],
+    ids=str,
+)
+def test_times_cannot_change_anything_else(tmp_path, times):
+    net = Network([1, 1])
+    extra = {"limit": None, "seconds": None, "taken": {"seconds": 1.0}}
+    save_model(tmp_path / "m", Model(net, net.initial(0), extra=extra))
+    place = tmp_path / "m"
+    (place / "times.json").write_text(json.dumps(times))
+    manifest = json.loads((place / "manifest.json").read_text())
+    manifest["sha256"]["times.json"] = hashlib.sha256(json.dumps(times).encode()).hexdigest()
+    manifest["checksum"] = manifest_digest(manifest)
+    (place / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(ModelFileError, match=r"times\.json"):
+        load_model(place)
+
+
+@pytest.mark.parametrize("name", ["v1-network", "v1-table.deltarule", "v2-portfolio.deltarule"])
+def test_a_model_of_an_earlier_version_keeps_its_fingerprint(name):
+    summary = inspect_model(GOLDEN / name)
+    assert summary.fingerprint == summary.manifest
+    assert f"fingerprint, of manifest.json: sha256 {summary.manifest}" in str(summary)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from tests.tabular.small_portfolio import FEW, train_few_configurations
 
 from deltarule.cli.status import execute
 from deltarule.tabular import NetworkModel, PortfolioModel, TableModel
+from deltarule.training.inspection import model_fingerprint
 
 USAGE, DATA = 2, 3
 FIT = ("fit", "more.csv", "-t", "y", "--out", "p")
@@ -57,8 +57,10 @@ def test_the_leaderboard_the_scores_and_the_verdict_are_printed(fitted):
 def test_one_json_object_has_all_of_it(place, deltarule):
     Path("more.csv").write_text(MORE)
     found = deltarule(*FIT, "--json", "--quality", "fast", "--time-budget", "60").json
-    manifest = Path("p", "manifest.json").read_bytes()
-    assert found["model_fingerprint"] == hashlib.sha256(manifest).hexdigest()
+    assert found["model_fingerprint"] == model_fingerprint("p")
+    again = deltarule(*FIT[:-1], "q", "--json", "--quality", "fast", "--time-budget", "60").json
+    assert again["seconds"] != found["seconds"]
+    assert again["model_fingerprint"] == found["model_fingerprint"]
     settings = {"test": 0.2, "seed": 0, "quality": "fast", "time_budget": 60.0}
     assert found["settings"] == {**settings, "precision": "full"}
     assert {each["configuration"] for each in found["leaderboard"]} == {c.name for c in FEW}
@@ -197,5 +199,6 @@ def test_a_portfolio_replaces_a_network_and_its_picture(place, deltarule):
         "manifest.json",
         "model.json",
         "report.html",
+        "times.json",
     ]
     assert json.loads(Path("numbers.model/manifest.json").read_text())["version"] == 2

@@ -134,7 +134,7 @@ def test_what_fit_prints(place, deltarule):
     assert "note: only 12 test rows" in outcome.err
     assert sorted(contents("m")) == [
         *("arrays.safetensors", "history.json", "loss.svg", "manifest.json", "model.json"),
-        "report.html",
+        *("report.html", "times.json"),
     ]
     # Nothing moves, and nothing is coloured, where output is no terminal.
     assert "\x1b" not in outcome.out + outcome.err

@@ -8,16 +8,21 @@ from tests.cli.conftest import FAST, NUMBERS
 
 from deltarule.errors import DataError
 from deltarule.tabular import TableModel
+from deltarule.training.inspection import model_fingerprint
 
 
 def test_fit_writes_a_report_with_its_options_as_they_are_typed(place, deltarule):
     outcome = deltarule("fit", "numbers.csv", "-t", "y", "--out", "m", *FAST)
     assert outcome.status == 0
     assert outcome.out.endswith("Saved in m: the model, history.json, report.html, loss.svg.\n")
-    fingerprint = hashlib.sha256(Path("m/manifest.json").read_bytes()).hexdigest()
-    assert f"sha256 {fingerprint}\n" in outcome.out
-    assert deltarule("inspect", "m", "--json").json["fingerprint"] == fingerprint
     page = Path("m/report.html").read_text(encoding="utf-8")
+    summary = deltarule("inspect", "m", "--json").json
+    fingerprint = summary["fingerprint"]
+    assert summary["manifest"] == hashlib.sha256(Path("m/manifest.json").read_bytes()).hexdigest()
+    assert fingerprint == TableModel.load("m").fingerprint() != summary["manifest"]
+    assert f"sha256 {fingerprint}\n" in outcome.out
+    about = page[page.index('<p class="about">') :].split("</p>")[0]
+    assert f"sha256 <code>{fingerprint}</code>; <code>deltarule inspect m --strict</code>" in about
     assert "Predicting y" in page
     assert "deltarule predict m NEW.csv" in page
     noise = "a,y\n" + "".join(f"{i * 7 % 13},{i * 5 % 11}\n" for i in range(60))
@@ -69,7 +74,7 @@ def test_evaluate_writes_a_report_on_the_rows_that_it_scores(place, deltarule):
     about = page[page.index('<p class="about">') :].split("</p>")[0]
     assert "Scores of <b>new.csv</b>: 30 rows. The model was trained on 42 rows of " in about
     assert "<b>numbers.csv</b> (60 rows, 3 columns, its cells’ sha256 <code>" in about
-    fingerprint = hashlib.sha256(Path("numbers.model/manifest.json").read_bytes()).hexdigest()
+    fingerprint = model_fingerprint("numbers.model")
     assert f"fingerprint: sha256 <code>{fingerprint}</code>" in about
     assert "deltarule explain numbers.model new.csv --row 1" in page
     assert "or some: <code>--ignore</code>" in page  # an option of fit, as its own report has it

@@ -69,7 +69,13 @@ def test_the_folder_holds_json_and_safetensors_and_no_pickle(tmp_path):
     net = Network([3, 4, 2])
     save_model(tmp_path / "m", Model(net, net.initial(0), History()))
     files = sorted(path.name for path in (tmp_path / "m").iterdir())
-    assert files == ["arrays.safetensors", "history.json", "manifest.json", "model.json"]
+    assert files == [
+        "arrays.safetensors",
+        "history.json",
+        "manifest.json",
+        "model.json",
+        "times.json",
+    ]
     for name in files:
         content = (tmp_path / "m" / name).read_bytes()
         assert not content.startswith(b"\x80")  # how a pickle begins

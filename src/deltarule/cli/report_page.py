@@ -31,7 +31,14 @@ def report_page(
 
     started = time.perf_counter()
     try:
-        page = report_html(model, table, folder=str(folder), spell=output.spelled)
+        page = report_html(
+            model,
+            table,
+            folder=str(folder),
+            spell=output.spelled,
+            # Of the model that is saved with the report, as what it says of itself.
+            fingerprint=model.fingerprint(),
+        )
     except DeltaruleError as error:
         output.notes([f"there is no {PAGE}: {error}"])
         return {}, None

@@ -15,7 +15,7 @@ import os
 import stat
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -28,10 +28,13 @@ from deltarule.files.locking import leftovers
 from deltarule.files.names import ARRAYS, MANIFEST, check_plain_name
 from deltarule.files.single_file import open_single_file
 from deltarule.files.stored_files import BundleFiles, FolderFiles, StoredFile
+from deltarule.files.times import TIMES, with_times
 
 __all__ = [
+    "Seal",
     "has_bundle",
     "manifest_digest",
+    "manifest_fingerprint",
     "open_bundle",
     "read_bundle",
     "read_document",
@@ -131,28 +134,42 @@ def read_outline(
     return consistent_read(path, read)
 
 
-def read_seal(folder: str | os.PathLike[str], kind: str) -> tuple[str, dict[str, str]]:
-    """Read what identifies a bundle, and whether its further files are as they were written.
+class Seal(NamedTuple):
+    """What identifies a bundle, and whether its further files are as they were written.
 
-    Returns
-    -------
+    Attributes
+    ----------
     fingerprint : str
+        Of :func:`manifest_fingerprint`; of a bundle without ``times.json``, which an earlier
+        version wrote, the SHA-256 of the manifest.
+    manifest : str
         The SHA-256 of the manifest, which has the checksums of all other files.
     extras : dict of file name to str
         ``"as written"``, ``"changed"`` or ``"missing"``: files that :func:`read_bundle` does not
         return, such as pictures, and does not check in a folder.
     """
+
+    fingerprint: str
+    manifest: str
+    extras: dict[str, str]
+
+
+def read_seal(folder: str | os.PathLike[str], kind: str) -> Seal:
+    """Read what identifies a bundle, and whether its further files are as they were written."""
     path = Path(folder)
 
-    def read() -> tuple[str, dict[str, str]]:
+    def read() -> Seal:
         with open_bundle(path, kind) as files:
             with files.open(MANIFEST) as file:
                 file.read_all(_MOST_MANIFEST)
-                fingerprint = file.sha256()
-            checksums = read_manifest(files, kind, None).get("extras", {})
-            return fingerprint, {
-                name: _state(files, name, checksum) for name, checksum in checksums.items()
+                whole = file.sha256()
+            manifest = read_manifest(files, kind, None)
+            timed = TIMES in manifest["sha256"]
+            extras = {
+                name: _state(files, name, checksum)
+                for name, checksum in manifest.get("extras", {}).items()
             }
+            return Seal(manifest_fingerprint(manifest) if timed else whole, whole, extras)
 
     return consistent_read(path, read)
 
@@ -274,6 +291,16 @@ def manifest_digest(manifest: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def manifest_fingerprint(manifest: Mapping[str, Any]) -> str:
+    """Return a digest of the format and of the checksums of files, the same for a training again.
+
+    The checksums of ``times.json``, of further files such as a report, and of parts are left out.
+    """
+    checksums = {name: each for name, each in manifest["sha256"].items() if name != TIMES}
+    kept = {name: manifest[name] for name in ("format", "version")}
+    return manifest_digest({**kept, "sha256": checksums})
+
+
 def read_manifest(files: BundleFiles, kind: str, version: int | None) -> dict[str, Any]:
     """Return the manifest of a bundle, whose entries are of their types.
 
@@ -381,7 +408,8 @@ def _read_documents(files: BundleFiles, checksums: Mapping[str, str]) -> dict[st
         if name != ARRAYS:
             documents[name], size = _document(files, name, checksum, left)
             left -= size
-    return documents
+    where = Path(str(files.path)) / TIMES
+    return parse_content(where, with_times, documents) if TIMES in documents else documents
 
 
 def _document(files: BundleFiles, name: str, checksum: str, most: int) -> tuple[Any, int]:

@@ -11,7 +11,7 @@ import os
 import shutil
 import stat
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,11 @@ import numpy as np
 from deltarule.errors import InputError
 from deltarule.files.array_header import MOST_ARRAYS
 from deltarule.files.atomic_file import json_bytes, write_bytes
-from deltarule.files.bundle_reading import manifest_digest, open_bundle
+from deltarule.files.bundle_reading import (
+    manifest_digest,
+    manifest_fingerprint,
+    open_bundle,
+)
 from deltarule.files.consistency import consistent_read
 from deltarule.files.filesystem import (
     already_exists,
@@ -38,6 +42,7 @@ from deltarule.files.locking import create_locked, folder_lock, leftovers
 from deltarule.files.names import ARRAYS, MANIFEST, check_plain_name
 from deltarule.files.path_checks import check_replaceable
 from deltarule.files.single_file import is_single_file_name, single_file_bytes
+from deltarule.files.times import without_times
 
 __all__ = ["Bundle", "Part", "write_bundle"]
 
@@ -53,12 +58,21 @@ class Bundle:
     documents : mapping of file name to JSON value
     arrays : mapping of name to array
         Of any shape; saved in C order. Without arrays there is no file of them.
+    times : mapping of file name to sequence of str, optional
+        Where the documents have clock times, which are no part of the fingerprint, as
+        :func:`~deltarule.files.times.without_times` takes them; None if that is not asked for.
     """
 
     kind: str
     version: int
     documents: Mapping[str, Any]
     arrays: Mapping[str, np.ndarray]
+    times: Mapping[str, Sequence[str]] | None = None
+
+    def fingerprint(self) -> str:
+        """Return the fingerprint of the bundle, as it is read again from its files."""
+        manifest: dict[str, Any] = json.loads(self.contents()[MANIFEST])
+        return manifest_fingerprint(manifest)
 
     def contents(self, extras: Mapping[str, bytes] | None = None) -> dict[str, bytes]:
         """Return the bytes of every file by name.
@@ -73,7 +87,10 @@ class Bundle:
         from safetensors.numpy import save
 
         extras = extras or {}
-        files = {name: json_bytes(name, value) for name, value in self.documents.items()}
+        documents = self.documents
+        if self.times is not None:
+            documents = without_times(documents, self.times)
+        files = {name: json_bytes(name, value) for name, value in documents.items()}
         if self.arrays:
             # asarray and not ascontiguousarray, which gives a scalar a dimension.
             files[ARRAYS] = save({k: np.asarray(v, order="C") for k, v in self.arrays.items()})
@@ -129,6 +146,7 @@ def write_bundle(
     overwrite: bool = False,
     parts: Mapping[str, Part] | None = None,
     extras: Mapping[str, bytes] | None = None,
+    times: Mapping[str, Sequence[str]] | None = None,
 ) -> None:
     """Write a bundle: JSON documents, and arrays as safetensors.
 
@@ -153,6 +171,8 @@ def write_bundle(
         Bundles within this one.
     extras : mapping of file name to bytes
         Further files, such as pictures, that :func:`read_bundle` does not return.
+    times : mapping of file name to sequence of str, optional
+        As :class:`Bundle` has it.
 
     Raises
     ------
@@ -163,7 +183,7 @@ def write_bundle(
         If a document has no form in JSON.
     """
     given, parts = Path(folder), parts or {}
-    bundle = Bundle(kind, version, documents, arrays)
+    bundle = Bundle(kind, version, documents, arrays, times)
     if is_single_file_name(given):
         _write_single_file(given, bundle, parts, extras, overwrite=overwrite)
         return

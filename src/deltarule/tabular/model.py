@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from deltarule.errors import DataError, InputError
 from deltarule.exportable import Exportable
-from deltarule.files import read_bundle
+from deltarule.files import Bundle, read_bundle
 from deltarule.files.dataclass_fields import entry, field_value
 from deltarule.files.reading_errors import reading_content
 from deltarule.tables import (
@@ -303,6 +303,24 @@ class TableModel(ModelPlots, Exportable, ABC):
         InputError
             If a parameter is not a finite number.
         """
+
+    def fingerprint(self) -> str:
+        """Return the fingerprint of the model's files, as :func:`deltarule.inspect_model` has it.
+
+        A SHA-256 of the networks, the encoders, the settings and what is known of the training, but
+        not of how long that took: a training that is repeated gives the same. It is that of the
+        files which :meth:`save` writes now, also if an earlier version wrote the model.
+
+        Raises
+        ------
+        InputError
+            If a parameter is not a finite number.
+        """
+        return self._bundle().fingerprint()
+
+    @abstractmethod
+    def _bundle(self) -> Bundle:
+        """Return what :meth:`save` writes."""
 
     def _extra(self) -> dict[str, Any]:
         """Return what is stored with the networks, as JSON holds it."""

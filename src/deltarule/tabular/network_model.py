@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from deltarule.errors import InputError
+from deltarule.files import Bundle
 from deltarule.files.dataclass_fields import check_keys, entry
 from deltarule.tables import TableEncoder, TypedColumns
 from deltarule.tabular.model import TableModel, prediction_engine
 from deltarule.tabular.network_targets import decode_outputs, network_targets
 from deltarule.training import History, Model, Recording, save_model
-from deltarule.training.model import check_documents, model_of_bundle
+from deltarule.training.model import bundle_of, check_documents, model_of_bundle
 
 if TYPE_CHECKING:
     from deltarule.tabular.diagnostics import LearningCurve
@@ -97,14 +98,20 @@ class NetworkModel(TableModel):
         extras: Mapping[str, bytes] | None = None,
     ) -> None:
         """Write the model, with its recording; parameters and errors as in :class:`TableModel`."""
-        extra = self._extra() | {"encoder": self.encoder.to_dict()}
         save_model(
             folder,
-            dataclasses.replace(self.model, extra=extra),
+            self._with_extra(),
             overwrite=overwrite,
             recording=self.recording,
             extras=extras,
         )
+
+    def _with_extra(self) -> Model:
+        extra = self._extra() | {"encoder": self.encoder.to_dict()}
+        return dataclasses.replace(self.model, extra=extra)
+
+    def _bundle(self) -> Bundle:
+        return bundle_of(self._with_extra())
 
     check_arrays = staticmethod(check_documents)
 

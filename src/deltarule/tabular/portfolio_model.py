@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.errors import InputError
-from deltarule.files import Part, write_bundle
+from deltarule.files import Bundle, Part, write_bundle
 from deltarule.files.dataclass_fields import check_keys, entry
 from deltarule.tables import Column, Table, TypedColumns, apply_schema, table_from_frame
 from deltarule.tables.cells_checksum import cells_checksum
@@ -33,7 +33,7 @@ from deltarule.tabular.portfolio.storage import (
 )
 from deltarule.tabular.rows_seen import ROW_DIGESTS
 from deltarule.tabular.settings import TableSettings
-from deltarule.training.model import KIND, PORTFOLIO_VERSION
+from deltarule.training.model import KIND, PORTFOLIO_VERSION, TIMES
 from deltarule.training.recording import FOLDER
 from deltarule.training.recording import KIND as RECORDING
 
@@ -340,22 +340,27 @@ class PortfolioModel(TableModel):
         extras: Mapping[str, bytes] | None = None,
     ) -> None:
         """Write the networks of weight above 0; parameters and errors as in :class:`TableModel`."""
+        bundle = self._bundle()
+        write_bundle(
+            folder,
+            bundle.kind,
+            bundle.version,
+            bundle.documents,
+            bundle.arrays,
+            overwrite=overwrite,
+            # A recording in the folder is of another model, and is removed.
+            parts={FOLDER: Part(RECORDING)},
+            extras=extras,
+            times=bundle.times,
+        )
+
+    def _bundle(self) -> Bundle:
         record, arrays = stored_portfolio(self.portfolio)
         document = {"portfolio": record, "extra": self._extra()}
         if self.intervals is not None:
             document["intervals"], more = stored_intervals(self.intervals)
             arrays |= {f"{_OF_INTERVALS}{name}": values for name, values in more.items()}
-        write_bundle(
-            folder,
-            KIND,
-            PORTFOLIO_VERSION,
-            {"model.json": document},
-            arrays,
-            overwrite=overwrite,
-            # A recording in the folder is of another model, and is removed.
-            parts={FOLDER: Part(RECORDING)},
-            extras=extras,
-        )
+        return Bundle(KIND, PORTFOLIO_VERSION, {"model.json": document}, arrays, TIMES)
 
     @staticmethod
     def check_arrays(documents: Mapping[str, Any], specs: Mapping[str, Any]) -> None:

@@ -62,8 +62,14 @@ class ModelSummary:
         The numbers of rows and the scores, as they were saved.
     settings : mapping of str to JSON value
     fingerprint : str
-        The SHA-256 of ``manifest.json``, which has the checksums of all other files: models with
-        the same fingerprint are the same, byte for byte.
+        A SHA-256 of the format and of the checksums of all files but ``times.json``, which says
+        how long the training took, and what was saved beside the model, such as its report:
+        models with the same fingerprint predict the same, bit for bit, and a training that is
+        repeated gives the same. Of a model of an earlier version, without ``times.json``, it is
+        ``manifest``.
+    manifest : str
+        The SHA-256 of ``manifest.json``, which has the checksums of all files, with their times
+        and the report: it differs from one training to the next.
     extras : mapping of str to str
         Files that were saved with the model and are no part of it, such as its report:
         ``"as written"``, ``"changed"`` or ``"missing"``.
@@ -94,6 +100,7 @@ class ModelSummary:
     report: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     fingerprint: str = ""
+    manifest: str = ""
     extras: Mapping[str, str] = dataclasses.field(default_factory=dict)
     trained_on: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     distilled: Mapping[str, Any] = dataclasses.field(default_factory=dict)
@@ -137,7 +144,8 @@ class ModelSummary:
         lines += [f"sha256 {digest[:16]}…  {name}" for name, digest in self.files.items()]
         lines += [f"{state}: {printable(name)}" for name, state in self.extras.items()]
         lines += [
-            f"fingerprint, of manifest.json: sha256 {self.fingerprint}",
+            f"manifest.json, which has the checksums of all of them: sha256 {self.manifest}",
+            f"fingerprint, {_without_times(self)}: sha256 {self.fingerprint}",
             f"Checked by deltarule {__version__}. A checksum is not a signature: who can change a",
             "file can change its checksum too. Compare the fingerprint with one noted elsewhere.",
         ]
@@ -217,6 +225,12 @@ def distilled_text(distilled: Mapping[str, Any]) -> str:
     return f"{said}; the portfolio has the fingerprint sha256 {portfolio}" if portfolio else said
 
 
+def _without_times(summary: ModelSummary) -> str:
+    if summary.fingerprint == summary.manifest:
+        return "of manifest.json"
+    return "which a repeated training has again, of all but times and report"
+
+
 def _some(what: str, items: tuple[str, ...]) -> list[str]:
     shown = ", ".join(items[:_MOST_SHOWN])
     more = f", … and {len(items) - _MOST_SHOWN} more" if len(items) > _MOST_SHOWN else ""
@@ -255,7 +269,7 @@ def inspect_model(folder: str | os.PathLike[str]) -> ModelSummary:
     (('2-3-1, relu, identity, squared_error, float64',), 13)
     """
     with reading_content(folder, "model"):
-        (manifest, documents, specs), (fingerprint, extras) = consistent_read(
+        (manifest, documents, specs), seal = consistent_read(
             Path(folder),
             lambda: (read_outline(folder, KIND, PORTFOLIO_VERSION), read_seal(folder, KIND)),
         )
@@ -274,19 +288,20 @@ def inspect_model(folder: str | os.PathLike[str]) -> ModelSummary:
             array_bytes=sum(spec.stop - spec.start for spec in specs.values()),
             epochs=len(field_value("history.json", list, documents.get("history.json", []))),
             recorded=is_recorded(Path(folder)),
-            fingerprint=fingerprint,
-            extras=extras,
+            fingerprint=seal.fingerprint,
+            manifest=seal.manifest,
+            extras=seal.extras,
             **of_table,
         )
 
 
 def model_fingerprint(folder: str | os.PathLike[str]) -> str:
-    """Return the SHA-256 of a model's manifest, as :func:`inspect_model` shows it.
+    """Return the fingerprint of a model's files, as :func:`inspect_model` shows it.
 
     It is ``""`` if the model cannot be read.
     """
     try:
-        return read_seal(folder, KIND)[0]
+        return read_seal(folder, KIND).fingerprint
     except FileError:
         return ""
 

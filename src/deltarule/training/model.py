@@ -16,7 +16,7 @@ from deltarule.engines.predictor_cache import cached_predictor
 from deltarule.engines.sparse_rows import CsrRows
 from deltarule.errors import InputError, printable, short_repr
 from deltarule.exportable import Exportable
-from deltarule.files import checked_path, read_bundle, read_document, write_bundle
+from deltarule.files import Bundle, checked_path, read_bundle, read_document, write_bundle
 from deltarule.files.dataclass_fields import check_keys, entry
 from deltarule.files.reading_errors import reading_content
 from deltarule.maths import Network
@@ -29,7 +29,9 @@ from deltarule.training.recording import Recording, recording_part
 __all__ = [
     "KIND",
     "PORTFOLIO_VERSION",
+    "TIMES",
     "Model",
+    "bundle_of",
     "check_documents",
     "check_sizes",
     "holds_portfolio",
@@ -45,6 +47,16 @@ __all__ = [
 KIND, _VERSION = "deltarule model", 1
 PORTFOLIO_VERSION = 2
 """The version of the format of a folder that holds several networks, which older readers refuse."""
+TIMES = {
+    "model.json": (
+        "portfolio.members.*.seconds",
+        "extra.report.leaderboard.*.seconds",
+        "extra.report.training_seconds",
+        "extra.report.seconds",
+    ),
+    "history.json": ("*.seconds",),
+}
+"""Where the documents of a model have clock times, which its fingerprint leaves out."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -198,21 +210,34 @@ def save_model(
             parameter="model",
             expected="a Model; a network and its parameters are Model(net, theta)",
         )
+    bundle = bundle_of(model)
+    write_bundle(
+        folder,
+        bundle.kind,
+        bundle.version,
+        bundle.documents,
+        bundle.arrays,
+        overwrite=overwrite,
+        parts=recording_part(model.theta, recording),
+        extras=extras,
+        times=bundle.times,
+    )
+
+
+def bundle_of(model: Model) -> Bundle:
+    """Return what :func:`save_model` writes of a model.
+
+    Raises
+    ------
+    InputError
+        If a parameter is not a finite number.
+    """
     record, arrays = stored_parameters(model.net, model.theta)
     documents = {
         "model.json": {**record, "extra": dict(model.extra)},
         "history.json": model.history.to_list(),
     }
-    write_bundle(
-        folder,
-        KIND,
-        _VERSION,
-        documents,
-        arrays,
-        overwrite=overwrite,
-        parts=recording_part(model.theta, recording),
-        extras=extras,
-    )
+    return Bundle(KIND, _VERSION, documents, arrays, TIMES)
 
 
 def stored_parameters(

@@ -89,6 +89,9 @@ def _about(found: Findings) -> str:
         said = f"{own}: {of_own}; trained on {trained}{digest}"
     if found.fingerprint:
         said += f". The model’s fingerprint: sha256 <code>{text(found.fingerprint)}</code>"
+        command = f"deltarule inspect {found.folder} --strict".replace("  ", " ")
+        said += f"; <code>{text(command)}</code> shows it, and checks the model’s files and whether"
+        said += " the report beside them was changed"
     return said
 
 
