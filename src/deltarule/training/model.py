@@ -50,6 +50,7 @@ PORTFOLIO_VERSION = 2
 TIMES = {
     "model.json": (
         "portfolio.members.*.seconds",
+        "intervals.scale.members.*.seconds",
         "extra.report.leaderboard.*.seconds",
         "extra.report.training_seconds",
         "extra.report.seconds",
