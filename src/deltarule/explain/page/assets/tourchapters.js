@@ -362,7 +362,7 @@ const tourChaptersModule = (function () {
         l > 0
           ? say`Now a weight further to the left, ${before ? both(s.w(l, node, before.k)) : ""}. It leads to ${nodeName(at, l, node)}, the marked one, which has no target of its own. Two rates of its chain are found as before. But how does the loss move with ${both(s.a(l, node))}?`
           : say`This network has no hidden layer. But how does the loss move with one of its inputs, ${both(s.a(0, node))}? It has no target of its own.`,
-        say`It feeds ${n === 1 ? "the one node" : n === 2 ? "both nodes" : `all ${count(n)} nodes`} on its right, so ${ways} from it to the loss. Along each way the rate is δ of the node at the other end times the weight of the line. All ways count, so they are added; j counts them:`,
+        say`It feeds ${n === 1 ? "the one node" : n === 2 ? "both nodes" : `all ${count(n)} nodes`} on its right, so ${ways} from it to the loss. Along each way the rate is δ of the node at the other end times the weight of the line. All ways count, so they are added${sweep ? " (the drawing has the sum in the dark box beside the node)" : ""}; j counts them:`,
         sections.upstream(at, l, node),
         sweep ? again(at, sweep) : null,
         ...(before ? [hiddenProduct(at, before, up)] : []),
