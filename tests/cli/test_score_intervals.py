@@ -115,12 +115,37 @@ def test_the_worst_group_is_a_line(place, deltarule):
         f"{plain(group.others)}: {plain(group.error - group.others)} more, {plain(group.least)} to "
         f"{plain(group.most)} at {100 * found.level:.4g} %"
     )
+    n = len(found.groups)
+    said += f", so that the intervals of all {n} groups hold together with 95 %"
+    worse = len(found.worse)
+    if worse > 1:
+        said = f"of {worse} that are worse than their other rows beyond chance: {said}"
     assert f"{said}.\n" in deltarule("evaluate", "numbers.model", "odd.csv").out
     assert said in deltarule("evaluate", "numbers.model", "odd.csv", "--json").json["worst_group"]
+
+
+def test_of_the_table_of_the_training_it_is_of_the_test_rows(place, deltarule):
+    rng = np.random.default_rng(0)
+    a, k = rng.normal(size=300), rng.choice(["p", "q"], 300)
+    y = 2 * a + np.where(k == "q", 5.0, 0.1) * rng.normal(size=300)
+    rows = [f"{x},{level},{value}" for x, level, value in zip(a, k, y, strict=True)]
+    Path("odd.csv").write_text("a,k,y\n" + "\n".join(rows) + "\n")
+    fitted = deltarule("fit", "odd.csv", "--target", "y", "--out", "new", *FAST)
+    assert fitted.status == 0, fitted.err
+    found = group_errors(TableModel.load("new").scored_rows(read_table("odd.csv")))
+    (group,) = found.worse
+    start = f"orst group of the 60 test rows: k = q: predictions of {group.rows} rows miss by "
+    (line,) = [each for each in fitted.out.splitlines() if start in each]
+    assert f"{plain(group.least)} to {plain(group.most)} at {100 * found.level:.4g} %" in line
+    evaluated = deltarule("evaluate", "new", "odd.csv")
+    assert f"{line}\n" in evaluated.out
+    as_json = deltarule("evaluate", "new", "odd.csv", "--json").json["worst_group"]
+    assert line == f"W{as_json[1:]}."
     # Of rows that were learned from there is none.
-    assert (
-        deltarule("evaluate", "numbers.model", "numbers.csv", "--json").json["worst_group"] is None
-    )
+    again = ("fit", "odd.csv", "--target", "y", "--test", "0", "--valid", "0", "--json")
+    found = deltarule(*again, "--out", "learned", *FAST)
+    assert found.json["worst_group"] is None
+    assert deltarule("evaluate", "learned", "odd.csv", "--json").json["worst_group"] is None
 
 
 def test_so_many_rows_that_it_takes_long_have_none(place, deltarule, monkeypatch):

@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from deltarule.cli import output
 from deltarule.cli.evaluate_large import evaluate_large
+from deltarule.cli.group_line import worst_group_line
 from deltarule.cli.output_paths import check_data, check_output_file, write_output
 from deltarule.cli.predict_large import is_large
 from deltarule.cli.run_predict import load_table_model, read_rows
 from deltarule.tables import Table, TypedColumns, apply_schema
 from deltarule.tabular import PortfolioModel, TableModel
-from deltarule.tabular.diagnostics.rows import ScoredRows
+from deltarule.tabular.diagnostics.rows import ScoredRows, scored_part
 from deltarule.tabular.rows_seen import ROW_DIGESTS, RowsSeen
 from deltarule.training.inspection import model_fingerprint
 
@@ -73,7 +74,8 @@ def evaluate_table(
             # them are predicted badly says little about others.
             learned = is_training_table or (seen is not None and seen.too_many)
             intervals = {} if learned else _intervals(model, typed, outputs)
-            worst = "" if learned else _worst_group(model, typed, outputs)
+            judged = _judged_rows(model, typed, outputs, is_training_table, learned)
+            worst = "" if judged is None else worst_group_line(judged)
         if report is not None:
             from deltarule.cli.app import parameters_of
             from deltarule.explain.report import report_html
@@ -142,27 +144,19 @@ def _may_be_training_table(model: TableModel, read: Table) -> bool:
     return not known and (read.source, len(read)) == (schema.source, schema.n_rows)
 
 
-def _worst_group(model: TableModel, typed: TypedColumns, outputs: NDArray[np.float64]) -> str:
-    """Return the worst group of rows in words, if it is worse beyond chance."""
-    from deltarule.explain.report.groups import worst_group_words
-    from deltarule.tabular.network_fit import true_values
-    from deltarule.tabular.splitting import row_weights
-
-    if len(typed) < 2:
-        return ""
-    return worst_group_words(
-        ScoredRows(
-            "given",
-            model.task,
-            model.classes,
-            model.schema,
-            typed,
-            true_values(model.target, typed),
-            outputs,
-            row_weights(typed),
-            model.outputs,
-        )
-    )
+def _judged_rows(
+    model: TableModel,
+    typed: TypedColumns,
+    outputs: NDArray[np.float64],
+    is_training_table: bool,
+    learned: bool,
+) -> ScoredRows | None:
+    """Return the rows whose groups are compared: of the training table those held out."""
+    if not learned:
+        return scored_part(model, typed, "given", outputs)
+    if not (is_training_table and model.trained_on(typed)):
+        return None
+    return model.scored_rows(typed)
 
 
 def _about_rows(

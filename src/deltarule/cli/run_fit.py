@@ -12,6 +12,7 @@ from types import FrameType
 from typing import Any, NamedTuple
 
 from deltarule.cli import output
+from deltarule.cli.group_line import worst_group_of_fit
 from deltarule.cli.leaderboard import leaderboard, left_out_lines
 from deltarule.cli.load_table import load_table, streamed_arguments
 from deltarule.cli.options import TableOptions
@@ -71,11 +72,12 @@ class Request:
 
 
 class Fitted(NamedTuple):
-    """The model, the exit status, and the seconds that ``report.html`` took, None without one."""
+    """The model, the exit status, the seconds that ``report.html`` took, and the worst group."""
 
     model: TableModel
     status: Status
     report_seconds: float | None = None
+    worst_group: str = ""
 
 
 def fit_and_save(request: Request, *, quiet: bool) -> Fitted:
@@ -118,8 +120,9 @@ def fit_and_save(request: Request, *, quiet: bool) -> Fitted:
         if request.report:
             show("writing the report")
         elsewhere, seconds = _save(model, request, table)
-    _finish(model, request, elsewhere, with_page=request.report, quiet=quiet)
-    return Fitted(model, stop.status, seconds)
+    worst = worst_group_of_fit(model, table)
+    _finish(model, request, elsewhere, worst, quiet=quiet)
+    return Fitted(model, stop.status, seconds, worst)
 
 
 def _fit_large_and_save(request: Request, memory: str, *, quiet: bool) -> Fitted:
@@ -149,11 +152,13 @@ def _fit_large_and_save(request: Request, memory: str, *, quiet: bool) -> Fitted
             return Fitted(model, stop.status)
         if request.report:
             show("writing the report")
-        elsewhere, seconds = _save(model, request, tables[0].scored_sample(model))
+        sample = tables[0].scored_sample(model)
+        elsewhere, seconds = _save(model, request, sample)
+    worst = worst_group_of_fit(model, sample)
     if not quiet:
         output.say(f"{output.spelled(model.schema.describe())}\n")
-    _finish(model, request, elsewhere, with_page=request.report, quiet=quiet)
-    return Fitted(model, stop.status, seconds)
+    _finish(model, request, elsewhere, worst, quiet=quiet)
+    return Fitted(model, stop.status, seconds, worst)
 
 
 def _training_arguments(
@@ -181,13 +186,14 @@ def _finish(
     model: TableModel,
     request: Request,
     elsewhere: SavedElsewhere | None,
+    worst: str,
     *,
-    with_page: bool,
     quiet: bool,
 ) -> None:
     """Print the report on a model that is saved; raise the error if that is elsewhere."""
     if not quiet:
-        _report(model, request.folder if elsewhere is None else elsewhere.path, with_page)
+        folder = request.folder if elsewhere is None else elsewhere.path
+        _report(model, folder, request.report, worst)
     if elsewhere is not None:
         raise elsewhere
 
@@ -321,7 +327,7 @@ def _stoppable(folder: Path, single: bool) -> Iterator[_InterruptHandler]:
             signal.signal(each, handler)
 
 
-def _report(model: TableModel, folder: Path, with_page: bool) -> None:
+def _report(model: TableModel, folder: Path, with_page: bool, worst: str) -> None:
     """Print what was trained, the scores, the comparison with the baselines and the notes."""
     report = model.report
     counts = report.get("scored_rows", report["rows"])
@@ -357,6 +363,8 @@ def _report(model: TableModel, folder: Path, with_page: bool) -> None:
     output.say(output.scored_as(model.schema))
     for line in _verdict_lines(report, what):
         output.say(line)
+    if worst:
+        output.say(f"{worst[:1].upper()}{worst[1:]}.")
     for line in origin_lines(model, folder):
         output.say(line)
     output.say(f"Saved in {folder}: the model{files}.")
@@ -436,6 +444,7 @@ def fit_report(fitted: Fitted, folder: Path) -> None:
             **trained,
             "settings": model.settings,
             **report,
+            "worst_group": fitted.worst_group or None,
             "report_seconds": fitted.report_seconds,
         }
     )

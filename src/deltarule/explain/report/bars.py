@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 __all__ = ["BarRow", "bar_rows"]
@@ -24,7 +24,13 @@ class BarRow(NamedTuple):
     more: str = ""
 
 
-def bar_rows(rows: Sequence[BarRow], label: str, *, points: bool = False) -> str:
+def bar_rows(
+    rows: Sequence[BarRow],
+    label: str,
+    *,
+    points: bool = False,
+    heads: Mapping[int, str] | None = None,
+) -> str:
     """Return rows with bars from 0, or with points where 0 is no natural beginning.
 
     Parameters
@@ -33,6 +39,8 @@ def bar_rows(rows: Sequence[BarRow], label: str, *, points: bool = False) -> str
     label : str
         What the values are, for those who cannot see the bars.
     points : bool
+    heads : mapping of int to str, optional
+        Headings as HTML, by the number of the row that each stands above. All rows have one scale.
 
     Examples
     --------
@@ -56,7 +64,10 @@ def bar_rows(rows: Sequence[BarRow], label: str, *, points: bool = False) -> str
         return 100 * min(max((value - low) / width, 0.0), 1.0)
 
     lines = []
-    for row in rows:
+    for i, row in enumerate(rows):
+        if heads and i in heads:
+            head = f'<th colspan="3" scope="rowgroup">{heads[i]}</th>'
+            lines.append(f'<tr class="of-column">{head}</tr>')
         marks = []
         if not points and math.isfinite(row.value):
             left, right = sorted((at(0.0), at(row.value)))

@@ -27,6 +27,14 @@ from deltarule.tabular.diagnostics import (
 __all__ = ["group_words", "groups_section", "worst_group", "worst_group_words"]
 
 _WORST = 8
+# What the rows of a part are called in a line of text.
+_ROWS_OF = {
+    "test": "test rows",
+    "out_of_fold": "training rows, out of fold",
+    "valid": "validation rows",
+    "train": "training rows",
+    "seen": "rows of the training table",
+}
 # Groups whose kinds of errors are listed at first; the others are in a fold.
 _MOST_LISTED = 12
 
@@ -54,7 +62,7 @@ def groups_section(found: Findings) -> str:
         f'<div class="importance">{bar_rows(rows, head)}</div>'
         f'<p class="note">{_how(found)}</p>'
         "<details><summary>All groups, column by column</summary>"
-        f"{_every(found)}</details>{_kinds(found)}"
+        f"{_every(found, head)}</details>{_kinds(found)}"
     )
 
 
@@ -182,16 +190,20 @@ def worst_group(found: Findings) -> str:
     if found.rows.task == "classification":
         return (
             f"Look at the rows with {where}: {percent(group.error)} of them are predicted wrong, "
-            f"of the other rows {percent(group.others)}."
+            f"of the other rows {percent(group.others)} ({_to_others(found, group)})."
         )
     return (
         f"Look at the rows with {where}: predictions miss by {number(group.error)} on average, for "
-        f"the other rows by {number(group.others)}."
+        f"the other rows by {number(group.others)} ({_to_others(found, group)})."
     )
 
 
 def worst_group_words(rows: ScoredRows) -> str:
-    """Return the worst group that is worse beyond chance, as text; "" without one."""
+    """Return the worst group that is worse beyond chance, as text; "" without one.
+
+    It says which rows they are, unless they are all rows of a table that was given.
+    """
+    part = "" if rows.part == "given" else f"the {len(rows):,} {_ROWS_OF[rows.part]}"
     found = group_errors(rows)
     if not found.worse:
         return ""
@@ -216,10 +228,14 @@ def worst_group_words(rows: ScoredRows) -> str:
         )
         said = f"predictions of {count(group.rows, 'row')} miss by {error} on average, of the "
         said += f"others by {others}"
-    more = f" (of {len(found.worse)} such groups)" if len(found.worse) > 1 else ""
+    worse = len(found.worse)
+    more = f", of {worse} that are worse than their other rows beyond chance" * (worse > 1)
+    n = len(found.groups)
+    together = f", so that the intervals of all {n} groups hold together with 95 %" * (n > 1)
+    which = f" of {part}" * bool(part)
     return (
-        f"worst group{more}: {_words(rows.schema, group)}: {said}: {gap} more, {least} to {most} "
-        f"at {100 * found.level:.4g} %"
+        f"worst group{which}{more}: {_words(rows.schema, group)}: {said}: {gap} more, {least} to "
+        f"{most} at {100 * found.level:.4g} %{together}"
     )
 
 
@@ -238,11 +254,17 @@ def _said(found: Findings) -> str:
             f"chance, since of {few} some look worse by chance alone."
         )
     named = "; ".join(
-        f"<b>{name(group_words(found, group))}</b> ({_error(found, group)}{_bias(group)})"
+        f"<b>{name(group_words(found, group))}</b> ({_error(found, group)}{_bias(group)}; "
+        f"to the other rows {_to_others(found, group)})"
         for group in worse[:3]
     )
     more = f" and {count(len(worse) - 3, 'more group')}" if len(worse) > 3 else ""
-    return f"{said}Clearly worse, beyond chance: {named}{more}."
+    level = f"{100 * found.groups.level:.4g} %"
+    return (
+        f"{said}Clearly worse, beyond chance: {named}{more}. The difference to the other rows "
+        f"stands with its interval at {level}, so that those of all "
+        f"{count(len(found.groups.groups), 'group')} hold together with 95 %."
+    )
 
 
 def _how(found: Findings) -> str:
@@ -296,14 +318,18 @@ def _bias(group: ErrorGroup) -> str:
     return f", {number(abs(group.bias))} too {'high' if group.bias > 0 else 'low'} on average"
 
 
-def _every(found: Findings) -> str:
-    """Return all groups by column, each with its error and interval."""
+def _every(found: Findings, head: str) -> str:
+    """Return all groups by column, each with its error and interval, all on one scale."""
     by_column: dict[str, list[ErrorGroup]] = {}
     for group in found.groups.groups:
         by_column.setdefault(group.column, []).append(group)
-    parts = []
+    rows: list[BarRow] = []
+    heads = {}
     for column, groups in by_column.items():
+        heads[len(rows)] = name(column, 40)
         ordered = sorted(groups, key=lambda each: (each.kind, each.low_cell or 0.0, -each.rows))
-        rows = [_bar(found, group) for group in ordered]
-        parts.append(f"<figure><h4>{name(column, 40)}</h4>{bar_rows(rows, 'error')}</figure>")
-    return f'<div class="charts many">{"".join(parts)}</div>'
+        rows += [_bar(found, group) for group in ordered]
+    return (
+        f'<p class="axis-title">{head}, of all groups, on one scale</p>'
+        f'<div class="importance" data-groups="all">{bar_rows(rows, head, heads=heads)}</div>'
+    )

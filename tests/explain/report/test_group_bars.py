@@ -1,0 +1,68 @@
+"""All groups of the report: nothing is printed over anything else, and all bars have one scale."""
+
+import numpy as np
+import pytest
+from tests.browser import Watched
+from tests.explain.report.tables import trained
+
+from deltarule.explain.report import write_report
+from deltarule.tabular.diagnostics import group_errors
+
+# The boxes of what is written in the table, and of its bars.
+BOXES = """
+() => {
+  const table = document.querySelector("[data-groups=all] table");
+  const boxes = [];
+  for (const row of table.querySelectorAll("tbody tr"))
+    for (const cell of row.cells) {
+      const range = document.createRange();
+      range.selectNodeContents(cell);
+      const of = cell.className === "bar-cell" ? cell : range;
+      let { left, right, top, bottom } = of.getBoundingClientRect();
+      // A long name is cut off at the edge of its cell, and ends in "…".
+      if (cell.tagName === "TH") right = Math.min(right, cell.getBoundingClientRect().right);
+      boxes.push({ left, right, top, bottom, text: cell.textContent, kind: cell.className });
+    }
+  const { left, right } = document.querySelector("main").getBoundingClientRect();
+  const fills = [...table.querySelectorAll(".fill")].map((e) => e.getBoundingClientRect().width);
+  const clipped = [...table.querySelectorAll(".of-column th, td.n")]
+    .filter((e) => e.scrollWidth > e.clientWidth + 1).map((e) => e.textContent);
+  return { boxes, fills, left, right, clipped };
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def page_of(tmp_path_factory):
+    table, model = trained("two")
+    return write_report(model, table, tmp_path_factory.mktemp("groups") / "report.html")
+
+
+@pytest.mark.parametrize("larger", [0, 2])
+@pytest.mark.parametrize("width", [390, 1280, 1440, 1920])
+def test_nothing_overlaps_and_bars_of_all_columns_have_one_scale(chromium, page_of, width, larger):
+    watched = Watched(chromium[0], width=width, height=900)
+    page = watched.page
+    page.goto(page_of.as_uri())
+    page.get_by_text("All groups, column by column").click()
+    for _ in range(larger):
+        page.locator("#larger").click()
+    found = page.evaluate(BOXES)
+    assert watched.errors == []
+    watched.close()
+    boxes = found["boxes"]
+    for i, one in enumerate(boxes):
+        assert found["left"] <= one["left"] <= one["right"] <= found["right"]
+        for two in boxes[i + 1 :]:
+            apart = (
+                min(one["right"], two["right"]) <= max(one["left"], two["left"]) + 0.5
+                or min(one["bottom"], two["bottom"]) <= max(one["top"], two["top"]) + 0.5
+            )
+            assert apart, (one, two)
+    assert found["clipped"] == []
+    table, model = trained("two")
+    groups = group_errors(model.scored_rows(table)).groups
+    assert len(found["fills"]) == len(groups) > 8
+    widths, errors = np.sort(found["fills"]), np.sort([group.error for group in groups])
+    widest = widths[-1] / errors[-1]
+    assert widest * errors == pytest.approx(widths, abs=2.5)  # a bar of 0 is two pixels wide
