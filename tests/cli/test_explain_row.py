@@ -5,6 +5,7 @@ import json
 import math
 import re
 import shlex
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from deltarule.errors import InputError
 from deltarule.explain.number_format import short
 from deltarule.explain.portfolio_parts import portfolio_parts
 from deltarule.explain.row_answer import model_answer, row_answer
+from deltarule.explain.row_text import LEFT
 from deltarule.explain.training_parts import training_parts
 from deltarule.tables import apply_schema, read_table
 from deltarule.tables.random_features import RandomFeatures
@@ -93,6 +95,35 @@ def test_a_class_with_its_probability(place, deltarule):
     out = answered(deltarule, "classes.model", "classes.csv").out
     assert "in percentage points of the probability of" in out
     assert "The loss (log loss) is" in out
+
+
+def printed_parts(text):
+    """The printed numbers of the parts with their names, from the start to the prediction."""
+    block = text[text.index("What made it so") :].split("\n\n")[0].splitlines()
+    start = next(i for i, line in enumerate(block) if "the start: " in line)
+    end = next(i for i, line in enumerate(block) if "together, the prediction" in line)
+    lines = [line.rsplit(maxsplit=1) for line in block[start : end + 1]]
+    return [(name.strip(), Decimal(value.replace("−", "-"))) for name, value in lines]
+
+
+@pytest.mark.parametrize("name", ["numbers", "classes"])
+@pytest.mark.parametrize("missed", [0.0, 3e-3, -0.2])
+def test_printed_numbers_add_up_to_the_prediction(place, name, missed):
+    model = TableModel.load(f"{name}.model")
+    e = explain(model, apply_schema(model.schema, table_of(name)))
+    for sample in range(4):
+        answer = row_answer(e, sample)
+        first, *others = answer.columns
+        # As if the numerical integration were so far off.
+        first = dataclasses.replace(first, part=first.part + missed * answer.value)
+        answer = dataclasses.replace(answer, columns=(first, *others))
+        text = answer.text()
+        *parts, (_, total) = printed_parts(text)
+        unit = Decimal(1).scaleb(total.as_tuple().exponent)
+        assert abs(sum(value for _, value in parts) - total) <= unit * (len(parts) + 1) / 2
+        left = [value for name, value in parts if name.startswith(LEFT)]
+        assert bool(left) == (missed != 0)
+        assert "may be larger than any change of the prediction" in " ".join(text.split())
 
 
 def test_a_whole_portfolio(place, deltarule):

@@ -13,6 +13,7 @@ from tests.tabular.small_portfolio import train_few_configurations
 from deltarule import explain
 from deltarule.explain.page import payload_of, write_page
 from deltarule.explain.row_answer import model_answer, row_answer
+from deltarule.explain.row_text import ABOUT_PARTS
 from deltarule.explain.training_parts import PART_WORDS, training_parts
 from deltarule.maths import forward
 from deltarule.tables import apply_schema, infer_schema, read_table, table_from_frame
@@ -252,6 +253,11 @@ def test_a_portfolio_is_answered_for_first(opened, folder, monkeypatch):
     for column in answer.columns:
         assert float(numbers[f"part {column.name}"][0]) == pytest.approx(100 * column.part)
     assert float(numbers["total"][0]) == pytest.approx(100 * answer.value)
+    # What the parts miss is shown, so that the printed numbers add up but for rounding.
+    *parts, total = [shown_number(text)[0] for _, text in numbers.values()]
+    decimals = len(numbers["total"][1].partition(".")[2])
+    assert abs(sum(parts) - total) <= (len(parts) + 1) / 2 * 10.0**-decimals + 1e-9
+    assert " ".join(ABOUT_PARTS.split()) in first.text_content()
     numbers = page.evaluate(READ, "[data-portfolio] + details")
     for change in answer.changes:
         for cell, value in change.values:

@@ -15,7 +15,16 @@ if TYPE_CHECKING:
     from deltarule.explain.cell_changes import CellChange
     from deltarule.explain.row_answer import RowAnswer
 
-__all__ = ["LISTED", "START", "aligned_numbers", "as_read", "cell_text", "row_text"]
+__all__ = [
+    "ABOUT_PARTS",
+    "LEFT",
+    "LISTED",
+    "START",
+    "aligned_numbers",
+    "as_read",
+    "cell_text",
+    "row_text",
+]
 
 LISTED = 8
 """Columns that a text lists, unless told; the others are added up in one line."""
@@ -25,6 +34,15 @@ _DIGITS = 6
 _MOST_CHARACTERS = 30
 START = "the start: average numbers, no levels"
 """What the parts of the columns are added to."""
+LEFT = "left over, since the parts are approximate"
+"""What the parts miss: they are integrated numerically."""
+ABOUT_PARTS = (
+    "A part compares with the start, which is no real row. It is added up on the way from there to "
+    "this row, so one part may be larger than any change of the prediction, and others take it "
+    "back. It does not say what another cell would change, and a model that predicts the same may "
+    "have other parts. The numbers are rounded, and add up but for that."
+)
+"""What the parts are, and are not; the page has the same words."""
 
 
 def row_text(answer: RowAnswer, *, terms: int | None = None, digits: int | None = None) -> str:
@@ -103,22 +121,24 @@ def _parts(answer: RowAnswer, listed: int, digits: int) -> list[str]:
     scale = 1.0 if answer.is_number else 100.0
     shown, others = answer.columns[:listed], answer.columns[listed:]
     rest = sum(column.part for column in others)
-    numbers = [answer.start, *(c.part for c in shown), *([rest] if others else []), answer.value]
+    parts = [*(c.part for c in shown), *([rest] if others else [])]
+    left = answer.value - answer.start - sum(parts)
+    numbers = [answer.start, *parts, left, answer.value]
     plain = aligned_numbers([scale * number for number in numbers], digits - 1)
     texts = [plain[0], *map(_with_sign, plain[1:-1]), plain[-1]]
     names = [(START, ""), *((printable(c.name), cell_text(c.cell)) for c in shown)]
     if others:
         many = f"{len(others)} other column{'s' if len(others) > 1 else ''}"
         names.append((many, ""))
+    if texts[-2].strip("+−0."):
+        names.append((LEFT, ""))
+    else:  # too small to be seen
+        del texts[-2]
     names.append(("together, the prediction", ""))
     rows = [(*name, text) for name, text in zip(names, texts, strict=True)]
     of_all = f", of its {answer.networks} networks together" if answer.networks > 1 else ""
     head = f"What made it so, {_unit(answer)}{of_all}:"
-    note = (
-        "A part compares with the start, which is no real row. It does not say what another cell "
-        "would change, and a model that predicts the same may have other parts."
-    )
-    return [*textwrap.wrap(head, _WIDTH), *_columns(rows), *_indented(note)]
+    return [*textwrap.wrap(head, _WIDTH), *_columns(rows), *_indented(ABOUT_PARTS)]
 
 
 def _changes(answer: RowAnswer, listed: int, digits: int) -> list[str]:

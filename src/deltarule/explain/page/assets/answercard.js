@@ -7,7 +7,7 @@ const answerCardModule = (function () {
   const { el } = DR.dom;
   const { predict, probabilityOf, partsOf, changesOf } = DR.answer;
   const { SHEET } = DR.dock;
-  const { titleOf, headline, unitWords, bars, others, errorWords } = DR.answerParts;
+  const { ABOUT, titleOf, headline, unitWords, bars, others, errorWords } = DR.answerParts;
   const FEW = 20; // one row in so many has "one of the largest" losses
   const root = document.documentElement;
   /** Which folds are open. @typedef {{ made: boolean, changed: boolean }} Opened */
@@ -98,6 +98,7 @@ const answerCardModule = (function () {
       const made = part("What made it so", unitWords(store, said), opened.made);
       made.append(
         ...partsOfColumns(store, columns, Number(whole.start), Number(whole.value), isNumber ? 1 : 100),
+        el("p", { class: "note", text: ABOUT }),
       );
       DR.dom.put(made, "data-portfolio", "");
       made.addEventListener("toggle", () => (opened.made = made.open));
@@ -200,9 +201,7 @@ const answerCardModule = (function () {
           ...partsOfColumns(store, parts, start, found.value, scale),
           el("p", {
             class: "note",
-            text:
-              "A part compares with the start, which is no real row. It does not say what another cell would " +
-              `change, and a model that predicts the same may have other parts.${short}`,
+            text: `${ABOUT}${short}`,
           }),
         );
         const changes = changesOf(store, found, parts);

@@ -10,6 +10,12 @@ const answerPartsModule = (function () {
   const LISTED = { wide: 8, narrow: 5 }; // columns
   const listed = () => (SHEET.matches ? LISTED.narrow : LISTED.wide);
   const START = "the start: average numbers, no levels";
+  const LEFT = "left over, since the parts are approximate";
+  const ABOUT =
+    "A part compares with the start, which is no real row. It is added up on the way from there to this row, " +
+    "so one part may be larger than any change of the prediction, and others take it back. " +
+    "It does not say what another cell would change, and a model that predicts the same may have other parts. " +
+    "The numbers are rounded, and add up but for that.";
 
   /**
    * A number of the answer; `name` says which, for tests.
@@ -115,10 +121,13 @@ const answerPartsModule = (function () {
         ? [{ name: `${rest.length} other column${rest.length > 1 ? "s" : ""}`, cell: "", part: others }]
         : []),
     ];
+    const left = lines.reduce((rest, { part }) => rest - part, value - start);
     const texts = aligned(
-      [start, ...lines.map(({ part }) => part), value].map((x) => scale * x),
+      [start, ...lines.map(({ part }) => part), left, value].map((x) => scale * x),
       5,
     );
+    const leftText = texts[texts.length - 2];
+    const isSeen = /[1-9]/.test(leftText);
     const most = Math.max(...lines.map(({ part }) => Math.abs(part)), 0) || 1;
     const rows = lines.map(({ name, cell, part }, at) => {
       const width = (50 * Math.abs(part)) / most;
@@ -157,6 +166,7 @@ const answerPartsModule = (function () {
         {},
         end("start", START, start, texts[0]),
         ...rows,
+        ...(isSeen ? [end("left", LEFT, left, signed(leftText))] : []),
         end("total", "together, the prediction", value, texts[texts.length - 1]),
       ),
     );
@@ -290,6 +300,6 @@ const answerPartsModule = (function () {
     );
   }
 
-  return { titleOf, headline, unitWords, bars, others, errorWords };
+  return { ABOUT, titleOf, headline, unitWords, bars, others, errorWords };
 })();
 DR.answerParts = answerPartsModule;
