@@ -100,6 +100,66 @@ def test_rows_some_of_which_were_learned_from_have_none_and_it_is_said(place, de
     assert (found["rows_seen"], found["rows_compared"], found["notes"]) == (0, 40, [])
 
 
+def test_evaluate_says_how_its_table_differs_from_that_of_the_training(place, deltarule):
+    head, *lines = NUMBERS.splitlines()
+
+    def compared(rows):
+        Path("other.csv").write_text("\n".join([head, *rows]) + "\n")
+        found = deltarule("evaluate", "numbers.model", "other.csv", "--json").json["tables"]
+        said = deltarule("evaluate", "numbers.model", "other.csv").out
+        assert f"\nThis table: other.csv, {len(rows)} rows, sha256 of its cells " in said
+        assert f"{found['table']['sha256'][:16]}…" in said
+        return found, said
+
+    own, said = compared(lines)
+    trained = TableModel.load("numbers.model").report["fingerprint"]
+    assert own["table"]["sha256"] == own["training"]["sha256"] == trained
+    assert (own["order"], own["other_rows"]) == (True, 0)
+    assert "; the same rows, in the same order.\n" in said
+    turned, said = compared(lines[::-1])
+    assert turned["table"]["sha256"] != turned["training"]["sha256"] == trained
+    assert (turned["order"], turned["repeated"]) == (False, False)
+    assert "; the same rows in another order.\n" in said
+    changed = [line.replace(",p,", ",q,") if i in (4, 10) else line for i, line in enumerate(lines)]
+    assert changed != lines
+    found, said = compared(changed)
+    assert (found["order"], found["other_rows"], found["missing_rows"]) == (None, 2, 2)
+    assert found["first_rows"] == [5, 11]
+    assert "; 2 of 60 rows are not in it (rows 5, 11); 2 of the distinct rows of the " in said
+    found, said = compared(lines[:20])
+    assert (found["order"], found["other_rows"], found["missing_rows"]) == (None, 0, 40)
+    assert "; all of these rows are in it; 40 of the distinct" in said
+    _, said = compared(new_rows(NUMBERS).splitlines()[1:])
+    assert "; none of these rows is in it.\n" in said
+    # As many rows, but another one is repeated.
+    found, _ = compared([*lines[:59], lines[0]])
+    assert (found["order"], found["other_rows"], found["missing_rows"]) == (None, 0, 1)
+
+
+def test_a_changed_report_is_a_note_of_the_commands_that_judge_a_model(place, deltarule):
+    page = Path("numbers.model/report.html")
+    commands = (
+        ("evaluate", "numbers.model", "numbers.csv"),
+        ("explain", "numbers.model", "numbers.csv", "--row", "1"),
+        ("explain", "numbers.model", "numbers.csv", "--rows", "test"),
+        ("export", "numbers.model", "--c", "c", "--force"),
+    )
+    said = "is not what was saved with the model; see 'deltarule inspect numbers.model'\n"
+    for command in commands:
+        outcome = deltarule(*command)
+        assert outcome.status == 0, outcome.err
+        assert "is not what was saved" not in outcome.err
+    page.write_bytes(page.read_bytes() + b"<p>")
+    for command in commands:
+        outcome = deltarule(*command)
+        assert outcome.status == 0, outcome.err
+        assert f"note: report.html is changed: it {said}" in outcome.err
+    assert "report.html" not in deltarule("predict", "numbers.model", "numbers.csv").err
+    page.unlink()
+    found = deltarule("evaluate", "numbers.model", "numbers.csv", "--json").json
+    assert any(note.startswith("report.html is missing: ") for note in found["notes"])
+
+
 def test_the_worst_group_is_a_line(place, deltarule):
     rows = [
         f"{i % 7},{i / 2 + 0.25},{'pq'[i % 2]},{i % 7 * 2 + (90 if i % 2 else 0)}"

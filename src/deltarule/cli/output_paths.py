@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from deltarule.cli import output
 from deltarule.cli.prediction_writer import PredictionWriter
 from deltarule.cli.status import save_uninterrupted
 from deltarule.errors import FileError, InputError
@@ -26,6 +27,7 @@ from deltarule.files import (
 from deltarule.files.filesystem import translate_os_errors
 from deltarule.tabular import TableModel
 from deltarule.training.inspection import (
+    extras_warnings,
     model_fingerprint,
     training_table,
     training_table_text,
@@ -37,6 +39,7 @@ from deltarule.training.recording import KIND as RECORDING
 __all__ = [
     "FORMATS",
     "SavedElsewhere",
+    "changed_extras",
     "check_data",
     "check_model_folder",
     "check_output_file",
@@ -183,6 +186,14 @@ def fingerprint_lines(folder: Path) -> list[str]:
     fingerprint = model_fingerprint(folder)
     said = "Fingerprint, which 'deltarule inspect' shows again: sha256"
     return [f"{said} {fingerprint}"] if fingerprint else []
+
+
+def changed_extras(folder: Path) -> list[str]:
+    """Return a warning of each file, such as a report, that is not as it was saved with a model."""
+    return [
+        f"{each}; see 'deltarule inspect {output.shell_word(str(folder))}'"
+        for each in extras_warnings(folder)
+    ]
 
 
 def origin_lines(model: TableModel, folder: Path) -> list[str]:

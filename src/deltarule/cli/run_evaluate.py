@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,15 @@ from numpy.typing import NDArray
 from deltarule.cli import output
 from deltarule.cli.evaluate_large import evaluate_large
 from deltarule.cli.group_line import worst_group_line
-from deltarule.cli.output_paths import check_data, check_output_file, write_output
+from deltarule.cli.output_paths import (
+    changed_extras,
+    check_data,
+    check_output_file,
+    write_output,
+)
 from deltarule.cli.predict_large import is_large
 from deltarule.cli.run_predict import load_table_model, read_rows
+from deltarule.cli.table_comparison import TableComparison, compare_tables
 from deltarule.tables import Table, TypedColumns, apply_schema
 from deltarule.tabular import PortfolioModel, TableModel
 from deltarule.tabular.diagnostics.rows import ScoredRows, scored_part
@@ -44,6 +51,7 @@ def evaluate_table(
         check_output_file(report, force, "--report", (".html", ".htm"))
     model = load_table_model(folder)
     rows: Table | ScoredRows | None
+    compared: TableComparison | None = None
     with output.live(as_json) as show:
         show(f"reading {data or 'the SQL result'}")
         if data is not None and is_large(data, sql, reading or {}):
@@ -70,6 +78,7 @@ def evaluate_table(
             by_name = _may_be_training_table(model, read)
             is_training_table = by_name or model.trained_on(typed)
             seen = model.rows_seen(typed)
+            compared = compare_tables(model, typed, source)
             # Of rows that the model learned from, an interval would promise too much; and which of
             # them are predicted badly says little about others.
             learned = is_training_table or (seen is not None and seen.too_many)
@@ -92,6 +101,7 @@ def evaluate_table(
                     source=source,
                 )
             write_output(report, force, page.encode("utf-8"), "the report in ")
+    notes += changed_extras(folder)
     test = model.report["scores"].get("test")
     about_rows = _about_rows(
         n_rows, seen, is_training_table, by_name=by_name, has_test_rows=test is not None
@@ -107,6 +117,7 @@ def evaluate_table(
                 "worst_group": worst or None,
                 "rows_seen": None if seen is None else seen.found,
                 "rows_compared": 0 if seen is None else seen.compared,
+                "tables": None if compared is None else dataclasses.asdict(compared),
                 "notes": [*about_rows, *notes],
             }
         )
@@ -132,6 +143,8 @@ def evaluate_table(
         output.say(f"\n{worst[:1].upper()}{worst[1:]}.")
     for line in about_rows:  # where a saved standard output has it
         output.say(f"note: {line}")
+    if compared is not None:
+        output.say("\n" + "\n".join(compared.lines()))
     if report is not None:
         output.say(f"\nThe report is in {report}.")
     output.notes(notes)

@@ -17,7 +17,7 @@ from deltarule.cli.explain_question import Explained, Question
 from deltarule.cli.explain_row import next_of_row, wants_answer_only
 from deltarule.cli.explain_rows import check_rows_question, list_rows
 from deltarule.cli.explain_selections import numbers_of
-from deltarule.cli.output_paths import check_output_file, write_output
+from deltarule.cli.output_paths import changed_extras, check_output_file, write_output
 from deltarule.cli.page_states import model_step, write_page_of
 from deltarule.cli.run_predict import load_table_model, read_rows
 from deltarule.errors import DataError, FileError, InputError, Message, Parameter
@@ -58,6 +58,8 @@ def answer(question: Question) -> None:
         with output.live(question.quiet or question.as_json) as show:
             stored, _, table = _opened(question, show)
         list_rows(question, stored, table)
+        if question.model is not None and not (question.as_json or question.quiet):
+            output.notes(changed_extras(question.model))
         return
     # Wrong selections are refused before any file is read.
     selections = [(kind, text, numbers_of(kind, text)) for kind, text in question.selected]
@@ -96,6 +98,8 @@ def answer(question: Question) -> None:
                 data = page.read_bytes()
             write_output(question.html, question.force, data)
     notes = [output.spelled(note) for note in explained.notes]
+    if question.model is not None:
+        notes += changed_extras(question.model)
     written = [str(place) for _, place, _ in places if place is not None]
     if question.as_json:
         sample = {} if explained.sample is None else {"sample": explained.sample}

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from deltarule.cli import output
 from deltarule.cli.output_paths import (
+    changed_extras,
     check_output_file,
     check_output_folder,
     saved_or_elsewhere,
@@ -97,6 +98,7 @@ def export_model(task: Export) -> None:
             each.write()
     facts = {name: value for each in exported for name, value in each.facts.items()}
     notes = list(dict.fromkeys(output.spelled(note) for each in exported for note in each.notes))
+    notes += changed_extras(task.model)
     if task.as_json:
         output.json_object({"model": str(task.model), **facts, "notes": notes})
     elif not task.quiet:

@@ -73,10 +73,28 @@ class RowDigests:
 
     def found(self, typed: TypedColumns) -> tuple[int, int]:
         """Return how many rows are in the training table, and of how many that is known."""
+        known, there = self.each(typed)
+        return int(there.sum()), int(known.sum())
+
+    def each(self, typed: TypedColumns) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Return of each row whether it is known if it is in the training table, and whether it is.
+
+        Examples
+        --------
+        >>> rows = TypedColumns({"x": np.array([1.0, 2.0])}, np.arange(2), target=np.ones(2))
+        >>> known, there = RowDigests.of(rows.take([0]), "key").each(rows)
+        >>> known.tolist(), there.tolist()
+        ([True, True], [True, False])
+        """
         given = _digests(typed, self.key)
+        known = np.full(len(given), True) if self.complete else given <= self.digests[-1]
+        return known, known & np.isin(given, self.digests)
+
+    def missing(self, typed: TypedColumns) -> int | None:
+        """Return how many distinct rows of the training are not here; None if it is not known."""
         if not self.complete:
-            given = given[given <= self.digests[-1]]
-        return int(np.isin(given, self.digests).sum()), len(given)
+            return None
+        return int((~np.isin(self.digests, _digests(typed, self.key))).sum())
 
     def with_rows(self, typed: TypedColumns, most: int = MOST_DIGESTS) -> RowDigests:
         """Return the digests of these rows too, as those of a second table of the training."""

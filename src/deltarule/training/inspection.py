@@ -22,6 +22,7 @@ from deltarule.training.recording_reading import is_recorded
 __all__ = [
     "ModelSummary",
     "distilled_text",
+    "extras_warnings",
     "inspect_model",
     "model_fingerprint",
     "training_table",
@@ -108,11 +109,7 @@ class ModelSummary:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What is not as it was saved with the model, such as a changed report."""
-        return tuple(
-            f"{printable(name)} is {state}: it is not what was saved with the model"
-            for name, state in self.extras.items()
-            if state != "as written"
-        )
+        return _warnings(self.extras)
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as an object that JSON can hold."""
@@ -304,6 +301,25 @@ def model_fingerprint(folder: str | os.PathLike[str]) -> str:
         return read_seal(folder, KIND).fingerprint
     except FileError:
         return ""
+
+
+def extras_warnings(folder: str | os.PathLike[str]) -> tuple[str, ...]:
+    """Return what is not as it was saved with a model, as :attr:`ModelSummary.warnings` has it.
+
+    There is nothing if the model cannot be read.
+    """
+    try:
+        return _warnings(read_seal(folder, KIND).extras)
+    except FileError:
+        return ()
+
+
+def _warnings(extras: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(
+        f"{printable(name)} is {state}: it is not what was saved with the model"
+        for name, state in extras.items()
+        if state != "as written"
+    )
 
 
 def _is_block(name: str) -> bool:
