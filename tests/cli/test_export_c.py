@@ -9,6 +9,7 @@ import pytest
 from tests.cli.conftest import contents
 
 from deltarule import Model, Network, save_model
+from deltarule.tabular import TableModel
 from deltarule.training.inspection import model_fingerprint
 
 pytestmark = pytest.mark.skipif(
@@ -35,13 +36,36 @@ def test_a_model_of_a_table_becomes_a_tested_program(place, deltarule):
     assert about["model"]["trained_on"]["source"] == "numbers.csv"
     assert about["comparison"]["rows"] > 0
     assert 0 < about["comparison"]["share_of_tolerance"] < 1
+    given = TableModel.load("numbers.model").report["fingerprint"]
+    rows = {name: about["comparison"][name] for name in ("rows", "given_rows", "made_rows")}
+    assert rows["given_rows"] == 50
+    assert rows["rows"] == 50 + rows["made_rows"]
+    table = {"source": "numbers.csv", "rows": 60, "sha256": given}
+    assert about["comparison"]["data"] == table
+    said = f"50 of the 60 rows of numbers.csv (sha256 of its cells {given[:16]}…), evenly spaced, "
+    said += f"and {rows['made_rows']} with missing, unknown or extreme cells"
+    assert f"\nThe rows: {said}; the program's own test, numbers_test.c, has at" in outcome.out
     before = contents("c")
+    shown = deltarule("inspect", "c")
+    assert f"fingerprint: sha256 {model_fingerprint('numbers.model')}\n" in shown.out
+    assert f"compared on {rows['rows']} rows: predictions differ from the model's by" in shown.out
+    assert shown.out.endswith(f"\nthe rows: {said}\n")
+    facts = deltarule("inspect", "c", "--json").json
+    assert (facts["form"], facts["model"]) == ("C program", about["model"])
+    assert facts["comparison"] == about["comparison"]
+    source = Path("c/numbers.c").read_bytes()
+    Path("c/numbers.c").write_bytes(source + b"/**/")
+    assert "warning: numbers.c is changed: it is not what was exp" in deltarule("inspect", "c").out
+    assert deltarule("inspect", "c", "--strict").status == 5
+    Path("c/numbers.c").write_bytes(source)
     again = deltarule("export", "numbers.model", "--c", "c")
     assert again.status == 3
     assert "--force" in again.err
     assert contents("c") == before
     found = deltarule("export", "numbers.model", "--c", "c", "--name", "two", "--force", "--json")
     assert (found.json["name"], found.json["c"]) == ("two", "c")
+    assert (found.json["given_rows"], found.json["made_rows"]) == (0, found.json["rows"])
+    assert "\nthe rows: all made at random, " in deltarule("inspect", "c").out
     assert any("random" in note for note in found.json["notes"])
     assert Path("c/two.c").is_file()
     assert not Path("c/numbers.c").exists()

@@ -3,8 +3,10 @@
 import json
 import re
 import sys
+from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 from tests.cli.conftest import contents
@@ -61,11 +63,47 @@ def test_without_rows_and_as_json_and_both_forms_at_once(place, deltarule):
     assert about["trained_on"]["rows"] == 60
     assert json.loads(metadata["deltarule.comparison"]) == {
         "rows": 300,
+        "given_rows": 0,
+        "made_rows": 300,
+        "left_out_rows": 0,
         "data_given": False,
+        "data": None,
         "largest_difference": facts["onnx_largest_difference"],
         "share_of_tolerance": facts["onnx_share_of_tolerance"],
         "differing_labels": None,
     }
+
+
+def test_inspect_reads_what_a_graph_says_of_its_model(place, deltarule):
+    assert deltarule("export", "numbers.model", "numbers.csv", "--onnx", "m.onnx").status == 0
+    facts = deltarule("inspect", "m.onnx", "--json").json
+    assert facts["form"] == "ONNX graph"
+    assert facts["model"]["fingerprint"] == model_fingerprint("numbers.model")
+    found = facts["comparison"]
+    assert (found["rows"], found["given_rows"], found["made_rows"]) == (160, 60, 100)
+    assert found["data"]["sha256"] == facts["model"]["trained_on"]["sha256"]
+    shown = deltarule("inspect", "m.onnx", "--strict")
+    assert shown.status == 0
+    assert shown.out.startswith("m.onnx: a deltarule ONNX graph\nof the model with the fingerpri")
+    assert "\nthe rows: all 60 rows of numbers.csv (sha256 of its cells " in shown.out
+    Path("broken.onnx").write_bytes(Path("m.onnx").read_bytes()[:1000])
+    broken = deltarule("inspect", "broken.onnx")
+    assert broken.status == 3
+    assert "is not a valid ONNX graph" in broken.err
+    onnx.save(onnx.ModelProto(), "bare.onnx")
+    bare = deltarule("inspect", "bare.onnx")
+    assert bare.status == 3
+    assert "does not say which model it was made of" in bare.err
+
+
+def test_an_export_repeats_how_far_a_distilled_network_is_from_its_portfolio(place, deltarule):
+    assert deltarule("distill", "many.model", "numbers.csv", "--out", "one", "-q").status == 0
+    distance = deltarule("inspect", "one", "--json").json["distilled"]
+    said = deltarule("export", "one", "--onnx", "one.onnx").out
+    assert f"\nDistilled: predictions of {distance['rows']} rows differ from those of its" in said
+    found = deltarule("export", "one", "--onnx", "one.onnx", "--force", "--json").json
+    assert found["distilled"] == distance
+    assert "\ndistilled: predictions of " in deltarule("inspect", "one.onnx").out
 
 
 def test_labels_that_differ_are_counted(place, deltarule, monkeypatch):

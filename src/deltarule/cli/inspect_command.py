@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -29,15 +30,27 @@ def inspect(
     """Print what a model's files say, after their checksums were found to be right.
 
     Nothing in them is executed, and no network is made: look at a model here before it is used.
+    Of what 'deltarule export' wrote, it prints which model it is of and how it was compared.
     """
+    from deltarule.cli.inspect_exported import exported_facts, exported_lines, exported_warnings
     from deltarule.training.inspection import inspect_model
 
-    summary = inspect_model(model)
-    if as_json:
-        output.json_object(summary.to_dict())
-    elif not quiet:
-        output.say(str(summary))
-    if strict and summary.warnings:
+    exported = exported_facts(model)
+    if exported is not None:
+        if as_json:
+            output.json_object(exported)
+        elif not quiet:
+            for line in exported_lines(exported):
+                output.say(line)
+        warnings: Sequence[str] = exported_warnings(exported)
+    else:
+        summary = inspect_model(model)
+        warnings = summary.warnings
+        if as_json:
+            output.json_object(summary.to_dict())
+        elif not quiet:
+            output.say(str(summary))
+    if strict and warnings:
         if quiet:
-            output.error("; ".join(summary.warnings))
+            output.error("; ".join(warnings))
         raise typer.Exit(Status.CHECK_FAILED)

@@ -20,7 +20,7 @@ from deltarule.errors import FileError, InputError, Message, Parameter, printabl
 from deltarule.tables import Table
 from deltarule.tabular import TableModel
 from deltarule.training import Model, load_model
-from deltarule.training.inspection import model_fingerprint
+from deltarule.training.inspection import distilled_text, model_fingerprint
 from deltarule.training.model import holds_table
 
 __all__ = ["Export", "export_model"]
@@ -99,10 +99,13 @@ def export_model(task: Export) -> None:
     facts = {name: value for each in exported for name, value in each.facts.items()}
     notes = list(dict.fromkeys(output.spelled(note) for each in exported for note in each.notes))
     notes += changed_extras(task.model)
+    distilled = model.report.get("distilled") if isinstance(model, TableModel) else None
+    distance = [] if distilled is None else [f"Distilled: {distilled_text(distilled)}."]
     if task.as_json:
-        output.json_object({"model": str(task.model), **facts, "notes": notes})
+        about = {"model": str(task.model), **facts, "distilled": distilled, "notes": notes}
+        output.json_object(about)
     elif not task.quiet:
-        for line in (line for each in exported for line in each.said):
+        for line in (*(line for each in exported for line in each.said), *distance):
             output.say(line)
         output.notes(notes)
 
@@ -142,11 +145,16 @@ def _to_c(task: Export, model: TableModel | Model, rows: Table | None, show: Any
             "the C program in ",
         )
 
+    comparison = program.description["comparison"]
     said = [f"Wrote {', '.join([*program.files, f'{name}.json'])} to {folder}."]
     if program.largest_difference is not None and program.largest_share is not None:
         proof = _proof(model, program.largest_difference, program.largest_share)
         proof += _labels(program.differing_labels, program.rows)
         said.append(f"Tested against the model on {program.rows:,} rows: {proof}.")
+        line = _rows_line(comparison)
+        if comparison["data_given"] and comparison["given_rows"] < comparison["data"]["rows"]:
+            line = f"{line[:-1]}; the program's own test, {name}_test.c, has at most 100."
+        said.append(line)
     for size in program.sizes:
         stack = "" if size.stack is None else f", at most {size.stack:,} of stack"
         said.append(
@@ -157,6 +165,7 @@ def _to_c(task: Export, model: TableModel | Model, rows: Table | None, show: Any
         "c": str(folder),
         "name": name,
         "rows": program.rows,
+        **_rows_facts(comparison),
         "tested": program.tested,
         "largest_difference": program.largest_difference,
         "share_of_tolerance": program.largest_share,
@@ -187,17 +196,30 @@ def _to_onnx(task: Export, model: TableModel | Model, rows: Table | None, show: 
     said = [
         f"Wrote {file}: {size}, {len(exported.inputs)} inputs, outputs {outputs}.",
         f"Compared with the model on {exported.rows:,} rows: {proof}.",
+        _rows_line(exported.comparison),
     ]
     facts = {
         "onnx": str(file),
         "onnx_inputs": list(exported.inputs),
         "onnx_outputs": list(exported.outputs),
         "onnx_rows": exported.rows,
+        **{f"onnx_{name}": each for name, each in _rows_facts(exported.comparison).items()},
         "onnx_largest_difference": exported.largest_difference,
         "onnx_share_of_tolerance": exported.largest_share,
         "onnx_differing_labels": exported.differing_labels,
     }
     return _Exported(write, facts, said, exported.notes)
+
+
+def _rows_line(comparison: dict[str, Any]) -> str:
+    from deltarule.export.subject import rows_words
+
+    return f"The rows: {rows_words(comparison)}."
+
+
+def _rows_facts(comparison: dict[str, Any]) -> dict[str, Any]:
+    names = ("given_rows", "made_rows", "left_out_rows", "data")
+    return {name: comparison[name] for name in names}
 
 
 def _labels(differing: int | None, rows: int) -> str:

@@ -22,14 +22,14 @@ from deltarule.export.c_compiler import (
 from deltarule.export.c_names import check_prefix
 from deltarule.export.c_source import CSource
 from deltarule.export.equality import EqualityRows, encoded_rows, rows_of_schema, table_rows
-from deltarule.export.subject import exported_network, model_facts
+from deltarule.export.subject import comparison_facts, exported_network, model_facts
 from deltarule.files import check_bundle_path, write_bundle
 from deltarule.files.scratch import scratch_folder, writing_scratch
 from deltarule.tables import Table, TypedColumns, apply_schema, table_from_frame
 
-__all__ = ["CProgram", "check_folder", "to_c"]
+__all__ = ["KIND", "VERSION", "CProgram", "check_folder", "to_c"]
 
-KIND, _VERSION = "deltarule C program", 1
+KIND, VERSION = "deltarule C program", 1
 _ROWS = 100
 _NOT_RUN = "no C compiler was found, so that the program was not compared with the model"
 
@@ -95,7 +95,7 @@ class CProgram:
         write_bundle(
             folder,
             KIND,
-            _VERSION,
+            VERSION,
             {f"{self.name}.json": self.description},
             {},
             overwrite=overwrite,
@@ -177,6 +177,8 @@ def to_c(
     subject = exported_network(model, member=member, encoded=encoded)
     source = CSource.of(subject, name)
     files = {f"{name}.h": source.header(), f"{name}.c": source.source()}
+    if not source.has_rows and subject.schema is not None:
+        data = None  # rows of a table are no inputs
     tested_rows = _rows(source, data, int(rows))
     files[f"{name}_test.c"] = source.test(tested_rows)
     command, tested, sizes, notes = compiler(), None, tuple[Sizes, ...](), [*subject.notes]
@@ -207,8 +209,13 @@ def to_c(
     labels = _number_in(tested, r"(\d+) labels differ")
     differing = None if labels is None else int(labels)
     comparison = {
-        "rows": len(tested_rows),
-        "data_given": data is not None,
+        **comparison_facts(
+            model,
+            data,
+            compared=len(tested_rows),
+            given=tested_rows.given,
+            left_out=tested_rows.left_out,
+        ),
         "largest_difference": difference,
         "share_of_tolerance": share,
         "differing_labels": differing,
@@ -245,8 +252,6 @@ def check_folder(folder: str | os.PathLike[str], *, overwrite: bool = False) -> 
 def _rows(source: CSource, data: Any, most: int) -> EqualityRows:
     subject = source.subject
     if not source.has_rows:
-        if data is not None and subject.schema is not None:
-            data = None  # rows of a table are no inputs
         return encoded_rows(subject, data, most)
     assert subject.schema is not None
     if data is None:

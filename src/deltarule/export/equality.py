@@ -43,6 +43,9 @@ class EqualityRows:
         Whether no other class may be the more probable by rounding.
     left_out : int
         How many rows are left out, since numbers in the forward pass are beyond float32.
+    given : int
+        How many of the N are rows as they are given, or are random within the ranges of training;
+        in the others cells were changed.
     """
 
     cells: list[np.ndarray]
@@ -51,6 +54,7 @@ class EqualityRows:
     classes: np.ndarray | None
     sure: np.ndarray | None
     left_out: int = 0
+    given: int = 0
 
     def __len__(self) -> int:
         return len(self.expected)
@@ -88,7 +92,11 @@ def tolerances(subject: ExportedNetwork, X: np.ndarray, expected: np.ndarray) ->
 
 
 def _tested(
-    subject: ExportedNetwork, cells: list[np.ndarray], X: np.ndarray, expected: np.ndarray
+    subject: ExportedNetwork,
+    cells: list[np.ndarray],
+    X: np.ndarray,
+    expected: np.ndarray,
+    n_given: int,
 ) -> EqualityRows:
     expected = np.asarray(expected, dtype=np.float64).reshape(len(X), -1)
     tolerance = tolerances(subject, X, expected)
@@ -105,7 +113,8 @@ def _tested(
         order = np.sort(expected, axis=1)
         sure = order[:, -1] - order[:, -2] > 2 * tolerance.max(axis=1)
         classes = expected.argmax(axis=1)
-    return EqualityRows(cells, expected, tolerance, classes, sure, int((~fits).sum()))
+    left_out, given = int((~fits).sum()), int(fits[:n_given].sum())
+    return EqualityRows(cells, expected, tolerance, classes, sure, left_out, given)
 
 
 def encoded_rows(subject: ExportedNetwork, X: Any, n_rows: int) -> EqualityRows:
@@ -133,7 +142,7 @@ def encoded_rows(subject: ExportedNetwork, X: Any, n_rows: int) -> EqualityRows:
             expected="finite numbers",
         )  # fmt: skip
     given = X.astype(subject.net.dtype)
-    return _tested(subject, [X], given, subject.predict(given))
+    return _tested(subject, [X], given, subject.predict(given), len(X))
 
 
 def rows_of_schema(codes: Sequence[ColumnCode], absent: Sequence[str], n: int) -> TypedColumns:
@@ -175,7 +184,7 @@ def table_rows(
         cells.append(found)
     changed = dataclasses.replace(rows, columns=columns)
     X = subject.encoder.transform(changed, dtype=np.float32)
-    return _tested(subject, cells, X, subject.predict(changed))
+    return _tested(subject, cells, X, subject.predict(changed), len(base))
 
 
 def _changes(codes: Sequence[ColumnCode], most: int) -> list[dict[int, Any]]:

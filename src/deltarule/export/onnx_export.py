@@ -21,7 +21,7 @@ from deltarule.export.onnx_sources import (
     Source,
     json_text,
 )
-from deltarule.export.subject import model_facts
+from deltarule.export.subject import comparison_facts, model_facts
 from deltarule.files.atomic_file import write_bytes
 from deltarule.files.path_checks import check_file_path
 from deltarule.tabular import NetworkModel, PortfolioModel
@@ -54,6 +54,9 @@ class OnnxExport:
     differing_labels : int or None
         In how many rows the label is not the model's, which rounding may make where two are as
         good as equally probable; None without labels.
+    comparison : dict
+        All of this as the file's metadata ``deltarule.comparison`` have it, with ``given_rows``,
+        ``made_rows`` and ``data``: the name, the rows and the checksum of the table.
     """
 
     content: bytes = dataclasses.field(repr=False)
@@ -65,6 +68,7 @@ class OnnxExport:
     largest_difference: float
     notes: tuple[str, ...] = ()
     differing_labels: int | None = None
+    comparison: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     @property
     def largest_share(self) -> float:
@@ -162,8 +166,7 @@ def to_onnx(
     compared, largest, difference, labels = _compare(source, graph, content, data)
     # The same graph, with what was found in its metadata.
     comparison = {
-        "rows": compared,
-        "data_given": data is not None,
+        **comparison_facts(model, data, compared=compared, given=source.n_given),
         "largest_difference": difference,
         "share_of_tolerance": largest / FACTOR,
         "differing_labels": labels,
@@ -181,6 +184,7 @@ def to_onnx(
         difference,
         source.notes,
         labels,
+        comparison,
     )
     if file is not None:
         write_bytes(file, content, overwrite=overwrite)

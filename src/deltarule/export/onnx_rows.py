@@ -11,10 +11,10 @@ from deltarule.export.unseen_text import unseen_text
 from deltarule.maths.subsample import evenly_spaced
 from deltarule.tables import Column, Schema, Table, TextColumn, TypedColumns
 
-__all__ = ["matrix_rows", "rows_for_outputs", "table_rows"]
+__all__ = ["MADE", "matrix_rows", "rows_for_outputs", "table_rows"]
 
 # The most given rows that are compared, and how many rows are made.
-_MOST_GIVEN, _MADE = 400, 100
+_MOST_GIVEN, MADE = 400, 100
 
 
 def rows_for_outputs(n_rows: int, n_outputs: int) -> np.ndarray:
@@ -35,8 +35,8 @@ def matrix_rows(given: np.ndarray | None, n_inputs: int, dtype: Any) -> np.ndarr
     if given is not None and len(given):
         return np.asarray(given[evenly_spaced(len(given), _MOST_GIVEN)])
     rng = np.random.default_rng(0)
-    sizes = np.repeat([0.3, 1.0, 3.0], _MADE)[:, None]
-    rows: np.ndarray = (sizes * rng.standard_normal((3 * _MADE, n_inputs))).astype(dtype)
+    sizes = np.repeat([0.3, 1.0, 3.0], MADE)[:, None]
+    rows: np.ndarray = (sizes * rng.standard_normal((3 * MADE, n_inputs))).astype(dtype)
     return rows
 
 
@@ -62,9 +62,9 @@ def table_rows(
         given = None
     chosen = np.zeros(0, np.int64) if given is None else evenly_spaced(len(given), _MOST_GIVEN)
     # Without given rows, two thirds of those that are made are like those of training.
-    n_made = _MADE if given is not None else 3 * _MADE
+    n_made = MADE if given is not None else 3 * MADE
     again = rng.integers(0, 1 if given is None else len(given), n_made)
-    odd = np.where(np.arange(n_made) < _MADE, 0.4, 0.0)
+    odd = np.where(np.arange(n_made) < MADE, 0.4, 0.0)
     odd[:2] = 1.0
     columns: dict[str, Any] = {}
     for column in schema.columns:

@@ -43,6 +43,8 @@ class Source(ABC):
 
     title: str
     notes: tuple[str, ...] = ()
+    n_given: int = 0
+    """How many of the rows of the test are given ones, and not made."""
 
     @abstractmethod
     def build(self, graph: Graph) -> None:
@@ -121,7 +123,9 @@ class _MatrixSource(Source):
             given = given.toarray()
         checked = None if given is None else check_rows(self.net, given)
         rows = matrix_rows(checked, self.net.n_inputs, self.net.dtype)
-        return rows[rows_for_outputs(len(rows), self.net.n_outputs)]
+        found: np.ndarray = rows[rows_for_outputs(len(rows), self.net.n_outputs)]
+        self.n_given = len(found) if checked is not None and len(checked) else 0
+        return found
 
     def feed(self, rows: np.ndarray) -> dict[str, np.ndarray]:
         return {"X": rows}

@@ -22,7 +22,7 @@ from deltarule.export.onnx_outputs import (
     label_nodes,
     probabilities,
 )
-from deltarule.export.onnx_rows import rows_for_outputs, table_rows
+from deltarule.export.onnx_rows import MADE, rows_for_outputs, table_rows
 from deltarule.export.onnx_sources import Expected, Source
 from deltarule.maths import Network
 from deltarule.tables import Schema, Table, TableEncoder, TextColumn, TypedColumns, apply_schema
@@ -86,9 +86,14 @@ class _TableSource(Source):
                 known = (*getattr(each, "levels", ()), *getattr(each, "other", ()))
                 more = [level for level in known if level is not None]
                 levels[each.name] = list(dict.fromkeys([*levels.get(each.name, ()), *more]))
-        rows = table_rows(self.schema, levels, None if given is None else self.typed(given))
+        typed = None if given is None else self.typed(given)
+        rows = table_rows(self.schema, levels, typed)
         n_outputs = 1 if self.labels is None else len(self.labels)
-        return rows.take(rows_for_outputs(len(rows), n_outputs))
+        chosen = rows_for_outputs(len(rows), n_outputs)
+        self.n_given = (
+            int((chosen < len(rows) - MADE).sum()) if typed is not None and len(typed) else 0
+        )
+        return rows.take(chosen)
 
     def feed(self, rows: Table) -> dict[str, np.ndarray]:
         found: dict[str, np.ndarray] = {}

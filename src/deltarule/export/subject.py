@@ -2,24 +2,40 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from deltarule.errors import InputError, Message, Parameter
+from deltarule.errors import DataError, InputError, Message, Parameter, printable
 from deltarule.estimators.mlp_base import BaseMLP
 from deltarule.estimators.mlp_classifier import MLPClassifier
 from deltarule.estimators.tabular_base import BaseTabular
 from deltarule.maths import Network
-from deltarule.tables import Schema, TableEncoder
+from deltarule.tables import (
+    Schema,
+    Table,
+    TableEncoder,
+    TypedColumns,
+    apply_schema,
+    table_from_frame,
+)
+from deltarule.tables.cells_checksum import cells_checksum
 from deltarule.tabular import NetworkModel, PortfolioModel, TableModel
 from deltarule.tabular.network_targets import decode_outputs
 from deltarule.training import Model
 from deltarule.training.inspection import training_table
 
-__all__ = ["ExportedNetwork", "exported_network", "model_facts", "network_of_member"]
+__all__ = [
+    "ExportedNetwork",
+    "comparison_facts",
+    "exported_network",
+    "model_facts",
+    "network_of_member",
+    "rows_words",
+]
 
 _ONE_NETWORK = "a model of one network"
 
@@ -159,6 +175,74 @@ def model_facts(model: Any, fingerprint: str) -> dict[str, Any]:
         if "distilled" in model.report:
             facts["distilled"] = model.report["distilled"]
     return facts
+
+
+def comparison_facts(
+    model: Any, data: Any, *, compared: int, given: int, left_out: int = 0
+) -> dict[str, Any]:
+    """Return what an exported file says of the rows that it was compared on, as JSON holds it.
+
+    Parameters
+    ----------
+    model : object
+    data : object
+        What was given to compare with; None if all rows are made.
+    compared, given, left_out : int
+        How many rows were compared; how many of them are those of ``data``; and how many more were
+        left out, since numbers in the network are beyond float32.
+
+    Examples
+    --------
+    >>> comparison_facts(None, None, compared=300, given=0)["made_rows"]
+    300
+    """
+    own = data is not None
+    return {
+        "rows": compared,
+        "given_rows": given if own else 0,
+        "made_rows": compared - given if own else compared,
+        "left_out_rows": left_out,
+        "data_given": own,
+        "data": _data_facts(model, data) if own else None,
+    }
+
+
+def _data_facts(model: Any, data: Any) -> dict[str, Any]:
+    """Return the name, the rows and, of a table with its target, the checksum of the cells."""
+    found: dict[str, Any] = {"source": getattr(data, "source", ""), "sha256": None}
+    if isinstance(model, TableModel) and not isinstance(data, TypedColumns):
+        schema = model.schema
+        table = data if isinstance(data, Table) else table_from_frame(data, na=schema.na)
+        if schema.target is not None and schema.target.name in table:
+            with contextlib.suppress(DataError):  # an unknown class, which no export looks at
+                found["sha256"] = cells_checksum(apply_schema(schema, table, need_target=True))
+        data = table
+    rows = data.shape[0] if hasattr(data, "shape") else len(data)
+    return {**found, "rows": int(rows)}
+
+
+def rows_words(facts: dict[str, Any]) -> str:
+    r"""Return which rows were compared, of what :func:`comparison_facts` says, in words.
+
+    Examples
+    --------
+    >>> facts = comparison_facts(None, np.ones((800, 1)), compared=59, given=50)
+    >>> print(rows_words(facts).replace(", and", ",\nand"))
+    50 of the 800 rows that were given, evenly spaced,
+    and 9 with missing, unknown or extreme cells
+    >>> rows_words(comparison_facts(None, None, compared=300, given=0))
+    'all made at random, of the ranges and levels of training, since none were given'
+    """
+    if not facts["data_given"]:
+        return "all made at random, of the ranges and levels of training, since none were given"
+    given, made, data = facts["given_rows"], facts["made_rows"], facts["data"]
+    of, source, digest = data["rows"], data["source"], data["sha256"]
+    name = f"of {printable(source)}" if source else "that were given"
+    name += f" (sha256 of its cells {digest[:16]}…)" if digest else ""
+    said = f"all {of:,} rows {name}"
+    if given < of:
+        said = f"{given:,} of the {of:,} rows {name}, evenly spaced"
+    return f"{said}, and {made:,} with missing, unknown or extreme cells" if made else said
 
 
 def _what(model: Any) -> str:
