@@ -1,11 +1,17 @@
 """All groups of the report: nothing is printed over anything else, and all bars have one scale."""
 
+import dataclasses
+import re
+
 import numpy as np
 import pytest
 from tests.browser import Watched
 from tests.explain.report.tables import trained
 
 from deltarule.explain.report import write_report
+from deltarule.explain.report.findings import find
+from deltarule.explain.report.headline import next_steps
+from deltarule.explain.report.markup import plain
 from deltarule.tabular.diagnostics import group_errors
 
 # The boxes of what is written in the table, and of its bars.
@@ -66,3 +72,18 @@ def test_nothing_overlaps_and_bars_of_all_columns_have_one_scale(chromium, page_
     widths, errors = np.sort(found["fills"]), np.sort([group.error for group in groups])
     widest = widths[-1] / errors[-1]
     assert widest * errors == pytest.approx(widths, abs=2.5)  # a bar of 0 is two pixels wide
+
+
+def test_the_next_step_has_the_difference_with_its_interval_and_level():
+    table, model = trained("number")
+    rows = model.scored_rows(table)
+    # As if predictions missed by far where one column is above 0.
+    first = rows.schema.names[1]
+    raised = 50.0 * (np.asarray(rows.typed.columns[first]) > 0)
+    found = find(model, dataclasses.replace(rows, outputs=rows.truth + raised))
+    group = found.groups.worse[0]
+    (step,) = [each for each in next_steps(found) if each.startswith("Look at the rows with")]
+    text = re.sub("<[^>]+>", "", step)
+    gap, least, most = (plain(e) for e in (group.error - group.others, group.least, group.most))
+    level = f"{100 * found.groups.level:.4g} %"
+    assert text.endswith(f" (+{gap}, +{least} to +{most} at {level}).")

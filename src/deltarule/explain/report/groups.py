@@ -187,14 +187,15 @@ def worst_group(found: Findings) -> str:
         return ""
     group = worse[0]
     where = f"<b>{name(group_words(found, group))}</b>"
+    gap = f"{_to_others(found, group)} at {100 * found.groups.level:.4g} %"
     if found.rows.task == "classification":
         return (
             f"Look at the rows with {where}: {percent(group.error)} of them are predicted wrong, "
-            f"of the other rows {percent(group.others)} ({_to_others(found, group)})."
+            f"of the other rows {percent(group.others)} ({gap})."
         )
     return (
         f"Look at the rows with {where}: predictions miss by {number(group.error)} on average, for "
-        f"the other rows by {number(group.others)} ({_to_others(found, group)})."
+        f"the other rows by {number(group.others)} ({gap})."
     )
 
 
