@@ -86,6 +86,8 @@ def read_bundle(
         changed or cut short; the message names the file.
     FileError
         If the system refuses to read it.
+    InputError
+        If ``times.json`` does not fit the documents.
 
     Examples
     --------
@@ -408,8 +410,7 @@ def _read_documents(files: BundleFiles, checksums: Mapping[str, str]) -> dict[st
         if name != ARRAYS:
             documents[name], size = _document(files, name, checksum, left)
             left -= size
-    where = Path(str(files.path)) / TIMES
-    return parse_content(where, with_times, documents) if TIMES in documents else documents
+    return with_times(documents) if TIMES in documents else documents
 
 
 def _document(files: BundleFiles, name: str, checksum: str, most: int) -> tuple[Any, int]:
