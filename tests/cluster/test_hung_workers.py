@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.cluster.launching import ENDLESS, command, saved_states, wait_for, workers_of
 from tests.cluster.test_cluster_object import NET, SETTINGS, X, Y, children
-from tests.cluster.test_launch import ENDLESS, command, saved_states, wait_for, workers_of
 from tests.cluster.thread_world import on_threads
 
 from deltarule.cluster import Cluster, train_in_world

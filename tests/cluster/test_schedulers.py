@@ -7,7 +7,7 @@ import sys
 import types
 
 import pytest
-from tests.cluster.test_launch import FIT, command, place  # noqa: F401  a fixture
+from tests.cluster.launching import FIT, command
 
 from deltarule.cluster import join
 from deltarule.cluster.schedulers import Found, found_by_jax, scheduler
@@ -120,7 +120,7 @@ def test_a_wrong_number_of_workers_and_a_public_address_connect_nobody(environme
         join(workers=2)
 
 
-def test_slurm_starts_the_workers(environment, place):  # noqa: F811
+def test_slurm_starts_the_workers(environment, place):
     port = 20_000 + (os.getpid() + 11) % 20_000
     environment(**SLURM, JAX_COORDINATOR_PORT=str(port), JAX_PLATFORMS="cpu")
     processes = [

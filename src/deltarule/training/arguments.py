@@ -52,11 +52,11 @@ def rule_or_minimizer(rule: Any) -> Rule | Minimizer:
 def initial_parameters(net: Network, theta: Any, seed: int) -> np.ndarray:
     """Return θ at the start, shape (p,): a checked ``theta``, or ``net.initial(seed)`` if None.
 
-    ``theta`` may be a function that returns it.
+    ``theta`` may be a function without arguments that returns it.
     """
     if theta is None:
         return net.initial(seed)
-    array = net.check_theta(theta() if callable(theta) else theta)
+    array = net.check_theta(_returned(theta) if callable(theta) else theta)
     # Some at a time: isfinite of all would take a quarter of their memory.
     pieces = (array[start : start + (1 << 15)] for start in range(0, len(array), 1 << 15))
     if not all(np.isfinite(piece).all() for piece in pieces):
@@ -66,6 +66,22 @@ def initial_parameters(net: Network, theta: Any, seed: int) -> np.ndarray:
             f"{net.dtype}"
         )
     return array
+
+
+def _returned(theta: Callable[[], Any]) -> Any:
+    import inspect  # of no use to most trainings
+
+    try:
+        inspect.signature(theta).bind()
+    except TypeError:
+        raise InputError(
+            parameter="theta",
+            given=theta,
+            expected="parameters, or a function without arguments that returns them",
+        ) from None
+    except ValueError:  # some built-in functions do not tell what they take
+        pass
+    return theta()
 
 
 def check_start(theta: Any, resume: Any) -> None:
