@@ -10,6 +10,7 @@ from typing import Any
 from deltarule.errors import FileError, InputError, printable
 from deltarule.files import has_bundle, read_bundle
 from deltarule.files.bundle_reading import read_seal
+from deltarule.files.names import C_PROGRAM
 from deltarule.training.inspection import distilled_text, training_table_text
 
 __all__ = ["exported_facts", "exported_lines", "exported_warnings"]
@@ -25,14 +26,13 @@ def exported_facts(path: Path) -> dict[str, Any] | None:
     MissingDependency
         If it is an ONNX graph, and onnx is not installed.
     """
-    from deltarule.export.c_program import KIND, VERSION
-
+    kind, version = C_PROGRAM
     if path.suffix.lower() == ".onnx" and path.is_file():
         form, saved, extras = "ONNX graph", _onnx_metadata(path), dict[str, str]()
-    elif has_bundle(path, KIND):
-        documents, _ = read_bundle(path, KIND, VERSION)
+    elif has_bundle(path, kind):
+        documents, _ = read_bundle(path, kind, version)
         form, saved = "C program", next(iter(documents.values()), {})
-        extras = read_seal(path, KIND).extras
+        extras = read_seal(path, kind).extras
     else:
         return None
     parts = [saved.get(name) if isinstance(saved, Mapping) else None for name in _PARTS]

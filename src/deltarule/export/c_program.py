@@ -24,12 +24,13 @@ from deltarule.export.c_source import CSource
 from deltarule.export.equality import EqualityRows, encoded_rows, rows_of_schema, table_rows
 from deltarule.export.subject import comparison_facts, exported_network, model_facts
 from deltarule.files import check_bundle_path, write_bundle
+from deltarule.files.names import C_PROGRAM
 from deltarule.files.scratch import scratch_folder, writing_scratch
 from deltarule.tables import Table, TypedColumns, apply_schema, table_from_frame
 
-__all__ = ["KIND", "VERSION", "CProgram", "check_folder", "to_c"]
+__all__ = ["CProgram", "check_folder", "to_c"]
 
-KIND, VERSION = "deltarule C program", 1
+KIND, VERSION = C_PROGRAM
 _ROWS = 100
 _NOT_RUN = "no C compiler was found, so that the program was not compared with the model"
 

@@ -1,11 +1,13 @@
-"""Names of the files of a bundle."""
+"""Names of the files of a bundle, and of a kind of bundle that is read without what writes it."""
 
 from __future__ import annotations
 
-__all__ = ["ARRAYS", "MANIFEST", "check_plain_name"]
+__all__ = ["ARRAYS", "C_PROGRAM", "MANIFEST", "check_plain_name"]
 
 MANIFEST = "manifest.json"
 ARRAYS = "arrays.safetensors"
+C_PROGRAM = "deltarule C program", 1
+"""The kind and the version of an exported program, which ``inspect`` reads too."""
 
 _MOST_BYTES = 255
 
