@@ -95,6 +95,8 @@ def test_a_portfolio_names_what_comes_first_and_one_of_its_members_is_exported(p
     name = wrong.err.split("expected one of '")[1].split("'")[0]
     found = deltarule("export", "many.model", "numbers.csv", "--c", "c", "--member", name, "--json")
     assert found.json["tested"].endswith("; 0 wrong")
+    assert found.json["member"]["name"] == name
+    assert f"the first of '{name}'; compared with this network" in deltarule("inspect", "c").out
     assert f"the largest error is {found.json['largest_difference']:.3g}," in found.json["tested"]
 
 

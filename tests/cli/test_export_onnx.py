@@ -129,6 +129,11 @@ def test_labels_that_differ_are_counted(place, deltarule, monkeypatch):
 def test_a_member_of_a_portfolio(place, deltarule):
     name = TableModel.load("many.model").members()[0].configuration.name
     outcome = deltarule("export", "many.model", "--onnx", "m.onnx", "--member", name)
+    said = (
+        f"networks, the first of {name!r}; compared with this network, and not with the portfolio"
+    )
+    assert said in outcome.out
+    assert said in deltarule("inspect", "m.onnx").out
     assert outcome.status == 0, outcome.err
     whole = deltarule("export", "many.model", "--onnx", "whole.onnx")
     sizes = [(place / each).stat().st_size for each in ("m.onnx", "whole.onnx")]

@@ -11,7 +11,7 @@ from deltarule.errors import FileError, InputError, printable
 from deltarule.files import has_bundle, read_bundle
 from deltarule.files.bundle_reading import read_seal
 from deltarule.files.names import C_PROGRAM
-from deltarule.training.inspection import distilled_text, training_table_text
+from deltarule.training.inspection import distilled_text, member_text, training_table_text
 
 __all__ = ["exported_facts", "exported_lines", "exported_warnings"]
 
@@ -85,6 +85,8 @@ def exported_lines(facts: Mapping[str, Any]) -> list[str]:
             lines.append(f"trained on: {printable(training_table_text(model['trained_on']))}")
         if "distilled" in model:
             lines.append(f"distilled: {printable(distilled_text(model['distilled']))}")
+        if "member" in model:
+            lines.append(f"exported: {printable(member_text(model['member']))}")
         return [*lines, *_proof(found)]
     except (KeyError, TypeError, ValueError, AttributeError, InputError) as error:
         raise FileError(

@@ -20,7 +20,7 @@ from deltarule.errors import FileError, InputError, Message, Parameter, printabl
 from deltarule.tables import Table
 from deltarule.tabular import TableModel
 from deltarule.training import Model, load_model
-from deltarule.training.inspection import distilled_text, model_fingerprint
+from deltarule.training.inspection import distilled_text, member_text, model_fingerprint
 from deltarule.training.model import holds_table
 
 __all__ = ["Export", "export_model"]
@@ -101,9 +101,15 @@ def export_model(task: Export) -> None:
     notes += changed_extras(task.model)
     distilled = model.report.get("distilled") if isinstance(model, TableModel) else None
     distance = [] if distilled is None else [f"Distilled: {distilled_text(distilled)}."]
+    member = None
+    if task.member is not None:
+        from deltarule.export.subject import network_of_member
+
+        member = network_of_member(model, task.member).report["member"]
+        distance = [f"Exported: {member_text(member)}."]
     if task.as_json:
-        about = {"model": str(task.model), **facts, "distilled": distilled, "notes": notes}
-        output.json_object(about)
+        about = {"model": str(task.model), **facts, "distilled": distilled, "member": member}
+        output.json_object({**about, "notes": notes})
     elif not task.quiet:
         for line in (*(line for each in exported for line in each.said), *distance):
             output.say(line)

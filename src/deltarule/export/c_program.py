@@ -22,7 +22,12 @@ from deltarule.export.c_compiler import (
 from deltarule.export.c_names import check_prefix
 from deltarule.export.c_source import CSource
 from deltarule.export.equality import EqualityRows, encoded_rows, rows_of_schema, table_rows
-from deltarule.export.subject import comparison_facts, exported_network, model_facts
+from deltarule.export.subject import (
+    comparison_facts,
+    exported_network,
+    model_facts,
+    network_of_member,
+)
 from deltarule.files import check_bundle_path, write_bundle
 from deltarule.files.names import C_PROGRAM
 from deltarule.files.scratch import scratch_folder, writing_scratch
@@ -175,7 +180,9 @@ def to_c(
         raise InputError(parameter="rows", given=rows, expected="a whole number of at least 4")
     if folder is not None:
         check_folder(folder, overwrite=overwrite)
-    subject = exported_network(model, member=member, encoded=encoded)
+    if member is not None:
+        model = network_of_member(model, member)
+    subject = exported_network(model, encoded=encoded)
     source = CSource.of(subject, name)
     files = {f"{name}.h": source.header(), f"{name}.c": source.source()}
     if not source.has_rows and subject.schema is not None:

@@ -172,8 +172,9 @@ def model_facts(model: Any, fingerprint: str) -> dict[str, Any]:
     facts: dict[str, Any] = {"fingerprint": fingerprint or None}
     if isinstance(model, TableModel):
         facts["trained_on"] = training_table(dataclasses.asdict(model.schema), model.report)
-        if "distilled" in model.report:
-            facts["distilled"] = model.report["distilled"]
+        for name in ("distilled", "member"):
+            if name in model.report:
+                facts[name] = model.report[name]
     return facts
 
 

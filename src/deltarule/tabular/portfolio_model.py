@@ -161,7 +161,16 @@ class PortfolioModel(TableModel):
             schema=self.schema,
             target=self.portfolio.target.target_encoder(self.target),
             settings=settings,
-            report={"rows": self.report["rows"], "scores": {}, "notes": [], **self._origin()},
+            report={
+                "rows": self.report["rows"],
+                "scores": {},
+                "notes": [],
+                "member": {
+                    "name": configuration.name,
+                    "networks": sum(len(each.models) for each in self.members()),
+                },
+                **self._origin(),
+            },
             model=chosen.models[0],
             encoder=self.portfolio.encoder_of(chosen),
         )

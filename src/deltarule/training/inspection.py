@@ -24,6 +24,7 @@ __all__ = [
     "distilled_text",
     "extras_warnings",
     "inspect_model",
+    "member_text",
     "model_fingerprint",
     "training_table",
     "training_table_text",
@@ -196,6 +197,23 @@ def _table_text(table: _Object) -> str:
     digest = table["sha256"]
     said = f"sha256 of its cells {digest[:16]}…" if digest else "no checksum of its cells is known"
     return f"{table['source'] or 'a table without a name'}, {table['rows']:,} rows, {said}"
+
+
+def member_text(member: Mapping[str, Any]) -> str:
+    r"""Return in words which network of a portfolio was exported.
+
+    Examples
+    --------
+    >>> print(member_text({"name": "selu_deep", "networks": 24}).replace("; ", "\n"))
+    one of the portfolio's 24 networks, the first of 'selu_deep'
+    compared with this network, and not with the portfolio, which predicts otherwise
+    'deltarule distill' makes one network that follows it
+    """
+    return (
+        f"one of the portfolio's {int(member['networks']):,} networks, the first of "
+        f"{str(member['name'])!r}; compared with this network, and not with the portfolio, which "
+        "predicts otherwise; 'deltarule distill' makes one network that follows it"
+    )
 
 
 def distilled_text(distilled: Mapping[str, Any]) -> str:
