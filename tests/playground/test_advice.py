@@ -40,7 +40,7 @@ def loaded(context, static):
         ),
         (
             [0, 1, 1, 8, 0.1, 0.1, 16, 3.0, 3.0],
-            {"step": 160, "epoch": 16, "changed": "learning_rate", "changed_epoch": 8},
+            {"step": 160, "epoch": 16, "changed": "rate", "changed_epoch": 8},
             "too high. Since the learning rate was changed after epoch 8, the loss has risen, from",
             True,
         ),
@@ -62,6 +62,13 @@ def loaded(context, static):
         ),
         ([0, 1, 1, 8, 0.3, 1.0], {"step": 80, "epoch": 8, "linear": True}, "straight line", False),
         ([0, 1, 1, 8, 0.69, 1.0], {"step": 80, "epoch": 8, "penalised": True}, "penalty", True),
+        # One that was found and set within a run says nothing of weights that another one has made.
+        (
+            [0, 1, 1, 8, 0.1, 0.1, 16, 3.0, 3.0],
+            {"step": 160, "epoch": 16, "changed": "rate", "changed_epoch": 8, "found": 0.1},
+            "of 0.1 was found for a run from the start: press Reset to begin with it.",
+            False,
+        ),
         # Where a rate was looked for already, another one will not help.
         *(
             (

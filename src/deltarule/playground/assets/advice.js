@@ -33,17 +33,25 @@ const adviceModule = (function () {
    *   linear: boolean,
    *   penalised: boolean,
    *   searched: boolean,
+   *   found: number | null,
    *   derivable: boolean,
    *   limits: Live.RateLimits
    * }} Judged
    * @param {Live.Run} run @param {Live.RateLimits} limits
    * @param {boolean} searched whether a learning rate was looked for from this start
+   * @param {number | null} found the one that was found and set
    * @returns {Judged}
    */
-  const judgedBy = ({ guess, settings: { layers, activation, l1, l2 }, choices }, limits, searched) => ({
+  const judgedBy = (
+    { guess, settings: { layers, activation, l1, l2 }, choices },
+    limits,
+    searched,
+    found,
+  ) => ({
     guess,
     limits,
     searched,
+    found,
     derivable: choices.derived.length > 0,
     linear: !layers.length || activation === "identity",
     penalised: l1 > 0 || l2 > 0,
@@ -73,6 +81,12 @@ const adviceModule = (function () {
   function sinceChange(curve, header, judged) {
     const { changed, changed_epoch: at, epoch, phase, by_hand } = header;
     if (!changed || phase === "diverged" || by_hand) return ofLosses(curve, header, judged, 0, false);
+    // A rate is found for a run from the start; weights that another one has spoiled say nothing of it.
+    if (changed === "rate" && judged.found === header.learning_rate)
+      return {
+        text: `The learning rate of ${judged.found} was found for a run from the start: press Reset to begin with it.`,
+        stuck: false,
+      };
     const n = curve.length / 3;
     const weight = changed === "weight";
     const what = `${weight ? "a weight was set by hand" : "the learning rate was changed"} after epoch ${DR.text.count(at)}`;
@@ -227,10 +241,10 @@ const adviceModule = (function () {
    * findings in plain words, what to do, and what instead with one of these activations
    * @param {Live.RateLimits} limits
    * @param {HTMLButtonElement} rate finds a learning rate
-   * @param {{ searched: () => boolean, reset: () => unknown }} more whether a learning rate was looked for
+   * @param {{ searched: () => boolean, found?: () => number | null, reset: () => unknown }} more whether a learning rate was looked for
    * from this start, and what begins the run anew
    */
-  function mount(element, wireOf, plain, limits, rate, { searched, reset }) {
+  function mount(element, wireOf, plain, limits, rate, { searched, found = () => null, reset }) {
     /** A sentence, with buttons for what it says to press. @param {string} text */
     const pressing = (text) =>
       DR.found.pressing(text, { Reset: reset, "Find a learning rate": () => rate.click() });
@@ -362,7 +376,7 @@ const adviceModule = (function () {
           stuck,
           layers = false,
           well: learns = false,
-        } = verdict(arrays.curve, header, judgedBy(run, limits, searched()));
+        } = verdict(arrays.curve, header, judgedBy(run, limits, searched(), found()));
         well = learns;
         if (words.textContent !== text) {
           words.textContent = text;

@@ -285,6 +285,7 @@
     const tune = DR.tune.mount(at("tune"), () => wire, order);
     const advice = DR.advice.mount(at("advice"), () => wire, config.plain, config.limits, tune.button, {
       searched: tune.searched,
+      found: tune.found,
       reset: () => order("reset"),
     });
     const plane = DR.surface.mount(

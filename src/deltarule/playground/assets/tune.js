@@ -157,6 +157,8 @@ const tuneModule = (function () {
     let usable = true;
     let key = "",
       tried = ""; // the key of the last search
+    /** The rate that it has found and set. @type {number | null} */
+    let chosen = null;
     /** @type {number | null} */
     let guess = null;
     let lossName = "loss";
@@ -182,7 +184,9 @@ const tuneModule = (function () {
         const { rates, losses, suggestion, start, steps } = found;
         const best = losses[rates.indexOf(suggestion)] ?? NaN;
         const helps = best < HELPS * Math.min(start, guess ?? Infinity);
-        const refused = helps && (await order("rate", { learning_rate: Number(short(suggestion)) }));
+        const rounded = Number(short(suggestion));
+        chosen = helps ? rounded : null;
+        const refused = helps && (await order("rate", { learning_rate: rounded }));
         const least = `${DR.dom.brief(best)}, with ${short(suggestion)}`;
         const before = `Before training it is ${DR.dom.brief(start)} (dashed)`;
         const text = helps
@@ -192,7 +196,7 @@ const tuneModule = (function () {
             "The rate stays as it was; look into the layers for another cause.";
         const said = el("p", { class: "note" });
         tell = () => {
-          const set = !refused && rate === Number(short(suggestion));
+          const set = !refused && rate === rounded;
           const now = set ? ", which is now set; press Reset to begin with it" : "";
           const words = (helps ? `Recommended: ${short(suggestion)}${now}. ` : "") + text;
           said.replaceChildren(...DR.found.pressing(words, { Reset: () => order("reset") }));
@@ -251,6 +255,8 @@ const tuneModule = (function () {
       find,
       /** Whether a rate was looked for from the start of this run. */
       searched: () => tried !== "" && tried === key,
+      /** The learning rate that was found from this start and set; null without one. */
+      found: () => (tried !== "" && tried === key ? chosen : null),
       /** Another run: what was found for the one before is gone. @param {Live.Run} run */
       run({ settings, choices, net, rows, guess: constant }) {
         const next = JSON.stringify([{ ...settings, learning_rate: 0 }, net, rows]);
