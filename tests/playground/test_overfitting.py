@@ -25,7 +25,8 @@ def page():
     with browser() as context:
         found = context.new_page()
         found.evaluate("globalThis.DR = {}")
-        found.evaluate(own_asset("overfitting.js"))
+        for name in ("jumps.js", "overfitting.js"):
+            found.evaluate(own_asset(name))
         yield found
 
 

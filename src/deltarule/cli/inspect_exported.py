@@ -11,7 +11,12 @@ from deltarule.errors import FileError, InputError, printable
 from deltarule.files import has_bundle, read_bundle
 from deltarule.files.bundle_reading import read_seal
 from deltarule.files.names import C_PROGRAM
-from deltarule.training.inspection import distilled_text, member_text, training_table_text
+from deltarule.training.inspection import (
+    changed_files,
+    distilled_text,
+    member_text,
+    training_table_text,
+)
 
 __all__ = ["exported_facts", "exported_lines", "exported_warnings"]
 
@@ -94,13 +99,9 @@ def exported_lines(facts: Mapping[str, Any]) -> list[str]:
         ) from error
 
 
-def exported_warnings(facts: Mapping[str, Any]) -> list[str]:
+def exported_warnings(facts: Mapping[str, Any]) -> tuple[str, ...]:
     """Return which files of a C program are not as they were written and tested."""
-    return [
-        f"{printable(name)} is {state}: it is not what was exported and tested"
-        for name, state in facts["extras"].items()
-        if state != "as written"
-    ]
+    return changed_files(facts["extras"], "exported and tested")
 
 
 def _proof(found: Mapping[str, Any]) -> list[str]:

@@ -29,6 +29,7 @@ __all__ = [
     "say",
     "scored_as",
     "scores",
+    "sentence",
     "shell_word",
     "spell",
     "spelled",
@@ -102,7 +103,18 @@ def spelled(text: str) -> str:
 def scored_as(schema: Schema) -> str:
     """Return the line below scores that says how few numbers of a target were taken; "" without."""
     said = spelled(schema.scored_as())
-    return f"{said[:1].upper()}{said[1:]}.\n" if said else ""
+    return f"{sentence(said)}\n" if said else ""
+
+
+def sentence(words: str) -> str:
+    """Return words as a sentence.
+
+    Examples
+    --------
+    >>> sentence("no signal was found")
+    'No signal was found.'
+    """
+    return f"{words[:1].upper()}{words[1:]}."
 
 
 def error_text(error: DeltaruleError) -> str:

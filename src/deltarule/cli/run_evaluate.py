@@ -140,7 +140,7 @@ def evaluate_table(
     if said:
         output.say(said.rstrip())
     if worst:
-        output.say(f"\n{worst[:1].upper()}{worst[1:]}.")
+        output.say(f"\n{output.sentence(worst)}")
     for line in about_rows:  # where a saved standard output has it
         output.say(f"note: {line}")
     if compared is not None:

@@ -82,6 +82,10 @@ def export_model(task: Export) -> None:
     with output.live(task.quiet or task.as_json) as show:
         show("reading the model")
         model = _load(task.model)
+        if task.member is not None:
+            from deltarule.export.subject import network_of_member
+
+            model = network_of_member(model, task.member)
         rows = None
         if task.data is not None or task.sql is not None:
             if not isinstance(model, TableModel):
@@ -99,14 +103,10 @@ def export_model(task: Export) -> None:
     facts = {name: value for each in exported for name, value in each.facts.items()}
     notes = list(dict.fromkeys(output.spelled(note) for each in exported for note in each.notes))
     notes += changed_extras(task.model)
-    distilled = model.report.get("distilled") if isinstance(model, TableModel) else None
+    origin = model.report if isinstance(model, TableModel) else {}
+    distilled, member = origin.get("distilled"), origin.get("member")
     distance = [] if distilled is None else [f"Distilled: {distilled_text(distilled)}."]
-    member = None
-    if task.member is not None:
-        from deltarule.export.subject import network_of_member
-
-        member = network_of_member(model, task.member).report["member"]
-        distance = [f"Exported: {member_text(member)}."]
+    distance += [] if member is None else [f"Exported: {member_text(member)}."]
     if task.as_json:
         about = {"model": str(task.model), **facts, "distilled": distilled, "member": member}
         output.json_object({**about, "notes": notes})
@@ -138,7 +138,6 @@ def _to_c(task: Export, model: TableModel | Model, rows: Table | None, show: Any
         model,
         data=rows,
         name=name,
-        member=task.member,
         encoded=task.encoded,
         fingerprint=model_fingerprint(task.model),
     )
@@ -184,12 +183,9 @@ def _to_c(task: Export, model: TableModel | Model, rows: Table | None, show: Any
 def _to_onnx(task: Export, model: TableModel | Model, rows: Table | None, show: Any) -> _Exported:
     """Return the ONNX graph."""
     from deltarule.export import to_onnx
-    from deltarule.export.subject import network_of_member
 
     file = task.onnx
     assert file is not None
-    if task.member is not None:
-        model = network_of_member(model, task.member)
     show("exporting, and comparing the graph with the model")
     exported = to_onnx(model, data=rows, fingerprint=model_fingerprint(task.model))
 

@@ -364,7 +364,7 @@ def _report(model: TableModel, folder: Path, with_page: bool, worst: str) -> Non
     for line in _verdict_lines(report, what):
         output.say(line)
     if worst:
-        output.say(f"{worst[:1].upper()}{worst[1:]}.")
+        output.say(output.sentence(worst))
     for line in origin_lines(model, folder):
         output.say(line)
     output.say(f"Saved in {folder}: the model{files}.")

@@ -88,27 +88,21 @@ class ExportedNetwork:
 _STEPS_IN_STD = 100
 
 
-def exported_network(
-    model: Any, *, member: str | None = None, encoded: bool = False
-) -> ExportedNetwork:
+def exported_network(model: Any, *, encoded: bool = False) -> ExportedNetwork:
     """Return the one network of a model; refuse a model of several.
 
     Parameters
     ----------
     model : NetworkModel, PortfolioModel, MLPClassifier, MLPRegressor or Model
-    member : str, optional
-        The member of a portfolio whose first network is taken.
     encoded : bool
         Whether rows of a table are given as the network's inputs, already encoded.
 
     Raises
     ------
     InputError
-        If it is of several networks or of another kind, is not fitted, or has no member or table
-        that was asked for.
+        If it is of several networks or of another kind, is not fitted, or has no table that
+        was asked for.
     """
-    if member is not None:
-        model = network_of_member(model, member)
     if isinstance(model, PortfolioModel | BaseTabular):
         raise _of_several(model)
     if isinstance(model, NetworkModel):

@@ -21,6 +21,7 @@ from deltarule.training.recording_reading import is_recorded
 
 __all__ = [
     "ModelSummary",
+    "changed_files",
     "distilled_text",
     "extras_warnings",
     "inspect_model",
@@ -31,6 +32,7 @@ __all__ = [
 ]
 
 _MOST_SHOWN = 12
+_SAVED = "saved with the model"
 _Object = Mapping[str, Any]
 
 
@@ -110,7 +112,7 @@ class ModelSummary:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What is not as it was saved with the model, such as a changed report."""
-        return _warnings(self.extras)
+        return changed_files(self.extras, _SAVED)
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as an object that JSON can hold."""
@@ -327,14 +329,21 @@ def extras_warnings(folder: str | os.PathLike[str]) -> tuple[str, ...]:
     There is nothing if the model cannot be read.
     """
     try:
-        return _warnings(read_seal(folder, KIND).extras)
+        return changed_files(read_seal(folder, KIND).extras, _SAVED)
     except FileError:
         return ()
 
 
-def _warnings(extras: Mapping[str, str]) -> tuple[str, ...]:
+def changed_files(extras: Mapping[str, str], what: str) -> tuple[str, ...]:
+    """Return in words which files are not as they were written; ``what`` says what was.
+
+    Examples
+    --------
+    >>> changed_files({"a.c": "changed", "a.h": "as written"}, "exported and tested")
+    ('a.c is changed: it is not what was exported and tested',)
+    """
     return tuple(
-        f"{printable(name)} is {state}: it is not what was saved with the model"
+        f"{printable(name)} is {state}: it is not what was {what}"
         for name, state in extras.items()
         if state != "as written"
     )

@@ -389,9 +389,7 @@ const adviceModule = (function () {
       /** Another run: what was found of the one before is gone. @param {Live.Run} given */
       run(given) {
         run = given;
-        const { settings, net, rows } = given;
-        // Another learning rate leaves the weights as they are.
-        const next = JSON.stringify([{ ...settings, learning_rate: 0 }, net, rows]);
+        const next = DR.found.keyOf(given);
         if (next !== key) place.close();
         key = next;
       },

@@ -73,6 +73,14 @@ const foundModule = (function () {
           : part,
       );
 
-  return { make, pressing };
+  /**
+   * What a run is told by: what was found of another one is gone. Another learning rate leaves the weights
+   * as they are, and the run.
+   *
+   * @param {Live.Run} run
+   */
+  const keyOf = ({ settings, net, rows }) => JSON.stringify([{ ...settings, learning_rate: 0 }, net, rows]);
+
+  return { make, pressing, keyOf };
 })();
 DR.found = foundModule;

@@ -40,6 +40,6 @@ const jumpsModule = (function () {
     return sorted(tail)[tail.length >> 2];
   }
 
-  return { level, tailOf };
+  return { level, median, tailOf };
 })();
 DR.jumps = jumpsModule;

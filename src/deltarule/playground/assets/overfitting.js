@@ -11,12 +11,6 @@ const overfittingModule = (function () {
     SMOOTH = 20, // a running median is of this part of the points
     MOST = 120; // points that it is taken at
 
-  /** @param {ArrayLike<number>} values */
-  function median(values) {
-    const all = Float64Array.from(values).sort();
-    return (all[(all.length - 1) >> 1] + all[all.length >> 1]) / 2;
-  }
-
   /**
    * The epoch after which the held-out loss was smallest, where it has risen since for good; or null.
    * Both losses are smoothed by a running median, so that one lucky epoch is not the smallest. It has
@@ -39,7 +33,7 @@ const overfittingModule = (function () {
       const near = [];
       for (let k = Math.max(0, i - half); k <= Math.min(n - 1, i + half); ++k)
         near.push(curve[3 * k + which]);
-      return median(near);
+      return DR.jumps.median(near);
     };
     const held = points.map((i) => smooth(i, 2));
     const least = Math.min(...held),

@@ -155,8 +155,9 @@ const tuneModule = (function () {
    */
   function mount(element, wireOf, order) {
     let usable = true;
-    let key = "",
-      tried = ""; // the key of the last search
+    let key = "";
+    /** The key of the last search. @type {string | null} */
+    let tried = null;
     /** The rate that it has found and set. @type {number | null} */
     let chosen = null;
     /** @type {number | null} */
@@ -249,17 +250,19 @@ const tuneModule = (function () {
       }
     }
 
+    const searched = () => tried === key;
     element.replaceChildren(button, place.element);
     return {
       button,
       find,
       /** Whether a rate was looked for from the start of this run. */
-      searched: () => tried !== "" && tried === key,
+      searched,
       /** The learning rate that was found from this start and set; null without one. */
-      found: () => (tried !== "" && tried === key ? chosen : null),
+      found: () => (searched() ? chosen : null),
       /** Another run: what was found for the one before is gone. @param {Live.Run} run */
-      run({ settings, choices, net, rows, guess: constant }) {
-        const next = JSON.stringify([{ ...settings, learning_rate: 0 }, net, rows]);
+      run(run) {
+        const { settings, choices, guess: constant } = run;
+        const next = DR.found.keyOf(run);
         if (next !== key) place.close();
         key = next;
         rate = settings.learning_rate;
