@@ -72,12 +72,16 @@ class Request:
 
 
 class Fitted(NamedTuple):
-    """The model, the exit status, the seconds that ``report.html`` took, and the worst group."""
+    """The model, the exit status, the seconds of ``report.html``, and the rows it is judged on."""
 
     model: TableModel
     status: Status
     report_seconds: float | None = None
-    worst_group: str = ""
+    rows: _Rows | None = None
+
+    def worst_group(self) -> str:
+        """Return the line on the group that the model is worst on; "" without one."""
+        return "" if self.rows is None else worst_group_of_fit(self.model, self.rows)
 
 
 def fit_and_save(request: Request, *, quiet: bool) -> Fitted:
@@ -120,9 +124,9 @@ def fit_and_save(request: Request, *, quiet: bool) -> Fitted:
         if request.report:
             show("writing the report")
         elsewhere, seconds = _save(model, request, table)
-    worst = worst_group_of_fit(model, table)
-    _finish(model, request, elsewhere, worst, quiet=quiet)
-    return Fitted(model, stop.status, seconds, worst)
+    fitted = Fitted(model, stop.status, seconds, table)
+    _finish(fitted, request, elsewhere, quiet=quiet)
+    return fitted
 
 
 def _fit_large_and_save(request: Request, memory: str, *, quiet: bool) -> Fitted:
@@ -154,11 +158,11 @@ def _fit_large_and_save(request: Request, memory: str, *, quiet: bool) -> Fitted
             show("writing the report")
         sample = tables[0].scored_sample(model)
         elsewhere, seconds = _save(model, request, sample)
-    worst = worst_group_of_fit(model, sample)
     if not quiet:
         output.say(f"{output.spelled(model.schema.describe())}\n")
-    _finish(model, request, elsewhere, worst, quiet=quiet)
-    return Fitted(model, stop.status, seconds, worst)
+    fitted = Fitted(model, stop.status, seconds, sample)
+    _finish(fitted, request, elsewhere, quiet=quiet)
+    return fitted
 
 
 def _training_arguments(
@@ -183,17 +187,12 @@ def _rejects(request: Request) -> Path | None:
 
 
 def _finish(
-    model: TableModel,
-    request: Request,
-    elsewhere: SavedElsewhere | None,
-    worst: str,
-    *,
-    quiet: bool,
+    fitted: Fitted, request: Request, elsewhere: SavedElsewhere | None, *, quiet: bool
 ) -> None:
     """Print the report on a model that is saved; raise the error if that is elsewhere."""
     if not quiet:
         folder = request.folder if elsewhere is None else elsewhere.path
-        _report(model, folder, request.report, worst)
+        _report(fitted, folder, request.report)
     if elsewhere is not None:
         raise elsewhere
 
@@ -327,8 +326,9 @@ def _stoppable(folder: Path, single: bool) -> Iterator[_InterruptHandler]:
             signal.signal(each, handler)
 
 
-def _report(model: TableModel, folder: Path, with_page: bool, worst: str) -> None:
+def _report(fitted: Fitted, folder: Path, with_page: bool) -> None:
     """Print what was trained, the scores, the comparison with the baselines and the notes."""
+    model = fitted.model
     report = model.report
     counts = report.get("scored_rows", report["rows"])
     rows = {
@@ -363,7 +363,7 @@ def _report(model: TableModel, folder: Path, with_page: bool, worst: str) -> Non
     output.say(output.scored_as(model.schema))
     for line in _verdict_lines(report, what):
         output.say(line)
-    if worst:
+    if worst := fitted.worst_group():
         output.say(output.sentence(worst))
     for line in origin_lines(model, folder):
         output.say(line)
@@ -444,7 +444,7 @@ def fit_report(fitted: Fitted, folder: Path) -> None:
             **trained,
             "settings": model.settings,
             **report,
-            "worst_group": fitted.worst_group or None,
+            "worst_group": fitted.worst_group() or None,
             "report_seconds": fitted.report_seconds,
         }
     )

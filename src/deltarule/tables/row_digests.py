@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,10 @@ __all__ = ["RowDigests"]
 MOST_DIGESTS = 65_536
 """The most digests that are kept: half a megabyte, of the rows with the smallest."""
 _VERSION = 1
+# What rows of a table are in another one is asked several times in a command.
+_KNOWN: weakref.WeakKeyDictionary[TypedColumns, tuple[str, NDArray[np.uint64]]] = (
+    weakref.WeakKeyDictionary()
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,6 +147,13 @@ class RowDigests:
 
 def _digests(typed: TypedColumns, key: str) -> NDArray[np.uint64]:
     """Return the digest of each row; the order of columns is of no matter."""
+    known = _KNOWN.get(typed)
+    if known is None or known[0] != key:
+        known = _KNOWN[typed] = key, _computed(typed, key)
+    return known[1]
+
+
+def _computed(typed: TypedColumns, key: str) -> NDArray[np.uint64]:
     total = np.full(len(typed), text_number(key), np.uint64)
     for name, cells in (*sorted(typed.columns.items()), ("", typed.target)):
         if cells is None:
