@@ -29,6 +29,23 @@ def run(place, *arguments, **environment):
     )
 
 
+def fitted_by_scheduler(place, out, environments):
+    """A fit by workers that each have what a scheduler sets; gives their statuses and outputs."""
+    processes = [
+        subprocess.Popen(
+            command("launch", "--workers", len(environments), *FIT, "--out", out),
+            cwd=place,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | environment,
+        )
+        for environment in environments
+    ]
+    outputs = [process.communicate(timeout=180) for process in processes]
+    return [process.returncode for process in processes], outputs
+
+
 def workers_of(launcher):
     """The processes that a launcher has started, in the order of their ranks."""
     found = []

@@ -25,20 +25,20 @@ def test_silence_is_counted_while_the_launcher_looks():
     for rank in (0, 1):
         signs.hear(rank)
     signs.check([0, 1, 2])
-    signs._looked -= 1000  # the launcher was stopped for 1000 seconds, which count as one
+    signs._time._looked -= 1000  # the launcher was stopped for 1000 seconds, which count as one
     with pytest.raises(WorkerFailed, match=r"workers 0 and 1 of 3 gave no sign"):
         signs.check([0, 1, 2])
     signs.check([2])  # has not begun; the others have ended
     longer = SignsOfLife(1, seconds=1.5)
     longer.hear(0)
     longer.check([0])
-    longer._looked -= 1000
+    longer._time._looked -= 1000
     longer.check([0])
     longer.hear(0)
     longer.check([0])
-    longer._looked -= 1000
+    longer._time._looked -= 1000
     longer.check([0])  # the sign ended the first silence
-    longer._looked -= 1000
+    longer._time._looked -= 1000
     with pytest.raises(WorkerFailed) as caught:
         longer.check([0])
     assert caught.value.parameter == "worker_timeout"

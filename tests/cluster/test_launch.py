@@ -13,6 +13,7 @@ from tests.cluster.launching import (
     ENDLESS,
     FIT,
     command,
+    fitted_by_scheduler,
     newest,
     run,
     saved_states,
@@ -135,25 +136,17 @@ def test_a_world_of_the_wrong_size_takes_no_step(place):
 def test_open_mpi_starts_the_workers(place):
     # What mpirun sets for each of its processes.
     port = 20_000 + (os.getpid() + 7) % 20_000
-    processes = [
-        subprocess.Popen(
-            command("launch", "--workers", 2, *FIT, "--out", "mpi"),
-            cwd=place,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=os.environ
-            | {
-                "OMPI_MCA_orte_hnp_uri": f"1531576320.0;tcp://127.0.0.1:{port}",
-                "OMPI_COMM_WORLD_SIZE": "2",
-                "OMPI_COMM_WORLD_RANK": str(rank),
-                "OMPI_COMM_WORLD_LOCAL_RANK": str(rank),
-                "JAX_PLATFORMS": "cpu",
-            },
-        )
+    ranks = [
+        {
+            "OMPI_MCA_orte_hnp_uri": f"1531576320.0;tcp://127.0.0.1:{port}",
+            "OMPI_COMM_WORLD_SIZE": "2",
+            "OMPI_COMM_WORLD_RANK": str(rank),
+            "OMPI_COMM_WORLD_LOCAL_RANK": str(rank),
+            "JAX_PLATFORMS": "cpu",
+        }
         for rank in range(2)
     ]
-    outputs = [process.communicate(timeout=180) for process in processes]
-    assert [process.returncode for process in processes] == [0, 0], outputs
+    statuses, outputs = fitted_by_scheduler(place, "mpi", ranks)
+    assert statuses == [0, 0], outputs
     assert "Saved in mpi" in outputs[0][0]
     assert outputs[1][0] == ""

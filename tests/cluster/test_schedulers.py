@@ -7,7 +7,7 @@ import sys
 import types
 
 import pytest
-from tests.cluster.launching import FIT, command
+from tests.cluster.launching import fitted_by_scheduler
 
 from deltarule.cluster import join
 from deltarule.cluster.schedulers import Found, found_by_jax, scheduler
@@ -123,19 +123,9 @@ def test_a_wrong_number_of_workers_and_a_public_address_connect_nobody(environme
 def test_slurm_starts_the_workers(environment, place):
     port = 20_000 + (os.getpid() + 11) % 20_000
     environment(**SLURM, JAX_COORDINATOR_PORT=str(port), JAX_PLATFORMS="cpu")
-    processes = [
-        subprocess.Popen(
-            command("launch", "--workers", 2, *FIT, "--out", "slurm"),
-            cwd=place,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=os.environ | {"SLURM_PROCID": str(rank), "SLURM_LOCALID": str(rank)},
-        )
-        for rank in range(2)
-    ]
-    outputs = [process.communicate(timeout=180) for process in processes]
-    assert [process.returncode for process in processes] == [0, 0], outputs
+    ranks = [{"SLURM_PROCID": str(rank), "SLURM_LOCALID": str(rank)} for rank in range(2)]
+    statuses, outputs = fitted_by_scheduler(place, "slurm", ranks)
+    assert statuses == [0, 0], outputs
     assert "Saved in slurm" in outputs[0][0]
     assert outputs[1][0] == ""
 

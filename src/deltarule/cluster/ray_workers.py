@@ -7,14 +7,13 @@ import importlib
 import logging
 import math
 import os
-import time
 import warnings
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from deltarule.cluster.joining import join
 from deltarule.cluster.processes import free_port
-from deltarule.cluster.signs_of_life import behind_launcher, send_signs
+from deltarule.cluster.signs_of_life import CountedTime, behind_launcher, send_signs
 from deltarule.cluster.worker_call import Answers, Told, WorkerCall, is_large
 from deltarule.errors import (
     InputError,
@@ -32,8 +31,6 @@ if TYPE_CHECKING:
 __all__ = ["on_loopback", "train_on_ray"]
 
 _POLL = 0.2
-# Seconds of silence that are counted at most between two looks, as in ``signs_of_life``.
-_COUNTED = 1.0
 # Ray's settings: the seconds after which it ends a worker that does not answer, and those that it
 # waits for room for all of them at a time.
 _SILENT, _PLACING = (
@@ -212,7 +209,7 @@ def _watch(
     WorkerFailed
         If Ray has no room for the workers.
     """
-    told_to_stop, starts, silence, looked = False, 0, 0.0, time.monotonic()
+    told_to_stop, starts, silence, clock = False, 0, 0.0, CountedTime()
     while not ray.wait([fit], timeout=_POLL)[0]:
         told = ray.get(mailbox.take.remote())
         for each in told:
@@ -229,9 +226,8 @@ def _watch(
         if request is not None:
             told_to_stop = True
             mailbox.ask.remote(request[0], request[1].name)
-        now = time.monotonic()
-        silence = 0.0 if told else silence + min(now - looked, _COUNTED)
-        looked = now
+        passed = clock.since_last()
+        silence = 0.0 if told else silence + passed
         # Where a worker hangs, Ray notices it first, and then looks for room.
         if silence > cluster.timeout + (cluster.worker_timeout if starts else 0.0):
             raise _no_room(ray, cluster)

@@ -10,11 +10,10 @@ from typing import Any
 
 from deltarule.errors import WorkerFailed
 
-__all__ = ["SignsOfLife", "behind_launcher", "send_signs"]
+__all__ = ["CountedTime", "SignsOfLife", "behind_launcher", "send_signs"]
 
 # The seconds between two signs, as a part of those after which a silent worker counts as lost, and
-# at most; at most so many seconds of silence are counted between two looks, since a launcher that
-# was stopped, or was busy, has heard nobody meanwhile.
+# at most; and the most that are counted between two looks.
 _PART, _LONGEST, _COUNTED = 0.1, 5.0, 1.0
 _MARGIN = 30.0
 
@@ -59,6 +58,26 @@ def send_signs(send: Callable[[], Any], seconds: float) -> threading.Event:
     return ended
 
 
+class CountedTime:
+    """Seconds between two looks, of which at most one is counted.
+
+    A process that was stopped, or was busy, has heard nobody meanwhile.
+
+    Examples
+    --------
+    >>> CountedTime().since_last() < 1.5
+    True
+    """
+
+    def __init__(self) -> None:
+        self._looked = time.monotonic()
+
+    def since_last(self) -> float:
+        """Return the seconds since the last look, or the start; the next ones begin now."""
+        before, self._looked = self._looked, time.monotonic()
+        return min(self._looked - before, _COUNTED)
+
+
 class SignsOfLife:
     """What a launcher has heard of its workers, which other threads may write down.
 
@@ -79,7 +98,7 @@ class SignsOfLife:
     def __init__(self, workers: int, seconds: float) -> None:
         self._seconds, self._workers = seconds, workers
         self._heard, self._silence = [False] * workers, [-1.0] * workers
-        self._looked = time.monotonic()
+        self._time = CountedTime()
 
     def hear(self, rank: int) -> None:
         """Write down a sign of a worker."""
@@ -93,9 +112,7 @@ class SignsOfLife:
         WorkerFailed
             If some have been silent for too long; it names them.
         """
-        now = time.monotonic()
-        passed = min(now - self._looked, _COUNTED)
-        self._looked = now
+        passed = self._time.since_last()
         for rank in range(self._workers):
             if self._heard[rank]:
                 self._heard[rank], self._silence[rank] = False, 0.0
