@@ -190,7 +190,7 @@ def test_sparse_rows_are_not_copied_and_a_matrix_is_not_changed():
     # Columns out of order, and one twice: as toarray adds them up.
     entries = (np.array([1.0, 2.0, 4.0]), np.array([2, 0, 2]), np.array([0, 3]))
     odd = sparse.csr_array(entries, shape=(1, 3))
-    np.testing.assert_array_equal(SparseRows(odd)[:], [[2.0, 0.0, 5.0]])
+    np.testing.assert_array_equal(SparseRows.of(odd)[:], [[2.0, 0.0, 5.0]])
     np.testing.assert_array_equal(odd.data, [1.0, 2.0, 4.0])
     np.testing.assert_array_equal(odd.indices, [2, 0, 2])
 

@@ -45,14 +45,16 @@ class CsrRows:
     """
 
     def __init__(self, values: Any, columns: Any, starts: Any, width: int) -> None:
-        self._set(values, columns, starts, width)
-
-    def _set(self, values: Any, columns: Any, starts: Any, width: int) -> None:
         self.values = np.ascontiguousarray(values)
         self.columns = np.ascontiguousarray(columns, dtype=np.int32)
         self.starts = np.ascontiguousarray(starts, dtype=np.int64)
         self.shape: tuple[int, int] = (len(self.starts) - 1, int(width))
         self.dtype: np.dtype[Any] = self.values.dtype
+
+    @classmethod
+    def of(cls, matrix: Any) -> Self:
+        """Return a matrix of SciPy as rows; errors as in :func:`csr_arrays`."""
+        return cls(*csr_arrays(matrix))
 
     @classmethod
     def checked(cls, net: Network, X: Any, dtype: Any = None) -> Self:
@@ -78,8 +80,7 @@ class CsrRows:
             raise InputError(f"X has shape {X.shape}; expected (N, {net.n_inputs})")
         if X.dtype.kind not in "biuf":
             raise InputError(f"X has dtype {X.dtype}; expected numbers")
-        rows = cls.__new__(cls)
-        rows._set(*csr_arrays(X))
+        rows = cls.of(X)
         rows._check_finite(net.dtype)
         return rows if dtype is None else rows.astype(dtype)
 
@@ -121,9 +122,7 @@ class CsrRows:
         """The same rows with entries of another dtype; themselves if they have it."""
         if self.dtype == dtype:
             return self
-        rows = type(self).__new__(type(self))
-        rows._set(self.values.astype(dtype), self.columns, self.starts, self.shape[1])
-        return rows
+        return type(self)(self.values.astype(dtype), self.columns, self.starts, self.shape[1])
 
     def __getitem__(self, rows: Any) -> np.ndarray:
         part = self.take(rows)

@@ -166,7 +166,7 @@ def generator_of(random_state: Any) -> np.random.RandomState:
 
 def row_source(X: Any) -> Any:
     """Wrap sparse rows for :func:`deltarule.train`; return other rows unchanged."""
-    return SparseRows(X) if is_sparse(X) else X
+    return SparseRows.of(X) if is_sparse(X) else X
 
 
 class ShuffledOrder:

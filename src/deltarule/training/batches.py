@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from deltarule.engines import Batch, Engine, Epoch
-from deltarule.engines.sparse_rows import CsrRows, csr_arrays
+from deltarule.engines.sparse_rows import CsrRows
 from deltarule.errors import InputError
 from deltarule.maths.subsample import evenly_spaced
 from deltarule.records import checked_integer, real_number
@@ -149,9 +149,6 @@ class SparseRows(CsrRows, RowSource):
     Other engines get them dense, one batch at a time. Entries are not copied if the matrix is
     stored by rows, with sorted columns and each column once in a row.
     """
-
-    def __init__(self, matrix: Any) -> None:
-        super().__init__(*csr_arrays(matrix))
 
 
 class SelectedRows(RowSource):
