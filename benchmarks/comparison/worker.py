@@ -31,7 +31,7 @@ from deltarule.errors import InputError, MissingCapability, MissingDependency
 __all__ = ["Job", "Training", "serve", "training"]
 
 _MOST_EPOCHS = 4096
-_TRIES = 5
+_TRIES = 8
 
 
 class MachineBusy(Exception):
@@ -82,7 +82,7 @@ class Training:
     def _lengthen(self, seconds: float) -> None:
         """Choose the number of epochs so that a measurement takes about ``seconds``."""
         while True:
-            took = self._measured()
+            took = self._measured(self.epochs)
             # A marginal time may be zero or negative; then the number is doubled.
             wanted = math.ceil(self.epochs * seconds / took) if took > 0 else 2 * self.epochs
             if took >= seconds / 2 or self.epochs >= _MOST_EPOCHS:
@@ -90,22 +90,25 @@ class Training:
             # In several steps, since other work may have slowed the first epoch.
             self.epochs = min(wanted, 16 * self.epochs, _MOST_EPOCHS)
 
-    def _measured(self) -> float:
+    def _measured(self, epochs: int) -> float:
         if not self.peer.sets_up:
-            return self.peer.train(self.epochs)
+            return self.peer.train(epochs)
         one = self.peer.train(1)
-        return self.peer.train(1 + self.epochs) - one
+        return self.peer.train(1 + epochs) - one
 
     def measure(self) -> float:
         """Seconds of one step."""
+        epochs = self.epochs
         for _ in range(_TRIES):
-            took = self._measured()
-            # Not positive: other work slowed the single epoch and not the others.
+            took = self._measured(epochs)
             if took > 0:
-                return took / self.epochs / self.peer.config.steps
+                return took / epochs / self.peer.config.steps
+            # Other work slowed the single epoch by more than all the others took: twice as many
+            # are measured the next time, or a short measurement would fail as often again.
+            epochs *= 2
         raise MachineBusy(
-            f"{_TRIES} times over, {1 + self.epochs} epochs took no longer than one; the machine "
-            "is too busy to measure anything"
+            f"{_TRIES} times over, more epochs took no longer than one, at last {1 + epochs // 2}; "
+            "the machine is too busy to measure anything"
         )
 
     def facts(self) -> dict[str, Any]:

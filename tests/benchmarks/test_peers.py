@@ -125,8 +125,11 @@ def test_an_epoch_that_costs_something_to_begin_is_timed_at_the_margin():
 
 def test_a_measurement_of_nothing_is_taken_again_and_then_given_up():
     times = iter([1.0, 1.0, 2.0, 1.0, 1.0, 3.0])  # probe, warm, then two pairs
-    training = Training(lambda config: Clock(lambda epochs: next(times)), TINY, seconds=0.0)
-    assert training.measure() == pytest.approx(2.0 / TINY.steps)
+    clock = Clock(lambda epochs: next(times))
+    training = Training(lambda config: clock, TINY, seconds=0.0)
+    # One epoch more than the single one, then two: what stood still is measured at greater length.
+    assert training.measure() == pytest.approx(2.0 / 2 / TINY.steps)
+    assert clock.asked == [1, 1, 1, 2, 1, 3]
     stuck = Training(lambda config: Clock(lambda epochs: 1.0), TINY, seconds=0.0)
     with pytest.raises(MachineBusy, match="too busy"):
         stuck.measure()
