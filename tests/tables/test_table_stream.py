@@ -11,6 +11,8 @@ import pytest
 
 from deltarule.errors import DataError, FileError, InputError
 from deltarule.tables import apply_schema, file_streams, infer_schema, read_table
+from deltarule.tables.column_values import read_cells
+from deltarule.tables.reading import concatenate_tables
 from deltarule.tables.rejects import Rejects
 from deltarule.tables.table_stream import TableStream
 from deltarule.tables.text_column import TextColumn
@@ -131,17 +133,86 @@ def test_the_files_of_a_pattern_are_read_in_order_and_columns_by_name(tmp_path):
     for number in (2, 1):
         write(tmp_path / f"p{number}.parquet", "parquet")
     stream = TableStream(tmp_path / "p*.parquet", columns={"y", "x"})
+    stream = stream.with_rows(1024)
     found = list(stream.chunks())
-    assert [chunk.first for chunk in found][-1] >= N
-    assert sum(len(chunk.table) for chunk in found) == 2 * N
+    assert [len(chunk.table) for chunk in found] == [1024] * 4 + [2 * N - 4 * 1024]
     assert found[0].table.names == ("x", "y")
     assert [chunk.first for chunk in stream.chunks(2)] == [chunk.first for chunk in found][2:]
     before = stream.identity()
-    assert TableStream(tmp_path / "p*.parquet", columns={"y", "x"}).identity() == before
+    again = TableStream(tmp_path / "p*.parquet", columns={"y", "x"}).with_rows(1024)
+    assert again.identity() == before
     pq.write_table(pa.table({"x": [1.0], "z": [1.0]}), tmp_path / "p3.parquet")
     assert TableStream(tmp_path / "p*.parquet").identity() != before
     with pytest.raises(DataError, match=r"p3\.parquet lacks .*'y'.* and has also 'z'"):
         list(TableStream(tmp_path / "p*.parquet").chunks())
+
+
+def write_part(path, rows):
+    """Write some rows to a file of the kind that its name ends in."""
+    data = {name: cells[rows] for name, cells in columns().items()}
+    if path.suffix == ".parquet":
+        pq.write_table(pa.table(data), path)
+    elif path.suffix == ".jsonl":
+        lines = [
+            json.dumps(dict(zip(data, row, strict=True)))
+            for row in zip(*data.values(), strict=True)
+        ]
+        path.write_text("".join(f"{line}\n" for line in lines))
+    else:
+        write_csv(path, list(zip(*data.values(), strict=True)))
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+@pytest.mark.parametrize("ends", [(1, 2, 3, 1024, 1025, 2048, N), (1500, 1500, N), (2400, N)])
+def test_chunks_do_not_depend_on_how_files_divide_the_rows(tmp_path, kind, ends):
+    write_part(tmp_path / f"a.{kind}", slice(0, N))
+    starts = (0, *ends[:-1])
+    for index, (start, end) in enumerate(zip(starts, ends, strict=True)):
+        if start < end or kind == "parquet":  # a text file without rows is an error
+            write_part(tmp_path / f"p{index}.{kind}", slice(start, end))
+    whole = TableStream(tmp_path / f"a.{kind}").with_rows(1024)
+    divided = TableStream(tmp_path / f"p*.{kind}").with_rows(1024)
+    assert divided.names == whole.names
+    found = []
+    for one, other in zip(whole.chunks(), divided.chunks(), strict=True):
+        assert (one.first, len(one.table)) == (other.first, len(other.table))
+        for name in whole.names:
+            if name in ("x", "count", "y"):  # of which few stay text until they are used
+                numbers = [read_cells(each.table, name, "number")[0] for each in (one, other)]
+                np.testing.assert_array_equal(*numbers)
+            else:
+                assert one.table[name].tolist() == other.table[name].tolist()
+        found += [other.table.place(row) for row in range(len(other.table))]
+    word, header = ("row", 0) if kind == "parquet" else ("line", kind == "csv")
+    assert found == [
+        (f"p{index}.{kind}", f"{word} {row + 1 + header}")
+        for index, (start, end) in enumerate(zip(starts, ends, strict=True))
+        for row in range(end - start)
+    ]
+
+
+def test_a_joined_chunk_says_line_or_row_as_each_file_does(tmp_path):
+    (tmp_path / "p1.csv").write_text('x,y\n1,2\n"3\n",4\n5,6\n')
+    (tmp_path / "p2.csv").write_text("x,y\n7,8\n9,0\n")
+    for table in (
+        next(TableStream(tmp_path / "p*.csv").chunks()).table,
+        concatenate_tables([read_table(tmp_path / f"p{k}.csv") for k in (1, 2)], "p*.csv"),
+    ):
+        assert table.take([0, 2, 3]).where(2) == "p2.csv line 2"
+        assert table.take([0, 2, 3]).where(0).startswith("p1.csv ")
+    stream = next(TableStream(tmp_path / "p*.csv").chunks()).table
+    assert [stream.where(row) for row in (2, 4)] == ["p1.csv row 3", "p2.csv line 3"]
+
+
+def test_a_column_of_another_type_in_another_file_is_refused_wherever_it_begins(tmp_path):
+    n = 3000
+    for name, day in (("p1", False), ("p2", True)):
+        days = np.arange(n).astype("datetime64[D]") if day else np.arange(n)
+        pq.write_table(pa.table({"x": days, "y": np.arange(n)}), tmp_path / f"{name}.parquet")
+    for rows in (1000, 1024, 4000):
+        stream = TableStream(tmp_path / "p*.parquet").with_rows(rows)
+        with pytest.raises(DataError, match=r"'x' is plain in p1\.parquet and date in p2\.parquet"):
+            list(stream.chunks())
 
 
 def ragged(tmp_path, bad=3, quote=False, kind="csv"):

@@ -1,5 +1,8 @@
 """A table larger than memory: the fit is that of memory with the same rows in the same order."""
 
+import csv
+import itertools
+import json
 import subprocess
 import sys
 import time
@@ -141,6 +144,38 @@ def small_memory(monkeypatch):
     """A plan of memory with a sample smaller than the table, and windows of a few blocks."""
     monkeypatch.setattr(MemoryPlan, "sample_rows", 700)
     monkeypatch.setattr(MemoryPlan, "window_bytes", 40_000)
+    monkeypatch.setattr("deltarule.tables.table_stream._MOST_ROWS", 1024)
+
+
+def test_the_network_does_not_depend_on_how_and_in_how_many_files_the_rows_are(
+    tmp_path, small_memory
+):
+    n, ends = 4000, (0, 10, 2500, 4000)
+    data = columns("classification", n=n)
+    data["flag"] = [bool(i % 3) for i in range(n)]
+    data["whole"] = [i * 7919 % 3001 for i in range(n)]
+    rows = list(zip(*data.values(), strict=True))
+
+    def write_csv(name, rows):
+        with (tmp_path / name).open("w", newline="") as file:
+            csv.writer(file).writerows([list(data), *rows])
+
+    write_csv("one.csv", rows)
+    table = pa.table(data)
+    for k, (start, end) in enumerate(itertools.pairwise(ends)):
+        write_csv(f"three{k}.csv", rows[start:end])
+        pq.write_table(table.slice(start, end - start), tmp_path / f"three{k}.parquet")
+    pq.write_table(table, tmp_path / "one.parquet", row_group_size=777)
+    records = [json.dumps(dict(zip(data, row, strict=True))) for row in rows]
+    (tmp_path / "one.jsonl").write_text("\n".join(records))
+    models = [
+        fit_large_table(tmp_path / name, "y", TableSettings(**SETTINGS), memory=MEMORY)
+        for name in ("one.csv", "three*.csv", "one.parquet", "three*.parquet", "one.jsonl")
+    ]
+    for model in models[1:]:
+        assert model.encoder.to_dict() == models[0].encoder.to_dict()
+        np.testing.assert_array_equal(model.model.theta, models[0].model.theta)
+        assert model.report["scores"] == models[0].report["scores"]
 
 
 def test_statistics_are_of_all_rows_and_scores_of_a_sample(tmp_path, small_memory):

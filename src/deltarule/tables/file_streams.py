@@ -10,7 +10,7 @@ import dataclasses
 import functools
 import sqlite3
 from collections.abc import Callable, Collection, Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice, repeat
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +53,7 @@ class ChunkOptions:
     Parameters
     ----------
     rows : int
-        The number of rows of a chunk; the last one of a file may have fewer.
+        The number of rows of a chunk; the last one may have fewer.
     tokens : tuple of str
         What :func:`~deltarule.tables.cells.missing_tokens` gave.
     told : FileFormat
@@ -65,6 +65,8 @@ class ChunkOptions:
         The table of a SQLite file.
     columns : collection of str or None
         The columns that are needed; None for all. Others may be left out.
+    first : int
+        The most rows of the first chunk, which may be fewer than of the others; 0 for ``rows``.
     """
 
     rows: int
@@ -74,6 +76,11 @@ class ChunkOptions:
     texts: Collection[str] = ()
     table: str | None = None
     columns: Collection[str] | None = None
+    first: int = 0
+
+    def sizes(self) -> Iterator[int]:
+        """The numbers of rows of the chunks, without end."""
+        return chain([self.first or self.rows], repeat(self.rows))
 
     def needs(self, name: str) -> bool:
         """Whether a column is needed."""
@@ -89,7 +96,7 @@ class ChunkOptions:
 
 
 def stream_file(path: Path, options: ChunkOptions, rejects: Rejects) -> Iterator[Table]:
-    """Yield the rows of a file as tables of ``options.rows`` rows.
+    """Yield the rows of a file as tables of ``options.rows`` rows, the first one of fewer.
 
     Raises
     ------
@@ -106,12 +113,12 @@ def stream_file(path: Path, options: ChunkOptions, rejects: Rejects) -> Iterator
     return _text(path, options, rejects)
 
 
-def _regrouped(batches: Iterator[Any], rows: int) -> Iterator[tuple[int, list[Any]]]:
+def _regrouped(batches: Iterator[Any], sizes: Iterator[int]) -> Iterator[tuple[int, list[Any]]]:
     """Batches of pyarrow as columns of so many rows: the number of rows, and an array for each."""
     import pyarrow as pa
 
     pending: list[Any] = []
-    count = 0
+    count, rows = 0, next(sizes)
     for batch in batches:
         pending.append(batch)
         count += len(batch)
@@ -120,6 +127,7 @@ def _regrouped(batches: Iterator[Any], rows: int) -> Iterator[tuple[int, list[An
             yield rows, _arrays(whole.slice(0, rows))
             rest = whole.slice(rows)
             pending, count = rest.to_batches(), count - rows
+            rows = next(sizes)
     if count:
         yield count, _arrays(pa.Table.from_batches(pending))
 
@@ -150,7 +158,7 @@ def _parquet(path: Path, options: ChunkOptions) -> Iterator[Table]:
             batches = file.iter_batches(options.rows, columns=wanted, use_threads=False)
             start = 0
             read = functools.partial(cells_of_arrow, tokens=options.tokens, source=path.name)
-            for count, arrays in _regrouped(batches, options.rows):
+            for count, arrays in _regrouped(batches, options.sizes()):
                 columns, kinds, unreadable = read_columns(
                     (name, functools.partial(read, array, name=name, as_text=name in options.texts))
                     for name, array in zip(map(str.strip, wanted), arrays, strict=True)
@@ -253,7 +261,7 @@ def _arrow_chunks(
     )
     following = 1
     try:
-        for count, arrays in _regrouped(batches, options.rows):
+        for count, arrays in _regrouped(batches, options.sizes()):
             # The numbers of these rows among all, of which some were rejected.
             numbers = np.arange(following, following + count + len(bad))
             numbers = numbers[~np.isin(numbers, bad)][:count]
@@ -281,7 +289,10 @@ def _csv_chunks(
         rejects.add(path.name, f"line {line}", reason, header.delimiter.join(row))
 
     records = csv_records(path, header, reject)
-    while chunk := list(islice(records, options.rows)):
+    for rows in options.sizes():
+        chunk = list(islice(records, rows))
+        if not chunk:
+            return
         lines = np.array([line for line, _ in chunk], dtype=np.int64)
         texts = [text_array([row[i] for _, row in chunk]) for i in range(expected)]
         yield lines, "line", texts
@@ -298,7 +309,10 @@ def _json_lines(path: Path, options: ChunkOptions, rejects: Rejects) -> Iterator
             )
         file.seek(0)
         records = _records(path.name, file, rejects)
-        while chunk := list(islice(records, options.rows)):
+        for rows in options.sizes():
+            chunk = list(islice(records, rows))
+            if not chunk:
+                return
             yield _table_of_records(path.name, chunk, options)
 
 
@@ -359,7 +373,10 @@ def _sqlite(path: Path, options: ChunkOptions) -> Iterator[Table]:
         check_names(names, source)
         wanted = [i for i, name in enumerate(names) if options.needs(name)]
         start = 0
-        while rows := cursor.fetchmany(options.rows):
+        for most in options.sizes():
+            rows = cursor.fetchmany(most)
+            if not rows:
+                return
             columns = list(zip(*rows, strict=True))
             cells = [(names[i], columns[i]) for i in wanted]
             lines = np.arange(start + 1, start + len(rows) + 1)

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deltarule.errors import DataError, InputError, Message, Parameter
 from deltarule.tables.cells import (
@@ -362,25 +363,36 @@ def concatenate_tables(tables: list[Table], pattern: str) -> Table:
         if declared and declared != ["plain"]:
             kinds[name] = declared[0]
         columns[name] = _concatenate_columns([each.column(name) for each in tables])
-    counts = [len(each) for each in tables]
-    words = {each.line_word for each in tables}
-    word = words.pop() if len(words) == 1 else "row"
-    lines = [
-        each.lines if each.line_word == word else np.arange(1, len(each) + 1) for each in tables
-    ]
+    found, file_of = _files_of(tables)
+    words = [word for _, word in found]
+    is_same = len(set(words)) == 1
     return replace(
         first,
         columns=columns,
         kinds=kinds,
         source=f"{pattern} ({len(tables)} files)",
-        lines=np.concatenate([line for line in lines if line is not None]),
-        line_word=word,
-        files=tuple(each.source for each in tables),
+        lines=np.concatenate([each.lines for each in tables if each.lines is not None]),
+        line_word=words[0] if is_same else "row",
+        line_words=() if is_same else tuple(words),
+        files=tuple(file for file, _ in found),
         notes=tuple(dict.fromkeys(note for each in tables for note in each.notes)),
         unreadable=unreadable,
-        file_of=np.repeat(np.arange(len(tables)), counts),
+        file_of=file_of,
         parsed=frozenset[str]().union(*(each.parsed for each in tables)),
     )
+
+
+def _files_of(tables: Sequence[Table]) -> tuple[list[tuple[str, str]], NDArray[np.int64]]:
+    """The files of tables, each with what its lines count; and for each row its file's index."""
+    found: list[tuple[str, str]] = []
+    indices = []
+    for table in tables:
+        names = table.files or (table.source,)
+        words = table.line_words or (table.line_word,) * len(names)
+        index = np.zeros(len(table), np.int64) if table.file_of is None else table.file_of
+        indices.append(len(found) + index)
+        found += zip(names, words, strict=True)
+    return found, np.concatenate(indices)
 
 
 def check_same_columns(table: Table, names: Collection[str], first: str) -> None:

@@ -226,7 +226,7 @@ def _with_kinds(table: Table, kinds: Any) -> Table:
 def _named(table: Table, first: Table) -> Table:
     """A table of several parts of one source, under the name of the source."""
     return replace(
-        table, source=first.source, files=(), file_of=None, line_word="row",
+        table, source=first.source, files=(), file_of=None, line_word="row", line_words=(),
         number_formats=first.number_formats, date_formats=first.date_formats,
     )  # fmt: skip
 

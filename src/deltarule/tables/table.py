@@ -11,9 +11,10 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from deltarule.errors import DataError, InputError, Message, Parameter
+from deltarule.errors import DataError, Message, Parameter
 from deltarule.tables.cells import is_unicode
 from deltarule.tables.number_text import NumberFormat
+from deltarule.tables.row_indices import row_indices
 from deltarule.tables.text_column import TextColumn
 
 __all__ = [
@@ -225,6 +226,8 @@ class Table:
         The names of the files, if there were several.
     file_of : ndarray of int64 or None
         For each row the index into ``files``, if there were several.
+    line_words : tuple of str
+        For each of the files what its ``lines`` count, where not all count the same.
     notes : tuple of str
         What a reader should know of how it was read.
     paths : tuple of Path
@@ -278,6 +281,7 @@ class Table:
     is_sparse: bool = False
     unnamed: tuple[str, ...] = ()
     unreadable: Mapping[str, DataError] = field(default_factory=dict)
+    line_words: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         names = tuple(self.names)
@@ -349,9 +353,18 @@ class Table:
 
     def where(self, row: int) -> str:
         """The position of a row (counted from 0) in its source, for messages."""
+        file, place = self.place(row)
+        return place if self.file_of is None else f"{file} {place}"
+
+    def place(self, row: int) -> tuple[str, str]:
+        """The file, or other source, of a row (counted from 0), and the row's position in it."""
         assert self.lines is not None  # __post_init__ filled it
-        place = f"{self.line_word} {self.lines[row]}"
-        return place if self.file_of is None else f"{self.files[self.file_of[row]]} {place}"
+        file, word = self.source, self.line_word
+        if self.file_of is not None:
+            index = int(self.file_of[row])
+            file = self.files[index]
+            word = self.line_words[index] if self.line_words else word
+        return file, f"{word} {self.lines[row]}"
 
     def select(self, names: Iterable[str]) -> Table:
         """The table with these columns only, in this order.
@@ -412,36 +425,6 @@ class Table:
     def head(self, n: int = 5) -> Table:
         """The first ``n`` rows."""
         return self.take(slice(max(n, 0)))
-
-
-def row_indices(rows: ArrayLike | slice, n_rows: int) -> NDArray[np.int64]:
-    """Rows as an array of indices.
-
-    Raises
-    ------
-    InputError
-        If a row is out of range, or a mask has another length.
-
-    Examples
-    --------
-    >>> row_indices([True, False, True], 3)
-    array([0, 2])
-    """
-    everything = np.arange(n_rows)
-    if isinstance(rows, slice):
-        return everything[rows]
-    index = np.asarray(rows)
-    if index.size == 0:
-        return everything[:0]
-    try:
-        if index.dtype.kind not in "biu" or index.ndim != 1:
-            raise IndexError(f"an array of {index.dtype} with {index.ndim} dimensions")
-        return everything[index]
-    except IndexError as error:
-        raise InputError(
-            f"cannot take these rows of a table of {n_rows} rows ({error}); expected row numbers "
-            f"from 0 to {n_rows - 1}, or a mask of {n_rows} booleans"
-        ) from None
 
 
 def _describe_type(column: object) -> str:

@@ -15,12 +15,18 @@ from numpy.typing import NDArray
 
 from deltarule.errors import DataError, InputError, Message, Parameter
 from deltarule.tables.cells import DEFAULT_NA, missing_tokens
+from deltarule.tables.column_values import is_missing
 from deltarule.tables.file_format import FileFormat
 from deltarule.tables.file_streams import ChunkOptions, stream_file
 from deltarule.tables.number_text import NumberFormat
 from deltarule.tables.paths import check_file, checked_source, find_files
 from deltarule.tables.plain_file import COMPRESSED
-from deltarule.tables.reading import check_same_columns, kept_as_text, with_formats
+from deltarule.tables.reading import (
+    check_same_columns,
+    concatenate_tables,
+    kept_as_text,
+    with_formats,
+)
 from deltarule.tables.rejects import Rejects
 from deltarule.tables.table import Table
 
@@ -52,6 +58,8 @@ class Chunk:
 
 class TableStream:
     r"""Files of the same columns, read chunk by chunk.
+
+    The chunks are those of the rows in their order, whatever files these are in.
 
     Parameters
     ----------
@@ -172,9 +180,8 @@ class TableStream:
 
     def _first(self) -> Table:
         """A few rows, to know the columns."""
-        for path in self.paths:
-            for table in stream_file(path, self._options, Rejects()):
-                return table
+        for table in self._tables(Rejects()):
+            return table
         raise DataError(f"{self.source} has no rows; expected at least one row")
 
     def identity(self) -> str:
@@ -199,9 +206,7 @@ class TableStream:
             If a file's columns are not those of the first one, or too many rows are rejected.
         """
         start = 0
-        for index, table in enumerate(self._tables()):
-            if not table.is_sparse:
-                check_same_columns(table, self.names, f"{self.paths[0].name}, the first file")
+        for index, table in enumerate(self._tables(self.rejects)):
             start += len(table)
             self.rejects.check(start)
             if index >= first:
@@ -209,9 +214,58 @@ class TableStream:
                 yield Chunk(formatted, start - len(table))
         self.rejects.check(start, at_end=True)
 
-    def _tables(self) -> Iterator[Table]:
+    def _tables(self, rejects: Rejects) -> Iterator[Table]:
+        """The rows as tables of so many each, which do not depend on how files divide them."""
+        names: tuple[str, ...] = ()
+        kinds: dict[str, tuple[str, str]] = {}
+        pending: list[Table] = []
+        count = 0
         for path in self.paths:
-            yield from stream_file(path, self._options, self.rejects)
+            options = replace(self._options, first=self._options.rows - count)
+            for table in stream_file(path, options, rejects):
+                names = names or table.names
+                if not table.is_sparse:
+                    check_same_columns(table, names, f"{self.paths[0].name}, the first file")
+                _check_same_kinds(table, kinds)
+                pending.append(table)
+                count += len(table)
+                if count == self._options.rows:
+                    yield self._joined(pending)
+                    pending, count = [], 0
+        if pending:
+            yield self._joined(pending)
+
+    def _joined(self, tables: list[Table]) -> Table:
+        """The last rows of some files and the first ones of the next, as one table."""
+        if len(tables) == 1:
+            return tables[0]
+        if not all(table.is_sparse for table in tables):
+            names = dict.fromkeys(name for table in tables for name in table.names)
+            tables = [table.with_missing(names) if table.is_sparse else table for table in tables]
+        return concatenate_tables(tables, self.source)
+
+
+def _check_same_kinds(table: Table, known: dict[str, tuple[str, str]]) -> None:
+    """Refuse a column that is another thing in this file than in those before, and write it down.
+
+    ``known`` has for each column what it is, and in which file.
+
+    Raises
+    ------
+    DataError
+    """
+    for name in table.names:
+        kind = table.kinds.get(name, "plain")
+        before, file = known.get(name, (kind, ""))
+        # A column that is missing throughout has no type to disagree with.
+        if (before != kind or not file) and not is_missing(table.column(name)).all():
+            if before != kind:
+                raise DataError(
+                    f"column {name!r} is {before} in {file} and {kind} in {table.source}",
+                    expected="one type",
+                    hint="write the files alike",
+                )
+            known[name] = kind, table.source
 
 
 def _refuse_packed(path: Path) -> None:

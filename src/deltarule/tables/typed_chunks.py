@@ -91,6 +91,6 @@ def _fitting_rows(
             pending += [rows[half:], rows[:half]]
     for row, reason in bad:
         cells = ", ".join(f"{name}={table[name][row]}" for name in table.names)
-        rejects.add(table.source, table.where(row), f"{reason}", cells)
+        rejects.add(*table.place(row), f"{reason}", cells)
     good: NDArray[np.int64] = np.setdiff1d(np.arange(len(table)), [row for row, _ in bad])
     return good

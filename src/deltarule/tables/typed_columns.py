@@ -25,6 +25,7 @@ from deltarule.tables.implausible_values import (
     targets_outside_range,
 )
 from deltarule.tables.missing_cells import apply_missing_tokens
+from deltarule.tables.row_indices import row_indices
 from deltarule.tables.schema import Column, Schema
 from deltarule.tables.schema_arguments import check_table
 from deltarule.tables.table import (
@@ -33,7 +34,6 @@ from deltarule.tables.table import (
     all_rows_text,
     close_match,
     join_items,
-    row_indices,
     text_or_numbers,
     with_notes,
 )

@@ -40,7 +40,8 @@ from deltarule.training import StopFlag
 __all__ = ["LargeTable", "PackedSize", "ReadingProgress", "check_disk", "store_folder"]
 
 _FEWEST_ROWS = 10
-_FORMAT = 1
+# Of the division of rows into blocks: another one is not taken over.
+_FORMAT = 2
 # The share of validation rows of a portfolio, and of a table of fewer rows than this.
 _HOLDOUT, _SMALL_HOLDOUT, _SMALL = 0.1, 0.25, 20_000
 
