@@ -215,6 +215,7 @@ BAD += [
     (["launch"], "--workers", "0", FIT),
     (["launch"], "--timeout", "0", FIT),
     (["launch"], "--worker-timeout", "0", FIT),
+    (["launch"], "--step-timeout", "0", FIT),
 ]
 
 

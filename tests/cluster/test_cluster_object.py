@@ -34,6 +34,7 @@ SETTINGS = {"epochs": 60, "batch_size": 3000, "learning_rate": 0.01, "seed": 4}
         ({"workers": 2, "restarts": -1}, "restarts"),
         ({"workers": 2, "timeout": 0}, "timeout"),
         ({"workers": 2, "worker_timeout": "long"}, "worker_timeout"),
+        ({"workers": 2, "step_timeout": 0}, "step_timeout"),
         ({"workers": 2, "ray_address": 3}, "ray_address"),
     ],
 )

@@ -42,7 +42,7 @@ def test_places_that_cannot_be(given, parameter):
 
 
 def test_timeouts_that_cannot_be():
-    for name in ("timeout", "worker_timeout"):
+    for name in ("timeout", "worker_timeout", "step_timeout"):
         with pytest.raises(InputError) as caught:
             join(**{name: 0})
         assert caught.value.parameter == name

@@ -54,6 +54,17 @@ def launch(
             read=number,
         ),
     ] = 300.0,
+    step_timeout: Annotated[
+        float,
+        one(
+            "--step-timeout",
+            metavar="SECONDS",
+            help="How long a worker may take for its part of a step, a block of rows or a "
+            "checkpoint, though it gives signs of life: longer than the longest takes.",
+            group="Workers",
+            read=number,
+        ),
+    ] = 1800.0,
     public: Annotated[
         bool,
         switch(
@@ -83,13 +94,14 @@ def launch(
     checked_integer("workers", workers, 1)
     seconds = checked_timeout("timeout", timeout)
     silence = checked_timeout("worker_timeout", worker_timeout)
+    step = checked_timeout("step_timeout", step_timeout)
     if command[0] not in _COMMANDS:
         raise InputError(
             parameter="command", given=command[0], expected=f"{' or '.join(_COMMANDS)}"
         )
     if Place.of_environment() is not None or scheduler() is not None:
-        status = run_as_worker(command, workers, seconds, silence, public)
+        status = run_as_worker(command, workers, seconds, silence, step, public)
     else:
-        status = run_on_this_machine(command, workers, seconds, silence)
+        status = run_on_this_machine(command, workers, seconds, silence, step)
     if status:
         raise typer.Exit(status)

@@ -17,23 +17,38 @@ __all__ = ["run_as_worker", "run_on_this_machine"]
 
 
 def run_on_this_machine(
-    command: Sequence[str], workers: int, timeout: float, worker_timeout: float
+    command: Sequence[str],
+    workers: int,
+    timeout: float,
+    worker_timeout: float,
+    step_timeout: float,
 ) -> int:
     """Run a command in processes of this machine; return its exit status."""
     options = ["--workers", str(workers), "--timeout", str(timeout)]
-    options += ["--worker-timeout", str(worker_timeout)]
+    options += ["--worker-timeout", str(worker_timeout), "--step-timeout", str(step_timeout)]
     own = worker_command("launch", *options, *command)
     return run_workers(own, workers, worker_timeout=worker_timeout)
 
 
 def run_as_worker(
-    command: Sequence[str], workers: int, timeout: float, worker_timeout: float, public: bool
+    command: Sequence[str],
+    workers: int,
+    timeout: float,
+    worker_timeout: float,
+    step_timeout: float,
+    public: bool,
 ) -> int:
     """Join the other workers and run a command; return its exit status."""
     if Place.of_environment() is not None:
         end_with_launcher(worker_timeout)
         worker_timeout = behind_launcher(worker_timeout)
-    world = join(workers=workers, public=public, timeout=timeout, worker_timeout=worker_timeout)
+    world = join(
+        workers=workers,
+        public=public,
+        timeout=timeout,
+        worker_timeout=worker_timeout,
+        step_timeout=step_timeout,
+    )
     if not world.is_first:
         _be_silent()
     with use_world(world):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from deltarule.cluster.joining import checked_timeout
+from deltarule.cluster.step_watch import STEP_TIMEOUT
 from deltarule.cluster.worker_call import Answers, WorkerCall
 from deltarule.errors import InputError, Message, Parameter, TrainingWarning, WorkerFailed
 from deltarule.maths import Network
@@ -46,6 +47,9 @@ class Cluster:
     worker_timeout : float
         Seconds after which a worker that gives no sign of life counts as lost. A thread of its
         process gives them, so that a long step is no silence; a stopped process gives none.
+    step_timeout : float
+        Seconds that a worker may take, while it trains, for its part of a step, for reading rows, a
+        scorer or a checkpoint. One that takes longer counts as lost too.
     public : bool
         Whether Ray's workers may listen on an address that is not private.
 
@@ -66,6 +70,7 @@ class Cluster:
     restarts: int = 3
     timeout: float = 300.0
     worker_timeout: float = 300.0
+    step_timeout: float = STEP_TIMEOUT
     public: bool = False
 
     def __post_init__(self) -> None:
@@ -73,6 +78,7 @@ class Cluster:
         checked_integer("restarts", self.restarts, 0)
         checked_timeout("timeout", self.timeout)
         checked_timeout("worker_timeout", self.worker_timeout)
+        checked_timeout("step_timeout", self.step_timeout)
         if self.ray_address is not None and not isinstance(self.ray_address, str):
             raise InputError(
                 parameter="ray_address", given=self.ray_address, expected="an address, or None"
@@ -145,9 +151,8 @@ class Cluster:
         for attempt in range(self.restarts + 1):
             answers.errors.clear()
             try:
-                train_on_processes(
-                    call, self.workers, self.timeout, self.worker_timeout, answers, asked
-                )
+                limits = self.timeout, self.worker_timeout, self.step_timeout
+                train_on_processes(call, self.workers, *limits, answers, asked)
             except WorkerFailed as error:
                 refusal = answers.refusal()
                 if refusal is not None:

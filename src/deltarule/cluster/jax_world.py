@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import jax
@@ -43,7 +44,8 @@ class JaxWorld(World):
 
     def _together(self, program: Any, values: np.ndarray) -> np.ndarray:
         """Run a program on the array that has a row of each worker."""
-        with types_of(values.dtype):
+        waiting = contextlib.nullcontext() if self.watch is None else self.watch.exchange()
+        with types_of(values.dtype), waiting:
             try:
                 own = jax.device_put(values[None], self._own)
                 shape = (self.size, *values.shape)

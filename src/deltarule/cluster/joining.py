@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from deltarule.cluster.schedulers import Found, found_by_jax, scheduler
+from deltarule.cluster.step_watch import STEP_TIMEOUT, StepWatch
 from deltarule.cluster.world import LoneWorld, World
 from deltarule.errors import InputError, Message, MissingDependency, Parameter, WorkerFailed
 from deltarule.records import checked_integer, real_number
@@ -139,6 +140,7 @@ def join(
     public: bool = False,
     timeout: float = 300.0,
     worker_timeout: float = 300.0,
+    step_timeout: float = STEP_TIMEOUT,
 ) -> World:
     """Join the world of a training; every worker calls this, before anything else uses JAX.
 
@@ -160,6 +162,10 @@ def join(
         Seconds that a worker may give no sign of life, of which JAX sends each other some several
         times meanwhile, also during a long step. All others are ended, by JAX, after at most twice
         that time; so is a worker that has lost its network.
+    step_timeout : float
+        Seconds that a worker may take, while it trains, for its part of a step, for reading rows, a
+        scorer, a callback or a checkpoint. One that takes longer ends itself, and says so: it waits
+        for something that does not come, such as a file system that does not answer.
 
     Returns
     -------
@@ -183,6 +189,7 @@ def join(
     expected = None if workers is None else checked_integer("workers", workers, 1)
     timeout = checked_timeout("timeout", timeout)
     worker_timeout = checked_timeout("worker_timeout", worker_timeout)
+    step_timeout = checked_timeout("step_timeout", step_timeout)
     place = Place.of_environment() if address is None else _given(address, rank, size)
     if address is None and place is not None:
         place = _given(place.address, place.rank, place.size)
@@ -199,6 +206,7 @@ def join(
         _check_size(place.size, expected, name)
     world = _connected(jax, place, found, public, timeout, worker_timeout)
     _check_size(world.size, expected, name)
+    world.watch = StepWatch(world.rank, world.size, step_timeout)
     return world
 
 

@@ -61,7 +61,12 @@ def _loaded(value: Any) -> Any:
 
 
 def _worker(
-    place: Place, timeout: float, worker_timeout: float, call: WorkerCall, pipe: Any
+    place: Place,
+    timeout: float,
+    worker_timeout: float,
+    step_timeout: float,
+    call: WorkerCall,
+    pipe: Any,
 ) -> None:
     """What a worker's process runs."""
     os.environ.update(worker_environment(place, os.environ))
@@ -77,6 +82,11 @@ def _worker(
         found: tuple[str, StopReason] | None = pipe.recv() if pipe.poll(_POLL) else None
         return found
 
+    def fail(error: WorkerFailed) -> None:
+        with contextlib.suppress(Exception):
+            tell(("error", error))
+        os._exit(1)
+
     send_signs(lambda: tell(("alive", None)), worker_timeout)
     status = 0
     try:
@@ -86,7 +96,10 @@ def _worker(
             place.size,
             timeout=timeout,
             worker_timeout=behind_launcher(worker_timeout),
+            step_timeout=step_timeout,
         )
+        assert world.watch is not None
+        world.watch.fail = fail
         arguments = {name: _loaded(value) for name, value in call.arguments.items()}
         WorkerCall(call.net, _loaded(call.X), _loaded(call.Y), arguments).run(world, tell, asked)
         world.barrier()
@@ -115,6 +128,7 @@ def train_on_processes(
     workers: int,
     timeout: float,
     worker_timeout: float,
+    step_timeout: float,
     answers: Answers,
     asked: Callable[[], tuple[str, StopReason] | None],
 ) -> None:
@@ -123,7 +137,8 @@ def train_on_processes(
     Raises
     ------
     WorkerFailed
-        If one of them ended before all had trained, or gave no sign of life for too long.
+        If one of them ended before all had trained, gave no sign of life for too long, or finished
+        no step.
     """
     context = multiprocessing.get_context("spawn")
     address, processes, pipes = free_address(), [], []
@@ -135,7 +150,8 @@ def train_on_processes(
         try:
             for rank in range(workers):
                 own, others = context.Pipe()
-                given = Place(address, rank, workers), timeout, worker_timeout, sent, others
+                limits = timeout, worker_timeout, step_timeout
+                given = Place(address, rank, workers), *limits, sent, others
                 process = context.Process(target=_worker, args=given, daemon=True)
                 process.start()
                 others.close()

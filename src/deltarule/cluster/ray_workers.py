@@ -295,6 +295,7 @@ def _loop_of(
 ) -> Callable[[], None]:
     """What each of Ray's workers runs."""
     timeout, worker_timeout, public = cluster.timeout, cluster.worker_timeout, cluster.public
+    step_timeout = cluster.step_timeout
 
     def loop() -> None:
         import ray
@@ -312,6 +313,11 @@ def _loop_of(
                 tell(("alive", None))
             except ray.exceptions.RayError as error:
                 raise OSError from error
+
+        def fail(error: WorkerFailed) -> None:
+            with contextlib.suppress(ray.exceptions.RayError):
+                tell(("error", error))
+            os._exit(1)  # Ray starts the workers again
 
         ended = None
         if rank == 0:
@@ -335,7 +341,10 @@ def _loop_of(
                 public=public,
                 timeout=timeout,
                 worker_timeout=behind_launcher(worker_timeout),
+                step_timeout=step_timeout,
             )
+            if world.watch is not None:
+                world.watch.fail = fail
             WorkerCall(net, X, Y, parts).run(world, tell, asked)
             world.barrier()
         except Exception as error:

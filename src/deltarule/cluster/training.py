@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 from collections.abc import Callable, Mapping, Sequence
@@ -79,7 +80,9 @@ def train_in_world(
         validation = arguments.get("validation")
         if isinstance(validation, PackedRows):
             arguments["validation"] = validation.share(world.rank, world.size)
-    return train(net, X, Y, **_shared_arguments(world, arguments, divided))
+    shared = _shared_arguments(world, arguments, divided)
+    with contextlib.nullcontext() if world.watch is None else world.watch.training():
+        return train(net, X, Y, **shared)
 
 
 def _shared_arguments(world: World, given: Mapping[str, Any], divided: bool) -> dict[str, Any]:

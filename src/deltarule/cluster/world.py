@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from deltarule.cluster.step_watch import StepWatch
 from deltarule.errors import InputError, Message, Parameter, WorkerFailed
 
 __all__ = ["LoneWorld", "World", "check_world", "current_world", "use_world"]
@@ -32,11 +33,14 @@ class World(abc.ABC):
         The number of workers.
     is_lost : bool
         Whether the connection to another worker was lost.
+    watch : StepWatch or None
+        What notices that a step never ends, of workers that are processes.
     """
 
     rank: int
     size: int
     is_lost: bool = False
+    watch: StepWatch | None = None
 
     @abc.abstractmethod
     def sum(self, values: np.ndarray) -> np.ndarray:
