@@ -13,7 +13,8 @@ from tests.cli.conftest import SOME
 
 from deltarule.engines import EngineSettings, ReferenceEngine
 from deltarule.explain import explain
-from deltarule.tables import read_table
+from deltarule.maths.subsample import evenly_spaced
+from deltarule.tables import apply_schema, read_table
 from deltarule.tabular import RecordedTable, TableModel, replay_table
 from deltarule.training import load_recording
 
@@ -206,15 +207,18 @@ def test_very_many_rows_are_cut_with_a_word_about_it(place, deltarule, monkeypat
     outcome = deltarule(*command)
     model = TableModel.load("numbers.model")
     most = 100 // sum(model.model.net.widths)
-    assert f"of 60 rows the first {most} are explained" in outcome.err
+    assert f"of 60 rows {most}, evenly spaced, are explained" in outcome.err
     assert 2 < most < 60
-    e = explain(model, read_table("numbers.csv").take(slice(0, most)))
-    assert e.weight(2, 0, 0).text() in outcome.out
+    assert f"on {most} of 60 rows" in outcome.out
+    typed = apply_schema(model.schema, read_table("numbers.csv"))
+    e = explain(model, typed.take(evenly_spaced(60, most)))
+    assert e.weight(2, 0, 0).text(more="more: --depth {}") in outcome.out
     # A row that is asked for is one of them.
     row = deltarule(*command, "--row", 60, "--json").json
     alone = explain(model, read_table("numbers.csv").take([59]))
     expected = alone.weight(2, 0, 0, sample=0).value
     assert np.isclose(row["derivations"]["weight 2,0,0"]["value"], expected, rtol=1e-12)
+    assert "evenly spaced, the row asked for among them, are explained" in row["notes"][-1]
 
 
 def test_latex_of_one_and_of_several(model, deltarule):

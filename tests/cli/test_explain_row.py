@@ -398,3 +398,80 @@ def test_a_row_of_one_network_is_compared_with_rows_of_its_own_part(place, kind)
     )
     said = f"over the {len(typed)} rows of the table, most of which the model learned from is"
     assert said in " ".join(answer.text().split())
+
+
+def payload_in(name):
+    text = Path(name).read_text(encoding="utf-8")
+    return json.loads(re.search(r'id="payload">(.*?)</script>', text)[1])
+
+
+def test_a_row_of_a_sampled_table_is_compared_with_all_rows_of_its_part(
+    place, deltarule, monkeypatch
+):
+    command = ("explain", "numbers.model", "numbers.csv", "--row", ROW, "--json", "--force")
+    whole = deltarule(*command, "--html", "whole.html").json
+    full = payload_in("whole.html")["answer"]
+    parts = full["parts"]
+    assert {"train", "test"} <= set(parts)
+    model = TableModel.load("numbers.model")
+    most = 45
+    # The share is that of a sample of thousands of rows.
+    monkeypatch.setattr("deltarule.cli.explain_sample._WORST_SHARE", 0.1)
+    monkeypatch.setattr(
+        "deltarule.cli.run_explain._MOST_NUMBERS", most * sum(model.model.net.widths)
+    )
+    found = deltarule(*command, "--html", "some.html").json
+    # The same answer as of the whole table, the cells that were tried included.
+    assert found["answer"].keys() == whole["answer"].keys()
+    for name, value in whole["answer"].items():
+        if isinstance(value, float):
+            assert found["answer"][name] == pytest.approx(value, rel=1e-9), name
+        else:
+            assert found["answer"][name] == value, name
+    assert (found["answer"]["part"], found["part"]) == ("train", "train")
+    assert found["answer"]["rows"] == parts.count("train") > most / 2
+    some = payload_in("some.html")
+    at = [int(row) - 1 for row in some["names"]["rows"]]
+    assert len(at) == most < len(parts)
+    assert some["answer"]["parts"] == [parts[i] for i in at]
+    assert some["answer"]["larger"] == [full["larger"][i] for i in at]
+    assert some["answer"]["tried"] == full["tried"]
+    for part, of_part in full["compared"].items():
+        found_part = some["answer"]["compared"][part]
+        assert found_part.pop("words") == of_part.pop("words")
+        assert found_part == pytest.approx(of_part, rel=1e-9)
+    # The test rows with the largest losses are in the sample.
+    e = explain(model, apply_schema(model.schema, table_of("numbers")))
+    losses = np.where(np.array(parts) == "test", e.subject.per_sample.loss, -1.0)
+    worst = np.argsort(-losses, kind="stable")[:4]
+    assert set(worst.tolist()) <= set(at)
+    assert "the 4 test rows with the largest losses among them" in found["notes"][-1]
+
+
+def test_a_portfolios_row_of_a_sampled_table_is_compared_with_all_rows_of_its_part(
+    place, deltarule, monkeypatch
+):
+    command = ("explain", "many.model", "numbers.csv", "--row", ROW, "--json")
+    whole = deltarule(*command).json["answer"]
+    monkeypatch.setattr("deltarule.cli.run_explain._MOST_NUMBERS", 1000)
+    found = deltarule(*command, "--html", "many.html")
+    assert "evenly spaced, the row asked for" in " ".join(found.json["notes"])
+    assert found.json["answer"] == whole
+    assert whole["part"] == "test"
+    answer = payload_in("many.html")["answer"]
+    assert set(answer["parts"]) <= {"train", "test"}
+    assert answer["compared"]["test"]["words"] == "test rows"
+    assert answer["compared"]["test"]["rows"] == whole["rows"]
+
+
+def test_a_rows_part_is_known_at_a_step_of_training(place, deltarule):
+    """A batch, or one row, is not the table that the model was made from."""
+    for row in (None, "1", "2", "3", "4"):
+        chosen = () if row is None else ("--row", row)
+        page = ("--html", "step.html", "--force")
+        outcome = deltarule("explain", "kept.model", "kept.csv", "--step", 2, *chosen, *page)
+        assert outcome.status == 0, outcome.err
+        answer = payload_in("step.html")["answer"]
+        assert set(answer["parts"]) <= {"train", "valid", "test"}
+        assert "another table" not in " ".join(answer["part_words"].values())
+        assert "rows given here" not in " ".join(outcome.out.split())

@@ -16,6 +16,7 @@ from deltarule.cli.explain_parts import derivations_of, latex_of, text_of
 from deltarule.cli.explain_question import Explained, Question
 from deltarule.cli.explain_row import next_of_row, wants_answer_only
 from deltarule.cli.explain_rows import check_rows_question, list_rows
+from deltarule.cli.explain_sample import explain_sample
 from deltarule.cli.explain_selections import numbers_of
 from deltarule.cli.output_paths import changed_extras, check_output_file, write_output
 from deltarule.cli.page_states import model_step, write_page_of
@@ -222,8 +223,14 @@ def _explain_row_of_step(
     facts |= {"row": row, "part": place.part, "in_batch": False}
     typed = recorded.parts[place.part].take([place.number])
     alone = explain(recorded.model_at(step.before["theta"]), typed)
+    of_table = alone.subject.table
+    assert of_table is not None  # the model is one of a table
     title = f"{label} alone, at the parameters before step {step.step} of {recording.end}"
-    subject = dataclasses.replace(alone.subject, part_of=recording.n_training_rows)
+    subject = dataclasses.replace(
+        alone.subject,
+        part_of=recording.n_training_rows,
+        table=of_table._replace(parts=(place.part,)),
+    )
     notes = (note, *step.notes)
     return Explained(Explanation(subject), 0, title, facts, notes, step, recording, recorded)
 
@@ -272,26 +279,22 @@ def _explain_model(question: Question, show: Any) -> Explained:
         if not matches.size:
             typed = apply_schema(stored.schema, table, need_target=False)
         sample = int(np.flatnonzero(typed.rows == row - 1)[0])
-    part = None if sample is None else training_parts(stored, typed)[sample]
+    parts = training_parts(stored, typed)
+    part = None if sample is None else parts[sample]
     notes = [*typed.notes, *stored.notes(typed), *beyond_training(stored.schema, typed)]
     most = max(_MOST_NUMBERS // _widest(stored), 1)
     when = "" if recording is None else f", after step {model_step(recording)} of its training"
     of_rows = f"{len(typed):,}"
+    rows_explained = of_rows if len(typed) <= most else f"{most:,} of {of_rows}"
     is_other = bool(other) and knows_its_table(stored)
     which_table = ", of another table than the training's" if is_other else ""
     notes += [other] if other else []
-    n_rows = len(typed)
-    if len(typed) > most:
-        kept = np.arange(most)
-        if sample is not None and sample >= most:
-            kept[-1], sample = sample, most - 1
-        notes.append(
-            f"of {len(typed):,} rows the first {most:,} are explained, and the mean is theirs; "
-            "give a shorter table for other rows"
-        )
-        typed = typed.take(kept)
-    facts: dict[str, Any] = {"step": None, "rows": len(typed), "table_of_training": not other}
-    label = f" on {of_rows} rows" if row is None else f", {_label(table, row)} of {of_rows}"
+    facts: dict[str, Any] = {
+        "step": None,
+        "rows": min(len(typed), most),
+        "table_of_training": not other,
+    }
+    label = f" on {rows_explained} rows" if row is None else f", {_label(table, row)} of {of_rows}"
     label += which_table
     if row is not None:
         facts |= {"row": row, "part": part or None}
@@ -305,23 +308,21 @@ def _explain_model(question: Question, show: Any) -> Explained:
     facts |= which
     if single is None and question.member is None:
         notes += _why_that_member(stored)
-    explanation = explain(model, typed)
+    row_of_table = sample
+    if len(typed) > most:
+        explanation, sample, note = explain_sample(model, typed, parts, most, sample)
+        notes.append(note)
+    else:
+        explanation = explain(model, typed)
     answer = None
-    if sample is not None and not question.selected:
-        if question.member is None:
-            answer = model_answer(stored, typed, sample, explanation)
+    if sample is not None and row_of_table is not None and not question.selected:
+        if single is None and question.member is None:
+            answer = model_answer(stored, typed, row_of_table)
         else:
-            whole = stored.outputs(typed.take([sample]))[0]
+            whole = None if single else stored.outputs(typed.take([row_of_table]))[0]
             answer = row_answer(
-                explanation,
-                sample,
-                model=model,
-                typed=typed,
-                whole=whole,
-                parts=training_parts(stored, typed),
+                explanation, sample, model=model, typed=typed, whole=whole, parts=parts
             )
-    if len(typed) < n_rows:
-        explanation = Explanation(dataclasses.replace(explanation.subject, part_of=n_rows))
     whose = what
     if answer is not None and answer.networks > 1:
         whose = "the portfolio"
@@ -335,7 +336,7 @@ def _explain_model(question: Question, show: Any) -> Explained:
         answer=answer,
         part=part,
         portfolio=stored if isinstance(stored, PortfolioModel) else None,
-        page_title=f"{on_page} on {of_rows} rows{which_table}{when}",
+        page_title=f"{on_page} on {rows_explained} rows{which_table}{when}",
     )
 
 

@@ -20,11 +20,11 @@ from deltarule.errors import InputError
 from deltarule.explain.attributions import attribute
 from deltarule.explain.cell_changes import CellChange, cell_changes
 from deltarule.explain.columns import table_cell
+from deltarule.explain.comparison import Comparison, comparison_of, known_parts
 from deltarule.explain.explanation import Explanation
 from deltarule.explain.number_format import json_number
 from deltarule.explain.portfolio_parts import portfolio_parts
 from deltarule.explain.row_text import row_text
-from deltarule.explain.subject import Subject
 from deltarule.explain.subject_builders import subject_of
 from deltarule.explain.training_parts import compared_rows, training_parts
 from deltarule.explain.words import record_words
@@ -34,7 +34,7 @@ from deltarule.tabular.network_fit import true_values
 from deltarule.tabular.network_targets import decode_outputs
 from deltarule.tabular.scores import row_losses
 
-__all__ = ["ColumnPart", "RowAnswer", "model_answer", "row_answer", "typical_error"]
+__all__ = ["ColumnPart", "RowAnswer", "model_answer", "row_answer"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -184,7 +184,7 @@ def model_answer(
     assert isinstance(model, NetworkModel)
     if typed.target is not None:
         explanation = explanation or Explanation(subject_of(model, typed))
-        parts = training_parts(model, typed)
+        parts = known_parts(explanation.subject) or training_parts(model, typed)
         return row_answer(explanation, sample, model=model, typed=typed, parts=parts)
     # The passes compare with a target; a stand-in takes its place, and nothing of that is kept.
     stand_in: Any = np.zeros(len(typed))
@@ -227,7 +227,8 @@ def row_answer(
     parts : sequence of str, optional
         In which part of the training each row was, as
         :func:`~deltarule.explain.training_parts.training_parts` says of the model: the row is
-        compared with the rows of its own part. Without it, with all rows.
+        compared with the rows of its own part. Without it, with all rows, unless the explanation
+        knows the parts itself.
 
     Returns
     -------
@@ -253,15 +254,13 @@ def row_answer(
     code, actual = target.code, target.cells[sample]
     outputs = subject.forward.A[-1][sample]
     decoded = decode_outputs(net, code, outputs[None])[0]
-    k = typical = None
-    of_rows = [""] * len(subject.X) if parts is None else parts
-    like = compared_rows(of_rows, sample)
-    losses, w = subject.per_sample.loss, _shares_of(subject.w, like)
+    k = None
+    compared, at = comparison_of(subject, known_parts(subject) if parts is None else parts)
+    like = compared.of_row(at[sample])
     if code.task == "regression":
         best, sign, scale, shift = 0, 1.0, float(code.std), float(code.mean)
         predicted: Any = float(decoded)
         actual = float(actual)
-        typical = typical_error(subject, like)
     else:
         k = int(np.argmax(decoded))
         predicted, actual = str(code.classes[k]), str(actual)
@@ -283,7 +282,11 @@ def row_answer(
             portfolio, share = str(code.classes[int(values.argmax())]), float(values.max())
     changes: tuple[CellChange, ...] = ()
     if model is not None and typed is not None:
-        changes = cell_changes(model, typed, sample, [each.name for each in columns], k)
+        whole_rows = None if subject.table is None else subject.table.whole
+        place = sample
+        if whole_rows is not None:
+            typed, place = whole_rows.typed, int(whole_rows.at[sample])
+        changes = cell_changes(model, typed, place, [each.name for each in columns], k)
     return RowAnswer(
         target=target.name,
         predicted=predicted,
@@ -293,23 +296,17 @@ def row_answer(
         columns=columns,
         error=scale * float(found.error[0]),
         loss=cost.value,
-        mean_loss=float(w @ losses),
-        larger=int((losses[like] > cost.value).sum()),
-        rows=int(like.sum()),
-        part=of_rows[sample],
+        mean_loss=like.mean,
+        larger=like.larger(float(compared.losses[at[sample]])),
+        rows=like.rows,
+        part=compared.parts[at[sample]],
         loss_words=record_words(net.loss),
-        typical_error=typical,
+        typical_error=like.typical,
         changes=changes,
         whole=portfolio,
         whole_probability=share,
         **_beside(code.classes, outputs),
     )
-
-
-def _shares_of(weights: np.ndarray, like: np.ndarray) -> np.ndarray:
-    """The weights of some rows, with the sum 1; 0 for all others."""
-    kept = np.where(like, weights, 0.0)
-    return kept / kept.sum() if kept.sum() > 0 else kept
 
 
 def _portfolio_answer(model: PortfolioModel, typed: TypedColumns, sample: int) -> RowAnswer:
@@ -326,17 +323,17 @@ def _portfolio_answer(model: PortfolioModel, typed: TypedColumns, sample: int) -
     columns = _sorted_parts(cells)
     actual = loss = mean_loss = typical = None
     of_rows = training_parts(model, typed)
-    like = compared_rows(of_rows, sample)
+    n_compared = int(compared_rows(of_rows, sample).sum())
     larger, words = 0, "log loss" if model.classes else "squared error"
     if typed.target is not None:
         outputs, truth = model.outputs(typed), true_values(model.target, typed)
         losses = row_losses(model.task, truth, outputs)
         weights = np.ones(len(typed)) if typed.weights is None else typed.weights
-        w = _shares_of(weights, like)
+        gaps = None if model.classes else outputs - truth
+        like = Comparison(of_rows, losses, weights, gaps).of_row(sample)
         actual = str(typed.target[sample]) if model.classes else float(truth[sample])
-        loss, mean_loss = float(losses[sample]), float(w @ losses)
-        larger = int((losses[like] > loss).sum())
-        typical = None if model.classes else _root_mean_square(outputs - truth, w)
+        loss, mean_loss, typical = float(losses[sample]), like.mean, like.typical
+        larger = like.larger(loss)
     return RowAnswer(
         target="target" if model.schema.target is None else model.schema.target.name,
         predicted=predicted,
@@ -348,7 +345,7 @@ def _portfolio_answer(model: PortfolioModel, typed: TypedColumns, sample: int) -
         loss=loss,
         mean_loss=mean_loss,
         larger=larger,
-        rows=int(like.sum()),
+        rows=n_compared,
         part=of_rows[sample],
         loss_words=words,
         typical_error=typical,
@@ -374,27 +371,6 @@ def _sorted_parts(parts: dict[str, tuple[Any, Any]]) -> tuple[ColumnPart, ...]:
     """Return the parts of the columns, given with their cells, the largest first."""
     found = [ColumnPart(name, cell, float(part)) for name, (cell, part) in parts.items()]
     return tuple(sorted(found, key=lambda each: -abs(each.part)))
-
-
-def typical_error(subject: Subject, like: np.ndarray) -> float | None:
-    """The root of the weighted mean square of some rows' errors, in the unit of the target.
-
-    It is None where the target is no number, or no row has weight.
-    """
-    target = subject.target
-    if target is None or target.code.task != "regression":
-        return None
-    truth = np.array(target.cells, dtype=np.float64)
-    gaps = decode_outputs(subject.net, target.code, subject.forward.A[-1]) - truth
-    return _root_mean_square(gaps, np.where(like, subject.w, 0.0))
-
-
-def _root_mean_square(gaps: np.ndarray, w: np.ndarray) -> float | None:
-    """√(Σ wᵢ gᵢ² / Σ wᵢ), without a square that overflows; None for rows without weight."""
-    largest = float(np.abs(gaps).max())
-    if w.sum() <= 0:
-        return None
-    return largest * float(np.sqrt(w @ (gaps / (largest or 1.0)) ** 2 / w.sum()))
 
 
 def _class_number(model: TableModel, predicted: Any) -> int | None:

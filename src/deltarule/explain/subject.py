@@ -25,6 +25,7 @@ from deltarule.optimizers import Rule
 
 if TYPE_CHECKING:
     from deltarule.explain.columns import EncodedTarget
+    from deltarule.explain.comparison import Comparison
     from deltarule.tables import TypedColumns
     from deltarule.tabular import NetworkModel
 
@@ -35,6 +36,7 @@ __all__ = [
     "Subject",
     "TableRows",
     "TrainingRows",
+    "WholeTable",
     "slots_of",
 ]
 
@@ -159,11 +161,29 @@ class TrainingRows:
     w: np.ndarray
 
 
+class WholeTable(NamedTuple):
+    """A table of which a sample is explained: its rows, and the losses that they are compared by.
+
+    ``at[i]`` is the place in it of row i of the sample.
+    """
+
+    typed: TypedColumns
+    at: np.ndarray
+    comparison: Comparison
+
+
 class TableRows(NamedTuple):
-    """The network of a table, and typed rows of it."""
+    """The network of a table, and typed rows of it.
+
+    ``parts`` has the part of the training of each row, where that cannot be told by the rows alone:
+    of a sample of a table, and of a step of training. ``whole`` is the table that they are a sample
+    of.
+    """
 
     model: NetworkModel
     typed: TypedColumns
+    parts: tuple[str, ...] | None = None
+    whole: WholeTable | None = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -187,7 +187,7 @@ def of_step(step: Any) -> Subject:
             columns = encoded_columns(table, step.typed, step.net.dtype)
             left_out = tuple(name for name, _ in table.schema.dropped)
             target = encoded_target(table, step.typed, step.net.dtype)
-            source = TableRows(table, step.typed)
+            source = TableRows(table, step.typed, parts=("train",) * len(X))
     part_of, training_rows = _training_of(step, len(X))
     return Subject(
         net=exact,

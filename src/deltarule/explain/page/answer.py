@@ -14,16 +14,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from deltarule.explain.cell_changes import encoded_cells
+from deltarule.explain.comparison import Comparison, comparison_of
 from deltarule.explain.number_format import json_number
 from deltarule.explain.page.states import packed
-from deltarule.explain.row_answer import RowAnswer, typical_error
+from deltarule.explain.row_answer import RowAnswer
 from deltarule.explain.subject import Subject
-from deltarule.explain.training_parts import (
-    COMPARED_WORDS,
-    PART_WORDS,
-    compared_rows,
-    training_parts,
-)
+from deltarule.explain.training_parts import COMPARED_WORDS, PART_WORDS, training_parts
 
 if TYPE_CHECKING:
     from deltarule.tabular import PortfolioModel
@@ -41,6 +37,8 @@ def parts_of_rows(subject: Subject, portfolio: PortfolioModel | None) -> list[st
     """
     if subject.target is None or subject.table is None:
         return None
+    if subject.table.parts is not None:
+        return list(subject.table.parts)
     owner = subject.table.model if portfolio is None else portfolio
     return training_parts(owner, subject.table.typed)
 
@@ -52,10 +50,8 @@ def worst_unseen(subject: Subject, parts: Sequence[str] | None, most: int) -> li
     """
     if parts is None:
         return []
-    order = np.argsort(-subject.per_sample.loss, kind="stable")
-    unseen = np.array(parts, dtype=object)[order] == "test"
-    chosen: list[int] = (order[unseen] if unseen.any() else order)[:most].tolist()
-    return chosen
+    losses = subject.per_sample.loss
+    return Comparison(parts, losses, subject.w).worst(most)
 
 
 def table_answer(
@@ -88,8 +84,11 @@ def table_answer(
         return None
     code = target.code
     is_number = code.task == "regression"
-    losses = subject.per_sample.loss
-    of_rows = [""] * len(losses) if parts is None else list(parts)
+    compared, at = comparison_of(subject, parts)
+    of_rows = [compared.parts[at[i]] for i in rows]
+    like = {
+        part: compared.of_row(at[i]) for part, i in dict(zip(of_rows, rows, strict=True)).items()
+    }
     found: dict[str, Any] = {
         "target": target.name,
         "scale": float(code.std) if is_number else None,
@@ -99,8 +98,19 @@ def table_answer(
             json_number(target.cells[i]) if is_number else str(target.cells[i]) for i in rows
         ],
         # Of the rows of the same part of the training, at the parameters that are explained.
-        "larger": _larger(losses, of_rows, rows),
-        "compared": _compared(subject, of_rows, rows),
+        "larger": [
+            like[part].larger(float(compared.losses[at[i]]))
+            for part, i in zip(of_rows, rows, strict=True)
+        ],
+        "compared": {
+            part: {
+                "rows": each.rows,
+                "words": COMPARED_WORDS[part],
+                "mean": json_number(each.mean),
+                "typical": _json(each.typical),
+            }
+            for part, each in like.items()
+        },
         "parts": None,
         "part_words": {},
         "tried": None,
@@ -111,46 +121,17 @@ def table_answer(
         return found
     typed = table.typed
     if parts is not None:
-        found["parts"] = [of_rows[i] for i in rows]
+        found["parts"] = of_rows
         found["part_words"] = {part: PART_WORDS[part] for part in sorted(set(found["parts"]))}
     if table.model.encoder.of_all is None:
-        cells, inputs = encoded_cells(table.model, typed)
+        whole = typed if table.whole is None else table.whole.typed
+        cells, inputs = encoded_cells(table.model, whole)
         if inputs.size <= _MOST_NUMBERS:
             found["tried"] = {"cells": [list(each) for each in cells], "inputs": packed(inputs)}
     if portfolio is not None:
         found["portfolio"] = _of_portfolio(portfolio, typed.take(list(rows)), found["cells"])
         if answer is not None and sample is not None and answer.networks > 1:
             found["whole"] = {"sample": list(rows).index(sample), **answer.to_dict()}
-    return found
-
-
-def _larger(losses: np.ndarray, parts: Sequence[str], rows: Sequence[int]) -> list[int]:
-    """How many rows of the same part have a larger loss than each of some rows."""
-    groups = {parts[i]: compared_rows(parts, i) for i in rows}
-    sorted_losses = {part: np.sort(losses[like]) for part, like in groups.items()}
-    return [
-        len(known) - int(np.searchsorted(known, losses[i], side="right"))
-        for i in rows
-        for known in [sorted_losses[parts[i]]]
-    ]
-
-
-def _compared(subject: Subject, parts: Sequence[str], rows: Sequence[int]) -> dict[str, Any]:
-    """By part, the rows that a row of it is compared with: their number, mean loss and error."""
-    found = {}
-    for i in rows:
-        if parts[i] in found:
-            continue
-        like = compared_rows(parts, i)
-        w = np.where(like, subject.w, 0.0)
-        with np.errstate(all="ignore"):
-            mean = float(w @ subject.per_sample.loss / w.sum()) if w.sum() > 0 else 0.0
-        found[parts[i]] = {
-            "rows": int(like.sum()),
-            "words": COMPARED_WORDS[parts[i]],
-            "mean": json_number(mean),
-            "typical": _json(typical_error(subject, like)),
-        }
     return found
 
 
