@@ -81,6 +81,15 @@ def planar():
     return Shown("Planar", Subject.of_arrays(net, last, X, Y), states)
 
 
+def eights():
+    """3-8-8-2 of numbers with many digits: sums of nine terms."""
+    rng = np.random.default_rng(11)
+    net = Network([3, 8, 8, 2], "identity", "identity", "half_squared_error")
+    theta = 37.123 * rng.normal(size=net.n_parameters)
+    X, Y = rng.normal(size=(4, 3)), rng.normal(size=(4, 2))
+    return Shown("Eights", Subject.of_arrays(net, theta, X, Y))
+
+
 def line():
     """1-3-1: nodes with pictures of curves."""
     rng = np.random.default_rng(10)
@@ -103,6 +112,7 @@ def pixels():
 SHOWN = {
     "planar": planar,
     "line": line,
+    "eights": eights,
     "pixels": pixels,
     "article": article,
     "trained": trained,

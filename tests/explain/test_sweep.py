@@ -149,7 +149,7 @@ def test_terms_fly_one_after_the_other_and_pause_where_they_are(show):
     key("p")
     counts = until(
         page,
-        "[...document.querySelectorAll('.flow-plate.flying')].length",
+        "[...document.querySelectorAll('.flow-plate.flying, .flow-point')].length",
         lambda n: n > 0,
     )
     assert counts > 0
@@ -165,6 +165,83 @@ def test_terms_fly_one_after_the_other_and_pause_where_they_are(show):
     key(".")
     until(page, "document.querySelector('.flow-plate.total.done') !== null", bool)
     assert page.evaluate("DR.page.state.sweep") != step
+
+
+# Of steps of the sweep at times from their begin to their end: every two plates of which one covers
+# the other, the plates that leave the drawing, how many plates were seen, and how many in flight.
+COVERED = """async ([scope, times]) => {
+  const frame = () => new Promise((next) => requestAnimationFrame(next));
+  const real = performance.now.bind(performance);
+  let at = real();
+  performance.now = () => at;
+  const flying = "flow-plate flying";
+  const shown = () => [...document.querySelectorAll(`${scope} .flow-plate`)]
+    .filter((plate) => plate.getAttribute("display") !== "none")
+    .map((plate) => {
+      const { left, top, right, bottom } = plate.querySelector("rect").getBoundingClientRect();
+      return { name: plate.getAttribute("class"), left, top, right, bottom };
+    });
+  const over = (a, b) => Math.min(a.right, b.right) - Math.max(a.left, b.left) > 0.5
+    && Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 0.5;
+  const found = { covered: [], out: [], seen: 0, moving: 0 };
+  const { L, widths } = DR.page.net;
+  const steps = [];
+  for (let layer = 1; layer <= L; ++layer)
+    for (const node of new Set([0, widths[layer] - 1])) {
+      steps.push({ direction: "forward", layer, node });
+      if (layer < L) steps.push({ direction: "backward", layer, node });
+    }
+  // A chapter of the tour has a sum of its own, which is added again.
+  const again = document.querySelector(".tour-text .link");
+  for (const sweep of again ? steps.slice(0, 1) : steps) {
+    if (again) again.click();
+    else DR.page.set({ sweep });
+    await frame();
+    const start = at;
+    for (const time of times) {
+      at = start + time;
+      await frame();
+      const all = shown();
+      const moving = [...document.querySelectorAll(`${scope} .flow-point`)]
+        .filter((point) => point.getAttribute("display") !== "none").length;
+      found.moving += moving + all.filter(({ name }) => name.startsWith(flying)).length;
+      found.seen += all.length;
+      const svg = document.querySelector(`${scope} svg.network`);
+      const { left, top, right, bottom } = svg.getBoundingClientRect();
+      all.forEach((a, i) => {
+        const say = `${sweep.direction} ${sweep.layer},${sweep.node} ${time}: ${a.name}`;
+        for (const b of all.slice(0, i)) if (over(a, b)) found.covered.push(`${say}, ${b.name}`);
+        if (a.left < left - 1 || a.right > right + 1 || a.top < top - 1 || a.bottom > bottom + 1)
+          found.out.push(say);
+      });
+    }
+  }
+  performance.now = real;
+  return found;
+}"""
+
+
+@pytest.mark.parametrize(
+    ("name", "tour"), [("article", False), ("eights", False), ("eights", True), ("planar", False)]
+)
+@pytest.mark.parametrize("size", [(1280, 720), (1440, 900), (390, 844), (844, 390)])
+def test_no_plate_of_a_sum_covers_another_while_it_flies_or_stands(show, size, name, tour):
+    width, height = size
+    page = show(name, width=width, height=height, reduced_motion="no-preference").page
+    for larger in (0, 3):
+        for _ in range(larger):
+            page.evaluate("document.getElementById('larger').click()")
+        if tour:
+            page.evaluate("location.hash = '#tour-4-own'")
+            page.wait_for_selector(".tour-drawing .flow-plate", state="attached")
+        scope = ".tour-drawing" if tour else "#drawing"
+        # In the tour a term has a second.
+        times = [*range(0, 8000, 800), 12000] if tour else [0, 600, 1100, 4000]
+        found = page.evaluate(COVERED, [scope, times])
+        assert found["covered"] == []
+        assert found["out"] == []
+        assert found["seen"] > 12
+        assert found["moving"] >= (2 if tour else 6)
 
 
 def test_dashes_say_negative_in_a_sweep_too(show):

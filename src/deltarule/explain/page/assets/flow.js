@@ -7,18 +7,16 @@
 const flowModule = (function () {
   const { svg, put, brief, clamp } = DR.dom;
   const FIRST = 0.08, // of a step's time before the first term starts
-    FLIGHT = 0.34, // that one term of a few flies
-    TOGETHER = 1.6, // terms that fly at the same time where there are many
-    ADDED = 0.86; // and after which all terms are added
+    ADDED = 0.86; // and after which all terms are added, one after the other
   const LEAST = 900,
     EACH = 260, // milliseconds for a step, and for each of its terms
     READ = 1000, // for each term where its numbers are to be read as it comes
     MOST_TERMS = 9; // that a step becomes longer by
-  // Between two layers: room for the factors of a term beside its product, and for factors at all.
-  const BOTH = 205,
-    FACTORS = 84,
-    PRODUCT = 66; // or for its product
   const NUMBER = 22; // half the width of the number below a picture
+  const HIGH = 17, // of a plate,
+    APART = 17.5, // from the middle of one to that of the next below it,
+    BESIDE = 2, // between plates beside each other,
+    SMALL = 8; // and of the point that flies where a plate has no room to
 
   const still = matchMedia("(prefers-reduced-motion: reduce)");
 
@@ -143,14 +141,120 @@ const flowModule = (function () {
   }
 
   /**
-   * How far above a place a plate of the sum covers no term.
+   * The words of the terms in the most detail that there is room for: factors and product, factors
+   * that become their product, or the product, with the plate that flies beside them; else without
+   * that, in as many digits as fit. Null where no product has room.
    *
-   * @param {{ rest: number }[]} terms @param {number} y @param {number} u
+   * @param {Page.FlowTerm[]} terms @param {number} room @param {number} flying the room that flying takes
+   * @param {(words: string) => number} wide
+   * @returns {{ before: string[], after: string[], width: number, flies: boolean } | null}
    */
-  function freeAbove(terms, y, u) {
-    for (let up = 0; up < 60 * u; up += 3 * u)
-      if (terms.every(({ rest }) => Math.abs(y - up - rest) > 17 * u)) return up;
-    return 0;
+  function wordsFor(terms, room, flying, wide) {
+    /** @param {number} digits */
+    const products = (digits) => terms.map(({ value }) => brief(value, digits));
+    const most = (/** @type {string[]} */ words) => Math.max(...words.map(wide));
+    const exact = products(3),
+      factors = terms.map(({ text }) => text),
+      both = terms.map(({ text }, i) => `${text} = ${exact[i]}`);
+    for (const [before, after] of [
+      [both, both],
+      [factors, exact],
+      [exact, exact],
+    ]) {
+      const width = Math.max(most(before), most(after));
+      if (width + flying <= room) return { before, after, width, flies: true };
+    }
+    for (const digits of [3, 2, 1]) {
+      const words = products(digits),
+        width = most(words);
+      if (width <= room) return { before: words, after: words, width, flies: false };
+    }
+    return null;
+  }
+
+  /**
+   * Heights for plates that would like to stand at some, in this order from top to bottom: none covers
+   * another, and none leaves the drawing.
+   *
+   * @param {number[]} wanted @param {number} least between two @param {number} highest @param {number} lowest
+   */
+  function spread(wanted, least, highest, lowest) {
+    const found = [...wanted];
+    for (let i = 0, high = highest; i < found.length; high = found[i] + least, ++i)
+      found[i] = Math.max(found[i], high);
+    for (let i = found.length - 1, low = lowest; i >= 0; --i, low -= least)
+      found[i] = Math.min(found[i], low);
+    return found;
+  }
+
+  /**
+   * Where the plates of a step stand and fly, so that none covers another: those of the terms side by
+   * side with their nodes, the flying one in the free room beyond them, the sum beyond the unit or, at
+   * the outputs, whose targets are there, before it or above it.
+   *
+   * @param {Page.Drawing} view @param {NonNullable<ReturnType<typeof sumOf>>} sum @param {boolean} forward
+   */
+  function arranged(view, { at, terms, total, symbol }, forward) {
+    const { plan } = view,
+      { u } = plan,
+      side = forward ? 1 : -1;
+    const half = (at.half ?? plan.half) + 6 * u,
+      gapBetween = BESIDE * u;
+    /** @param {string} words */
+    const wide = (words) => DR.dom.textWidth(words, `600 ${11 * u}px`) + 8 * u;
+    // All plates begin at the same distance from their nodes.
+    const off = Math.max(plan.pictured ? NUMBER * u : 0, ...terms.map((term) => term.half));
+    const from = terms[0].x + side * (off + 5 * u),
+      unit = at.x - side * half,
+      lane = side * (unit - from);
+    const flying = Math.max(...terms.map(({ value }) => wide(brief(value, 3)))) + gapBetween;
+    const short = `= ${brief(total, 3)}`,
+      long = `${symbol[1]} ${short}`;
+    let added = 0;
+    const partial = terms.map(({ value }) => {
+      added += value;
+      return wide(brief(added, 3));
+    });
+    /** @param {string} words */
+    const widest = (words) => Math.max(wide(words), wide("0"), ...partial);
+    const beyond = at.what.layer < view.store.net.L;
+    const top = plan.r + 10 * u; // above the numbers of the nodes
+    /** @type {{ x: number, y: number, end: boolean, words: string }} */
+    let sum;
+    let room = lane,
+      words = null;
+    if (beyond) {
+      const free = plan.gap - 2 * plan.half - NUMBER * u;
+      const named = wide(long) < free ? long : short;
+      const x = at.x + side * (Math.max(half, NUMBER * u) + 3 * u);
+      sum = { x, y: wide(short) < free ? at.y : at.y - top, end: !forward, words: named };
+      words = wordsFor(terms, room, flying, wide);
+    } else {
+      const beside = [long, short].find((text) => {
+        room = lane - widest(text) - gapBetween;
+        words = wordsFor(terms, room, flying, wide);
+        return words?.flies;
+      });
+      if (beside) sum = { x: unit, y: at.y, end: true, words: beside };
+      else {
+        room = lane;
+        words = wordsFor(terms, room, flying, wide);
+        // Above the unit, or below the first of a column, where the headings are; right of all terms.
+        const above = at.y - Math.max(plan.r, HIGH * u) - 10 * u;
+        sum = {
+          x: unit + gapBetween,
+          y: above > HIGH * u ? above : at.y + top + HIGH * u,
+          end: false,
+          words: short,
+        };
+      }
+    }
+    const slopes = terms.map(({ x, y }) => (at.y - y) / (unit - x || 1));
+    // On its line, where the plate's middle is, but not beyond the unit.
+    const middle = Math.min(off + 30 * u, side * (unit - terms[0].x));
+    const wanted = terms.map(({ y }, i) => y + slopes[i] * side * middle);
+    const rest = spread(wanted, APART * u, 0.5 * HIGH * u, plan.height - 0.5 * HIGH * u);
+    return { side, from, to: from + side * Math.max(room, 0), rest, words, sum, gapBetween };
   }
 
   /** @param {number} t */
@@ -161,82 +265,62 @@ const flowModule = (function () {
    *
    * @param {Page.Drawing} view @param {NonNullable<ReturnType<typeof sumOf>>} sum @param {boolean} forward
    */
-  function stage(view, { at, terms, total, symbol }, forward) {
-    const { plan } = view,
-      { u } = plan,
-      side = forward ? 1 : -1,
-      room = plan.gap - 2 * plan.half;
-    const half = (at.half ?? plan.half) + 6 * u;
+  function stage(view, sum, forward) {
+    const { at, terms, total, symbol } = sum,
+      { u } = view.plan;
+    const { side, from, to, rest, words, sum: place, gapBetween } = arranged(view, sum, forward);
     const group = svg("g", { class: "flow", "aria-hidden": "true" });
-    // All plates begin at the same distance from their nodes, so that none covers another.
-    const off = Math.max(plan.pictured ? NUMBER * u : 0, ...terms.map((term) => term.half));
-    const goal = { x: at.x - side * half, y: at.y };
-    let low = Number.NEGATIVE_INFINITY;
     const made = terms.map((term) => {
       const stay = plate(term.value < 0 ? "negative" : "positive", u),
-        fly = plate(term.value < 0 ? "negative flying" : "positive flying", u);
-      group.append(stay.element, fly.element);
-      // On its line, where the plate's middle is, but below the plate of the term before.
-      const slope = (goal.y - term.y) / (goal.x - term.x || 1);
-      low = Math.max(term.y + slope * side * (off + 30 * u), low + 17.5 * u);
-      return { ...term, slope, rest: low, stay, fly };
+        sign = term.value < 0 ? "negative" : "positive";
+      group.append(stay.element);
+      return { ...term, sign, stay };
     });
-    const adder = plate("total", u);
-    group.append(adder.element);
+    const fly = plate("flying", u),
+      point = svg("circle", { class: "flow-point", r: (SMALL / 2) * u }),
+      adder = plate("total", u);
+    group.append(fly.element, point, adder.element);
     const result = svg("title", { "data-symbol": symbol[0], "data-value": total, text: DR.number(total) });
-    const n = Math.max(1, made.length - 1),
-      flight = Math.min(FLIGHT, TOGETHER / made.length);
-    // The sum is beyond the node, where no term is; before it at the outputs, whose targets are there.
-    const beyond = at.what.layer < view.store.net.L,
-      short = `= ${brief(total, 3)}`,
-      long = `${symbol[1]} ${short}`;
-    /** @param {string} words */
-    const wide = (words) => DR.dom.textWidth(words, `600 ${11 * u}px`) + 10 * u;
-    const free = beyond ? room - NUMBER * u : plan.gap - off - 57 * u - half;
-    const named = wide(long) < free ? long : short;
-    // Where that is too wide, it is above the numbers of the nodes.
-    const above = beyond ? plan.r + 10 * u : freeAbove(made, at.y, u);
-    const sumY = wide(short) < free ? at.y : at.y - above;
-    const sumX = beyond ? at.x + side * (Math.max(half, NUMBER * u) + 3 * u) : goal.x;
-    /** @param {number} value @param {string} text @param {number} way */
-    const wordsOf = (value, text, way) => {
-      const product = brief(value, 3);
-      if (room > BOTH * u) return `${text} = ${product}`;
-      return way > 0 || room < FACTORS * u ? product : text;
-    };
+    const flight = (ADDED - FIRST) / made.length;
+    // What flies starts beyond the plates that stand, or at the nodes where none does.
+    const begin = from + side * (words ? words.width + gapBetween : 0);
     /** @param {number} t from 0 to 1 */
     const show = (t) => {
       let added = 0,
         count = 0;
-      made.forEach(({ x, y, slope, rest, value, text, stay, fly }, i) => {
-        const begin = FIRST + ((ADDED - FIRST - flight) * i) / n;
-        const way = clamp((t - begin) / flight, 0, 1);
+      put(fly.element, "display", "none");
+      put(point, "display", "none");
+      made.forEach(({ value, sign, stay }, i) => {
+        const way = clamp((t - FIRST - flight * i) / flight, 0, 1);
         if (way === 1) [added, count] = [added + value, count + 1];
-        const product = brief(value, 3);
-        const words = wordsOf(value, text, way);
-        const x0 = x + side * (off + 5 * u);
-        put(stay.element, "display", room < PRODUCT * u ? "none" : null);
-        const across = stay.show(words, x0, rest, !forward);
-        const flying = way > 0 && way < 1;
-        put(fly.element, "display", flying ? null : "none");
-        put(
-          stay.element,
-          "class",
-          `flow-plate ${value < 0 ? "negative" : "positive"}${way > 0 ? "" : " waiting"}`,
-        );
-        if (!flying) return;
+        put(stay.element, "display", words ? null : "none");
+        const now = way > 0 && way < 1;
+        if (words) {
+          const text = (way > 0 ? words.after : words.before)[i];
+          stay.show(text, from, rest[i], !forward);
+        }
+        put(stay.element, "class", `flow-plate ${sign}${way > 0 ? "" : " waiting"}${now ? " adding" : ""}`);
+        if (!now) return;
         const s = eased(way),
-          start = x0 + side * 0.6 * across;
-        fly.show(
-          product,
-          start + s * (goal.x - start),
-          y + slope * (start - x) + s * (goal.y - y - slope * (start - x)),
-          forward,
-        );
+          y = rest[i] + s * (at.y - rest[i]);
+        if (words && !words.flies) {
+          put(point, "display", null);
+          put(point, "class", `flow-point ${sign}`);
+          put(point, "cx", (begin + s * (to - begin)).toFixed(1));
+          put(point, "cy", y.toFixed(1));
+          return;
+        }
+        put(fly.element, "display", null);
+        put(fly.element, "class", `flow-plate flying ${sign}`);
+        const product = brief(value, 3);
+        const width = fly.show(product, 0, 0);
+        // Its edge towards the unit goes from where the plate is free to the end of the room.
+        const first = side * (to - begin) < width ? to : begin + side * width;
+        fly.show(product, first + s * (to - first), y, forward);
       });
       const done = count === made.length;
-      const words = done ? named : count ? brief(added, 3) : "0";
-      adder.show(words, sumX, sumY, beyond ? !forward : forward);
+      const text = done ? place.words : count ? brief(added, 3) : "0";
+      adder.show(text, place.x, place.y, place.end);
       put(adder.element, "class", `flow-plate total${done ? " done" : ""}`);
       DR.paint.tone(at, "summing", !done);
       if (done && !result.isConnected) adder.element.prepend(result);
