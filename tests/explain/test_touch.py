@@ -200,3 +200,57 @@ def test_a_derivation_on_a_lying_phone_covers_no_control_of_the_bars(show):
     )
     assert len(rights) >= 8
     assert max(rights) <= left
+
+
+# What stands where in the window of a phone on its side.
+LYING = """() => {
+  const box = (element) => element.getBoundingClientRect();
+  const one = (selector) => box(document.querySelector(selector));
+  const faces = [...document.querySelectorAll("#drawing [data-node] .face, #drawing .loss .box")];
+  const part = document.querySelector("#drawing .selected");
+  return {
+    bars: Math.max(one(".top").bottom, one(".bar").bottom, 0),
+    nodes: Math.max(...faces.map((face) => box(face).bottom)),
+    drawing: one(".place-drawing").right,
+    panel: one(".place-panel"),
+    text: one("#panel"),
+    selected: part && { top: box(part).top, bottom: box(part).bottom },
+    wide: document.documentElement.scrollWidth,
+  };
+}"""
+
+
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [
+        ("article", (844, 390)),
+        ("planar", (844, 390)),
+        ("article", (740, 360)),
+        ("planar", (932, 430)),
+    ],
+)
+def test_a_lying_phone_shows_the_drawing_whole_and_the_derivation_beside_it(show, size, name):
+    width, height = size
+    page = show(name, width=width, height=height).page
+    page.wait_for_timeout(200)
+    found = page.evaluate(LYING)
+    assert found["wide"] <= width
+    if width < 900:
+        # Where the derivation is closed: one line of controls, and no sheet below.
+        assert found["bars"] <= 0.16 * height
+        assert found["nodes"] <= height
+        assert found["panel"]["left"] >= found["drawing"]
+        page.click(".panel-peek")
+        page.click("[aria-label='Close the derivation']")
+    set_state(page, selected={"kind": "edge", "layer": 2, "j": 0, "k": 2})
+    page.wait_for_timeout(300)
+    found = page.evaluate(LYING)
+    assert found["wide"] <= width
+    assert found["drawing"] <= found["panel"]["left"]
+    assert found["text"]["height"] >= 0.6 * height
+    assert found["text"]["bottom"] <= height
+    assert found["selected"]["top"] >= (found["bars"] if width >= 900 else 0)
+    assert found["selected"]["bottom"] <= height
+    # The bars scroll away with everything else where they would take more than a line.
+    page.evaluate("scrollBy({ top: 300, behavior: 'instant' })")
+    assert page.evaluate(LYING)["bars"] <= (0.16 * height if width >= 900 else 0)
