@@ -88,9 +88,12 @@ interface DeltaruleScripts {
   weights: typeof weightsModule;
   lift: typeof liftModule;
   found: typeof foundModule;
+  rateChart: typeof rateChartModule;
   tune: typeof tuneModule;
+  verdict: typeof verdictModule;
   overfitting: typeof overfittingModule;
   advice: typeof adviceModule;
+  sideways: typeof sidewaysModule;
   address: typeof addressModule;
   network: typeof networkModule;
   /** The derived inputs as functions of two others, printed by playground/derived_script.py. */

@@ -103,7 +103,10 @@ declare namespace Live {
     changed: string;
     /** After how many epochs. */
     changed_epoch: number;
-    /** What the order "undo" takes back: "weight", "rate" or "run" (the one before); "" for nothing. */
+    /** The epoch with the smallest loss, to which the order "best" goes back; 0 before the end of the first. */
+    best_epoch: number;
+    best_loss: number | null;
+    /** What the order "undo" takes back: "weight", "rate", "run" (the one before) or "best"; "" for nothing. */
     undo: string;
     /** What the order "redo" makes again, in the same words. */
     redo: string;
@@ -191,6 +194,7 @@ declare namespace Live {
     rough: number;
     stalled: number;
     learned: number;
+    no_better: number;
     factors: number[];
     long_factors: number[];
   }

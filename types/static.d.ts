@@ -213,10 +213,19 @@ declare namespace Static {
     hand: number;
     /** What was changed last after the first step, "rate" or "weight", and after how many epochs. */
     changed: [kind: string, epoch: number];
+    /** The epoch with the smallest loss, and the run at its end; null before the end of the first. */
+    best: Best | null;
+  }
+  interface Best {
+    epoch: number;
+    loss: number;
+    run: ReturnType<ReturnType<typeof runModule.start>["saved"]>;
+    /** What of the state goes with it. */
+    kept: Pick<State, "steady" | "hand" | "changed">;
   }
   /** A run at the moment of a change, with all that is needed to go on from there. */
   interface Past {
-    /** What was changed: "weight", "rate" or "run". */
+    /** What was changed: "weight", "rate", "run" or, by going back to the best epoch, "best". */
     change: string;
     state: State;
     kept: State;

@@ -57,8 +57,52 @@ def loaded(context, static):
         (
             [0, 0.77, 1, 8, 0.62, 1.0],
             {"step": 80, "epoch": 8, "linear": True},
-            "straight line. It learns little: ",
+            "straight line. Press Use tanh to let its hidden layers bend. It learns little: ",
             False,
+        ),
+        (
+            [0, 0.77, 1, 8, 0.62, 1.0],
+            {"step": 80, "epoch": 8, "linear": True, "bare": True},
+            "Without a hidden layer the network can only draw a straight line. Press + layer to",
+            False,
+        ),
+        # The rate threw the weights far away, and all rows get one answer.
+        (
+            [0, 0.7, 1, 3, 90.0, 1.0, 8, 0.69, 1.0],
+            {"step": 80, "epoch": 8},
+            "of 0.1 is probably too high. The loss went up to 90.00 and came back to 0.690; one",
+            True,
+        ),
+        # One that was recommended is not looked for again.
+        (
+            [0, 0.7, 1, 8, 2.0, 1.0],
+            {"step": 80, "epoch": 8, "searched": True, "found": 0.1, "lower": 0.03},
+            "The recommended learning rate of 0.1 turns out unsteady. A lower one, such as 0.03, w",
+            False,
+        ),
+        (
+            [0, 0.9, 1, *(x for i in range(40) for x in (i + 1, 0.4 if i == 35 else 0.04, 1.0))],
+            {"step": 300, "epoch": 40},
+            "of 0.1 is rather high. It learns: the loss has fallen from 0.900 to 0.040",
+            False,
+        ),
+        (
+            [0, 0.9, 1, *(x for i in range(40) for x in (i + 1, 0.4 if i == 35 else 0.04, 1.0))],
+            {"step": 300, "epoch": 40, "found": 0.1, "lower": None},
+            "The recommended learning rate of 0.1 turns out unsteady. It learns: the loss has",
+            False,
+        ),
+        (
+            [0, 0.9, 1, 8, 0.01, 0.01],
+            {
+                "step": 90,
+                "epoch": 8,
+                "phase": "diverged",
+                "best_epoch": 8,
+                "best_loss": 0.01,
+            },
+            "After epoch 8 the loss was 0.010: press Back to the best epoch to go on from there.",
+            True,
         ),
         ([0, 1, 1, 8, 0.3, 1.0], {"step": 80, "epoch": 8, "linear": True}, "straight line", False),
         ([0, 1, 1, 8, 0.69, 1.0], {"step": 80, "epoch": 8, "penalised": True}, "penalty", True),
@@ -176,7 +220,17 @@ def test_a_network_that_has_learned_nothing_is_sent_to_its_layers_first(context,
 @pytest.mark.parametrize(
     ("losses", "words"),
     [
-        ([0.9, 0.5, 0.2, 0.4, 0.6], ["recommended: 0.01", None, ""]),
+        ([0.9, 0.5, 0.2, 0.2, 0.22], ["recommended: 0.01", None, ""]),
+        (
+            [0.9, 0.5, 0.2, 0.4, 0.6],
+            ["recommended: 0.01", "too high", "from 0.1 on the loss is larger again."],
+        ),
+        (
+            [0.9, 0.5, 0.2, 0.4, None],
+            ["recommended: 0.01", "too high", "larger again, and from 1 on it diverges"],
+        ),
+        # A lower rate that does nearly as well is steadier.
+        ([0.9, 0.5, 0.203, 0.2, 2.0], ["recommended: 0.01", "too high", "from 1 on the loss"]),
         ([0.9, 0.5, 0.2, 1.5, 2.0], ["recommended: 0.01", "too high", "from 0.1 on the loss ends"]),
         ([0.9, 0.5, 0.2, None, None], ["recommended: 0.01", "diverges", "from 0.1 on it diverges"]),
         (
@@ -185,8 +239,11 @@ def test_a_network_that_has_learned_nothing_is_sent_to_its_layers_first(context,
         ),
         # The names of both would touch, and the curve goes up beside them.
         ([0.9, 0.5, 0.4, 0.2, 2.0], ["recommended: 0.1", "too high", "from 1 on the loss ends"]),
-        # Above the start between two rates that help: only what is above all of them is too high.
-        ([0.2, 1.5, 0.3, 0.5, 2.0], ["recommended: 0.0001", "too high", "from 1 on"]),
+        # Above the start between two rates that help: from there on no loss is near the smallest.
+        (
+            [0.2, 1.5, 0.3, 0.5, 2.0],
+            ["recommended: 0.0001", "too high", "from 0.001 on the loss is larger again, and from"],
+        ),
     ],
 )
 def test_the_chart_of_rates_names_its_axes_the_best_rate_and_those_that_are_too_high(
@@ -233,6 +290,26 @@ def test_the_chart_of_rates_names_its_axes_the_best_rate_and_those_that_are_too_
     )
     assert {"loss", "learning rate, log scale", best_words, "0.0001"} <= set(texts)
     assert (high in texts) if high else not {"too high", "diverges"} & set(texts)
+    # The loss axis names the smallest, one between, that of the start, and the largest that is shown.
+    assert page.locator("#planted .tune-level").count() >= 3
+    assert [bool(high), high is not None] == [
+        page.locator(f"#planted {mark}").count() > 0
+        for mark in (".tune-chart :is(.tune-again, .tune-bad)", ".tune-key:is(.again, .bad)")
+    ]
+    # What is shaded is every rate that is too high, and no other.
+    edges = page.evaluate(
+        """() => {
+          const box = (element) => element.getBoundingClientRect();
+          const shaded = [...document.querySelectorAll("#planted :is(.tune-again, .tune-bad)")];
+          const from = Math.min(Infinity, ...shaded.map((part) => box(part).left));
+          const marks = document.querySelectorAll("#planted :is(circle, .tune-cross)");
+          return [...marks].map((mark) => (box(mark).left + box(mark).right) / 2 > from);
+        }"""
+    )
+    best_loss = min(loss for loss in losses if loss is not None)
+    wrong = [loss is None or loss > best_loss + 0.05 * (1.0 - best_loss) for loss in losses]
+    first = max((i + 1 for i in range(5) if not wrong[i]), default=0)
+    assert edges == [i >= first for i in range(5)]
     label = page.get_attribute("#planted .tune-chart", "aria-label")
     assert said in label
     assert said in page.inner_text("#planted .note")

@@ -234,11 +234,88 @@ def test_a_verdict_that_has_more_lines_than_room_is_read_whole_on_demand(page):
     shown(page, {"width": 1300, "height": 720})  # another width, for which the lines are counted
     page.wait_for_selector(".verdict-more:not([hidden])")
     assert verdict.bounding_box()["height"] == pytest.approx(height, abs=1)
+    # All of it is read beside the card, and nothing moves.
+    before = page.evaluate(PLACES)
     page.locator(".verdict-more").click()
-    assert verdict.bounding_box()["height"] > 2 * height
+    assert page.locator(".verdict-more").get_attribute("aria-expanded") == "true"
+    assert page.get_by_role("group", name="What the losses say").inner_text().endswith(was)
+    assert page.evaluate(PLACES) == before
     page.locator(".verdict-more").click()
-    assert verdict.bounding_box()["height"] == pytest.approx(height, abs=1)
+    assert not page.get_by_role("group", name="What the losses say").is_visible()
+    assert page.evaluate(PLACES) == before
+    assert page.locator(".verdict-more").inner_text() == "more"
     verdict.evaluate("(p, was) => { p.textContent = was; }", was)
+    shown(page, PROJECTOR)
+
+
+@pytest.mark.parametrize("size", [PROJECTOR, LAPTOP], ids=["projector", "laptop"])
+def test_the_curve_has_100_pixels_whatever_the_size_of_the_text(page, size):
+    for presses in range(6):
+        if presses:
+            page.locator("#larger").click()
+        places = shown(page, size)
+        # Less the margin above it and the letters of the axis below.
+        letters = page.evaluate("27 + 20 * (DR.canvas.scale() - 1)")
+        assert places["curve"]["height"] - letters >= 100, presses
+        for part in ("surface", "nodes", "curve"):
+            assert in_sight(places[part], places, size), (part, presses)
+
+
+def test_long_numbers_and_a_weight_set_by_hand_move_nothing(page):
+    calm = shown(page, PROJECTOR)
+    page.evaluate(
+        """() => {
+          const values = document.querySelectorAll("#losses .value");
+          values.forEach((value) => { value.dataset.was = value.textContent; });
+          values.forEach((value) => { value.textContent = "9.999999e+11"; });
+          const [usual, hand] = document.querySelectorAll("#losses .class > span:not([class])");
+          [usual.hidden, hand.hidden] = [true, false];
+        }"""
+    )
+    assert shown(page, PROJECTOR) == calm
+    page.evaluate(
+        """() => {
+          const values = document.querySelectorAll("#losses .value");
+          values.forEach((value) => { value.textContent = value.dataset.was; });
+          const [usual, hand] = document.querySelectorAll("#losses .class > span:not([class])");
+          [usual.hidden, hand.hidden] = [false, true];
+        }"""
+    )
+
+
+def test_escape_closes_what_is_open_from_anywhere_the_topmost_first(page):
+    shown(page, PROJECTOR)
+    for _ in range(2):
+        page.locator("#larger").click()
+    holds(page, "document.documentElement.dataset.settings === 'tab'")
+    page.locator('[data-edge="1,1,0"]').dispatch_event("click")
+    holds(page, "document.documentElement.dataset.panel === 'open'")
+    page.get_by_role("button", name="Look into the layers", exact=True).click()
+    page.wait_for_selector("#advice [data-finding]")
+    page.locator("#chosen").click()
+    opened = """[document.getElementById('fold').open,
+      !document.querySelector('#advice .found').hidden,
+      document.documentElement.dataset.panel === 'open',
+      DR.page.state.selected !== null]"""
+    assert page.evaluate(opened) == [True, True, True, True]
+    # With the focus in a field, on a button, and nowhere: none of them is within what is closed.
+    for focus, left in (
+        ("document.getElementById('rate').focus()", [False, True, True, True]),
+        ("document.getElementById('help-open').focus()", [False, False, True, True]),
+        ("document.activeElement.blur()", [False, False, False, False]),
+    ):
+        page.evaluate(focus)
+        page.keyboard.press("Escape")
+        assert page.evaluate(opened) == left, focus
+    # A weight that is typed comes before all else.
+    page.locator('[data-edge="1,1,0"]').dispatch_event("click")
+    holds(page, "document.documentElement.dataset.panel === 'open'")
+    page.evaluate("document.querySelector('[data-edge=\"1,1,0\"]').focus()")
+    page.keyboard.type("5")
+    page.keyboard.press("Escape")
+    assert page.evaluate(opened) == [False, False, True, True]
+    page.keyboard.press("Escape")
+    assert page.evaluate(opened) == [False, False, False, False]
 
 
 @pytest.mark.parametrize("size", [PROJECTOR, LAPTOP], ids=["projector", "laptop"])

@@ -26,6 +26,7 @@ _FIELDS: dict[str, tuple[str, ...]] = {
     "weight": ("entry", "value"),
     "undo": (),
     "redo": (),
+    "best": (),
     "ack": ("frame",),
 }
 

@@ -38,10 +38,13 @@ SCRIPTS = (
     "weights.js",
     "lift.js",
     "found.js",
+    "ratechart.js",
     "tune.js",
     "overfitting.js",
+    "verdict.js",
     "advice.js",
     "address.js",
+    "sideways.js",
     "network.js",
 )
 LAST = "playground.js"

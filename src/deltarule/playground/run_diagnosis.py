@@ -233,6 +233,7 @@ def _rate_finding(snapshot: Snapshot) -> Advice | None:
         last=cost_at(net, fresh.engine.settings, run.theta, rows),
         rate=settings.learning_rate if rule.uses_learning_rate else None,
         most_steps=search_steps(net.n_multiply_adds, run.batch_size),
+        guess=run.guess,
     )
     return trials.finding(run.step, [each.loss for each in run.history.logs])
 

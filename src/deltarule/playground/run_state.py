@@ -8,6 +8,7 @@ import math
 import numpy as np
 
 from deltarule.engines import Batch
+from deltarule.errors import InputError
 from deltarule.maths import Network
 from deltarule.playground.constant_guess import constant_guess
 from deltarule.playground.data import Data, builtin_data
@@ -16,13 +17,23 @@ from deltarule.playground.interactive_run import (
     InteractiveRun,
     ParameterEdit,
     RateChange,
+    RunMoment,
     start_run,
 )
 from deltarule.playground.settings import RunSettings, fitted_settings
 from deltarule.playground.tabledata import ReadTable, table_data
 from deltarule.training import History, StopFlag
 
-__all__ = ["RunState", "Snapshot", "data_for", "make_run_state"]
+__all__ = ["BestEpoch", "RunState", "Snapshot", "data_for", "make_run_state"]
+
+
+@dataclasses.dataclass(frozen=True)
+class BestEpoch:
+    """The epoch with the smallest training loss so far, and the run at its end."""
+
+    epoch: int
+    loss: float
+    moment: RunMoment
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,6 +77,7 @@ class RunState:
     # The losses after a weight was set by hand in an epoch, and how many were complete then.
     hand_losses: tuple[float, float | None] | None = None
     hand_epoch: int = -1
+    best: BestEpoch | None = None  # None before the end of the first epoch
 
     @property
     def last_settings(self) -> RunSettings:
@@ -88,6 +100,43 @@ class RunState:
         else:
             self.hand_losses, self.hand_epoch = None, len(run.history)
         return True
+
+    def keep_best(self) -> None:
+        """At the end of an epoch whose loss is the smallest so far, keep the run as it is.
+
+        An epoch within which the rate or a weight was changed is none to go back to: its loss is
+        that of the weights before each step, also where the last step has spoiled them.
+        """
+        run = self.run
+        epoch = len(run.history)
+        kind, after = self.last_change
+        if run.done or not epoch or (kind and after == epoch - 1):
+            return
+        loss = run.history.logs[-1].loss
+        if self.best is None or loss < self.best.loss:
+            self.best = BestEpoch(epoch, loss, run.moment())
+
+    def restore_best(self) -> None:
+        """Go back to the end of the epoch with the smallest loss, with the rate that held then.
+
+        Raises
+        ------
+        InputError
+            If no epoch is complete, or the run is there already.
+        """
+        best = self.best
+        if best is None:
+            raise InputError("there is no best epoch yet: none is complete; train for one first")
+        if self.run.step == best.epoch * self.run.batches.steps_per_epoch and not self.edited_since:
+            raise InputError(f"the run is at its best epoch, epoch {best.epoch}, already")
+        self.run.restore(best.moment)
+        self.hand_losses, self.hand_epoch = None, -1
+        self.forget_scores()
+
+    @property
+    def edited_since(self) -> bool:
+        """Whether a weight was set by hand after the last complete epoch."""
+        return self.hand_epoch == len(self.run.history)
 
     def forget_scores(self) -> None:
         """Compute the scores anew for the next frame."""
@@ -116,7 +165,7 @@ class RunState:
         The curve has none of them before the next epoch is complete. During training they are
         those after the weight was set; in a pause they are computed anew.
         """
-        if self.hand_epoch != len(self.run.history):
+        if not self.edited_since:
             return None
         if self.hand_losses is None or not moving:
             self.hand_losses = self.run.current_losses()

@@ -155,6 +155,8 @@ def encode_frame(state: RunState, header: Mapping[str, Any], moving: bool) -> by
             "by_hand": hand is not None,
             "changed": changed,
             "changed_epoch": changed_epoch,
+            "best_epoch": 0 if state.best is None else state.best.epoch,
+            "best_loss": None if state.best is None else _finite_or_none(state.best.loss),
             "loss": _finite_or_none(loss),
             "held_loss": None if held is None else _finite_or_none(held),
             "learning_rate": run.rate,

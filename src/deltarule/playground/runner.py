@@ -218,6 +218,7 @@ class Runner:
         try:
             while left > 0:
                 left -= run.advance(left)
+                self._current.keep_best()
                 if time.perf_counter() > deadline:
                     break
         except Diverged as error:
@@ -295,6 +296,14 @@ class Runner:
         if not self._changes.next_redo:
             raise InputError("there is nothing to redo: nothing was undone since the last change")
         self._restore(self._changes.redo(self._current, self._phase, self._message))
+
+    def _do_best(self) -> None:
+        """Go back to the end of the epoch with the smallest loss; undo goes forward again."""
+        before = self._moment("best")
+        self._current.restore_best()
+        self._changes.add(before)
+        self._message = ""
+        self._begin("paused")
 
     def _restore(self, moment: Moment) -> None:
         self._state, self._message = moment.restore(), moment.message

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from deltarule.playground.interactive_run import RunMoment
-from deltarule.playground.run_state import RunState
+from deltarule.playground.run_state import BestEpoch, RunState
 from deltarule.playground.settings import RunSettings
 
 __all__ = ["Changes", "Moment"]
@@ -24,8 +24,9 @@ class Moment:
 
     Attributes
     ----------
-    change : {"weight", "rate", "run"}
-        What was changed: a parameter set by hand, the learning rate, or the run itself.
+    change : {"weight", "rate", "run", "best"}
+        What was changed: a parameter set by hand, the learning rate, the run itself, or the epoch,
+        by going back to the best.
     """
 
     change: str
@@ -33,6 +34,7 @@ class Moment:
     settings: RunSettings
     initial_losses: tuple[float, float | None]
     hand_epoch: int
+    best: BestEpoch | None
     run: RunMoment
     phase: str
     message: str
@@ -41,8 +43,8 @@ class Moment:
     def of(cls, change: str, state: RunState, phase: str, message: str) -> Moment:
         """The present moment of a run."""
         run = state.run.moment()
-        first, hand = state.initial_losses, state.hand_epoch
-        return cls(change, state, state.settings, first, hand, run, phase, message)
+        first, hand, best = state.initial_losses, state.hand_epoch, state.best
+        return cls(change, state, state.settings, first, hand, best, run, phase, message)
 
     def restore(self) -> RunState:
         """The run as it was; its view, which is no part of the training, stays."""
@@ -50,6 +52,7 @@ class Moment:
         state.run.restore(self.run)
         state.settings, state.initial_losses = self.settings, self.initial_losses
         state.hand_losses, state.hand_epoch = None, self.hand_epoch
+        state.best = self.best
         state.forget_scores()
         return state
 
@@ -80,7 +83,7 @@ class Changes:
 
     @property
     def next_undo(self) -> str:
-        """What undo takes back: "weight", "rate" or "run", or "" for nothing."""
+        """What undo takes back: "weight", "rate", "run" or "best", or "" for nothing."""
         return self._past[-1].change if self._past else ""
 
     @property
@@ -117,8 +120,15 @@ class Changes:
 
     def _too_much(self) -> bool:
         runs = {id(each.state) for each in self._past}
-        size = sum(each.run.size for each in self._past)
+        # Several moments may have one best epoch.
+        moments = {id(kept): kept for each in self._past for kept in _kept(each)}
+        size = sum(each.size for each in moments.values())
         return len(self._past) > MOST_CHANGES or len(runs) > MOST_RUNS or size > MOST_BYTES
+
+
+def _kept(moment: Moment) -> list[RunMoment]:
+    best = moment.best
+    return [moment.run] if best is None else [moment.run, best.moment]
 
 
 def _exchanged(

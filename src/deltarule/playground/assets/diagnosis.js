@@ -169,7 +169,8 @@ const diagnosisModule = (function () {
     const first = DR.run.start(data, settings, design).lossOf(rows);
     const end = run.lossOf(rows),
       last = Number.isNaN(end) ? Infinity : end;
-    const hardly = last > limits.fallen * first;
+    const guess = state.guess === null ? Infinity : limits.no_better * state.guess;
+    const hardly = last > Math.min(limits.fallen * first, guess);
     const most = mostSteps(state);
     const few = Math.min(Math.max(Math.floor(run.step / 100), limits.probe_least), limits.probe_most, most);
     const many = Math.max(few, Math.min(run.step, most));

@@ -5,20 +5,23 @@
 
 const foundModule = (function () {
   const { el, iconButton } = DR.dom;
-  /** @type {(() => void)[]} */
-  const closes = [];
+  /** @type {{ element: HTMLElement, close: () => void }[]} */
+  const places = [];
 
   /**
    * A place for what `button` finds, called `name`; `show(...)` fills and opens it, `close()` empties it.
    *
    * @param {string} name @param {HTMLElement} button has the focus again when the place is closed
+   * @param {(open: boolean) => void} [told] when it was opened or closed
    */
-  function make(name, button) {
+  function make(name, button, told = () => {}) {
     const body = el("div", { class: "found-body", "aria-live": "polite" });
     const close = () => {
       if (element.contains(document.activeElement)) button.focus({ preventScroll: true });
+      const was = !element.hidden;
       element.hidden = true;
       body.replaceChildren();
+      if (was) told(false);
     };
     const element = el(
       "div",
@@ -31,12 +34,7 @@ const foundModule = (function () {
       ),
       body,
     );
-    element.addEventListener("keydown", (event) => {
-      if (event.key !== "Escape") return;
-      event.stopPropagation(); // which would clear what is selected in the drawing
-      close();
-    });
-    closes.push(close);
+    places.push({ element, close });
     return {
       element,
       close,
@@ -45,12 +43,13 @@ const foundModule = (function () {
       /** @param {Page.Child[]} children */
       show(...children) {
         if (element.hidden) {
-          for (const other of closes) if (other !== close) other();
+          for (const other of places) if (other.close !== close) other.close();
           document.dispatchEvent(new CustomEvent("deltarule-found"));
         }
         const opened = element.hidden;
         element.hidden = false;
         body.replaceChildren(...children.filter((child) => child !== null && child !== undefined));
+        if (opened) told(true);
         // On a phone it opens in the page: as far as is needed, and no further.
         if (opened || children.length > 1) element.scrollIntoView({ block: "nearest" });
       },
@@ -66,7 +65,7 @@ const foundModule = (function () {
    */
   const pressing = (text, does) =>
     text
-      .split(new RegExp(`(${Object.keys(does).join("|")})`))
+      .split(new RegExp(`(${Object.keys(does).join("|").replaceAll("+", "\\+")})`))
       .map((part) =>
         part in does
           ? el("button", { type: "button", class: "link", text: part, onclick: does[part] })
@@ -81,6 +80,13 @@ const foundModule = (function () {
    */
   const keyOf = ({ settings, net, rows }) => JSON.stringify([{ ...settings, learning_rate: 0 }, net, rows]);
 
-  return { make, pressing, keyOf };
+  /** Closes the place that is open; whether one was. */
+  function closeOpen() {
+    const open = places.find(({ element }) => element.isConnected && !element.hidden);
+    open?.close();
+    return Boolean(open);
+  }
+
+  return { make, pressing, keyOf, closeOpen };
 })();
 DR.found = foundModule;

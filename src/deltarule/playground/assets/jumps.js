@@ -3,6 +3,9 @@
 "use strict";
 
 const jumpsModule = (function () {
+  const TWICE = 2,
+    CLEAR = 0.05; // of a loss that counts as large
+
   /** @param {number[]} values */
   const sorted = (values) => Float64Array.from(values).sort();
 
@@ -40,6 +43,24 @@ const jumpsModule = (function () {
     return sorted(tail)[tail.length >> 2];
   }
 
-  return { level, median, tailOf };
+  /**
+   * How high a loss jumps that else is small: the largest of about the last third of the epochs that is
+   * twice the smallest before it there, and above that by a part of `base`. Null where there is none.
+   *
+   * @param {number[]} losses of the epochs @param {number} base a loss that counts as large
+   * @param {Live.RateLimits} limits @returns {number | null}
+   */
+  function leap(losses, base, limits) {
+    if (losses.length < limits.few_epochs) return null;
+    let least = Infinity,
+      most = -Infinity;
+    for (const loss of tailOf(losses)) {
+      if (loss > TWICE * least && loss - least > CLEAR * base) most = Math.max(most, loss);
+      least = Math.min(least, loss);
+    }
+    return most > -Infinity ? most : null;
+  }
+
+  return { level, leap, median, tailOf };
 })();
 DR.jumps = jumpsModule;

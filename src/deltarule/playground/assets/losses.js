@@ -173,7 +173,8 @@ const lossesModule = (function () {
     const canvas = el("canvas", { class: "losses", role: "img", "aria-label": "Loss by epoch" });
     const frame = el("div", { class: "losses-frame" }, canvas);
     const box = el("input", { type: "checkbox", id: "log-loss" });
-    const hand = el("span", { class: "note", hidden: true, text: " with weights set by hand" });
+    const usual = el("span", { text: "trained on" }),
+      hand = el("span", { hidden: true, text: "weights set by hand" });
     const now = el("span", { class: "value", "data-loss-now": "" }),
       held = el("span", { class: "value" });
     const heldKey = el(
@@ -212,9 +213,9 @@ const lossesModule = (function () {
           "span",
           { class: "class" },
           el("span", { class: "stroke", "aria-hidden": "true" }),
-          "trained on ",
-          now,
+          usual,
           hand,
+          now,
         ),
         heldKey,
         el("span", { class: "field check" }, box, el("label", { for: "log-loss", text: "log" })),
@@ -233,7 +234,7 @@ const lossesModule = (function () {
         curve = arrays.curve;
         now.textContent = text(header.loss);
         held.textContent = text(header.held_loss);
-        hand.hidden = !header.by_hand;
+        [usual.hidden, hand.hidden] = [header.by_hand, !header.by_hand];
         paint();
       },
       /** @param {string} words */

@@ -184,6 +184,7 @@ const networkModule = (function () {
       tools?.querySelector(".legend")?.before(which);
       const zoom = tools?.querySelector(".zoom");
       if (zoom) places.rows.append(zoom);
+      DR.sideways.mount(places.drawing);
       // The drawing takes the measure of its room anew.
       document.dispatchEvent(new CustomEvent("deltarule-size"));
       DR.panel.mount(

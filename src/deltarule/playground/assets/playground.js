@@ -54,7 +54,10 @@
     [["Enter"], "show the derivation of what has the focus"],
     [["0", "…", "9"], "on a weight: type another value, and set it with Enter"],
     [["←", "→", "↑", "↓"], "on the decision surface: from point to point; Enter shows the row"],
-    [["Esc"], "clear the selection"],
+    [
+      ["Esc"],
+      "close what is open: settings at the edge, what was found, the derivation; then clear the selection",
+    ],
     [["["], "the sample before"],
     [["]"], "the sample after"],
     [["G"], "lines by weight or by gradient"],
@@ -129,6 +132,7 @@
       weight: "Go back to before the weight was set by hand (Ctrl+Z)",
       rate: "Go back to before the learning rate was changed (Ctrl+Z)",
       run: "Bring back the run before this one, with its weights (Ctrl+Z)",
+      best: "Go forward again, to before the best epoch was brought back (Ctrl+Z)",
     };
     /** @type {Record<string, string>} */
     const REDOES = {
@@ -136,6 +140,7 @@
       weight: "Go forward again, to where the weight was set by hand (Ctrl+Shift+Z)",
       rate: "Go forward again, to where the learning rate was changed (Ctrl+Shift+Z)",
       run: "Go forward again, to the run that came after this one (Ctrl+Shift+Z)",
+      best: "Go back to the best epoch once more (Ctrl+Shift+Z)",
     };
     return {
       /** What can be taken back, and made again. @param {Live.Header} header */
@@ -256,6 +261,33 @@
     at("export").replaceChildren(sharing(), el("ul", { class: "files" }, ...links));
   }
 
+  /**
+   * Escape closes what is open, the topmost first, wherever the focus is: the drawer of the settings, what
+   * was found, the derivation. Then it clears the selection, as elsewhere (shell.js).
+   *
+   * @param {HTMLDialogElement} dialog which the browser closes @param {() => Page.Store | null} storeOf
+   */
+  function closedByEscape(dialog, storeOf) {
+    // Before the parts of the page, which would clear what is selected below.
+    document.addEventListener(
+      "keydown",
+      (event) => {
+        const target = /** @type {Element} */ (event.target);
+        // A weight that is typed and a tooltip come before all else.
+        if (event.key !== "Escape" || dialog.open || target.closest(".weight-card input, .law")) return;
+        const derived = ["open", "full"].includes(document.documentElement.dataset.panel ?? "");
+        const closed = DR.settingsPlace.closeDrawer() || DR.found.closeOpen();
+        if (!closed && !derived) return;
+        event.preventDefault();
+        event.stopPropagation();
+        if (closed) return;
+        storeOf()?.set({ selected: null, sweep: null });
+        DR.dock.close();
+      },
+      true,
+    );
+  }
+
   function boot() {
     DR.nonce = /** @type {HTMLScriptElement} */ (document.currentScript).nonce;
     const config = JSON.parse(at("config").textContent);
@@ -282,11 +314,26 @@
     DR.settingsPlace.mount();
     const settings = DR.controls.mount(at("settings"), at("hand"), order, config.thumbnails);
     DR.own?.mount(at("own"), order);
+    /** What the verdict leads to with one press. @param {{ kind: string, value?: number }} action */
+    function act({ kind, value }) {
+      const shown = /** @type {Live.Run} */ (run);
+      const { starts } = shown.choices;
+      const { data, activation } = shown.settings;
+      const bends = activation === "identity" ? "tanh" : activation;
+      if (kind === "best" || kind === "reset") return order(kind);
+      if (kind === "rate") return order("rate", { learning_rate: value });
+      if (kind === "bend") return order("setup", { settings: { activation: "tanh" } });
+      const [wide = 6] = starts[data]?.layers ?? [];
+      return order("setup", { settings: { layers: [wide], activation: bends } });
+    }
     const tune = DR.tune.mount(at("tune"), () => wire, order);
     const advice = DR.advice.mount(at("advice"), () => wire, config.plain, config.limits, tune.button, {
       searched: tune.searched,
       found: tune.found,
+      lower: tune.lower,
       reset: () => order("reset"),
+      act,
+      steady: tune.steady,
     });
     const plane = DR.surface.mount(
       at("surface"),
@@ -329,6 +376,7 @@
       where.frame(frame, run);
       plane.frame(frame);
       losses.frame(frame);
+      tune.frame(header);
       advice.frame(frame);
       network.frame(frame);
       notice("diverged", header.phase === "diverged" ? header.message : "");
@@ -383,6 +431,7 @@
       { ...shell.storeKeys(() => network.store), ...buttons.keys, "?": () => dialog.showModal() },
       dialog,
     );
+    closedByEscape(dialog, () => network.store);
     exports(wire);
   }
 

@@ -52,13 +52,6 @@ const settingsPlaceModule = (function () {
     document.addEventListener("deltarule-found", () => {
       if (root.dataset.settings === "tab") details.open = false;
     });
-    // A drawer over the page is closed by the key that closes such things.
-    details.addEventListener("keydown", (event) => {
-      if (event.key !== "Escape" || root.dataset.settings !== "tab" || !details.open) return;
-      event.stopPropagation();
-      details.open = false;
-      summary.focus();
-    });
     // On a lying phone it covers half of the page, and a tap beside it closes it. What is tapped in the bar
     // is to act on the settings that are seen.
     document.addEventListener("pointerdown", ({ target }) => {
@@ -67,6 +60,16 @@ const settingsPlaceModule = (function () {
     });
     keepInView(lying);
     show();
+  }
+
+  /** Closes the settings where they are a drawer over the page; whether they were open. */
+  function closeDrawer() {
+    const details = /** @type {HTMLDetailsElement} */ (at("fold"));
+    if (root.dataset.settings !== "tab" || !details.open) return false;
+    const inside = details.contains(document.activeElement) || at("hand").contains(document.activeElement);
+    details.open = false;
+    if (inside) at("chosen").focus();
+    return true;
   }
 
   /**
@@ -106,6 +109,6 @@ const settingsPlaceModule = (function () {
     });
   }
 
-  return { mount };
+  return { mount, closeDrawer };
 })();
 DR.settingsPlace = settingsPlaceModule;

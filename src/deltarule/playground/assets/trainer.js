@@ -107,6 +107,7 @@ const trainerModule = (function () {
         steady: true,
         hand: 0,
         changed: ["", 0],
+        best: null,
       };
       [message, edits, handEpoch] = ["", 0, -1];
       begin("paused");
@@ -224,6 +225,8 @@ const trainerModule = (function () {
         by_hand: byHand,
         changed: state.changed[0],
         changed_epoch: state.changed[1],
+        best_epoch: state.best?.epoch ?? 0,
+        best_loss: state.best ? finite(state.best.loss) : null,
         ...changes.next,
         loss: finite(loss),
         held_loss: finite(heldLoss),
@@ -245,8 +248,10 @@ const trainerModule = (function () {
       const ends = performance.now() + SLICE;
       try {
         // A few steps between two looks at the clock.
-        for (let left = steps; left > 0 && performance.now() < ends; )
+        for (let left = steps; left > 0 && performance.now() < ends; ) {
           left -= state.run.advance(Math.min(left, 4));
+          DR.undo.keepBest(state);
+        }
       } catch (error) {
         [phase, message] = [
           "diverged",
@@ -397,19 +402,17 @@ const trainerModule = (function () {
         else state.first = losses(state.run, state.data);
       },
       /** Goes back to the moment before the last change: a weight set by hand, a rate, a run. */
-      undo() {
-        const moment = changes.undo(momentOf);
-        if (!moment)
-          throw new Refused(
-            "there is nothing to undo: no weight was set by hand, the learning rate is the first, and no run came before this one",
-          );
-        restore(moment);
-      },
+      undo: () => restore(changes.undo(momentOf)),
       /** Goes forward to the moment that undo left. */
-      redo() {
-        const moment = changes.redo(momentOf);
-        if (!moment) throw new Refused("there is nothing to redo: nothing was undone since the last change");
-        restore(moment);
+      redo: () => restore(changes.redo(momentOf)),
+      /** Goes back to the end of the epoch with the smallest loss; undo goes forward again. */
+      best() {
+        const before = momentOf("best");
+        DR.undo.toBest(state, handEpoch === state.run.log.count);
+        changes.add(before);
+        [message, handEpoch, handLosses] = ["", -1, null];
+        ++edits; // another θ
+        begin("paused");
       },
       lens: () => DR.diagnosis.lens({ ...state, steady: state.steady && !state.hand }),
       rates: () => DR.diagnosis.rates(state),

@@ -27,12 +27,13 @@ RATE_LIMITS: dict[str, float] = {
     "rough": 0.04,
     "stalled": 0.9,
     "learned": 0.2,
+    "no_better": 0.95,
 }
 """Limits of the findings on a learning rate.
 
 A run of ``few_steps`` steps or more has hardly learned if it ends above ``fallen`` times the loss
-that it began with; and a rate is far off if some steps with another one reach ``fallen`` times the
-loss at the end. These are ``probe_least`` to ``probe_most`` steps, a hundredth of those of the run;
+that it began with, or above ``no_better`` times that of a constant guess; and a rate is far off if
+some steps with another one reach ``fallen`` times the loss at the end. These are ``probe_least`` to ``probe_most`` steps, a hundredth of those of the run;
 with lower rates as many as those of the run, and ``long_most`` at the most. A loss jumps about if,
 in about the last third of ``few_epochs`` epochs or more, it changes from one to the next by
 ``rough`` of its median or more on average, and the median of the later half is above ``stalled``
@@ -105,6 +106,8 @@ class RateTrials:
         η of the run; None where there is none to compare with.
     most_steps : int
         The most steps with one rate.
+    guess : float or None
+        The loss of the best answer that is the same for every row; None where it is not known.
     """
 
     engine: Engine
@@ -116,6 +119,7 @@ class RateTrials:
     last: float
     rate: float | None
     most_steps: int = int(RATE_LIMITS["long_most"])
+    guess: float | None = None
     first: float = dataclasses.field(init=False)
 
     def __post_init__(self) -> None:
@@ -126,8 +130,12 @@ class RateTrials:
 
     @property
     def hardly_learned(self) -> bool:
-        """Whether the loss at the end is near that at the start, or above it."""
-        return self.last > RATE_LIMITS["fallen"] * self.first
+        """Whether the loss at the end is near that at the start or of a constant guess, or above.
+
+        A rate that is far too high ends where all rows get one answer, from a start that was worse.
+        """
+        guess = math.inf if self.guess is None else RATE_LIMITS["no_better"] * self.guess
+        return self.last > min(RATE_LIMITS["fallen"] * self.first, guess)
 
     def finding(self, steps: int, losses: Sequence[float]) -> Advice | None:
         """Return the finding that the learning rate is far off, by trying others from the start.
