@@ -256,7 +256,7 @@ def test_the_chart_of_rates_names_its_axes_the_best_rate_and_those_that_are_too_
     page.evaluate("document.getElementById('fold').open = true")
     rates = [1e-4, 1e-3, 1e-2, 1e-1, 1.0]
     best = rates[min(range(5), key=lambda i: losses[i] or 9)]
-    orders, before, after = page.evaluate(
+    orders, before, after, notes, lower = page.evaluate(
         """(found) => {
           const place = document.createElement("div");
           place.id = "planted";
@@ -277,25 +277,42 @@ def test_the_chart_of_rates_names_its_axes_the_best_rate_and_those_that_are_too_
           return tune.find().then(() => {
             const buttons = [...place.querySelectorAll("button")];
             buttons.find((b) => b.textContent === "Reset").click();
-            return [orders, before, tune.searched()];
+            const learning_rate = tune.found();
+            const notes = [[5, "rate"], [0, ""], [5, ""], [9, "weight"]].map(([step, changed]) => {
+              tune.frame({ step, changed, learning_rate });
+              return place.querySelector(".note").textContent;
+            });
+            tune.steady(false);
+            notes.push(place.querySelector(".note").textContent);
+            runs(0.5);
+            tune.frame({ step: 9, changed: "rate", learning_rate: 0.5 });
+            notes.push(place.querySelector(".note").textContent);
+            return [orders, before, tune.searched(), notes, tune.lower()];
           });
         }""",
         {"rates": rates, "losses": losses, "suggestion": best, "start": 1.0, "steps": 300},
     )
     # The word in "press Reset" is a button that does it.
     assert (orders, before, after) == (["rate", "reset"], False, True)
+    # What has become of the rate: set within a run, at its start, begun with, unsteady.
+    within, start, begun, edited, unsteady, other = (note.split(". After")[0] for note in notes)
+    assert within.endswith(", which is now set; press Reset to begin with it")
+    assert start.endswith(", which is now set: press Play")
+    assert begun.endswith(", with which this run began")
+    assert edited == begun
+    assert "its loss jumps: the rate turns out unsteady" in unsteady
+    assert (lower is None) is ("a lower one" not in unsteady)
+    assert "set" not in other
     best_words, high, said = words
     texts = page.eval_on_selector_all(
         "#planted .tune-chart text", "(all) => all.map((n) => n.textContent)"
     )
     assert {"loss", "learning rate, log scale", best_words, "0.0001"} <= set(texts)
     assert (high in texts) if high else not {"too high", "diverges"} & set(texts)
-    # The loss axis names the smallest, one between, that of the start, and the largest that is shown.
+    # The loss axis names the smallest, one between, and that of the start or the largest.
     assert page.locator("#planted .tune-level").count() >= 3
-    assert [bool(high), high is not None] == [
-        page.locator(f"#planted {mark}").count() > 0
-        for mark in (".tune-chart :is(.tune-again, .tune-bad)", ".tune-key:is(.again, .bad)")
-    ]
+    for mark in (".tune-chart :is(.tune-again, .tune-bad)", ".tune-key:is(.again, .bad)"):
+        assert (page.locator(f"#planted {mark}").count() > 0) is bool(high)
     # What is shaded is every rate that is too high, and no other.
     edges = page.evaluate(
         """() => {

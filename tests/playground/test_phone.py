@@ -53,6 +53,27 @@ def step_is(page, step):
     holds(page, f"DR.page.current().step === {step}")
 
 
+def test_a_deep_network_says_that_it_is_wider_than_the_screen_and_a_press_moves_it(page):
+    page.set_viewport_size(UPRIGHT)
+    settle(page)
+    way = page.locator(".sideways")
+    assert not way.is_visible()
+    page.evaluate("location.hash = 'data=circles&layers=6,6,6,6,6,6'")
+    page.wait_for_selector('[data-node="6,1"]')
+    way.wait_for(state="visible")
+    assert way.inner_text() == "swipe: more layers →"
+    outputs = "document.querySelector('[data-node=\"7,0\"]').getBoundingClientRect().right"
+    assert page.evaluate(outputs) > UPRIGHT["width"]
+    assert page.evaluate("document.documentElement.scrollWidth") <= UPRIGHT["width"]
+    way.click()
+    holds(page, f"{outputs} < {UPRIGHT['width']}")
+    holds(page, "document.querySelector('.sideways').textContent.includes('back')")
+    way.click()
+    holds(page, "document.querySelector('.network-frame').scrollLeft === 0")
+    press(page, "Undo")
+    way.wait_for(state="hidden")
+
+
 @pytest.mark.parametrize("size", [UPRIGHT, LYING], ids=["upright", "lying"])
 def test_a_derivation_that_was_closed_stays_closed_until_something_is_chosen(page, size):
     page.set_viewport_size(size)

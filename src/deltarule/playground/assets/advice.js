@@ -93,6 +93,8 @@ const adviceModule = (function () {
     });
     const place = DR.found.make("What the layers show", button);
     let told = 0;
+    /** Whether the learning rate is named first, of which the other findings may be consequences. */
+    let follows = false;
     let key = "";
     /** @type {Live.Run | null} */
     let run = null;
@@ -108,11 +110,16 @@ const adviceModule = (function () {
       const [plainly, usual, activations, instead] = plain[kind] ?? [seen ?? kind, what ?? "", [], ""];
       const { activation } = /** @type {Live.Run} */ (run).settings;
       const todo = activations.includes(activation) ? instead : usual;
+      const first = kind.startsWith("learning rate");
       const mild = latest.well && OF_NODES.includes(kind);
       const term = TERMS[kind];
       return el(
         "li",
-        { class: serious && !mild ? "serious" : null, "data-finding": kind, "data-layers": layers.join(",") },
+        {
+          class: serious && !mild && (first || !follows) ? "serious" : null,
+          "data-finding": kind,
+          "data-layers": layers.join(","),
+        },
         el("p", {}, el("strong", { text: `${named(layers)}: ` }), plainly),
         share === undefined || size === undefined ? null : el("p", { text: weighed(share, size) }),
         el(
@@ -148,16 +155,16 @@ const adviceModule = (function () {
     function rateFirst(findings) {
       if (findings.some(({ kind }) => kind.startsWith("learning rate")) || !(latest.high || latest.other))
         return null;
-      const follows = findings.length ? " What is listed below may come from that." : "";
+      const below = findings.length ? " What is listed below may come from that." : "";
       const [seen, todo] = latest.high
         ? [
-            `The learning rate is probably too high: the losses say so.${follows}`,
+            `The learning rate is probably too high: the losses say so.${below}`,
             latest.action?.kind === "best"
               ? "Press Back to the best epoch; for a run from the start press Find a learning rate, and then Reset."
               : "Press Find a learning rate, and then Reset.",
           ]
         : [
-            `These weights come from a run with another learning rate than the one that is set now.${follows}`,
+            `These weights come from a run with another learning rate than the one that is set now.${below}`,
             "Press Reset to begin with the one that was found, and look again.",
           ];
       return el(
@@ -175,6 +182,7 @@ const adviceModule = (function () {
         const looked =
           rows < of ? `${DR.text.count(rows)} of ${DR.text.count(of)} rows` : `${DR.text.count(rows)} rows`;
         const ofRate = rateFirst(findings);
+        follows = Boolean(ofRate) || findings[0]?.kind.startsWith("learning rate");
         place.show(
           ofRate || findings.length
             ? el("ul", { class: "lens-advice" }, ofRate, ...findings.map(item))

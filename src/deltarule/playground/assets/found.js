@@ -63,14 +63,17 @@ const foundModule = (function () {
    * @param {string} text @param {Record<string, () => unknown>} does by the name
    * @returns {(string | HTMLElement)[]}
    */
-  const pressing = (text, does) =>
-    text
-      .split(new RegExp(`(${Object.keys(does).join("|").replaceAll("+", "\\+")})`))
-      .map((part) =>
-        part in does
-          ? el("button", { type: "button", class: "link", text: part, onclick: does[part] })
-          : part,
-      );
+  const pressing = (text, does) => {
+    const names = Object.keys(does).join("|").replaceAll("+", "\\+");
+    // What follows a name without a space stays in its line.
+    const parts = text.split(new RegExp(`((?:${names})[.,;:]?)`));
+    return parts.map((part) => {
+      const name = part.replace(/[.,;:]$/, "");
+      if (!(name in does)) return part;
+      const button = el("button", { type: "button", class: "link", text: name, onclick: does[name] });
+      return name === part ? button : el("span", { class: "kept" }, button, part.slice(name.length));
+    });
+  };
 
   /**
    * What a run is told by: what was found of another one is gone. Another learning rate leaves the weights

@@ -33,11 +33,12 @@ RATE_LIMITS: dict[str, float] = {
 
 A run of ``few_steps`` steps or more has hardly learned if it ends above ``fallen`` times the loss
 that it began with, or above ``no_better`` times that of a constant guess; and a rate is far off if
-some steps with another one reach ``fallen`` times the loss at the end. These are ``probe_least`` to ``probe_most`` steps, a hundredth of those of the run;
-with lower rates as many as those of the run, and ``long_most`` at the most. A loss jumps about if,
-in about the last third of ``few_epochs`` epochs or more, it changes from one to the next by
-``rough`` of its median or more on average, and the median of the later half is above ``stalled``
-times that of the earlier; this is looked into above ``learned`` times the loss at the start.
+some steps with another one reach ``fallen`` times the loss at the end. These are ``probe_least`` to
+``probe_most`` steps, a hundredth of those of the run; with lower rates as many as those of the run,
+and ``long_most`` at the most. A loss jumps about if, in about the last third of ``few_epochs``
+epochs or more, it changes from one to the next by ``rough`` of its median or more on average, and
+the median of the later half is above ``stalled`` times that of the earlier; this is looked into
+above ``learned`` times the loss at the start.
 """
 
 FACTORS = (30.0, 300.0, 3e3, 3e4, 3e5)

@@ -1,0 +1,102 @@
+"""A rate that is far too high, what the page says of it, and the rate that it finds instead."""
+
+import pytest
+from tests.browser import Watched, browser
+from tests.playground.helpers import holds
+
+from deltarule.playground import static_playground_html
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    path = tmp_path_factory.mktemp("page") / "playground.html"
+    path.write_text(static_playground_html(), encoding="utf-8")
+    with browser() as context:
+        watched = Watched(context, width=1280, height=720)
+        watched.page.goto(path.as_uri())
+        watched.page.wait_for_selector("[data-node]", timeout=60_000)
+        yield watched.page
+        assert watched.errors == []
+
+
+def opened(page, data):
+    page.evaluate(f"location.hash = 'data={data}'")
+    holds(page, f"location.hash.includes('{data}')")
+    page.get_by_role("radio", name=data.title()).first.wait_for(state="attached")
+    page.locator("#transport button", has_text="Reset").click()
+    holds(page, "DR.page.current().step === 0 && document.body.dataset.step === '0'")
+
+
+def epochs(page, count):
+    page.locator("#speed").select_option("0")
+    start = int(page.evaluate("document.body.dataset.step"))
+    page.locator("#transport .main").click()
+    epoch = "Number(document.querySelector('[data-where=epoch]').firstChild.textContent)"
+    begun = page.evaluate(epoch)
+    holds(page, f"{epoch} >= {begun + count} || document.body.dataset.phase === 'diverged'")
+    if page.evaluate("document.body.dataset.phase") == "playing":
+        page.locator("#transport .main").click()
+    holds(page, "document.body.dataset.phase !== 'playing'")
+    assert int(page.evaluate("document.body.dataset.step")) > start
+
+
+def verdict(page):
+    return page.locator("[data-verdict]").inner_text()
+
+
+def first_finding(page):
+    page.get_by_role("button", name="Look into the layers", exact=True).click()
+    page.wait_for_selector("#advice [data-finding]")
+    return page.locator("#advice [data-finding]").first.inner_text()
+
+
+@pytest.mark.parametrize("data", ["circles", "bumps"])
+def test_a_rate_that_is_far_too_high_is_named_first_and_a_good_one_is_found(page, data):
+    opened(page, data)
+    usual = float(page.locator("#rate").input_value())
+    page.locator("#rate").fill(str(1000 * usual))
+    page.keyboard.press("Enter")
+    epochs(page, 40)
+    holds(page, "document.querySelector('[data-verdict]').innerText.includes('too high')")
+    assert verdict(page).startswith(f"The learning rate of {1000 * usual:g} is probably too high.")
+    assert "The learning rate is too high" in first_finding(page)
+    # Only that stands out: what is below may come from it.
+    assert page.locator("#advice li.serious").count() == 1
+    page.locator("#tune > button").click()
+    page.wait_for_selector(".tune-chart", timeout=60_000)
+    note = page.locator("#tune .note").first
+    found = float(page.locator("#rate").input_value())
+    assert found < 100 * usual
+    assert "press Reset to begin with it" in note.inner_text()
+    assert "was found for a run from the start" in verdict(page)
+    assert "come from a run with another learning rate" in first_finding(page)
+    page.locator("#tune > button").click()
+    page.wait_for_selector(".tune-chart", timeout=60_000)
+    begin = page.locator(".verdict-act")
+    assert begin.inner_text() == f"Begin with {found:g}"
+    begin.click()
+    holds(page, "document.body.dataset.step === '0'")
+    holds(page, "document.querySelector('#tune .note').innerText.includes('press Play')")
+    assert "Reset" not in note.inner_text()
+    epochs(page, 60)
+    holds(page, "document.querySelector('[data-verdict]').innerText.startsWith('It learns: ')")
+    assert "with which this run began" in note.inner_text()
+    assert page.locator("#rate").input_value() == f"{found:g}"
+
+
+@pytest.mark.parametrize("data", ["xor", "spirals"])
+def test_a_network_without_a_hidden_layer_is_given_one_by_one_press(page, data):
+    opened(page, data)
+    page.evaluate(f"location.hash = 'data={data}&layers='")
+    holds(page, "DR.page.net.L === 1")
+    epochs(page, 25)
+    act = page.locator(".verdict-act")
+    act.wait_for(state="visible")
+    assert verdict(page).startswith("Without a hidden layer the network can only draw a straight")
+    assert act.inner_text() == "+ layer"
+    assert act.evaluate("(a) => a.matches('.suggested')")
+    act.click()
+    holds(page, "DR.page.net.L === 2")
+    assert not act.is_visible()
+    page.get_by_role("button", name="Undo", exact=True).click()
+    holds(page, "DR.page.net.L === 1")
