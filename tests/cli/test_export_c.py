@@ -1,5 +1,6 @@
 """``deltarule export --c``: the program of a model, and what is refused before it is written."""
 
+import hashlib
 import json
 import re
 import shutil
@@ -9,6 +10,7 @@ import pytest
 from tests.cli.conftest import contents
 
 from deltarule import Model, Network, save_model
+from deltarule.tables import read_table
 from deltarule.tabular import TableModel
 from deltarule.training.inspection import model_fingerprint
 
@@ -20,14 +22,20 @@ pytestmark = pytest.mark.skipif(
 def test_a_model_of_a_table_becomes_a_tested_program(place, deltarule):
     outcome = deltarule("export", "numbers.model", "numbers.csv", "--c", "c")
     assert outcome.status == 0, outcome.err
-    assert "Wrote numbers.h, numbers.c, numbers_test.c, numbers.json to c.\n" in outcome.out
-    error, share = re.search(
-        r"Tested against the model on \d+ rows: predictions differ by at most (\S+), in the "
-        r"unit of 'y'; rounding may explain (\S+) times as much\.\n",
+    assert (
+        "Wrote numbers.json, numbers.h, numbers.c, numbers_test.c to c, and manifest.json, which "
+        "has their checksums.\n"
+    ) in outcome.out
+    error, tolerance, share = map(float, re.search(
+        r"Compared with the model on \d+ rows: predictions differ by at most (\S+), in the unit of "
+        r"'y', where (\S+) are tolerated as rounding of float32; no difference is more than (\S+) "
+        r"% of its tolerance\.\n",
         outcome.out,
-    ).groups()
-    assert 0 < float(error) < 1e-3
-    assert float(share.replace(",", "")) > 1
+    ).groups())  # fmt: skip
+    assert 0 < error < tolerance < 1e-1
+    assert 100 * error / tolerance < 1.1 * share < 100
+    manifest = hashlib.sha256(Path("c/manifest.json").read_bytes()).hexdigest()
+    assert f"\nsha256 of manifest.json: {manifest}.\n" in outcome.out
     assert " of flash, 0 of static RAM, at most " in outcome.out
     columns = json.loads(Path("c/numbers.json").read_text())["columns"]
     assert {each["name"]: each["kind"] for each in columns}["k"] == "category"
@@ -40,24 +48,53 @@ def test_a_model_of_a_table_becomes_a_tested_program(place, deltarule):
     rows = {name: about["comparison"][name] for name in ("rows", "given_rows", "made_rows")}
     assert rows["given_rows"] == 50
     assert rows["rows"] == 50 + rows["made_rows"]
-    table = {"source": "numbers.csv", "rows": 60, "sha256": given}
-    assert about["comparison"]["data"] == table
-    said = f"50 of the 60 rows of numbers.csv (sha256 of its cells {given[:16]}…), evenly spaced, "
-    said += f"and {rows['made_rows']} with missing, unknown or extreme cells"
-    assert f"\nThe rows: {said}; the program's own test, numbers_test.c, has at" in outcome.out
+    table = about["comparison"]["data"]
+    known = {name: table[name] for name in ("source", "rows", "sha256", "with_target")}
+    assert known == {"source": "numbers.csv", "rows": 60, "sha256": given, "with_target": True}
+    numbers = table["row_numbers"]
+    assert (len(numbers), numbers[0], numbers[-1], sorted(set(numbers))) == (50, 1, 60, numbers)
+    model = TableModel.load("numbers.model")
+    held_out = model.scored_rows(read_table("numbers.csv")).typed.rows + 1
+    n_test = len(set(numbers) & set(held_out.tolist()))
+    assert 0 < n_test < 12
+    valid = table["parts"]["valid"]
+    assert table["parts"] == {"train": 50 - n_test - valid, "valid": valid, "test": n_test}
+    said = (
+        f"50 of the 60 rows of numbers.csv (sha256 of its cells {given[:16]}…), evenly spaced from "
+        f"row 1 to row 60, which is the table of the training: {50 - n_test - valid} on which it "
+        f"was trained, {valid} of its validation rows and {n_test} of its test rows, "
+        f"and {rows['made_rows']} with missing, unknown or extreme cells"
+    )
+    assert f"\nThe rows: {said}.\n" in outcome.out
     before = contents("c")
     shown = deltarule("inspect", "c")
     assert f"fingerprint: sha256 {model_fingerprint('numbers.model')}\n" in shown.out
-    assert f"compared on {rows['rows']} rows: predictions differ from the model's by" in shown.out
-    assert shown.out.endswith(f"\nthe rows: {said}\n")
+    assert f"compared with the model on {rows['rows']} rows: predictions differ by" in shown.out
+    assert f"\nthe rows: {said}\n" in shown.out
+    files = ["numbers.json", "numbers.h", "numbers.c", "numbers_test.c"]
+    assert f"\nunchanged since it was exported and tested: {', '.join(files)}\n" in shown.out
+    for name in (*files, "manifest.json"):
+        digest = hashlib.sha256(Path("c", name).read_bytes()).hexdigest()
+        assert f"\nsha256 of {name}: {digest}\n" in shown.out
     facts = deltarule("inspect", "c", "--json").json
     assert (facts["form"], facts["model"]) == ("C program", about["model"])
     assert facts["comparison"] == about["comparison"]
     source = Path("c/numbers.c").read_bytes()
     Path("c/numbers.c").write_bytes(source + b"/**/")
     assert "warning: numbers.c is changed: it is not what was exp" in deltarule("inspect", "c").out
-    assert deltarule("inspect", "c", "--strict").status == 5
+    strict = deltarule("inspect", "c", "--strict")
+    assert strict.status == 5
+    digest = hashlib.sha256(source + b"/**/").hexdigest()
+    assert f"\nsha256 of numbers.c: {digest}\n" in strict.out
+    assert "tested: numbers.json, numbers.h, numbers_test.c\n" in strict.out
+    Path("c/numbers.c").unlink()
+    assert "warning: numbers.c is missing: it is not what" in deltarule("inspect", "c").out
     Path("c/numbers.c").write_bytes(source)
+    Path("c/numbers.json").write_text(Path("c/numbers.json").read_text().replace("60", "61"))
+    edited = deltarule("inspect", "c")
+    assert edited.status == 3
+    assert "cut short; restore it or export the model again" in edited.err
+    Path("c/numbers.json").write_text(json.dumps(about, indent=2) + "\n")
     again = deltarule("export", "numbers.model", "--c", "c")
     assert again.status == 3
     assert "--force" in again.err
@@ -75,7 +112,7 @@ def test_labels_that_differ_are_counted_in_the_words_of_onnx(place, deltarule):
     command = ("export", "classes.model", "classes.csv", "--c", "c", "--force")
     said = deltarule(*command)
     assert said.status == 0, said.err
-    rows = re.search(r"Tested against the model on (\d+) rows: probabilities differ", said.out)[1]
+    rows = re.search(r"Compared with the model on (\d+) rows: .*probabilities", said.out)[1]
     assert f"; 0 of {rows} labels differ.\n" in said.out
     facts = deltarule(*command, "--json").json
     assert facts["differing_labels"] == 0
@@ -105,6 +142,12 @@ def test_a_network_without_a_table(place, deltarule):
     save_model("plain", Model(net, net.initial(0)))
     assert deltarule("export", "plain", "--c", "c").status == 0
     assert "void plain_predict(const float x[PLAIN_N_INPUTS]" in Path("c/plain.h").read_text()
+    shown = deltarule("inspect", "c").out
+    assert re.search(
+        r"compared with the model on 100 rows: outputs differ by at most \S+, w", shown
+    )
+    assert "\nthe rows: all made at random, from a normal distribution, since none were" in shown
+    assert "trained on" not in shown
     outcome = deltarule("export", "plain", "numbers.csv", "--c", "other")
     assert outcome.status == 2
     assert "DATA was given for a network without a table" in outcome.err

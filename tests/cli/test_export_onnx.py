@@ -1,5 +1,6 @@
 """``deltarule export --onnx``."""
 
+import hashlib
 import json
 import re
 import sys
@@ -26,12 +27,25 @@ def test_a_model_is_written_and_compared_and_predicts_the_same(model, place, del
     what = "probabilities" if model == "classes" else "predictions"
     labels = "; 0 of 160 labels differ" if model == "classes" else ""
     said = re.search(
-        rf"Compared with the model on 160 rows: {what} differ by at most (\S+?){unit}; rounding "
-        rf"may explain (\S+) times as much{labels}\.\n",
+        rf"Compared with the model on 160 rows: {what} differ by at most (\S+?){unit}, where (\S+) "
+        rf"are tolerated as rounding of float32; no difference is more than (\S+) % of its "
+        rf"tolerance{labels}\.\n",
         outcome.out,
     )
-    assert 0 <= float(said[1]) < 1e-3
-    assert float(said[2].replace(",", "")) > 1
+    parts = "42 on which it was trained, 6 of its validation rows and"
+    parts = "48 on which it was trained and" if model == "many" else parts
+    difference, tolerance, share = map(float, said.groups())
+    assert 0 < difference < tolerance < 1e-1
+    assert 100 * difference / tolerance < 1.1 * share < 100
+    assert (
+        f"The rows: all 60 rows of {data} (sha256 of its cells "
+        f"{TableModel.load(f'{model}.model').report['fingerprint'][:16]}…), which is the table of "
+        f"the training: {parts} 12 of its test rows, and 100 with missing, "
+    ) in outcome.out
+    sha256 = hashlib.sha256(Path("m.onnx").read_bytes()).hexdigest()
+    assert f"\nsha256 of m.onnx: {sha256}.\n" in outcome.out
+    fingerprint = model_fingerprint(f"{model}.model")
+    assert f"\nMade of the model with the fingerprint: sha256 {fingerprint}.\n" in outcome.out
     rows = {"a": np.array([3.0, np.nan]), "b": np.array([1.5, 1e9]), "k": np.array(["q", ""])}
     if model == "classes":
         del rows["k"]
@@ -68,6 +82,11 @@ def test_without_rows_and_as_json_and_both_forms_at_once(place, deltarule):
         "left_out_rows": 0,
         "data_given": False,
         "data": None,
+        "drawn": "schema",
+        "quantity": "predictions",
+        "unit": "y",
+        "precision": "float32",
+        "tolerance": facts["onnx_tolerance"],
         "largest_difference": facts["onnx_largest_difference"],
         "share_of_tolerance": facts["onnx_share_of_tolerance"],
         "differing_labels": None,
@@ -84,8 +103,15 @@ def test_inspect_reads_what_a_graph_says_of_its_model(place, deltarule):
     assert found["data"]["sha256"] == facts["model"]["trained_on"]["sha256"]
     shown = deltarule("inspect", "m.onnx", "--strict")
     assert shown.status == 0
-    assert shown.out.startswith("m.onnx: a deltarule ONNX graph\nof the model with the fingerpri")
+    digest = hashlib.sha256(Path("m.onnx").read_bytes()).hexdigest()
+    assert shown.out.startswith(
+        "m.onnx: a deltarule ONNX graph\nunchanged since it was exported and tested: m.onnx\n"
+        f"sha256 of m.onnx: {digest}\nmade of the model with the fingerprint: sha256 "
+    )
     assert "\nthe rows: all 60 rows of numbers.csv (sha256 of its cells " in shown.out
+    again = deltarule("export", "numbers.model", "numbers.csv", "--onnx", "m.onnx", "--force")
+    for line in again.out.splitlines()[2:]:  # the same sentences, but for their first letter
+        assert f"\n{line[:1].lower()}{line[1:-1]}\n" in shown.out
     Path("broken.onnx").write_bytes(Path("m.onnx").read_bytes()[:1000])
     broken = deltarule("inspect", "broken.onnx")
     assert broken.status == 3
@@ -96,11 +122,58 @@ def test_inspect_reads_what_a_graph_says_of_its_model(place, deltarule):
     assert "does not say which model it was made of" in bare.err
 
 
+def test_inspect_notices_that_a_weight_was_changed_and_sees_through_writing_it_again(
+    place, deltarule
+):
+    assert deltarule("export", "classes.model", "classes.csv", "--onnx", "m.onnx").status == 0
+    # The same content, with its metadata in another order.
+    graph = onnx.load("m.onnx")
+    entries = [(each.key, each.value) for each in graph.metadata_props]
+    del graph.metadata_props[:]
+    for key, value in reversed(entries):
+        graph.metadata_props.add(key=key, value=value)
+    onnx.save(graph, "again.onnx")
+    assert Path("again.onnx").read_bytes() != Path("m.onnx").read_bytes()
+    again = deltarule("inspect", "again.onnx", "--strict")
+    assert (again.status, "warning" in again.out) == (0, False)
+    sha256 = hashlib.sha256(Path("again.onnx").read_bytes()).hexdigest()
+    assert f"\nsha256 of again.onnx: {sha256}\n" in again.out
+    # One bit of one weight.
+    weights = max(graph.graph.initializer, key=lambda each: len(each.raw_data))
+    data = bytearray(weights.raw_data)
+    data[0] ^= 1
+    weights.raw_data = bytes(data)
+    onnx.save(graph, "bit.onnx")
+    said = "warning: bit.onnx is changed: it is not what was exported and tested\n"
+    assert said in deltarule("inspect", "bit.onnx").out
+    assert "unchanged" not in deltarule("inspect", "bit.onnx").out
+    assert deltarule("inspect", "bit.onnx", "--strict").status == 5
+    assert deltarule("inspect", "bit.onnx", "--json").json["state"] == {"bit.onnx": "changed"}
+    # What it says of its comparison.
+    graph = onnx.load("m.onnx")
+    found = next(each for each in graph.metadata_props if each.key == "deltarule.comparison")
+    found.value = found.value.replace('"differing_labels": 0', '"differing_labels": 1')
+    onnx.save(graph, "claim.onnx")
+    assert deltarule("inspect", "claim.onnx", "--strict").status == 5
+    # Without the digest nothing is known.
+    kept = [each for each in entries if each[0] != "deltarule.sha256"]
+    del graph.metadata_props[:]
+    for key, value in kept:
+        graph.metadata_props.add(key=key, value=value)
+    onnx.save(graph, "without.onnx")
+    without = deltarule("inspect", "without.onnx", "--strict")
+    assert (without.status, "is not known: it has no checksum" in without.out) == (5, True)
+
+
 def test_an_export_repeats_how_far_a_distilled_network_is_from_its_portfolio(place, deltarule):
     assert deltarule("distill", "many.model", "numbers.csv", "--out", "one", "-q").status == 0
     distance = deltarule("inspect", "one", "--json").json["distilled"]
     said = deltarule("export", "one", "--onnx", "one.onnx").out
-    assert f"\nDistilled: predictions of {distance['rows']} rows differ from those of its" in said
+    assert distance["part"] == "test"
+    assert (
+        f"\nDistilled: predictions of {distance['rows']} test rows, which neither was trained on, "
+        "differ from those of its portfolio by at most "
+    ) in said
     found = deltarule("export", "one", "--onnx", "one.onnx", "--force", "--json").json
     assert found["distilled"] == distance
     assert "\ndistilled: predictions of " in deltarule("inspect", "one.onnx").out
@@ -123,7 +196,8 @@ def test_labels_that_differ_are_counted(place, deltarule, monkeypatch):
 
     monkeypatch.setattr("deltarule.export.onnx_export._run", other_first_label)
     outcome = deltarule("export", "classes.model", "classes.csv", "--onnx", "n.onnx")
-    assert re.search(r"; 1 of [0-9]+ labels differ\.\n", outcome.out)
+    decided = r"; 1 of [0-9]+ labels differ, where rounding decides between two classes\.\n"
+    assert re.search(decided, outcome.out)
 
 
 def test_a_member_of_a_portfolio(place, deltarule):

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from deltarule._version import __version__
 from deltarule.errors import FileError, InputError, printable
 from deltarule.files import has_bundle, read_bundle
-from deltarule.files.bundle_reading import read_seal
-from deltarule.files.names import C_PROGRAM
-from deltarule.training.inspection import (
-    changed_files,
-    distilled_text,
-    member_text,
-    training_table_text,
-)
+from deltarule.files.bundle_reading import read_outline, read_seal
+from deltarule.files.names import C_PROGRAM, MANIFEST
+from deltarule.training.inspection import changed_files
 
 __all__ = ["exported_facts", "exported_lines", "exported_warnings"]
+
+_PARTS = ("model", "comparison")
+_AS_WRITTEN, _CHANGED = "as written", "changed"
 
 
 def exported_facts(path: Path) -> dict[str, Any] | None:
     """Return what an exported file says of its model and its comparison; None if it is none.
+
+    ``sha256`` has the checksums of its files as they are now, and ``state`` whether each is as it
+    was written: ``"as written"``, ``"changed"``, ``"missing"``, or, of a graph without a digest of
+    its content, ``"not known"``.
 
     Raises
     ------
@@ -31,13 +35,12 @@ def exported_facts(path: Path) -> dict[str, Any] | None:
     MissingDependency
         If it is an ONNX graph, and onnx is not installed.
     """
-    kind, version = C_PROGRAM
     if path.suffix.lower() == ".onnx" and path.is_file():
-        form, saved, extras = "ONNX graph", _onnx_metadata(path), dict[str, str]()
-    elif has_bundle(path, kind):
-        documents, _ = read_bundle(path, kind, version)
-        form, saved = "C program", next(iter(documents.values()), {})
-        extras = read_seal(path, kind).extras
+        form = "ONNX graph"
+        saved, state, sha256 = _of_graph(path)
+    elif has_bundle(path, C_PROGRAM[0]):
+        form = "C program"
+        saved, state, sha256 = _of_program(path)
     else:
         return None
     parts = [saved.get(name) if isinstance(saved, Mapping) else None for name in _PARTS]
@@ -48,26 +51,49 @@ def exported_facts(path: Path) -> dict[str, Any] | None:
             hint="export the model again",
         )
     facts = {"path": str(path), "form": form, **dict(zip(_PARTS, parts, strict=True))}
-    return {**facts, "extras": extras}
+    return {**facts, "state": state, "sha256": sha256}
 
 
-_PARTS = ("model", "comparison")
+def _of_program(path: Path) -> tuple[Any, dict[str, str], dict[str, str]]:
+    """Return what a program says, and the states and the checksums of its files."""
+    kind, version = C_PROGRAM
+    documents, _ = read_bundle(path, kind, version)  # refuses a document that was changed
+    manifest, *_ = read_outline(path, kind, version)
+    seal = read_seal(path, kind)
+    state = {**dict.fromkeys(documents, _AS_WRITTEN), **seal.extras}
+    known = {**manifest["sha256"], **manifest.get("extras", {})}
+    sha256 = {
+        name: known[name] if state[name] == _AS_WRITTEN else _sha256(path / name)
+        for name in known
+        if state[name] != "missing"
+    }
+    return next(iter(documents.values()), {}), state, {**sha256, MANIFEST: seal.manifest}
 
 
-def _onnx_metadata(path: Path) -> dict[str, Any]:
-    from deltarule.export.onnx_graph import import_onnx
+def _of_graph(path: Path) -> tuple[dict[str, Any], dict[str, str], dict[str, str]]:
+    from deltarule.export.onnx_graph import DIGEST, content_digest, import_onnx
 
     onnx = import_onnx()
     try:
         graph = onnx.load(str(path), load_external_data=False)
         texts = {each.key: each.value for each in graph.metadata_props}
         names = [each for each in _PARTS if f"deltarule.{each}" in texts]
-        return {each: json.loads(texts[f"deltarule.{each}"]) for each in names}
+        saved = {each: json.loads(texts[f"deltarule.{each}"]) for each in names}
+        state = "not known"
+        if DIGEST in texts:
+            as_said = json.loads(texts[DIGEST]) == content_digest(graph)
+            state = _AS_WRITTEN if as_said else _CHANGED
     except Exception as error:  # protobuf has errors of its own
         raise FileError(
             f"{str(path)!r} is not a valid ONNX graph",
             expected="a file that 'deltarule export --onnx' wrote",
         ) from error
+    return saved, {path.name: state}, {path.name: _sha256(path)}
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def exported_lines(facts: Mapping[str, Any]) -> list[str]:
@@ -78,41 +104,39 @@ def exported_lines(facts: Mapping[str, Any]) -> list[str]:
     FileError
         If the file is not what was written.
     """
-    model, found = facts["model"], facts["comparison"]
+    from deltarule.export.comparison import comparison_lines, model_lines
+
     try:
-        fingerprint = model.get("fingerprint") or "not known"
-        lines = [
-            f"{printable(facts['path'])}: a deltarule {facts['form']}",
-            *(f"warning: {each}" for each in exported_warnings(facts)),
-            f"of the model with the fingerprint: sha256 {printable(fingerprint)}",
-        ]
-        if "trained_on" in model:
-            lines.append(f"trained on: {printable(training_table_text(model['trained_on']))}")
-        if "distilled" in model:
-            lines.append(f"distilled: {printable(distilled_text(model['distilled']))}")
-        if "member" in model:
-            lines.append(f"exported: {printable(member_text(model['member']))}")
-        return [*lines, *_proof(found)]
+        said = [*model_lines(facts["model"]), *comparison_lines(facts["comparison"])]
     except (KeyError, TypeError, ValueError, AttributeError, InputError) as error:
         raise FileError(
             f"{facts['path']!r} says something else than was written", hint="export the model again"
         ) from error
+    unchanged = [name for name, state in facts["state"].items() if state == _AS_WRITTEN]
+    lines = [
+        f"{printable(facts['path'])}: a deltarule {facts['form']}",
+        *(f"warning: {each}" for each in exported_warnings(facts)),
+    ]
+    if unchanged:
+        lines.append(f"unchanged since it was exported and tested: {', '.join(unchanged)}")
+    lines += [f"sha256 of {printable(name)}: {each}" for name, each in facts["sha256"].items()]
+    return [
+        *lines,
+        *said,
+        f"Checked by deltarule {__version__}. A checksum is not a signature: who can change a",
+        "file can change its checksum too. Compare the sha256 with one noted elsewhere.",
+    ]
 
 
 def exported_warnings(facts: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return which files of a C program are not as they were written and tested."""
-    return changed_files(facts["extras"], "exported and tested")
-
-
-def _proof(found: Mapping[str, Any]) -> list[str]:
-    from deltarule.export.subject import rows_words
-
-    if found["largest_difference"] is None:
-        return [f"not compared with the model, for want of a compiler; {found['rows']:,} rows"]
-    said = f"predictions differ from the model's by at most {found['largest_difference']:.2g}"
-    if found["differing_labels"] is not None:
-        said += f"; {found['differing_labels']:,} labels differ"
-    lines = [f"compared on {found['rows']:,} rows: {said}"]
-    if "made_rows" in found:  # an export of an earlier version has the number of rows only
-        lines.append(f"the rows: {printable(rows_words(dict(found)))}")
-    return lines
+    """Return which files are not as they were written and tested."""
+    known = {name: state for name, state in facts["state"].items() if state != "not known"}
+    unknown = facts["state"].keys() - known.keys()
+    return (
+        *changed_files(known, "exported and tested"),
+        *(
+            f"whether {printable(name)} is what was exported and tested is not known: it has no "
+            "checksum of its content, as an earlier version wrote it; export the model again"
+            for name in unknown
+        ),
+    )

@@ -16,11 +16,11 @@ from deltarule.cli.output_paths import (
     write_output,
 )
 from deltarule.cli.run_predict import read_rows
-from deltarule.errors import FileError, InputError, Message, Parameter, printable
+from deltarule.errors import FileError, InputError, Message, Parameter
 from deltarule.tables import Table
 from deltarule.tabular import TableModel
 from deltarule.training import Model, load_model
-from deltarule.training.inspection import distilled_text, member_text, model_fingerprint
+from deltarule.training.inspection import model_fingerprint
 from deltarule.training.model import holds_table
 
 __all__ = ["Export", "export_model"]
@@ -58,6 +58,7 @@ def export_model(task: Export) -> None:
     """Write a model in the forms that were asked for, and report what its tests found."""
     from deltarule.export.c_names import check_prefix
     from deltarule.export.c_program import check_folder
+    from deltarule.export.comparison import model_facts, model_lines
 
     if task.c is None and task.onnx is None:
         raise InputError(
@@ -103,15 +104,15 @@ def export_model(task: Export) -> None:
     facts = {name: value for each in exported for name, value in each.facts.items()}
     notes = list(dict.fromkeys(output.spelled(note) for each in exported for note in each.notes))
     notes += changed_extras(task.model)
-    origin = model.report if isinstance(model, TableModel) else {}
-    distilled, member = origin.get("distilled"), origin.get("member")
-    distance = [] if distilled is None else [f"Distilled: {distilled_text(distilled)}."]
-    distance += [] if member is None else [f"Exported: {member_text(member)}."]
+    about = model_facts(model, model_fingerprint(task.model))
     if task.as_json:
-        about = {"model": str(task.model), **facts, "distilled": distilled, "member": member}
-        output.json_object({**about, "notes": notes})
+        said = {"model": str(task.model), "model_fingerprint": about["fingerprint"], **facts}
+        for name in ("trained_on", "distilled", "member"):
+            said[name] = about.get(name)
+        output.json_object({**said, "notes": notes})
     elif not task.quiet:
-        for line in (*(line for each in exported for line in each.said), *distance):
+        of_model = map(_sentence, model_lines(about))
+        for line in (*(line for each in exported for line in each.said), *of_model):
             output.say(line)
         output.notes(notes)
 
@@ -151,15 +152,13 @@ def _to_c(task: Export, model: TableModel | Model, rows: Table | None, show: Any
         )
 
     comparison = program.description["comparison"]
-    said = [f"Wrote {', '.join([*program.files, f'{name}.json'])} to {folder}."]
-    if program.largest_difference is not None and program.largest_share is not None:
-        proof = _proof(model, program.largest_difference, program.largest_share)
-        proof += _labels(program.differing_labels, program.rows)
-        said.append(f"Tested against the model on {program.rows:,} rows: {proof}.")
-        line = _rows_line(comparison)
-        if comparison["data_given"] and comparison["given_rows"] < comparison["data"]["rows"]:
-            line = f"{line[:-1]}; the program's own test, {name}_test.c, has at most 100."
-        said.append(line)
+    checksums = program.checksums
+    *files, manifest = checksums
+    said = [
+        f"Wrote {', '.join(files)} to {folder}, and {manifest}, which has their checksums.",
+        *_proof(manifest, checksums[manifest], comparison),
+        f"{name}_test.c has these rows, and repeats the comparison wherever it is compiled.",
+    ]
     for size in program.sizes:
         stack = "" if size.stack is None else f", at most {size.stack:,} of stack"
         said.append(
@@ -169,12 +168,9 @@ def _to_c(task: Export, model: TableModel | Model, rows: Table | None, show: Any
     facts = {
         "c": str(folder),
         "name": name,
-        "rows": program.rows,
-        **_rows_facts(comparison),
+        "sha256": checksums,
+        **_comparison_facts(comparison),
         "tested": program.tested,
-        "largest_difference": program.largest_difference,
-        "share_of_tolerance": program.largest_share,
-        "differing_labels": program.differing_labels,
         "sizes": [dataclasses.asdict(size) for size in program.sizes],
     }
     return _Exported(write, facts, said, program.notes)
@@ -192,55 +188,34 @@ def _to_onnx(task: Export, model: TableModel | Model, rows: Table | None, show: 
     def write() -> None:
         write_output(file, task.force, exported.content, "the ONNX graph in ")
 
-    proof = _proof(model, exported.largest_difference, exported.largest_share)
-    proof += _labels(exported.differing_labels, exported.rows)
     size, outputs = f"{len(exported.content):,} bytes", ", ".join(exported.outputs)
     said = [
         f"Wrote {file}: {size}, {len(exported.inputs)} inputs, outputs {outputs}.",
-        f"Compared with the model on {exported.rows:,} rows: {proof}.",
-        _rows_line(exported.comparison),
+        *_proof(str(file), exported.sha256, exported.comparison),
     ]
     facts = {
         "onnx": str(file),
         "onnx_inputs": list(exported.inputs),
         "onnx_outputs": list(exported.outputs),
-        "onnx_rows": exported.rows,
-        **{f"onnx_{name}": each for name, each in _rows_facts(exported.comparison).items()},
-        "onnx_largest_difference": exported.largest_difference,
-        "onnx_share_of_tolerance": exported.largest_share,
-        "onnx_differing_labels": exported.differing_labels,
+        "onnx_sha256": exported.sha256,
+        **_comparison_facts(exported.comparison, "onnx_"),
     }
     return _Exported(write, facts, said, exported.notes)
 
 
-def _rows_line(comparison: dict[str, Any]) -> str:
-    from deltarule.export.subject import rows_words
+def _proof(file: str, digest: str, comparison: Mapping[str, Any]) -> list[str]:
+    """Return which file was compared on which rows, and what was found."""
+    from deltarule.export.comparison import comparison_lines
 
-    return f"The rows: {rows_words(comparison)}."
-
-
-def _rows_facts(comparison: dict[str, Any]) -> dict[str, Any]:
-    names = ("given_rows", "made_rows", "left_out_rows", "data")
-    return {name: comparison[name] for name in names}
+    return [f"sha256 of {file}: {digest}.", *map(_sentence, comparison_lines(comparison))]
 
 
-def _labels(differing: int | None, rows: int) -> str:
-    """Return in how many rows the label is another than the model's; "" without labels."""
-    return "" if differing is None else f"; {differing:,} of {rows:,} labels differ"
+def _sentence(line: str) -> str:
+    return f"{line[:1].upper()}{line[1:]}."
 
 
-def _proof(model: TableModel | Model, difference: float, share: float) -> str:
-    """Return how far predictions are from the model's, in the units of the table.
-
-    ``share`` is what that is of the difference that rounding alone may make.
-    """
-    if difference == 0:
-        return "the same predictions, to the last bit"
-    what, value, unit = "outputs", difference, ""
-    if isinstance(model, TableModel) and model.task == "classification":
-        what, value, unit = "probabilities", 100 * difference, " percentage points"
-    elif isinstance(model, TableModel):
-        name = "the target" if model.schema.target is None else repr(model.schema.target.name)
-        what, unit = "predictions", f", in the unit of {printable(name)}"
-    said = f"{what} differ by at most {value:.2g}{unit}"
-    return f"{said}; rounding may explain {1 / share:,.0f} times as much" if share else said
+def _comparison_facts(comparison: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    names = ("rows", "given_rows", "made_rows", "left_out_rows", "data", "quantity", "unit",
+             "precision", "largest_difference", "tolerance", "share_of_tolerance",
+             "differing_labels")  # fmt: skip
+    return {f"{prefix}{name}": comparison[name] for name in names}

@@ -9,6 +9,7 @@
 - ``onnx_columns.py``, ``onnx_encoders.py``, ``onnx_network.py``, ``onnx_formulas.py``,
   ``onnx_outputs.py``: the operators from columns to predictions; ``onnx_graph.py``: the graph.
 - ``onnx_rows.py``, ``bounds.py``: rows to test with, and how far predictions may differ.
+- ``comparison.py``: what an exported file says of its model and of its test, as data and in words.
 """
 
 from deltarule.export.c_compiler import Sizes

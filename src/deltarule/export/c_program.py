@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import os
 import re
 from pathlib import Path
@@ -21,14 +22,10 @@ from deltarule.export.c_compiler import (
 )
 from deltarule.export.c_names import check_prefix
 from deltarule.export.c_source import CSource
+from deltarule.export.comparison import Differences, comparison_facts, model_facts
 from deltarule.export.equality import EqualityRows, encoded_rows, rows_of_schema, table_rows
-from deltarule.export.subject import (
-    comparison_facts,
-    exported_network,
-    model_facts,
-    network_of_member,
-)
-from deltarule.files import check_bundle_path, write_bundle
+from deltarule.export.subject import exported_network, network_of_member
+from deltarule.files import Bundle, check_bundle_path, write_bundle
 from deltarule.files.names import C_PROGRAM
 from deltarule.files.scratch import scratch_folder, writing_scratch
 from deltarule.tables import Table, TypedColumns, apply_schema, table_from_frame
@@ -84,6 +81,20 @@ class CProgram:
     notes: tuple[str, ...]
     differing_labels: int | None = None
 
+    @property
+    def checksums(self) -> dict[str, str]:
+        """The SHA-256 of each file by name; that of ``manifest.json``, last, stands for all."""
+        return {
+            name: hashlib.sha256(content).hexdigest()
+            for name, content in self._bundle().contents(self._extras()).items()
+        }
+
+    def _bundle(self) -> Bundle:
+        return Bundle(KIND, VERSION, {f"{self.name}.json": self.description}, {})
+
+    def _extras(self) -> dict[str, bytes]:
+        return {name: text.encode("utf-8") for name, text in self.files.items()}
+
     def save(self, folder: str | os.PathLike[str], *, overwrite: bool = False) -> None:
         """Write the files to a folder, all in one step, with a manifest of their checksums.
 
@@ -98,14 +109,15 @@ class CProgram:
         FileError
             If the folder exists or cannot be written.
         """
+        bundle = self._bundle()
         write_bundle(
             folder,
             KIND,
             VERSION,
-            {f"{self.name}.json": self.description},
-            {},
+            bundle.documents,
+            bundle.arrays,
             overwrite=overwrite,
-            extras={name: text.encode("utf-8") for name, text in self.files.items()},
+            extras=self._extras(),
         )
 
 
@@ -136,8 +148,9 @@ def to_c(
     folder : path, optional
         Where to write the program, after it passed its test.
     data : table, frame or array, optional
-        Rows to test with; random ones, within the ranges of training, if not given. To half of them
-        missing cells, unknown levels and numbers out of scale are added.
+        Rows to test with, of which half of ``rows`` at most are taken; random ones, within the
+        ranges of training, if not given. To those of a table as many at most are added in which
+        cells are missing, levels unknown and numbers out of scale; fewer if there are few columns.
     name : str
         What the names of files and functions begin with.
     member : str, optional
@@ -211,23 +224,27 @@ def to_c(
         notes.append(
             "the rows of its test are random, within the ranges of training; give rows of a table "
             "for a test with these"
+            if source.has_rows
+            else "the inputs of its test are random"
         )
-    share = _number_in(tested, r"at most (\S+) of the tolerance")
-    difference = _number_in(tested, r"the largest error is (\S+),")
     labels = _number_in(tested, r"(\d+) labels differ")
-    differing = None if labels is None else int(labels)
-    comparison = {
-        **comparison_facts(
-            model,
-            data,
-            compared=len(tested_rows),
-            given=tested_rows.given,
-            left_out=tested_rows.left_out,
-        ),
-        "largest_difference": difference,
-        "share_of_tolerance": share,
-        "differing_labels": differing,
-    }
+    differences = Differences(
+        subject.quantity,
+        "float32",
+        _number_in(tested, r"the largest error is (\S+),"),
+        _number_in(tested, r"where (\S+) are tolerated"),
+        _number_in(tested, r"no error is more than (\S+) of its tolerance"),
+        None if labels is None else int(labels),
+    )
+    comparison = comparison_facts(
+        model,
+        data,
+        differences,
+        compared=len(tested_rows),
+        given=tested_rows.given,
+        drawn="schema" if source.has_rows else "normal",
+        left_out=tested_rows.left_out,
+    )
     facts = model_facts(model, fingerprint)
     program = CProgram(
         name,
@@ -235,11 +252,11 @@ def to_c(
         {**source.description(), "model": facts, "comparison": comparison},
         len(tested_rows),
         tested,
-        share,
-        difference,
+        differences.share,
+        differences.largest,
         sizes,
         tuple(notes),
-        differing,
+        differences.labels,
     )
     if folder is not None:
         program.save(folder, overwrite=overwrite)

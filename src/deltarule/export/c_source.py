@@ -51,20 +51,23 @@ static const double tolerances[ROWS][{macro}_N_OUTPUTS] = {{
 }};
 {classes}
 int main(void) {{
-  double largest = 0, share = 0;
+  double largest = 0, allowed = 0, share = 0;
   int {counts};
   for (int i = 0; i < ROWS; ++i) {{
     float out[{macro}_N_OUTPUTS];
     {name}_predict({row}, out);
     for (int j = 0; j < {macro}_N_OUTPUTS; ++j) {{
       const double error = fabs((double)out[j] - expected[i][j]);
-      if (!(error <= largest)) largest = error;
+      if (!(error <= largest)) {{
+        largest = error;
+        allowed = tolerances[i][j];
+      }}
       if (!(error <= share * tolerances[i][j])) share = error / tolerances[i][j];
       wrong += !(error <= tolerances[i][j]);
     }}
 {check}  }}
-  printf("%d rows: the largest error is %.3g, at most %.3g of the tolerance; ", ROWS, largest,
-         share);
+  printf("%d rows: the largest error is %.3g, where %.3g are tolerated; no error is more than "
+         "%.3g of its tolerance; ", ROWS, largest, allowed, share);
   printf("{labels_text}%d wrong\\n", {labels_value}wrong);
   return wrong != 0;
 }}

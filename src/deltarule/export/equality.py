@@ -43,9 +43,9 @@ class EqualityRows:
         Whether no other class may be the more probable by rounding.
     left_out : int
         How many rows are left out, since numbers in the forward pass are beyond float32.
-    given : int
-        How many of the N are rows as they are given, or are random within the ranges of training;
-        in the others cells were changed.
+    given : array of int
+        Which rows of those given, from 0, are among the N as they are; in the others cells were
+        changed.
     """
 
     cells: list[np.ndarray]
@@ -54,7 +54,7 @@ class EqualityRows:
     classes: np.ndarray | None
     sure: np.ndarray | None
     left_out: int = 0
-    given: int = 0
+    given: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(0, dtype=np.intp))
 
     def __len__(self) -> int:
         return len(self.expected)
@@ -96,7 +96,7 @@ def _tested(
     cells: list[np.ndarray],
     X: np.ndarray,
     expected: np.ndarray,
-    n_given: int,
+    given: np.ndarray,
 ) -> EqualityRows:
     expected = np.asarray(expected, dtype=np.float64).reshape(len(X), -1)
     tolerance = tolerances(subject, X, expected)
@@ -113,7 +113,8 @@ def _tested(
         order = np.sort(expected, axis=1)
         sure = order[:, -1] - order[:, -2] > 2 * tolerance.max(axis=1)
         classes = expected.argmax(axis=1)
-    left_out, given = int((~fits).sum()), int(fits[:n_given].sum())
+    left_out = int((~fits).sum())
+    given = given[fits[: len(given)]]
     return EqualityRows(cells, expected, tolerance, classes, sure, left_out, given)
 
 
@@ -135,14 +136,15 @@ def encoded_rows(subject: ExportedNetwork, X: Any, n_rows: int) -> EqualityRows:
             expected=f"(N, {subject.net.n_inputs}), rows of inputs of the network, at least one",
         )
     with np.errstate(over="ignore"):
-        X = X[evenly_spaced(len(X), n_rows)].astype(np.float32)
+        index = evenly_spaced(len(X), n_rows)
+        X = X[index].astype(np.float32)
     if not np.isfinite(X).all():
         raise InputError(
             "data holds numbers that are not finite in float32", parameter="data",
             expected="finite numbers",
         )  # fmt: skip
     given = X.astype(subject.net.dtype)
-    return _tested(subject, [X], given, subject.predict(given), len(X))
+    return _tested(subject, [X], given, subject.predict(given), index)
 
 
 def rows_of_schema(codes: Sequence[ColumnCode], absent: Sequence[str], n: int) -> TypedColumns:
@@ -173,7 +175,8 @@ def table_rows(
 ) -> EqualityRows:
     """Return at most so many rows of a table: half as they are, the others with changed cells."""
     assert subject.encoder is not None
-    base = typed.take(evenly_spaced(len(typed), max(n_rows // 2, 1)))
+    index = evenly_spaced(len(typed), max(n_rows // 2, 1))
+    base = typed.take(index)
     changes = _changes(codes, max((n_rows - len(base)) // 3, 1))
     rows = base.take(np.concatenate([np.arange(len(base)), np.arange(len(changes)) % len(base)]))
     columns: dict[str, Any] = dict(rows.columns)
@@ -184,7 +187,7 @@ def table_rows(
         cells.append(found)
     changed = dataclasses.replace(rows, columns=columns)
     X = subject.encoder.transform(changed, dtype=np.float32)
-    return _tested(subject, cells, X, subject.predict(changed), len(base))
+    return _tested(subject, cells, X, subject.predict(changed), typed.rows[index])
 
 
 def _changes(codes: Sequence[ColumnCode], most: int) -> list[dict[int, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import os
 from typing import Any
 
@@ -13,6 +14,7 @@ from deltarule.estimators.mlp_base import BaseMLP
 from deltarule.estimators.tabular_base import BaseTabular
 from deltarule.export import onnx_tables
 from deltarule.export.bounds import FACTOR
+from deltarule.export.comparison import Differences, comparison_facts, model_facts
 from deltarule.export.onnx_graph import Graph, import_onnx
 from deltarule.export.onnx_sources import (
     EstimatorSource,
@@ -21,7 +23,6 @@ from deltarule.export.onnx_sources import (
     Source,
     json_text,
 )
-from deltarule.export.subject import comparison_facts, model_facts
 from deltarule.files.atomic_file import write_bytes
 from deltarule.files.path_checks import check_file_path
 from deltarule.tabular import NetworkModel, PortfolioModel
@@ -56,7 +57,8 @@ class OnnxExport:
         good as equally probable; None without labels.
     comparison : dict
         All of this as the file's metadata ``deltarule.comparison`` have it, with ``given_rows``,
-        ``made_rows`` and ``data``: the name, the rows and the checksum of the table.
+        ``made_rows`` and ``data``: the name, the rows and the checksum of the table, and which of
+        its rows were compared.
     """
 
     content: bytes = dataclasses.field(repr=False)
@@ -69,6 +71,11 @@ class OnnxExport:
     notes: tuple[str, ...] = ()
     differing_labels: int | None = None
     comparison: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+    @property
+    def sha256(self) -> str:
+        """The SHA-256 of the content."""
+        return hashlib.sha256(self.content).hexdigest()
 
     @property
     def largest_share(self) -> float:
@@ -84,6 +91,10 @@ class OnnxExport:
             f"which is {self.largest_error:.2g} eps of Σ|w||a| + |b|, of {FACTOR} that count as "
             "equal"
         )
+
+
+# What the outputs of a graph are, as :class:`Differences` has it.
+_QUANTITIES = {"prediction": "predictions", "probabilities": "probabilities"}
 
 
 def to_onnx(
@@ -105,7 +116,8 @@ def to_onnx(
     The file is for opset 21, ai.onnx.ml 4 and IR version 10. Encoders are computed in float64,
     networks in their own dtype. Its metadata ``deltarule.schema``, ``deltarule.classes``,
     ``deltarule.scores``, ``deltarule.model``, ``deltarule.comparison`` and ``deltarule.versions``
-    are JSON.
+    are JSON; ``deltarule.sha256`` is a checksum of all that the file holds but this entry, by which
+    ``deltarule inspect`` notices a change.
 
     Parameters
     ----------
@@ -163,14 +175,11 @@ def to_onnx(
     source.build(graph)
     properties = source.properties()
     content = graph.model(source.title, properties)
-    compared, largest, difference, labels = _compare(source, graph, content, data)
+    compared, largest, found = _compare(source, graph, content, data)
     # The same graph, with what was found in its metadata.
-    comparison = {
-        **comparison_facts(model, data, compared=compared, given=source.n_given),
-        "largest_difference": difference,
-        "share_of_tolerance": largest / FACTOR,
-        "differing_labels": labels,
-    }
+    comparison = comparison_facts(
+        model, data, found, compared=compared, given=source.given, drawn=source.drawn
+    )
     properties["deltarule.comparison"] = json_text(comparison)
     properties["deltarule.model"] = json_text(model_facts(model, fingerprint))
     content = graph.model(source.title, properties)
@@ -181,9 +190,9 @@ def to_onnx(
         compared,
         data is not None,
         largest,
-        difference,
+        comparison["largest_difference"],
         source.notes,
-        labels,
+        found.labels,
         comparison,
     )
     if file is not None:
@@ -216,8 +225,8 @@ def _source_of(model: Any) -> Source:
 
 def _compare(
     source: Source, graph: Graph, content: bytes, given: Any
-) -> tuple[int, float, float, int | None]:
-    """Return how many rows were compared, the largest error and difference, and other labels.
+) -> tuple[int, float, Differences]:
+    """Return how many rows were compared, the largest error in units of 1/64, and what was found.
 
     Raise if an error is too large.
     """
@@ -225,8 +234,9 @@ def _compare(
     expected = source.expected(rows)
     names = [name for name, *_ in graph.outputs]
     found = dict(zip(expected, _run(content, names, source.feed(rows)), strict=True))
-    labels = None
-    largest, difference, n_rows = 0.0, 0.0, len(next(iter(expected.values())).values)
+    labels: int | None = None
+    quantity, largest, difference, tolerance = "outputs", 0.0, 0.0, None
+    n_rows = len(next(iter(expected.values())).values)
     for name, wanted in expected.items():
         got = found[name]
         if wanted.classes is None and not np.isfinite(wanted.values).any():
@@ -241,10 +251,13 @@ def _compare(
             bad = ~_are_possible(got, wanted)
             labels = int((got != wanted.values).sum())
         else:
-            errors = _errors(got, wanted)
+            quantity = _QUANTITIES.get(name, quantity)
+            errors, margins = _errors(got, wanted)
             known = np.isfinite(wanted.values)
             gaps = np.abs(got[known].astype(np.float64) - wanted.values[known])
-            difference = max(difference, float(gaps.max(initial=0.0)))
+            if gaps.size:
+                place = int(gaps.argmax())
+                difference, tolerance = float(gaps[place]), float(margins[known][place])
             largest = max(largest, float(errors.max(initial=0.0)))
             bad = np.any((errors > FACTOR).reshape(n_rows, -1), axis=1)
         if bad.any():
@@ -254,7 +267,9 @@ def _compare(
                 f"and the model {wanted.values[row]}; expected the same within rounding; nothing "
                 "was written; please report this with the versions of onnxruntime and deltarule"
             )
-    return n_rows, largest, difference, labels
+    share = largest / FACTOR
+    differences = Differences(quantity, source.precision, difference, tolerance, share, labels)
+    return n_rows, largest, differences
 
 
 def _run(content: bytes, names: list[str], feed: dict[str, np.ndarray]) -> list[np.ndarray]:
@@ -284,10 +299,11 @@ def _are_possible(got: np.ndarray, wanted: Expected) -> np.ndarray:
     return np.asarray((got == wanted.values) | possible.any(axis=1))
 
 
-def _errors(got: np.ndarray, wanted: Expected) -> np.ndarray:
+def _errors(got: np.ndarray, wanted: Expected) -> tuple[np.ndarray, np.ndarray]:
     """Return the differences from the model's values, in units of which 64 count as equal.
 
-    Nothing is compared where the model's own value is not finite.
+    With them the largest differences that count as equal. Nothing is compared where the model's own
+    value is not finite.
     """
     values = wanted.values.astype(np.float64)
     with np.errstate(all="ignore"):
@@ -300,4 +316,4 @@ def _errors(got: np.ndarray, wanted: Expected) -> np.ndarray:
         margin = np.maximum(margin, 0.0) + 8 * eps * np.abs(values)
         errors = FACTOR * difference / margin
     errors = np.where(difference == 0, 0.0, np.nan_to_num(errors, nan=np.inf))
-    return np.where(np.isfinite(values), errors, 0.0)
+    return np.where(np.isfinite(values), errors, 0.0), margin

@@ -8,6 +8,7 @@ are those for which ONNX Runtime has kernels in float64 and float32.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,9 +18,20 @@ from deltarule._version import __version__
 from deltarule.errors import InputError, MissingDependency
 from deltarule.maths.symbolic import COMPARISONS, Operators
 
-__all__ = ["IR_VERSION", "ML_OPSET", "OPSET", "Graph", "GraphValue", "import_onnx"]
+__all__ = [
+    "DIGEST",
+    "IR_VERSION",
+    "ML_OPSET",
+    "OPSET",
+    "Graph",
+    "GraphValue",
+    "content_digest",
+    "import_onnx",
+]
 
 OPSET, ML_OPSET, IR_VERSION = 21, 4, 10
+DIGEST = "deltarule.sha256"
+"""The entry of the metadata with the digest of all else."""
 # The largest message that protocol buffers hold.
 _MOST_BYTES = 2**31 - 1
 
@@ -214,6 +226,8 @@ class Graph:
     def model(self, title: str, metadata: Mapping[str, str]) -> bytes:
         """Return the content of an ONNX file, as its library's checker accepts it.
 
+        Its metadata have a digest of all else, as :func:`content_digest` computes it.
+
         Raises
         ------
         MissingDependency
@@ -266,9 +280,37 @@ class Graph:
             doc_string=title,
         )
         helper.set_model_props(model, dict(metadata))
+        # JSON, as all of them.
+        model.metadata_props.add(key=DIGEST, value=f'"{content_digest(model)}"')
         onnx.checker.check_model(model, full_check=True)
         content: bytes = model.SerializeToString()
         return content
+
+
+def content_digest(model: Any) -> str:
+    """Return a SHA-256 of what an ONNX model holds, but for its entry of this digest.
+
+    It covers the graph with its constants, the operator sets, the producer and the other metadata,
+    in whatever order these are; a file that is read and written again has the same. It does not
+    see through another form of the same content, such as a constant that was stored as raw bytes
+    and is stored as a list of numbers.
+
+    Parameters
+    ----------
+    model : onnx.ModelProto
+    """
+    entries = [(each.key, each.value) for each in model.metadata_props]
+    # Its metadata are changed for a moment, since the constants may be too large for a copy.
+    _set_metadata(model, sorted(each for each in entries if each[0] != DIGEST))
+    digest = hashlib.sha256(model.SerializeToString(deterministic=True)).hexdigest()
+    _set_metadata(model, entries)
+    return digest
+
+
+def _set_metadata(model: Any, entries: Sequence[tuple[str, str]]) -> None:
+    del model.metadata_props[:]
+    for key, value in entries:
+        model.metadata_props.add(key=key, value=value)
 
 
 def _types(onnx: Any) -> dict[str, int]:

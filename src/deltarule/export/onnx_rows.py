@@ -11,10 +11,21 @@ from deltarule.export.unseen_text import unseen_text
 from deltarule.maths.subsample import evenly_spaced
 from deltarule.tables import Column, Schema, Table, TextColumn, TypedColumns
 
-__all__ = ["MADE", "matrix_rows", "rows_for_outputs", "table_rows"]
+__all__ = ["MADE", "given_rows", "matrix_rows", "rows_for_outputs", "table_rows"]
 
 # The most given rows that are compared, and how many rows are made.
 _MOST_GIVEN, MADE = 400, 100
+
+
+def given_rows(n_rows: int) -> np.ndarray:
+    """Return the numbers of the given rows that are compared, of so many.
+
+    Examples
+    --------
+    >>> given_rows(3), len(given_rows(1000))
+    (array([0, 1, 2]), 400)
+    """
+    return evenly_spaced(n_rows, _MOST_GIVEN)
 
 
 def rows_for_outputs(n_rows: int, n_outputs: int) -> np.ndarray:
@@ -33,7 +44,7 @@ def rows_for_outputs(n_rows: int, n_outputs: int) -> np.ndarray:
 def matrix_rows(given: np.ndarray | None, n_inputs: int, dtype: Any) -> np.ndarray:
     """Return rows for a network: some of those given, or random ones of three sizes."""
     if given is not None and len(given):
-        return np.asarray(given[evenly_spaced(len(given), _MOST_GIVEN)])
+        return np.asarray(given[given_rows(len(given))])
     rng = np.random.default_rng(0)
     sizes = np.repeat([0.3, 1.0, 3.0], MADE)[:, None]
     rows: np.ndarray = (sizes * rng.standard_normal((3 * MADE, n_inputs))).astype(dtype)
@@ -60,7 +71,7 @@ def table_rows(
     rng = np.random.default_rng(0)
     if given is not None and not len(given):
         given = None
-    chosen = np.zeros(0, np.int64) if given is None else evenly_spaced(len(given), _MOST_GIVEN)
+    chosen = np.zeros(0, np.int64) if given is None else given_rows(len(given))
     # Without given rows, two thirds of those that are made are like those of training.
     n_made = MADE if given is not None else 3 * MADE
     again = rng.integers(0, 1 if given is None else len(given), n_made)

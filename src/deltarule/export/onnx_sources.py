@@ -18,7 +18,7 @@ from deltarule.export.bounds import Bounds, network_bounds, through
 from deltarule.export.onnx_graph import Graph, GraphValue
 from deltarule.export.onnx_network import network_nodes
 from deltarule.export.onnx_outputs import check_labels, first_column, label_nodes, probabilities
-from deltarule.export.onnx_rows import matrix_rows, rows_for_outputs
+from deltarule.export.onnx_rows import given_rows, matrix_rows, rows_for_outputs
 from deltarule.maths import Network
 from deltarule.maths.input_checks import check_rows
 from deltarule.training import Model
@@ -43,8 +43,12 @@ class Source(ABC):
 
     title: str
     notes: tuple[str, ...] = ()
-    n_given: int = 0
-    """How many of the rows of the test are given ones, and not made."""
+    precision: str
+    """The type of the networks' numbers, such as ``"float32"``."""
+    drawn: str
+    """What rows are made of, as :func:`~deltarule.export.comparison.comparison_facts` has it."""
+    given: np.ndarray
+    """Which of the given rows, from 0, are rows of the test; the others are made."""
 
     @abstractmethod
     def build(self, graph: Graph) -> None:
@@ -95,8 +99,11 @@ def json_text(value: Any) -> str:
 class _MatrixSource(Source):
     """A network whose rows are those of a matrix, in its dtype."""
 
+    drawn = "normal"
+
     def __init__(self, net: Network, theta: np.ndarray) -> None:
         self.net, self.theta = net, net.check_theta(theta)
+        self.precision = net.dtype.name
         bad = ~np.isfinite(self.theta)
         if bad.any():
             raise InputError(
@@ -123,8 +130,10 @@ class _MatrixSource(Source):
             given = given.toarray()
         checked = None if given is None else check_rows(self.net, given)
         rows = matrix_rows(checked, self.net.n_inputs, self.net.dtype)
-        found: np.ndarray = rows[rows_for_outputs(len(rows), self.net.n_outputs)]
-        self.n_given = len(found) if checked is not None and len(checked) else 0
+        chosen = rows_for_outputs(len(rows), self.net.n_outputs)
+        self.given = given_rows(0 if checked is None else len(checked))
+        self.given = self.given[chosen] if len(self.given) else self.given
+        found: np.ndarray = rows[chosen]
         return found
 
     def feed(self, rows: np.ndarray) -> dict[str, np.ndarray]:

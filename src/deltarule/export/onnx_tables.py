@@ -22,7 +22,7 @@ from deltarule.export.onnx_outputs import (
     label_nodes,
     probabilities,
 )
-from deltarule.export.onnx_rows import MADE, rows_for_outputs, table_rows
+from deltarule.export.onnx_rows import MADE, given_rows, rows_for_outputs, table_rows
 from deltarule.export.onnx_sources import Expected, Source
 from deltarule.maths import Network
 from deltarule.tables import Schema, Table, TableEncoder, TextColumn, TypedColumns, apply_schema
@@ -41,6 +41,7 @@ _NO_INTERVALS = (
 class _TableSource(Source):
     """A model of a table: an input for each column."""
 
+    drawn = "schema"
     schema: Schema
     encoders: Sequence[TableEncoder]
     labels: np.ndarray | None
@@ -90,9 +91,10 @@ class _TableSource(Source):
         rows = table_rows(self.schema, levels, typed)
         n_outputs = 1 if self.labels is None else len(self.labels)
         chosen = rows_for_outputs(len(rows), n_outputs)
-        self.n_given = (
-            int((chosen < len(rows) - MADE).sum()) if typed is not None and len(typed) else 0
-        )
+        if typed is None or not len(typed):
+            self.given = given_rows(0)
+        else:
+            self.given = typed.rows[given_rows(len(typed))][chosen[chosen < len(rows) - MADE]]
         return rows.take(chosen)
 
     def feed(self, rows: Table) -> dict[str, np.ndarray]:
@@ -125,6 +127,7 @@ class NetworkModelSource(_TableSource):
 
     def __init__(self, model: NetworkModel) -> None:
         self.model, self.schema = model, model.schema
+        self.precision = model.model.net.dtype.name
         self.encoders = [model.encoder]
         self.labels = check_labels(model.classes) if model.classes else None
 
@@ -162,6 +165,8 @@ class NetworkModelSource(_TableSource):
 
 class _PortfolioSource(_TableSource):
     """The weighted mean of a portfolio's networks."""
+
+    precision = "float32"
 
     def __init__(self, portfolio: Portfolio, schema: Schema, classes: Any) -> None:
         self.portfolio, self.schema = portfolio.pruned(), schema

@@ -2,40 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from deltarule.errors import DataError, InputError, Message, Parameter, printable
+from deltarule.errors import InputError, Message, Parameter
 from deltarule.estimators.mlp_base import BaseMLP
 from deltarule.estimators.mlp_classifier import MLPClassifier
 from deltarule.estimators.tabular_base import BaseTabular
 from deltarule.maths import Network
-from deltarule.tables import (
-    Schema,
-    Table,
-    TableEncoder,
-    TypedColumns,
-    apply_schema,
-    table_from_frame,
-)
-from deltarule.tables.cells_checksum import cells_checksum
-from deltarule.tabular import NetworkModel, PortfolioModel, TableModel
+from deltarule.tables import Schema, TableEncoder
+from deltarule.tabular import NetworkModel, PortfolioModel
 from deltarule.tabular.network_targets import decode_outputs
 from deltarule.training import Model
-from deltarule.training.inspection import training_table
 
-__all__ = [
-    "ExportedNetwork",
-    "comparison_facts",
-    "exported_network",
-    "model_facts",
-    "network_of_member",
-    "rows_words",
-]
+__all__ = ["ExportedNetwork", "exported_network", "network_of_member"]
 
 _ONE_NETWORK = "a model of one network"
 
@@ -60,6 +43,9 @@ class ExportedNetwork:
     input_names : tuple of str
     output_names : tuple of str
         Of the M predictions: the classes, or the target.
+    quantity : {"predictions", "probabilities", "outputs"}
+        What the predictions are: numbers in the unit of the target, probabilities, or the outputs
+        of a network without a meaning that is known here.
     one_class : bool
         Whether the predicted class is that of the largest prediction.
     scale : tuple of (mean, std)
@@ -77,6 +63,7 @@ class ExportedNetwork:
     predict: Callable[[Any], np.ndarray]
     input_names: tuple[str, ...]
     output_names: tuple[str, ...]
+    quantity: str
     one_class: bool = False
     scale: tuple[float, float] = (0.0, 1.0)
     encoder: TableEncoder | None = None
@@ -126,6 +113,7 @@ def exported_network(model: Any, *, encoded: bool = False) -> ExportedNetwork:
             model.predict,
             _numbered("x", net.n_inputs),
             _numbered("a", net.n_outputs),
+            "outputs",
         )
     raise InputError(
         f"a {type(model).__name__} cannot be exported",
@@ -151,93 +139,6 @@ def network_of_member(model: Any, member: str) -> NetworkModel:
         expected="a portfolio that was loaded from a folder, which has members",
         hint=Message("leave ", Parameter("member"), " out"),
     )
-
-
-def model_facts(model: Any, fingerprint: str) -> dict[str, Any]:
-    """Return what an exported file says of the model that it was made from, as JSON holds it.
-
-    Examples
-    --------
-    >>> from deltarule import Model, Network
-    >>> net = Network([1, 1])
-    >>> model_facts(Model(net, net.initial(0)), "ab12")
-    {'fingerprint': 'ab12'}
-    """
-    facts: dict[str, Any] = {"fingerprint": fingerprint or None}
-    if isinstance(model, TableModel):
-        facts["trained_on"] = training_table(dataclasses.asdict(model.schema), model.report)
-        for name in ("distilled", "member"):
-            if name in model.report:
-                facts[name] = model.report[name]
-    return facts
-
-
-def comparison_facts(
-    model: Any, data: Any, *, compared: int, given: int, left_out: int = 0
-) -> dict[str, Any]:
-    """Return what an exported file says of the rows that it was compared on, as JSON holds it.
-
-    Parameters
-    ----------
-    model : object
-    data : object
-        What was given to compare with; None if all rows are made.
-    compared, given, left_out : int
-        How many rows were compared; how many of them are those of ``data``; and how many more were
-        left out, since numbers in the network are beyond float32.
-
-    Examples
-    --------
-    >>> comparison_facts(None, None, compared=300, given=0)["made_rows"]
-    300
-    """
-    own = data is not None
-    return {
-        "rows": compared,
-        "given_rows": given if own else 0,
-        "made_rows": compared - given if own else compared,
-        "left_out_rows": left_out,
-        "data_given": own,
-        "data": _data_facts(model, data) if own else None,
-    }
-
-
-def _data_facts(model: Any, data: Any) -> dict[str, Any]:
-    """Return the name, the rows and, of a table with its target, the checksum of the cells."""
-    found: dict[str, Any] = {"source": getattr(data, "source", ""), "sha256": None}
-    if isinstance(model, TableModel) and not isinstance(data, TypedColumns):
-        schema = model.schema
-        table = data if isinstance(data, Table) else table_from_frame(data, na=schema.na)
-        if schema.target is not None and schema.target.name in table:
-            with contextlib.suppress(DataError):  # an unknown class, which no export looks at
-                found["sha256"] = cells_checksum(apply_schema(schema, table, need_target=True))
-        data = table
-    rows = data.shape[0] if hasattr(data, "shape") else len(data)
-    return {**found, "rows": int(rows)}
-
-
-def rows_words(facts: dict[str, Any]) -> str:
-    r"""Return which rows were compared, of what :func:`comparison_facts` says, in words.
-
-    Examples
-    --------
-    >>> facts = comparison_facts(None, np.ones((800, 1)), compared=59, given=50)
-    >>> print(rows_words(facts).replace(", and", ",\nand"))
-    50 of the 800 rows that were given, evenly spaced,
-    and 9 with missing, unknown or extreme cells
-    >>> rows_words(comparison_facts(None, None, compared=300, given=0))
-    'all made at random, of the ranges and levels of training, since none were given'
-    """
-    if not facts["data_given"]:
-        return "all made at random, of the ranges and levels of training, since none were given"
-    given, made, data = facts["given_rows"], facts["made_rows"], facts["data"]
-    of, source, digest = data["rows"], data["source"], data["sha256"]
-    name = f"of {printable(source)}" if source else "that were given"
-    name += f" (sha256 of its cells {digest[:16]}…)" if digest else ""
-    said = f"all {of:,} rows {name}"
-    if given < of:
-        said = f"{given:,} of the {of:,} rows {name}, evenly spaced"
-    return f"{said}, and {made:,} with missing, unknown or extreme cells" if made else said
 
 
 def _what(model: Any) -> str:
@@ -294,6 +195,7 @@ def _of_table(model: NetworkModel, encoded: bool) -> ExportedNetwork:
         predict,
         model.encoder.feature_names,
         names,
+        "predictions" if decoding == "number" else "probabilities",
         one_class=target.task == "classification",
         scale=(target.mean, target.std),
         encoder=None if encoded else model.encoder,
@@ -328,7 +230,9 @@ def _of_estimator(model: Any) -> ExportedNetwork:
     inputs = _numbered("x", net.n_inputs) if given is None else tuple(map(str, given))
     outputs, notes = _numbered("a", net.n_outputs), tuple[str, ...]()
     if not isinstance(model, MLPClassifier):
-        return ExportedNetwork(net, theta, "outputs", lambda a: a, predictor, inputs, outputs)
+        return ExportedNetwork(
+            net, theta, "outputs", lambda a: a, predictor, inputs, outputs, "predictions"
+        )
     coding, n_classes = model._coding, len(model.classes_)
     raw = not coding.in_unit_interval
     decode: Callable[[np.ndarray], np.ndarray] = coding.probabilities
@@ -354,6 +258,7 @@ def _of_estimator(model: Any) -> ExportedNetwork:
         model.compile_predictor(what),
         inputs,
         classes if n_classes > 1 else outputs,
+        what,
         one_class=n_classes > 1 and not coding.multilabel,
         notes=notes,
     )

@@ -25,7 +25,7 @@ from deltarule.files.atomic_file import MOST_JSON, parse_content, parse_json
 from deltarule.files.consistency import consistent_read
 from deltarule.files.filesystem import resolve_links, translate_os_errors
 from deltarule.files.locking import leftovers
-from deltarule.files.names import ARRAYS, MANIFEST, check_plain_name
+from deltarule.files.names import ARRAYS, MANIFEST, check_plain_name, remedy
 from deltarule.files.single_file import open_single_file
 from deltarule.files.stored_files import BundleFiles, FolderFiles, StoredFile
 from deltarule.files.times import TIMES, with_times
@@ -49,10 +49,7 @@ _MOST_FILES, _MOST_MANIFEST = 256, 1 << 20
 _KEYS = {"format", "version", "sha256", "extras", "parts", "checksum"}
 # Of a file whose header is wrong, so much is read to tell whether it was changed.
 _MOST_CHECKED = 1 << 26
-_DIFFERS = (
-    "is not what was written (its checksum differs); it was edited or cut short. Restore it or "
-    "train again"
-)
+_DIFFERS = "is not what was written (its checksum differs); it was edited or cut short"
 
 
 def read_bundle(
@@ -205,7 +202,7 @@ def open_bundle(path: Path, kind: str) -> Iterator[BundleFiles]:
                 raise ModelFileError(f"{str(path)!r} has no {MANIFEST}; expected a {kind}")
             yield part
         return
-    files = FolderFiles(path)
+    files = FolderFiles(path, remedy(kind))
     if not files.has(MANIFEST):
         state = f"has no {MANIFEST}" if path.is_dir() else _missing(path)
         raise ModelFileError(f"{str(path)!r} {state}; expected a folder with a {kind}")
@@ -330,9 +327,7 @@ def read_manifest(files: BundleFiles, kind: str, version: int | None) -> dict[st
     written = manifest.get("version")
     names: Any = (manifest.get("sha256"), manifest.get("extras", {}), manifest.get("parts", {}))
     if type(written) is not int or written < 1 or not all(map(_are_checksums, names)):
-        raise ModelFileError(
-            f"{str(where)!r} lacks the version or the checksums; restore it or train again"
-        )
+        raise ModelFileError(f"{str(where)!r} lacks the version or the checksums; {files.remedy}")
     if version is not None and written > version:
         raise ModelFileError(
             f"{place!r} was written by a later version of deltarule (format {min(written, 10**6)}, "
@@ -341,13 +336,13 @@ def read_manifest(files: BundleFiles, kind: str, version: int | None) -> dict[st
     if manifest.keys() - _KEYS or manifest.get("checksum", manifest_digest(manifest)) != (
         manifest_digest(manifest)
     ):
-        raise ModelFileError(f"{str(where)!r} {_DIFFERS}")
+        raise ModelFileError(f"{str(where)!r} {_DIFFERS}; {files.remedy}")
     for name in (name for each in names for name in each):
         try:
             check_plain_name(name)
         except ValueError as error:
             raise ModelFileError(
-                f"{str(where)!r} names a file in another place: {error}; restore it or train again"
+                f"{str(where)!r} names a file in another place: {error}; {files.remedy}"
             ) from None
     return manifest
 
@@ -369,7 +364,7 @@ def _check_all(files: BundleFiles, names: set[str], manifest: Mapping[str, Any])
     if others:
         raise ModelFileError(
             f"{str(files.path)!r} holds {min(others)!r}, which its {MANIFEST} does not name; "
-            "restore it or train again"
+            f"{files.remedy}"
         )
     for name, digest in {**manifest.get("extras", {}), **inner}.items():
         with files.open(name) as file:
@@ -400,7 +395,7 @@ def _read(
 
 def _check_digest(file: StoredFile, checksum: str) -> None:
     if file.sha256() != checksum:
-        raise ModelFileError(f"{file.path!r} {_DIFFERS}")
+        raise ModelFileError(f"{file.path!r} {_DIFFERS}; {file.remedy}")
 
 
 def _read_documents(files: BundleFiles, checksums: Mapping[str, str]) -> dict[str, Any]:

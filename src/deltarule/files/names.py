@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["ARRAYS", "C_PROGRAM", "MANIFEST", "check_plain_name"]
+__all__ = ["ARRAYS", "C_PROGRAM", "MANIFEST", "check_plain_name", "remedy"]
 
 MANIFEST = "manifest.json"
 ARRAYS = "arrays.safetensors"
@@ -10,6 +10,18 @@ C_PROGRAM = "deltarule C program", 1
 """The kind and the version of an exported program, which ``inspect`` reads too."""
 
 _MOST_BYTES = 255
+
+
+def remedy(kind: str) -> str:
+    """Return what to do where files of a kind of bundle are damaged.
+
+    Examples
+    --------
+    >>> remedy("deltarule model"), remedy("deltarule C program")
+    ('restore it or train again', 'restore it or export the model again')
+    """
+    again = "export the model again" if kind == C_PROGRAM[0] else "train again"
+    return f"restore it or {again}"
 
 
 def check_plain_name(name: str) -> None:

@@ -20,7 +20,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from deltarule.errors import InputError, ModelFileError
-from deltarule.files.names import check_plain_name
+from deltarule.files.names import check_plain_name, remedy
 from deltarule.files.stored_files import StoredFile, open_regular
 
 __all__ = ["SUFFIX", "SingleFile", "is_single_file_name", "open_single_file", "single_file_bytes"]
@@ -100,11 +100,14 @@ class SingleFile:
         Open, so that everything is read from the same file even if another takes its name.
     entries : mapping of str to (entry, int)
         Each entry, and where its data begin.
+    remedy : str
+        What to do if it is damaged, as :func:`~deltarule.files.names.remedy` says.
     """
 
     path: Path
     file: io.BufferedReader
     entries: Mapping[str, tuple[_Entry, int]]
+    remedy: str
 
     def has(self, name: str) -> bool:
         """Return whether there is such a file."""
@@ -122,7 +125,7 @@ class SingleFile:
             for each, place in self.entries.items()
             if each.startswith(prefix)
         }
-        return SingleFile(self.path / name, self.file, inner)
+        return SingleFile(self.path / name, self.file, inner, self.remedy)
 
     @contextlib.contextmanager
     def open(self, name: str) -> Iterator[StoredFile]:
@@ -135,7 +138,7 @@ class SingleFile:
         if entry.method == _STORED:
             _check_crc(path, entry, self._parts_of(entry.size))
             self.file.seek(start)
-            yield StoredFile(path, entry.size, self.file)
+            yield StoredFile(path, entry.size, self.file, self.remedy)
             return
         inflate = zlib.decompressobj(-zlib.MAX_WBITS)
         try:
@@ -145,7 +148,7 @@ class SingleFile:
         if len(data) != entry.size or not inflate.eof or inflate.unused_data:
             raise ModelFileError(f"{path!r} is not of the size that the archive says; restore it")
         _check_crc(path, entry, [data])
-        yield StoredFile(path, entry.size, io.BytesIO(data))
+        yield StoredFile(path, entry.size, io.BytesIO(data), self.remedy)
 
     def _parts_of(self, size: int) -> Iterator[bytes]:
         """Yield so many bytes of the file, some at a time."""
@@ -191,9 +194,9 @@ def open_single_file(path: Path, kind: str) -> Iterator[SingleFile]:
             entries = _directory(file, os.fstat(file.fileno()).st_size)
         except (ValueError, struct.error) as error:
             raise ModelFileError(
-                f"{str(path)!r} is not a whole {SUFFIX} file: {error}; restore it or train again"
+                f"{str(path)!r} is not a whole {SUFFIX} file: {error}; {remedy(kind)}"
             ) from error
-        yield SingleFile(path, file, entries)
+        yield SingleFile(path, file, entries, remedy(kind))
 
 
 def _directory(file: io.BufferedReader, size: int) -> dict[str, tuple[_Entry, int]]:

@@ -14,6 +14,7 @@ from typing import Protocol
 
 from deltarule.errors import ModelFileError
 from deltarule.files.filesystem import translate_os_errors
+from deltarule.files.names import remedy
 
 __all__ = ["BundleFiles", "FolderFiles", "StoredFile", "open_regular", "read_regular"]
 
@@ -81,11 +82,14 @@ class StoredFile:
     size : int
         In bytes.
     file : file object
+    remedy : str
+        What to do if it is damaged, as :func:`~deltarule.files.names.remedy` says.
     """
 
     path: str
     size: int
     file: io.BufferedIOBase
+    remedy: str = remedy("")
 
     def __post_init__(self) -> None:
         self._digest = hashlib.sha256()
@@ -104,7 +108,7 @@ class StoredFile:
             piece = view[at : at + _PIECE]
             count = self.file.readinto(piece)
             if not count:
-                raise ModelFileError(f"{self.path!r} is cut short; restore it or train again")
+                raise ModelFileError(f"{self.path!r} is cut short; {self.remedy}")
             self._digest.update(piece[:count])
             at += count
 
@@ -144,6 +148,10 @@ class BundleFiles(Protocol):
     def path(self) -> Path:
         """The path of the bundle, for messages."""
 
+    @property
+    def remedy(self) -> str:
+        """What to do if a file is damaged, for messages."""
+
     def has(self, name: str) -> bool:
         """Return whether there is such a file."""
 
@@ -159,6 +167,7 @@ class FolderFiles:
     """The files of a bundle that is a folder."""
 
     path: Path
+    remedy: str
 
     def has(self, name: str) -> bool:
         """Return whether there is something of this name."""
@@ -169,7 +178,7 @@ class FolderFiles:
         """Open a file of the folder itself; a link is refused."""
         path = self.path / name
         with open_regular(path, follow=False) as file:
-            yield StoredFile(str(path), os.fstat(file.fileno()).st_size, file)
+            yield StoredFile(str(path), os.fstat(file.fileno()).st_size, file, self.remedy)
 
     def names(self) -> None:
         """Return nothing: a user's files may be in the folder."""

@@ -191,7 +191,9 @@ def distill(
             target.task, true_values(distilled.target, scored), compared, scored.weights, seed
         )
     rows = typed if scored is None else scored
-    distilled.report["distilled"] = _distance(distilled.outputs(rows), portfolio.predict(rows))
+    distance = _distance(distilled.outputs(rows), portfolio.predict(rows))
+    distance["part"] = "train" if scored is None else "held_out"
+    distilled.report["distilled"] = distance
     return distilled
 
 

@@ -210,14 +210,15 @@ class PortfolioModel(TableModel):
         name = "" if self.schema.target is None else self.schema.target.name
         typed = apply_schema(self.schema, rows, need_target=name in rows)
         parts, note = {"train": typed}, f"there are no scores: the rows have no column {name!r}"
+        of_test_rows = False
         if typed.target is not None:
             seen = self.trained_on(typed)
             share = self.settings["test"] if seen else SCORED_SHARE
             settings = TableSettings(test=share, valid=0.0, seed=self.settings["seed"])
             parts = split_table(self.schema, typed, settings)
             note = OF_OTHER_ROWS if "test" in parts else _NO_SCORES
-            if seen and "test" in parts:
-                note = _OF_TEST_ROWS
+            of_test_rows = seen and "test" in parts
+            note = _OF_TEST_ROWS if of_test_rows else note
         distilled = distill(
             self.portfolio,
             self.schema,
@@ -226,6 +227,8 @@ class PortfolioModel(TableModel):
             scored=parts.get("test"),
             seed=seed,
         )
+        if of_test_rows:
+            distilled.report["distilled"]["part"] = "test"
         distilled.report["notes"].append(note)
         distilled.report.update(self._digests_with(typed))
         if typed.target is not None:

@@ -33,6 +33,13 @@ __all__ = [
 
 _MOST_SHOWN = 12
 _SAVED = "saved with the model"
+# On which rows a distilled network was compared with its portfolio; an earlier version has None.
+_ROWS_OF = {
+    "test": ("test rows", ", which neither was trained on,"),
+    "held_out": ("rows", ", which were held out of the distilling,"),
+    "train": ("rows", ", which it was distilled on,"),
+    None: ("rows", ","),
+}
 _Object = Mapping[str, Any]
 
 
@@ -84,8 +91,10 @@ class ModelSummary:
         was trained on later, by an update or in distilling. Of no table it is empty.
     distilled : mapping of str to JSON value
         Of a network that was distilled from a portfolio: how far it is from that (``rows``,
-        ``same_class`` or None, ``largest_difference``) and ``portfolio``, the fingerprint of its
-        files or None. Otherwise it is empty.
+        ``same_class`` or None, ``largest_difference``), on which rows (``part``: ``"test"`` of the
+        portfolio's test rows, ``"held_out"`` of rows held out of the distilling, ``"train"`` of
+        those that it learned from, or None), and ``portfolio``, the fingerprint of its files or
+        None. Otherwise it is empty.
     """
 
     path: str
@@ -219,24 +228,30 @@ def member_text(member: Mapping[str, Any]) -> str:
 
 
 def distilled_text(distilled: Mapping[str, Any]) -> str:
-    """Return how far a distilled network is from its portfolio as text.
+    r"""Return how far a distilled network is from its portfolio as text.
 
     Examples
     --------
-    >>> distilled_text({"rows": 800, "same_class": 791, "largest_difference": 0.057})
-    'the class of its portfolio in 791 of 800 rows, probabilities differ by at most 5.7 points'
+    >>> found = {"rows": 80, "same_class": 79, "largest_difference": 0.057, "part": "test"}
+    >>> print(distilled_text(found).replace(", ", ",\n"))
+    the class of its portfolio in 79 of 80 test rows,
+    which neither was trained on,
+    probabilities differ by at most 5.7 percentage points
     >>> distilled_text({"rows": 90, "same_class": None, "largest_difference": 3.2})
     'predictions of 90 rows differ from those of its portfolio by at most 3.2'
     """
-    rows, gap = distilled["rows"], distilled["largest_difference"]
+    gap = distilled["largest_difference"]
+    what, which = _ROWS_OF.get(distilled.get("part"), _ROWS_OF[None])
     if distilled["same_class"] is None:
+        which = "" if which == "," else which
         said = (
-            f"predictions of {rows:,} rows differ from those of its portfolio by at most {gap:.3g}"
+            f"predictions of {distilled['rows']:,} {what}{which} differ from those of its "
+            f"portfolio by at most {gap:.3g}"
         )
     else:
         said = (
-            f"the class of its portfolio in {distilled['same_class']:,} of {rows:,} rows, "
-            f"probabilities differ by at most {100 * gap:.2g} points"
+            f"the class of its portfolio in {distilled['same_class']:,} of {distilled['rows']:,} "
+            f"{what}{which} probabilities differ by at most {100 * gap:.2g} percentage points"
         )
     portfolio = distilled.get("portfolio")
     return f"{said}; the portfolio has the fingerprint sha256 {portfolio}" if portfolio else said
@@ -418,5 +433,6 @@ def _distilled(report: _Object) -> dict[str, Any]:
         "rows": entry(saved, "rows", int),
         "same_class": entry(saved, "same_class", int | None),
         "largest_difference": entry(saved, "largest_difference", float),
+        "part": field_value("part", str | None, saved.get("part")),
         "portfolio": field_value("portfolio", str | None, saved.get("portfolio")),
     }
