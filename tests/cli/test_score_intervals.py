@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from tests.cli.conftest import CLASSES, FAST, NUMBERS
 
-from deltarule.explain.report.markup import plain
+from deltarule.maths.printing.numbers import plain
 from deltarule.tables import apply_schema, read_table
 from deltarule.tabular import TableModel
 from deltarule.tabular.bootstrap import bootstrap_intervals

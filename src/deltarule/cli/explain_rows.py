@@ -12,8 +12,9 @@ from deltarule.cli.explain_question import Question
 from deltarule.cli.explain_row import command_of
 from deltarule.errors import InputError, Message, Parameter, printable
 from deltarule.explain.number_format import json_number
-from deltarule.explain.row_text import aligned_numbers, as_read, cell_text
+from deltarule.explain.row_text import aligned_numbers, cell_text
 from deltarule.explain.training_parts import other_table, training_parts
+from deltarule.maths.printing.numbers import as_read
 from deltarule.tables import Table, TypedColumns, apply_schema
 from deltarule.tabular import TableModel
 from deltarule.tabular.diagnostics import RankedRows, ranked_rows
@@ -147,7 +148,7 @@ def _table(rows: RankedRows, target: str, most: int) -> str:
         columns = [
             [name, *map(as_read, rows.actual[shown])],
             ["predicted", *aligned_numbers(rows.predicted[shown].tolist(), 5)],
-            ["error", *aligned_numbers(errors.tolist(), 4, signed=True)],
+            ["predicted − true", *aligned_numbers(errors.tolist(), 4, signed=True)],
         ]
     else:
         right = rows.predicted[shown] == rows.actual[shown]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from deltarule.errors import DeltaruleError
 from deltarule.tables import Table
 from deltarule.tabular import TableModel
+from deltarule.tabular.diagnostics.group_text import worst_group_words
 from deltarule.tabular.diagnostics.rows import ScoredRows
 
 __all__ = ["worst_group_line", "worst_group_of_fit"]
@@ -18,9 +19,6 @@ def worst_group_line(rows: ScoredRows) -> str:
 
     "" without such a group, of fewer than two rows, and of rows that the model learned from.
     """
-    # Imported here: the report is not needed by a command that fails before.
-    from deltarule.explain.report.groups import worst_group_words
-
     if rows.part not in _HELD_OUT or len(rows) < 2:
         return ""
     return worst_group_words(rows)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from deltarule.errors import printable
 from deltarule.explain.number_format import short
 from deltarule.explain.training_parts import COMPARED_WORDS
+from deltarule.maths.printing.numbers import as_read
 
 if TYPE_CHECKING:
     from deltarule.explain.cell_changes import CellChange
@@ -21,7 +22,6 @@ __all__ = [
     "LISTED",
     "START",
     "aligned_numbers",
-    "as_read",
     "cell_text",
     "row_text",
 ]
@@ -262,17 +262,6 @@ def _label(value: Any, probability: float | None, digits: int) -> str:
     if probability is None:
         return printable(repr(value))
     return f"{printable(repr(value))}, with a probability of {short(100 * probability)} %"
-
-
-def as_read(value: float) -> str:
-    """Write a number of a table with all digits that it has there.
-
-    Examples
-    --------
-    >>> as_read(27762.39), as_read(-2.0), as_read(0.1)
-    ('27762.39', '−2', '0.1')
-    """
-    return repr(float(value)).removesuffix(".0").replace("-", "−")
 
 
 def cell_text(cell: Any) -> str:

@@ -15,6 +15,7 @@ __all__ = [
     "compact_width",
     "date_reader",
     "date_value",
+    "day_text",
     "days_since_1970",
     "parse_date",
     "split_date",
@@ -314,3 +315,17 @@ def date_value(text: str) -> float | None:
     dated = split_date(text)
     read = [] if dated is None else [date_reader(each)(text) for each in dated[1]]
     return next((days for days in read if days is not None), None)
+
+
+def day_text(days: float) -> str:
+    """Return a date, given in days since 1970-01-01, as text.
+
+    Examples
+    --------
+    >>> day_text(1.5), day_text(1e9)
+    ('1970-01-02', '1e+09 days')
+    """
+    try:
+        return (date(1970, 1, 1) + timedelta(days=days // 1)).isoformat()
+    except OverflowError:
+        return f"{days:.6g} days"

@@ -9,12 +9,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
 from typing import Any
 
 from deltarule.errors import DataError, InputError, Message, Parameter, printable, short_repr
 from deltarule.files.dataclass_fields import from_json_object
 from deltarule.tables.cells import number_label
+from deltarule.tables.date_text import day_text
 from deltarule.tables.number_text import NumberFormat
 from deltarule.tables.record_format import reading_record
 from deltarule.tables.table import count_noun, join_items
@@ -105,11 +105,9 @@ class Column:
         if self.minimum is None or self.maximum is None:
             return ""
         if self.minimum == self.maximum:
-            return (
-                _format_day(self.minimum) if self.kind == "date" else _format_number(self.minimum)
-            )
+            return day_text(self.minimum) if self.kind == "date" else _format_number(self.minimum)
         if self.kind == "date":
-            return f"{_format_day(self.minimum)} … {_format_day(self.maximum)}"
+            return f"{day_text(self.minimum)} … {day_text(self.maximum)}"
         return f"{_format_number(self.minimum)} … {_format_number(self.maximum)}"
 
 
@@ -132,13 +130,6 @@ def _short_name(name: str) -> str:
 
 def _format_number(value: float) -> str:
     return number_label(value) if abs(value) < 1e9 and value.is_integer() else f"{value:.6g}"
-
-
-def _format_day(days: float) -> str:
-    try:
-        return (date(1970, 1, 1) + timedelta(days=days // 1)).isoformat()
-    except OverflowError:
-        return f"{days:.6g} days"
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from tests.explain.report.tables import trained
 from deltarule.explain.report import write_report
 from deltarule.explain.report.findings import find
 from deltarule.explain.report.headline import next_steps
-from deltarule.explain.report.markup import plain
+from deltarule.maths.printing.numbers import plain
 from deltarule.tabular.diagnostics import group_errors
 
 # The boxes of what is written in the table, and of its bars.

@@ -9,12 +9,14 @@ from tests.explain.report.tables import NAMES, trained
 
 from deltarule.explain.report import report_html
 from deltarule.explain.report.findings import find
-from deltarule.explain.report.groups import group_words
+from deltarule.explain.report.groups import groups_section
 from deltarule.explain.report.headline import headline, next_steps
-from deltarule.explain.report.markup import name, plain
+from deltarule.explain.report.markup import name
+from deltarule.maths.printing.numbers import plain
 from deltarule.tables import Schema, TextColumn, TypedColumns
 from deltarule.tables.schema import Column
-from deltarule.tabular.diagnostics import ScoredRows, group_errors
+from deltarule.tabular.diagnostics import ScoredRows, confusion, group_errors
+from deltarule.tabular.diagnostics.group_text import group_words, points
 
 
 def rows_of(truth, outputs, columns, weights=None):
@@ -188,6 +190,23 @@ def test_each_kind_of_mistake_is_counted_and_a_planted_one_is_found(weighted):
     assert {level for level, group in groups.items() if group.kinds.false.worse} == {"a"}
     assert {level for level, group in groups.items() if group.kinds.missed.worse} == {"c"}
     assert found.kinds.predicted.others is None
+    assert found.as_rare == ()
+    # Newcombe's interval, so wide that those of three shares of three groups hold together.
+    assert found.kinds_level == pytest.approx(1 - 0.05 / 9)
+    if not weighted:
+        (n, k), (m, c) = (
+            (int(rows.sum()), int((rows & (predicted == 0)).sum()))
+            for rows in ((town == "a") & (truth == 1), (town != "a") & (truth == 1))
+        )
+        (low, high), (low_q, high_q) = (
+            stats.binomtest(*each).proportion_ci(found.kinds_level, method="wilson")
+            for each in ((k, n), (c, m))
+        )
+        p, q = k / n, c / m
+        each = groups["a"].kinds.false
+        least = p - q - np.sqrt((p - low) ** 2 + (high_q - q) ** 2)
+        most = p - q + np.sqrt((high - p) ** 2 + (q - low_q) ** 2)
+        assert (each.least, each.most) == pytest.approx((least, most))
 
 
 def test_kinds_of_mistakes_need_two_classes():
@@ -237,7 +256,7 @@ def test_a_range_is_named_by_the_cells_of_the_table():
         group = dataclasses.replace(
             found.groups.groups[0], column=NAMES[1], kind="range", low_cell=low, high_cell=high
         )
-        return group_words(found, group).removeprefix(NAMES[1])
+        return group_words(found.rows.schema, group).removeprefix(NAMES[1])
 
     assert words(24484.0, 100107.5) == ": 24,484 to 100,107.5"
     assert words(3.0, 3.0) == " = 3"
@@ -285,3 +304,105 @@ def test_a_column_that_a_worse_group_is_of_is_not_advised_to_be_left_out():
     assert advised(False).startswith("2 columns are not shown to matter alone on 40 rows")
     assert advised(True).startswith("1 column is not shown to matter alone on 40 rows")
     assert name(weak.columns[1]) not in advised(True)
+
+
+def planted(truth, predicted, columns):
+    """Findings of a model of two classes, with other rows and predictions."""
+    table, model = trained("two")
+    found = find(model, table)
+    rows = dataclasses.replace(
+        rows_of(truth, np.eye(2)[predicted], columns), classes=found.rows.classes
+    )
+    return dataclasses.replace(
+        found, rows=rows, groups=group_errors(rows), confusion=confusion(rows)
+    )
+
+
+def test_kinds_of_mistakes_say_their_level_and_their_difference():
+    rng = np.random.default_rng(4)
+    town = rng.choice(["a", "b"], 600)
+    truth = (rng.random(600) < 0.7).astype(int)
+    wrong = rng.random(600) < np.where((town == "a") & (truth == 1), 0.9, 0.1)
+    found = planted(truth, np.where(wrong, 1 - truth, truth), {"town": texts(town)})
+    page = groups_section(found)
+    (a,) = [group for group in found.groups.groups if group.level == "a"]
+    false = a.kinds.false
+    gap, least, most = (
+        f"+{100 * each:.1f}" for each in (false.share - false.others, false.least, false.most)
+    )
+    assert f'({gap} points, <span class="ends">{least} to {most}</span>)' in page
+    # Two groups, with three shares each.
+    assert "at 99.17 %, so that those of all 2 groups and all three shares hold together" in page
+    assert "lines: 95 % of each group alone" in page
+    assert "with a sign: the difference to the other rows, at 97.5 %" in page
+    calm = planted(truth, truth, {"town": texts(town)})
+    assert "clearly more frequent than for the other rows, by intervals of" in groups_section(calm)
+
+
+def test_classes_that_are_as_rare_are_named_together():
+    truth = np.arange(80) % 2
+    found = planted(truth, np.zeros(80, int), {"x": np.arange(80.0)})
+    assert (found.groups.label, *found.groups.as_rare) == tuple(map(str, found.rows.classes))
+    first, second = map(name, map(str, found.rows.classes))
+    page = groups_section(found)
+    assert f"Of <b>{first}</b>, which these rows have as often as <b>{second}</b>. Pre" in page
+    assert "rarest" not in page
+
+
+def test_a_class_that_is_never_predicted_is_said_first():
+    truth = (np.arange(80) % 4 == 0).astype(int)
+    found = planted(truth, np.zeros(80, int), {"x": np.arange(80.0)})
+    label = name(str(found.rows.classes[1]))
+    page = groups_section(found)
+    assert f"No row is predicted to be <b>{label}</b>: all 20 that are <b>{label}</b> are" in page
+    said = f"Of 80 rows 20 are <b>{label}</b>, and none is predicted so"
+    assert any(step.startswith(said) for step in next_steps(found))
+    other = planted(truth, truth, {"x": np.arange(80.0)})
+    assert not any("none is predicted so" in step for step in next_steps(other))
+
+
+def test_mistakes_that_are_as_frequent_are_named_together():
+    table, model = trained("three")
+    found = find(model, table)
+    labels = found.confusion.labels
+
+    def step(*cells):
+        matrix = np.diag([9.0, 9.0, 9.0])
+        for i, j, n in cells:
+            matrix[i, j] = n
+        changed = dataclasses.replace(found.confusion, matrix=matrix)
+        steps = next_steps(dataclasses.replace(found, confusion=changed))
+        return next((each for each in steps if "mistake" in each), "")
+
+    a, b, c = (f"<b>{name(each)}</b>" for each in labels)
+    n = len(found.rows)
+    one = f"Look at its most frequent mistake: {a} taken for {b}, 3 of {n} rows."
+    assert step((0, 1, 3), (1, 2, 2)) == one
+    two = f"{a} taken for {b} and {b} taken for {c}, 3 of {n} rows each."
+    assert step((0, 1, 3), (1, 2, 3), (2, 0, 1)).endswith(two)
+    assert "which are as frequent: " in step((0, 1, 3), (1, 2, 3))
+    many = step((0, 1, 1), (1, 2, 1), (2, 0, 1), (2, 1, 1))
+    assert (
+        many == f"No mistake stands out: each of the 4 most frequent ones is made in 1 of {n} rows."
+    )
+    assert step() == ""
+
+
+def test_a_difference_that_is_not_0_is_not_shown_as_0():
+    assert [points(each) for each in (0.0004, -0.0004, 0.413, 0.0)] == [
+        "0.04", "−0.04", "41.3", "0.0"
+    ]  # fmt: skip
+    x = np.repeat([0.0, 1.0], 600)
+    # The lower end of the difference is just above 0.
+    truth = np.zeros(1200, int)
+    for wrong in range(1, 200):
+        predicted = np.zeros(1200, int)
+        predicted[600 : 600 + wrong] = 1
+        found = planted(truth, predicted, {"x": x})
+        (worst, *_) = found.groups.groups
+        if worst.worse:
+            break
+    assert 0 < worst.least < 0.01
+    shown = points(worst.least)
+    assert f"+{shown} to " in groups_section(found)
+    assert float(shown) > 0

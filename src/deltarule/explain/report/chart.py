@@ -11,7 +11,8 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 
 from deltarule.explain.render.html import words_html
-from deltarule.explain.report.markup import plain, text
+from deltarule.explain.report.markup import text
+from deltarule.maths.printing.numbers import plain
 
 __all__ = ["Axis", "axis", "band", "bar", "chart", "dots", "key", "line", "span"]
 

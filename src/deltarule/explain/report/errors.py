@@ -14,11 +14,10 @@ from deltarule.explain.report.markup import (
     name,
     number,
     percent,
-    plain,
     table,
     text,
 )
-from deltarule.explain.row_text import as_read
+from deltarule.maths.printing.numbers import as_listed, plain
 from deltarule.tabular.diagnostics import Calibration, Confusion, Residuals, ranked_rows
 from deltarule.tabular.diagnostics.importance import sample_of_rows
 
@@ -49,7 +48,7 @@ def _worst_rows(found: Findings) -> str:
         if rows.probabilities is None:
             gap = float(rows.predicted[place] - rows.actual[place])
             cells += [
-                text(as_read(float(rows.actual[place]))),
+                text(as_listed(float(rows.actual[place]))),
                 number(float(rows.predicted[place]), 6, f"worst.{row}.predicted"),
                 ("+" if gap > 0 else "") + number(gap, 4, f"worst.{row}.error"),
             ]
@@ -61,7 +60,9 @@ def _worst_rows(found: Findings) -> str:
                 percent(float(rows.probabilities[place]), f"worst.{row}.probability"),
             ]
         lines.append(cells)
-    last = "error" if rows.probabilities is None else f"probability of the table’s {target}"
+    last = (
+        "predicted − true" if rows.probabilities is None else f"probability of the table’s {target}"
+    )
     shown = table(
         ["row", target, "predicted", last], lines, "The rows with the largest errors", "tnnn"
         if rows.probabilities is None else "tttn",
@@ -121,10 +122,13 @@ def _confusion(found: Confusion, n_rows: int) -> str:
     wide = "wide" if len(shown) > _MOST_NARROW else ""
     mistakes = found.mistakes(3)
     if mistakes:
+        last = mistakes[-1][2]
+        others = sum(each[2] == last for each in found.mistakes(matrix.size)[len(mistakes) :])
         listed = "; ".join(
             f"<b>{name(a)}</b> taken for <b>{name(b)}</b>: {plain(n)}" for a, b, n in mistakes
         )
-        said += f"Most frequent mistakes: {listed}."
+        said += f"Most frequent mistakes: {listed}"
+        said += f", and {others:,} more as frequent as the last." if others else "."
     else:
         said += f"No mistake on these {count(n_rows, 'row')}."
     return (

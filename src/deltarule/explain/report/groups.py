@@ -6,35 +6,25 @@ from deltarule.explain.report.bars import BarRow, bar_rows
 from deltarule.explain.report.findings import Findings
 from deltarule.explain.report.markup import (
     count,
-    day,
     interval,
     name,
     number,
     percent,
-    plain,
     table,
 )
-from deltarule.explain.row_text import as_read
-from deltarule.tables import Schema
+from deltarule.maths.printing.numbers import plain
 from deltarule.tabular.diagnostics import (
     ErrorGroup,
     ErrorShare,
     KindsOfError,
-    ScoredRows,
-    group_errors,
 )
+from deltarule.tabular.diagnostics.group_text import group_words, level_words, points, signed
 
-__all__ = ["group_words", "groups_section", "worst_group", "worst_group_words"]
+__all__ = ["groups_section", "worst_group"]
 
 _WORST = 8
-# What the rows of a part are called in a line of text.
-_ROWS_OF = {
-    "test": "test rows",
-    "out_of_fold": "training rows, out of fold",
-    "valid": "validation rows",
-    "train": "training rows",
-    "seen": "rows of the training table",
-}
+# What the lines of bars are, whose level is not that of the verdict.
+_OF_ERROR = "95 % of each group alone"
 # Groups whose kinds of errors are listed at first; the others are in a fold.
 _MOST_LISTED = 12
 
@@ -58,7 +48,9 @@ def groups_section(found: Findings) -> str:
     ]
     return (
         f"<p>{_said(found)}</p>"
-        f'<p class="axis-title">{head}, of the worst {count(len(rows), "group")}</p>'
+        f'<p class="axis-title">{head}, of the worst {count(len(rows), "group")}; lines and first '
+        f"interval: {_OF_ERROR}; with a sign: the difference to the other rows, "
+        f"at {level_words(found.groups.level)}</p>"
         f'<div class="importance">{bar_rows(rows, head)}</div>'
         f'<p class="note">{_how(found)}</p>'
         "<details><summary>All groups, column by column</summary>"
@@ -68,7 +60,7 @@ def groups_section(found: Findings) -> str:
 
 def _bar(found: Findings, group: ErrorGroup, key: bool = False) -> BarRow:
     return BarRow(
-        name(group_words(found, group), 48),
+        name(group_words(found.rows.schema, group), 48),
         group.error,
         _error(found, group, key),
         group.low,
@@ -83,11 +75,16 @@ def _kinds(found: Findings) -> str:
     if groups.label is None or groups.kinds is None:
         return ""
     label = f"<b>{name(groups.label)}</b>"
+    of_two = len(found.rows.classes) == 2
     others = "another class"
-    if len(found.rows.classes) == 2:
+    if of_two:
         others = next(f"<b>{name(str(c))}</b>" for c in found.rows.classes if c != groups.label)
+    rarest = "the rarest class of these rows"
+    if groups.as_rare:
+        as_rare = " and ".join(f"<b>{name(each)}</b>" for each in groups.as_rare)
+        rarest = f"which these rows have as often as {as_rare}"
     said = (
-        f"Of {label}, the rarest class of these rows. Predicted: how many of the rows are "
+        f"Of {label}, {rarest}. Predicted: how many of the rows are "
         f"predicted to be {label}. Missed: of the rows that are {label}, those predicted "
         f"otherwise. False: of the rows that are {others}, those predicted to be {label}. "
         "Heavier: clearly more than for the other rows."
@@ -97,16 +94,34 @@ def _kinds(found: Findings) -> str:
         shares = [(getattr(group.kinds, kind), group) for group in groups.groups]
         worse = sorted((pair for pair in shares if pair[0].worse), key=lambda pair: -pair[0].share)
         worst += [
-            f"with <b>{name(group_words(found, group))}</b>, {_of_rows(each)} of those that are "
-            f"{of} are predicted {then}, of the other rows {percent(each.others)}"
+            f"with <b>{name(group_words(found.rows.schema, group))}</b>, {_of_rows(each)} of those "
+            f"that are {of} are predicted {then}, of the other rows {percent(each.others)} "
+            f"({_points(each.share - each.others, each.least, each.most)})"
             for each, group in worse[:2]
         ]
-    clear = "In no group is a kind of mistake clearly more frequent than for the other rows."
+    n = len(groups.groups)
+    level = (
+        f"at {level_words(groups.kinds_level)}, so that those of all {count(n, 'group')} and all "
+        "three shares hold together with 95 %"
+    )
+    clear = (
+        "In no group is a kind of mistake clearly more frequent than for the other rows, by "
+        f"intervals of the difference {level}."
+    )
     if worst:
-        clear = f"Clearly more often than for other rows, beyond chance: {'; '.join(worst)}."
+        clear = (
+            f"Clearly more often than for other rows, beyond chance: {'; '.join(worst)}. The "
+            f"differences stand with their intervals {level}."
+        )
+    if not groups.kinds.predicted.count:
+        n = groups.kinds.missed.rows
+        rows = f"the one row that is {label} is" if n == 1 else f"all {n:,} that are {label} are"
+        clear = f"No row is predicted to be {label}: {rows} missed. {clear}"
     listed = [(group, group.kinds) for group in groups.groups if group.kinds is not None]
     listed.sort(key=lambda pair: _excess(pair[1]), reverse=True)
-    lines = [[name(group_words(found, group), 48), *_cells(kinds)] for group, kinds in listed]
+    lines = [
+        [name(group_words(found.rows.schema, group), 48), *_cells(kinds)] for group, kinds in listed
+    ]
     head, caption = ("group", "predicted", "missed", "false"), "Kinds of mistakes by group"
     every = ["all rows", *_cells(groups.kinds)]
     rest = ""
@@ -145,49 +160,14 @@ def _of_rows(each: ErrorShare) -> str:
     return f"<span>{percent(each.share)} <small>{each.count:,} of {each.rows:,}</small></span>"
 
 
-def group_words(found: Findings, group: ErrorGroup) -> str:
-    """Return what the rows of a group have in common, as text."""
-    return _words(found.rows.schema, group)
-
-
-def _words(schema: Schema, group: ErrorGroup) -> str:
-    column = group.column
-    if group.kind == "level":
-        return f"{column} = {group.level}"
-    if group.kind == "others":
-        return f"{column}: rarer levels"
-    if group.kind == "missing":
-        return f"{column} is missing"
-    is_date = schema[column].kind == "date"
-    cells = [each for each in (group.low_cell, group.high_cell) if each is not None]
-    low, high = (day(each) if is_date else _cell(each) for each in cells)
-    if cells[0] != cells[1] and low == high and not is_date:
-        low, high = map(as_read, cells)
-    return f"{column} = {low}" if low == high else f"{column}: {low} to {high}"
-
-
-def _cell(value: float) -> str:
-    """Return a number of the table with the digits that it has there, or four if it has many.
-
-    Examples
-    --------
-    >>> _cell(24484.0), _cell(27762.39), _cell(-0.5), _cell(1 / 3)
-    ('24,484', '27,762.39', '−0.5', '0.3333')
-    """
-    has_few = len(as_read(abs(value)).replace(".", "").strip("0")) <= 7
-    if has_few and (value == 0 or 1e-4 <= abs(value) < 1e9):
-        return f"{value + 0.0:,}".removesuffix(".0").replace("-", "−")
-    return plain(value, 4)
-
-
 def worst_group(found: Findings) -> str:
     """Return a sentence on the worst group that is worse beyond chance, as HTML; "" without one."""
     worse = found.groups.worse
     if not worse:
         return ""
     group = worse[0]
-    where = f"<b>{name(group_words(found, group))}</b>"
-    gap = f"{_to_others(found, group)} at {100 * found.groups.level:.4g} %"
+    where = f"<b>{name(group_words(found.rows.schema, group))}</b>"
+    gap = f"{_to_others(found, group)} at {level_words(found.groups.level)}"
     if found.rows.task == "classification":
         return (
             f"Look at the rows with {where}: {percent(group.error)} of them are predicted wrong, "
@@ -196,47 +176,6 @@ def worst_group(found: Findings) -> str:
     return (
         f"Look at the rows with {where}: predictions miss by {number(group.error)} on average, for "
         f"the other rows by {number(group.others)} ({gap})."
-    )
-
-
-def worst_group_words(rows: ScoredRows) -> str:
-    """Return the worst group that is worse beyond chance, as text; "" without one.
-
-    It says which rows they are, unless they are all rows of a table that was given.
-    """
-    part = "" if rows.part == "given" else f"the {len(rows):,} {_ROWS_OF[rows.part]}"
-    found = group_errors(rows)
-    if not found.worse:
-        return ""
-    group = found.worse[0]
-    if rows.task == "classification":
-        error, others = (f"{100 * each:.1f} %" for each in (group.error, group.others))
-        gap, least, most = (
-            f"{100 * each:.1f}" for each in (group.error - group.others, group.least, group.most)
-        )
-        said = f"{error} of {count(group.rows, 'row')} are predicted wrong, of the others {others}"
-        gap += " points"
-    else:
-        error, others, gap, least, most = (
-            plain(each)
-            for each in (
-                group.error,
-                group.others,
-                group.error - group.others,
-                group.least,
-                group.most,
-            )
-        )
-        said = f"predictions of {count(group.rows, 'row')} miss by {error} on average, of the "
-        said += f"others by {others}"
-    worse = len(found.worse)
-    more = f", of {worse} that are worse than their other rows beyond chance" * (worse > 1)
-    n = len(found.groups)
-    together = f", so that the intervals of all {n} groups hold together with 95 %" * (n > 1)
-    which = f" of {part}" * bool(part)
-    return (
-        f"worst group{which}{more}: {_words(rows.schema, group)}: {said}: {gap} more, {least} to "
-        f"{most} at {100 * found.level:.4g} %{together}"
     )
 
 
@@ -255,12 +194,12 @@ def _said(found: Findings) -> str:
             f"chance, since of {few} some look worse by chance alone."
         )
     named = "; ".join(
-        f"<b>{name(group_words(found, group))}</b> ({_error(found, group)}{_bias(group)}; "
-        f"to the other rows {_to_others(found, group)})"
+        f"<b>{name(group_words(found.rows.schema, group))}</b> ({_error(found, group)}"
+        f"{_bias(group)}; to the other rows {_to_others(found, group)})"
         for group in worse[:3]
     )
     more = f" and {count(len(worse) - 3, 'more group')}" if len(worse) > 3 else ""
-    level = f"{100 * found.groups.level:.4g} %"
+    level = level_words(found.groups.level)
     return (
         f"{said}Clearly worse, beyond chance: {named}{more}. The difference to the other rows "
         f"stands with its interval at {level}, so that those of all "
@@ -271,9 +210,10 @@ def _said(found: Findings) -> str:
 def _how(found: Findings) -> str:
     groups = found.groups
     said = (
-        "The lines are 95 % intervals: how far the chance of which rows these are may have moved "
-        "the error. With a sign: by how much the error is above that of all other rows, with an "
-        f"interval at {100 * groups.level:.4g} %, so wide that those of all "
+        "The lines, and the first interval of each group, are of its own error, at 95 % for this "
+        "group alone: how far the chance of which rows these are may have moved it. With a sign: "
+        "by how much the error is above that of all other rows, with an "
+        f"interval at {level_words(groups.level)}, so wide that those of all "
         f"{count(len(groups.groups), 'group')} hold together with 95 %. Pale: not clearly worse "
         "than the other rows, since that interval reaches down to 0. A group that is worse need "
         "not be worse because of its column: other columns may differ in it."
@@ -287,7 +227,7 @@ def _how(found: Findings) -> str:
 
 def _error(found: Findings, group: ErrorGroup, key: bool = False) -> str:
     """Return the error of a group: of classes with the number of rows that are wrong."""
-    what = f"group.{group_words(found, group)}" if key else ""
+    what = f"group.{group_words(found.rows.schema, group)}" if key else ""
     n = f"of {count(group.rows, 'row')}"
     if found.rows.task == "classification":
         return f"{percent(group.error, what)} <small>{n}</small>"
@@ -296,16 +236,17 @@ def _error(found: Findings, group: ErrorGroup, key: bool = False) -> str:
 
 def _to_others(found: Findings, group: ErrorGroup) -> str:
     """Return the difference to the other rows with its interval, by which a group is worse."""
-    gap = group.error - group.others
+    values = (group.error - group.others, group.least, group.most)
     if found.rows.task == "classification":
-        ends = [f"{100 * each:+.1f}".replace("-", "−") for each in (gap, group.least, group.most)]
-        unit = " points"
-    else:
-        signs = ["+" if each > 0 else "" for each in (gap, group.least, group.most)]
-        values = (gap, group.least, group.most)
-        ends = [f"{sign}{plain(each)}" for sign, each in zip(signs, values, strict=True)]
-        unit = ""
-    return f"{ends[0]}{unit}, {interval(ends[1], ends[2])}"
+        return _points(*values)
+    gap, least, most = (signed(each, plain(each)) for each in values)
+    return f"{gap}, {interval(least, most)}"
+
+
+def _points(gap: float, least: float, most: float) -> str:
+    """Return a difference of shares with its interval, in percentage points."""
+    shown, *ends = (signed(each, points(each)) for each in (gap, least, most))
+    return f"{shown} points, {interval(*ends)}"
 
 
 def _plain(found: Findings, value: float) -> str:
@@ -331,6 +272,6 @@ def _every(found: Findings, head: str) -> str:
         ordered = sorted(groups, key=lambda each: (each.kind, each.low_cell or 0.0, -each.rows))
         rows += [_bar(found, group) for group in ordered]
     return (
-        f'<p class="axis-title">{head}, of all groups, on one scale</p>'
+        f'<p class="axis-title">{head}, of all groups, on one scale; lines: {_OF_ERROR}</p>'
         f'<div class="importance" data-groups="all">{bar_rows(rows, head, heads=heads)}</div>'
     )

@@ -19,10 +19,10 @@ from deltarule.explain.report.markup import (
     name,
     number,
     percent,
-    plain,
     text,
 )
-from deltarule.explain.row_text import as_read
+from deltarule.maths.printing.numbers import as_listed, plain
+from deltarule.tabular.diagnostics import Confusion
 
 __all__ = ["SCORES", "headline", "importance_words", "part_words", "score_text"]
 
@@ -33,7 +33,7 @@ SCORES = {
     "auc": ("AUC", "0.5 is chance, 1 is perfect"),
     "r2": ("R²", "share of the variance explained"),
     "rmse": ("RMSE", "in the target’s unit; lower is better"),
-    "mae": ("MAE", "mean absolute error; lower is better"),
+    "mae": ("MAE", "mean absolute error, in the target’s unit"),
 }
 _NAMES = {"portfolio": "this model", "network": "this model", "linear": "linear model"}
 _PARTS = {
@@ -45,7 +45,7 @@ _PARTS = {
     "the scores say little about new rows",
     "given": "{n} rows of the table that was given",
 }
-_MOST_REASONS, _MOST_NAMED = 6, 4
+_MOST_REASONS, _MOST_NAMED, _MOST_TIED = 6, 4, 3
 
 
 def part_words(found: Findings) -> str:
@@ -221,7 +221,8 @@ def _why(found: Findings) -> str:
         '<section class="card" aria-labelledby="h-why"><h2 id="h-why">Why: what it uses</h2>'
         f"{bar_rows(rows, importance_words(found))}"
         '<p class="note">How much worse predictions become if a column is shuffled, so that it '
-        f"says nothing: the {importance_words(found)}. Pale: it may be 0.{after}</p></section>"
+        f"says nothing: the {importance_words(found)}. Lines: 95 % intervals. Pale: it may be 0."
+        f"{after}</p></section>"
     )
 
 
@@ -252,17 +253,12 @@ def next_steps(found: Findings) -> list[str]:
         steps.append(text(spell(Message("It was trained with ", Parameter("quality", "fast"),
                                         "; the default trains more networks."))))  # fmt: skip
     if found.confusion is not None:
-        mistakes = found.confusion.mistakes(1)
-        if mistakes:
-            true, predicted, n = mistakes[0]
-            steps.append(
-                f"Look at its most frequent mistake: <b>{name(true)}</b> taken for "
-                f"<b>{name(predicted)}</b>, {plain(n)} of {len(found.rows):,} rows."
-            )
+        steps += _never_predicted(found, found.confusion)
+        steps += _mistakes(found, found.confusion)
     if found.residuals is not None:
         worst = int(np.argmax(np.abs(found.residuals.residuals)))
         row = int(found.rows.typed.rows[worst]) + 1
-        true_value = as_read(float(found.residuals.truth[worst]))
+        true_value = as_listed(float(found.residuals.truth[worst]))
         value = number(float(found.residuals.predicted[worst]), 6)
         steps.append(
             f"Look at the row it is most wrong about: row {row:,} of the table, predicted {value}, "
@@ -279,6 +275,37 @@ def next_steps(found: Findings) -> list[str]:
             f"so: <code>deltarule explain {folder} {data} --row 1</code>."
         )
     return steps
+
+
+def _never_predicted(found: Findings, confusion: Confusion) -> list[str]:
+    """Return the step on classes that no row is predicted to be."""
+    never = confusion.never_predicted()
+    if not never:
+        return []
+    named = ", ".join(
+        f"{plain(n)} {'is' if n == 1 else 'are'} <b>{name(label)}</b>"
+        for label, n in never[:_MOST_NAMED]
+    )
+    more = f", and {count(len(never) - _MOST_NAMED, 'more label')} likewise" * (
+        len(never) > _MOST_NAMED
+    )
+    said = f"Of {len(found.rows):,} rows {named}{more}, and none is predicted so"
+    return [f"{said}: for such rows its probabilities say more than the predicted class."]
+
+
+def _mistakes(found: Findings, confusion: Confusion) -> list[str]:
+    """Return the step on the most frequent mistake, or on those that are as frequent."""
+    first = confusion.most_frequent()
+    if not first:
+        return []
+    each = f"{plain(first[0][2])} of {len(found.rows):,} rows"
+    if len(first) > _MOST_TIED:
+        most = f"the {len(first):,} most frequent ones"
+        return [f"No mistake stands out: each of {most} is made in {each}."]
+    named = " and ".join(f"<b>{name(true)}</b> taken for <b>{name(k)}</b>" for true, k, _ in first)
+    if len(first) == 1:
+        return [f"Look at its most frequent mistake: {named}, {each}."]
+    return [f"Look at its most frequent mistakes, which are as frequent: {named}, {each} each."]
 
 
 def _sentence(words: str) -> str:

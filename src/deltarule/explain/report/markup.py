@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from datetime import date, timedelta
 from html import escape
 
 from deltarule.errors import printable
-from deltarule.explain.number_format import short
 from deltarule.explain.render.html import words_html
+from deltarule.maths.printing.numbers import plain
 
 __all__ = [
     "count",
-    "day",
     "decimals",
     "interval",
     "name",
     "number",
     "percent",
-    "plain",
     "table",
     "text",
 ]
@@ -86,36 +83,6 @@ def _with_value(value: float, shown: str, key: str) -> str:
     """Return a number that is shown so, with all its digits as an attribute, and its name."""
     attribute = f' data-number="{escape(printable(key))}"' if key else ""
     return f'<span data-value="{float(value)!r}"{attribute}>{shown}</span>'
-
-
-def plain(value: float, digits: int = 3, *, zeros: bool = False) -> str:
-    """Return a number as text, with thousands separated; ``zeros`` keeps those at the end.
-
-    Examples
-    --------
-    >>> plain(1234567.0), plain(-0.25), plain(20000.0, 2)
-    ('1.23 × 10^6', '−0.25', '20,000')
-    """
-    if math.isfinite(value) and 1000 <= abs(value) < 1e6:
-        rounded = float(f"{value:.{digits - 1}e}")
-        return f"{rounded:,.0f}".replace("-", "−")
-    if zeros and not float(value).is_integer() and 1e-3 <= abs(value) < 1000:
-        return f"{value:#.{digits}g}".rstrip(".").replace("-", "−")
-    return short(value, digits)
-
-
-def day(days: float) -> str:
-    """Return a date, given in days since 1970-01-01, as text.
-
-    Examples
-    --------
-    >>> day(1.5)
-    '1970-01-02'
-    """
-    try:
-        return (date(1970, 1, 1) + timedelta(days=days // 1)).isoformat()
-    except OverflowError:
-        return plain(days)
 
 
 def percent(share: float | None, key: str = "", places: int = 1) -> str:

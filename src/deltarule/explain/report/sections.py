@@ -13,16 +13,16 @@ from deltarule.explain.report.findings import LEARNED, Findings
 from deltarule.explain.report.headline import SCORES, importance_words, score_text
 from deltarule.explain.report.markup import (
     count,
-    day,
     decimals,
     interval,
     name,
     number,
     percent,
-    plain,
     table,
     text,
 )
+from deltarule.maths.printing.numbers import plain
+from deltarule.tables.date_text import day_text
 from deltarule.tabular.diagnostics import LearningCurve, PartialDependence
 from deltarule.tabular.plots import loss_name
 
@@ -168,7 +168,9 @@ def _dependence(each: PartialDependence, found: Findings) -> str:
         return f'{title}<p class="axis-title">mean {text(target)}</p>{bars}</figure>'
     values = np.asarray(each.values, dtype=np.float64).tolist()
     is_date = each.kind == "date"
-    x = axis(values, each.column, most_ticks=3 if is_date else 4, label=day if is_date else plain)
+    x = axis(
+        values, each.column, most_ticks=3 if is_date else 4, label=day_text if is_date else plain
+    )
     everything = [*each.mean.ravel().tolist(), *([] if each.missing is None else each.missing)]
     y = axis(everything, f"mean {target}", room=0.08, label=_percent if of_class else plain)
     marks = []

@@ -7,7 +7,7 @@ import math
 from deltarule.maths.printing.boxes import Shown
 from deltarule.maths.printing.markup import box_text
 
-__all__ = ["DIGITS", "number_box", "number_text", "short"]
+__all__ = ["DIGITS", "as_listed", "as_read", "number_box", "number_text", "plain", "short"]
 
 DIGITS = 6
 
@@ -69,3 +69,48 @@ def short(x: float, digits: int = 3) -> str:
     decimals = max(digits - 1 - math.floor(math.log10(abs(rounded))), 0)
     text = f"{rounded:.{decimals}f}"
     return (text.rstrip("0").rstrip(".") if decimals else text).replace("-", "−")
+
+
+def plain(value: float, digits: int = 3, *, zeros: bool = False) -> str:
+    """Return a number as text, with thousands separated; ``zeros`` keeps those at the end.
+
+    Examples
+    --------
+    >>> plain(1234567.0), plain(-0.25), plain(20000.0, 2), plain(1830.32, 6)
+    ('1.23 × 10^6', '−0.25', '20,000', '1,830.32')
+    """
+    if math.isfinite(value) and 1000 <= abs(value) < 1e6:
+        rounded = float(f"{value:.{digits - 1}e}")
+        decimals = max(digits - 1 - math.floor(math.log10(abs(rounded))), 0)
+        shown = f"{rounded:,.{decimals}f}"
+        if decimals and (rounded.is_integer() or not zeros):
+            shown = shown.rstrip("0").rstrip(".")
+        return shown.replace("-", "−")
+    if zeros and not float(value).is_integer() and 1e-3 <= abs(value) < 1000:
+        return f"{value:#.{digits}g}".rstrip(".").replace("-", "−")
+    return short(value, digits)
+
+
+def as_read(value: float) -> str:
+    """Write a number of a table with all digits that it has there.
+
+    Examples
+    --------
+    >>> as_read(27762.39), as_read(-2.0), as_read(0.1)
+    ('27762.39', '−2', '0.1')
+    """
+    return repr(float(value)).removesuffix(".0").replace("-", "−")
+
+
+def as_listed(value: float) -> str:
+    """Return a number of the table with the digits that it has there, or four if it has many.
+
+    Examples
+    --------
+    >>> as_listed(24484.0), as_listed(27762.39), as_listed(-0.5), as_listed(1 / 3)
+    ('24,484', '27,762.39', '−0.5', '0.3333')
+    """
+    has_few = len(as_read(abs(value)).replace(".", "").strip("0")) <= 7
+    if has_few and (value == 0 or 1e-4 <= abs(value) < 1e9):
+        return f"{value + 0.0:,}".removesuffix(".0").replace("-", "−")
+    return plain(value, 4)

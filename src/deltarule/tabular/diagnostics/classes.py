@@ -166,6 +166,20 @@ class Confusion:
             if wrong[i, j] > 0
         ]
 
+    def most_frequent(self) -> list[tuple[str, str, float]]:
+        """Return all mistakes that are as frequent as the most frequent one."""
+        found = self.mistakes(self.matrix.size)
+        return [each for each in found if each[2] == found[0][2]]
+
+    def never_predicted(self) -> list[tuple[str, float]]:
+        """Return the classes of rows that no row is predicted to be, with their number of rows."""
+        totals, predicted = self.matrix.sum(axis=1), self.matrix.sum(axis=0)
+        return [
+            (label, float(total))
+            for label, total, n in zip(self.labels, totals, predicted, strict=True)
+            if total > 0 and n == 0
+        ]
+
 
 def confusion(rows: ScoredRows) -> Confusion:
     """Return the confusion matrix of the most probable classes.

@@ -39,7 +39,10 @@ class ErrorShare:
     others : float or None
         The same of the rows that are not of the group; None without such rows.
     worse : bool
-        Whether it is more than that of the others, beyond chance; as of a group.
+        Whether it is more than that of the others, beyond chance: whether ``least`` is above 0.
+    least, most : float or None
+        The interval of ``share − others``, by Newcombe, at the level ``kinds_level`` of
+        :class:`GroupErrors`; None with fewer than ten rows, or without others.
     """
 
     rows: int
@@ -47,6 +50,8 @@ class ErrorShare:
     share: float | None
     others: float | None
     worse: bool
+    least: float | None = None
+    most: float | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -140,6 +145,11 @@ class GroupErrors:
         Of that class, over all rows.
     level : float
         Of the intervals of differences: 1 − 0.05 divided by the number of groups.
+    kinds_level : float
+        Of those of the kinds of errors, which are three for each group: 1 − 0.05 divided by three
+        times the number of groups.
+    as_rare : tuple of str
+        The other classes that have as few rows as ``label``, which is the first of them.
     """
 
     error: float
@@ -150,6 +160,8 @@ class GroupErrors:
     label: str | None = None
     kinds: KindsOfError | None = None
     level: float = 0.95
+    kinds_level: float = 0.95
+    as_rare: tuple[str, ...] = ()
 
     @property
     def worse(self) -> tuple[ErrorGroup, ...]:
@@ -205,14 +217,16 @@ def group_errors(rows: ScoredRows) -> GroupErrors:
         _group(what, mask, gaps / unit, weights, of_classes, 0.05 / len(large), unit)
         for what, mask in large
     ]
+    kinds_level = 1 - 0.05 / (3 * max(len(large), 1))  # three shares of each group
     label = kinds = None
-    k = _rarest(truth, weights) if of_classes else None
-    if k is not None:
+    others = list[int]()
+    if of_classes and (rarest := _rarest(truth, weights)):
+        k, *others = rarest
         label = str(rows.classes[k])
         true, predicted = truth == k, outputs.argmax(axis=1) == k
         everywhere = np.ones(len(truth), dtype=np.bool_)
         kinds = _kinds_of_error(everywhere, true, predicted, weights, 1.0)
-        alpha = 0.05 / (3 * max(len(large), 1))  # three shares of each group
+        alpha = 1 - kinds_level
         found = [
             dataclasses.replace(group, kinds=_kinds_of_error(mask, true, predicted, weights, alpha))
             for group, (_, mask) in zip(found, large, strict=True)
@@ -227,15 +241,21 @@ def group_errors(rows: ScoredRows) -> GroupErrors:
         label,
         kinds,
         1 - 0.05 / max(len(large), 1),
+        kinds_level,
+        tuple(str(rows.classes[each]) for each in others),
     )
 
 
-def _rarest(truth: NDArray[Any], weights: NDArray[np.float64]) -> int | None:
-    """Return the number of the class of the least weight that there is; None if there is one."""
+def _rarest(truth: NDArray[Any], weights: NDArray[np.float64]) -> list[int]:
+    """Return the numbers of the classes of the least weight that there is; none if there is one.
+
+    Several have the same number of rows, or the same sum of weights.
+    """
     present, index = np.unique(truth[weights > 0], return_inverse=True)
     if len(present) < 2:
-        return None
-    return int(present[np.bincount(index, weights=weights[weights > 0]).argmin()])
+        return []
+    totals = np.bincount(index, weights=weights[weights > 0])
+    return [int(each) for each in present[totals == totals.min()]]
 
 
 def _kinds_of_error(
@@ -261,10 +281,10 @@ def _share(
     n, count = int(own.sum()), int((own & what).sum())
     share = float(np.average(what[own], weights=weights[own])) if n else None
     others = float(np.average(what[rest], weights=weights[rest])) if rest.any() else None
-    worse = False
-    if others is not None and n >= _LEAST_ROWS:
-        worse = _difference(what.astype(np.float64), own, rest, weights, alpha, True)[0] > 0
-    return ErrorShare(n, count, share, others, worse)
+    if others is None or n < _LEAST_ROWS:
+        return ErrorShare(n, count, share, others, False)
+    least, most = _difference(what.astype(np.float64), own, rest, weights, alpha, True)
+    return ErrorShare(n, count, share, others, least > 0, least, most)
 
 
 def _parts_of(
