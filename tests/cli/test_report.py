@@ -4,6 +4,7 @@ import hashlib
 from pathlib import Path
 
 import pytest
+import safetensors.numpy
 from tests.cli.conftest import FAST, NUMBERS
 
 from deltarule.errors import DataError
@@ -30,6 +31,20 @@ def test_fit_writes_a_report_with_its_options_as_they_are_typed(place, deltarule
     assert deltarule("fit", "noise.csv", "-t", "y", "--test", "0", "--out", "n", *FAST).status == 0
     page = Path("n/report.html").read_text(encoding="utf-8")
     assert "--test 0.2" in page[page.index("What next") : page.index("All scores")]
+
+
+def test_the_bytes_of_a_model_are_made_once_for_its_fingerprint_and_its_files(
+    place, deltarule, monkeypatch
+):
+    made = []
+    save = safetensors.numpy.save
+    monkeypatch.setattr(safetensors.numpy, "save", lambda arrays: made.append(1) or save(arrays))
+    for options in (FAST, ("--quality", "fast")):
+        made.clear()
+        outcome = deltarule("fit", "numbers.csv", "-t", "y", "--out", "m", "--force", *options)
+        assert (outcome.status, len(made)) == (0, 1)
+        page = Path("m/report.html").read_text(encoding="utf-8")
+        assert f"sha256 <code>{model_fingerprint('m')}</code>" in page
 
 
 def test_no_report_writes_none_and_a_replaced_folder_keeps_none(place, deltarule):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -165,6 +166,22 @@ def test_theta_of_another_length_is_refused():
 
 
 # -- frozen parameters -----------------------------------------------------------------
+
+
+def test_a_network_without_frozen_parameters_has_no_mask_in_memory():
+    tracemalloc.start()
+    try:
+        net = Network([5000, 10_000, 2])
+        again = net.with_changes(dtype=np.float64)
+        record = net.to_dict()
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 1 << 20  # of 50 million parameters
+    assert (net.some_frozen, again.some_frozen, record["frozen"]) == (False, False, [])
+    assert not Network([2, 1], frozen=np.zeros(3, bool)).some_frozen
+    assert Network([2, 1], frozen=["b1"]).some_frozen
+    assert Network([2, 1], frozen=np.array([True, False, False])).some_frozen
 
 
 def test_frozen_by_names_or_by_a_mask():

@@ -91,7 +91,7 @@ def evaluate_large(
             sums.add(true_values(model.target, typed), outputs, typed.weights)
             if sample is not None:
                 sample.add(chunk.table.take(typed.rows), chunk.numbers[typed.rows])
-            notes.add(map(output.spelled, (*typed.notes, *model.notes(typed))))
+            notes.add((*typed.notes, *model.notes(typed)))
         refuse_rejected(rejects, "each is scored")
     if not sums.n_rows:
         name = "" if schema.target is None else schema.target.name
@@ -100,7 +100,7 @@ def evaluate_large(
             expected="known values, with which predictions are compared",
         )
     scores = sums.scores()
-    found = [*stream.notes, *notes.texts()]
+    found = [*stream.notes, *notes.texts(output.spelled)]
     if gone := n_all - sums.n_rows:
         found.append(f"rows left out because the target is missing: {gone:,}")
     if sums.auc_error > _LEAST_ERROR:

@@ -125,10 +125,10 @@ def predict_large(
                 writer.write(id_columns | predicted)
                 n_rows += len(typed)
                 far = beyond_training(schema, _numbered(typed, chunk.first))
-                notes.add(map(output.spelled, (*typed.notes, *model.notes(typed), *far)))
+                notes.add((*typed.notes, *model.notes(typed), *far))
                 show(f"predicting: {n_rows:,} rows")
             refuse_rejected(rejects)
-    found = [*stream.notes, *notes.texts()]
+    found = [*stream.notes, *notes.texts(output.spelled)]
     if len(found) > _MOST_NOTES:
         found = [*found[:_MOST_NOTES], f"… and {len(found) - _MOST_NOTES} more notes"]
     return n_rows, found

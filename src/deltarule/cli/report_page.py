@@ -21,7 +21,7 @@ PAGE = "report.html"
 
 
 def report_page(
-    model: TableModel, table: Table | ScoredRows, folder: Path
+    model: TableModel, table: Table | ScoredRows, folder: Path, fingerprint: str
 ) -> tuple[dict[str, bytes], float | None]:
     """Return the report as a file of the model's folder, and the seconds that it took.
 
@@ -37,7 +37,7 @@ def report_page(
             folder=str(folder),
             spell=output.spelled,
             # Of the model that is saved with the report, as what it says of itself.
-            fingerprint=model.fingerprint(),
+            fingerprint=fingerprint,
         )
     except DeltaruleError as error:
         output.notes([f"there is no {PAGE}: {error}"])

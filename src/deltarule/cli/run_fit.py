@@ -203,21 +203,21 @@ def _save(
     """Save the model; return the error if that is elsewhere, and the seconds of the report."""
     plot_error: Exception | None = None
     extras: dict[str, bytes] = {}
-    seconds = None
+    prepared, seconds = model.prepared(), None
     try:
         # They are saved together with the model, so that they are never those of another model.
         if isinstance(model, NetworkModel):
             extras["loss.svg"] = loss_picture(model)
         if request.report:
-            page, seconds = report_page(model, table, request.folder)
+            page, seconds = report_page(model, table, request.folder, prepared.fingerprint)
             extras |= page
     except Exception as error:  # noqa: BLE001  raised after the model is saved
         plot_error = error
     try:
         saved_or_elsewhere(
             request.folder,
-            lambda folder: model.save(folder, overwrite=request.force, extras=extras),
-            lambda folder: model.save(folder, extras=extras),
+            lambda folder: prepared.save(folder, overwrite=request.force, extras=extras),
+            lambda folder: prepared.save(folder, extras=extras),
             "the model in ",
         )
     except SavedElsewhere as error:

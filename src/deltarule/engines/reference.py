@@ -53,7 +53,7 @@ class ReferenceEngine(Engine):
         self._slots = rule.initial_slots(np, self._theta)  # type: ignore[union-attr]
         self._mean = self._theta.copy() if settings.averaging is not None else None
         self._t = 0
-        self._some_frozen = bool(network.frozen.any())
+        self._some_frozen = network.some_frozen
 
     def _namespace(self, network: Network) -> ArrayNamespace:
         """The namespace in which the passes and the rule are computed."""

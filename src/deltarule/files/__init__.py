@@ -16,7 +16,7 @@ from deltarule.files.atomic_file import (
     write_json,
 )
 from deltarule.files.bundle_reading import has_bundle, read_bundle, read_document
-from deltarule.files.bundles import Bundle, Part, write_bundle
+from deltarule.files.bundles import Bundle, Part, save_bundle, write_bundle
 from deltarule.files.consistency import consistent_read
 from deltarule.files.fallback_path import save_elsewhere
 from deltarule.files.locking import FolderClaim
@@ -41,6 +41,7 @@ __all__ = [
     "read_bundle",
     "read_document",
     "read_json",
+    "save_bundle",
     "save_elsewhere",
     "write_bundle",
     "write_bytes",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import errno
+import functools
 import hashlib
 import json
 import os
@@ -44,7 +45,7 @@ from deltarule.files.path_checks import check_replaceable
 from deltarule.files.single_file import is_single_file_name, single_file_bytes
 from deltarule.files.times import without_times
 
-__all__ = ["Bundle", "Part", "write_bundle"]
+__all__ = ["Bundle", "Part", "save_bundle", "write_bundle"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,6 +62,8 @@ class Bundle:
     times : mapping of file name to sequence of str, optional
         Where the documents have clock times, which are no part of the fingerprint, as
         :func:`~deltarule.files.times.without_times` takes them; None if that is not asked for.
+
+    The bytes of its files are computed once, at the first use, and stay in memory with it.
     """
 
     kind: str
@@ -84,18 +87,10 @@ class Bundle:
         InputError
             If a document has no form in JSON.
         """
-        from safetensors.numpy import save
-
         extras = extras or {}
-        documents = self.documents
-        if self.times is not None:
-            documents = without_times(documents, self.times)
-        files = {name: json_bytes(name, value) for name, value in documents.items()}
-        if self.arrays:
-            # asarray and not ascontiguousarray, which gives a scalar a dimension.
-            files[ARRAYS] = save({k: np.asarray(v, order="C") for k, v in self.arrays.items()})
+        files, digests = self._files
         manifest: dict[str, Any] = {"format": self.kind, "version": self.version}
-        manifest["sha256"] = _digests(files)
+        manifest["sha256"] = digests
         if extras:
             manifest["extras"] = _digests(extras)
         for name in (*files, *extras):
@@ -105,6 +100,20 @@ class Bundle:
                 f"there are {len(self.arrays):,} arrays; expected at most {MOST_ARRAYS:,}"
             )
         return {**files, **extras, MANIFEST: _manifest_bytes(manifest)}
+
+    @functools.cached_property
+    def _files(self) -> tuple[dict[str, bytes], dict[str, str]]:
+        """The bytes of the documents and the arrays, and their checksums."""
+        from safetensors.numpy import save
+
+        documents = self.documents
+        if self.times is not None:
+            documents = without_times(documents, self.times)
+        files = {name: json_bytes(name, value) for name, value in documents.items()}
+        if self.arrays:
+            # asarray and not ascontiguousarray, which gives a scalar a dimension.
+            files[ARRAYS] = save({k: np.asarray(v, order="C") for k, v in self.arrays.items()})
+        return files, _digests(files)
 
 
 def _manifest_bytes(manifest: dict[str, Any]) -> bytes:
@@ -182,8 +191,20 @@ def write_bundle(
     InputError
         If a document has no form in JSON.
     """
-    given, parts = Path(folder), parts or {}
     bundle = Bundle(kind, version, documents, arrays, times)
+    save_bundle(folder, bundle, overwrite=overwrite, parts=parts, extras=extras)
+
+
+def save_bundle(
+    folder: str | os.PathLike[str],
+    bundle: Bundle,
+    *,
+    overwrite: bool = False,
+    parts: Mapping[str, Part] | None = None,
+    extras: Mapping[str, bytes] | None = None,
+) -> None:
+    """Write a bundle that is there already, as :func:`write_bundle` does."""
+    given, parts, kind = Path(folder), parts or {}, bundle.kind
     if is_single_file_name(given):
         _write_single_file(given, bundle, parts, extras, overwrite=overwrite)
         return

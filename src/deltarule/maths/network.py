@@ -106,8 +106,8 @@ class Network:
         self.blocks = tuple(layout_blocks(self.widths, self.bias))
         self.n_parameters = self.blocks[-1].stop
         check_size(self.n_parameters)
-        self.frozen = self._frozen_mask(frozen)
-        self._some_frozen = bool(self.frozen.any())  # once, and not for every hash of the network
+        # Whether any is, found once: of millions of parameters the mask takes long to look through.
+        self.frozen, self.some_frozen = self._frozen_mask(frozen)
 
     # -- layers and blocks ------------------------------------------------------------
 
@@ -287,8 +287,7 @@ class Network:
             )
         return array
 
-    def _frozen_mask(self, frozen: Iterable[str] | np.ndarray) -> np.ndarray:
-        mask: np.ndarray
+    def _frozen_mask(self, frozen: Iterable[str] | np.ndarray) -> tuple[np.ndarray, bool]:
         if isinstance(frozen, str):
             frozen = (frozen,)
         if isinstance(frozen, np.ndarray) and frozen.dtype == bool:
@@ -296,18 +295,19 @@ class Network:
                 raise InputError(
                     f"the frozen mask has shape {frozen.shape}; expected ({self.n_parameters},)"
                 )
-            mask = frozen.copy()
+            some, blocks = bool(frozen.any()), []
+        elif isinstance(frozen, Iterable):
+            blocks = [self.block(str(name)) for name in frozen]
+            some = bool(blocks)
         else:
-            mask = zeros(self.n_parameters, bool)
-            if not isinstance(frozen, Iterable):
-                raise InputError(f"frozen is {frozen!r}; expected names of blocks, or a mask")
-            for name in frozen:
-                block = self.block(str(name))
-                mask[block.start : block.stop] = True
-        if not mask.any():
-            return np.broadcast_to(np.False_, mask.shape)  # without memory
+            raise InputError(f"frozen is {frozen!r}; expected names of blocks, or a mask")
+        if not some:
+            return np.broadcast_to(np.False_, (self.n_parameters,)), False  # without memory
+        mask: np.ndarray = zeros(self.n_parameters, bool) if blocks else np.array(frozen)
+        for block in blocks:
+            mask[block.start : block.stop] = True
         mask.flags.writeable = False
-        return mask
+        return mask, True
 
     # -- text and data ----------------------------------------------------------------
 
@@ -320,7 +320,7 @@ class Network:
             "loss": self.loss,
             "bias": self.bias,
             "dtype": self.dtype,
-            "frozen": self.frozen if self.frozen.any() else (),
+            "frozen": self.frozen if self.some_frozen else (),
         }
         return Network(**(arguments | changes))
 
@@ -333,7 +333,7 @@ class Network:
             "loss": self.loss.spec(),
             "bias": self.bias,
             "dtype": str(self.dtype),
-            "frozen": true_runs(self.frozen),
+            "frozen": true_runs(self.frozen) if self.some_frozen else [],
         }
 
     @classmethod
@@ -376,7 +376,7 @@ class Network:
             ).rstrip()
             for row in rows
         ]
-        free = self.n_parameters - int(self.frozen.sum())
+        free = self.n_parameters - (int(self.frozen.sum()) if self.some_frozen else 0)
         lines.append(f"loss {self.loss}, {self.dtype}, {free:,} of the parameters are trained")
         return "\n".join(lines)
 
@@ -388,7 +388,7 @@ class Network:
             self.loss,
             self.bias,
             self.dtype,
-            self.frozen.tobytes() if self._some_frozen else b"",
+            self.frozen.tobytes() if self.some_frozen else b"",
         )
 
     def __eq__(self, other: object) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from deltarule.tables.notes import Note
 from deltarule.tables.schema import Column, Schema
 from deltarule.tables.typed_columns import TypedColumns
 
@@ -31,7 +32,7 @@ def beyond_training(schema: Schema, typed: TypedColumns) -> list[str]:
     ["column 'age': 1 cell is far outside the range of training, 18 … 80: 450 (row 2); \
 what is predicted from it is a guess"]
     """
-    found = []
+    found = list[str]()
     for column in schema.columns:
         low, high = column.minimum, column.maximum
         cells = typed.columns.get(column.name)
@@ -49,11 +50,12 @@ what is predicted from it is a guess"]
         one = len(far) == 1
         count = "1 cell is" if one else f"{len(far)} cells are"
         more = ", …" if len(far) > _MOST_ROWS else ""
-        found.append(
+        said = (
             f"column {column.name!r}: {count} far outside the range of training, "
             f"{column.span()}: {shown}{more}; what is predicted from {'it' if one else 'them'} "
             "is a guess"
         )
+        found.append(Note(("beyond training", column.name), said))
     more_notes = len(found) - _MOST_NOTES
-    rest = [f"so are cells of {more_notes} more columns"] if more_notes > 0 else []
-    return [*found[:_MOST_NOTES], *rest]
+    rest = Note(("beyond training",), f"so are cells of {more_notes} more columns")
+    return [*found[:_MOST_NOTES], *([rest] if more_notes > 0 else [])]

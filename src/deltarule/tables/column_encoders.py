@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from deltarule.errors import DataError, InputError, Message, Parameter, short_repr
 from deltarule.files.dataclass_fields import from_json_object
+from deltarule.tables.notes import Note
 from deltarule.tables.table import join_items
 from deltarule.tables.text_column import TextColumn
 
@@ -352,7 +353,8 @@ class CategoryEncoder:
         total = sum(counts.values())
         levels = join_items(map(repr, sorted(counts)), 3)
         count = "1 cell holds a level" if total == 1 else f"{total} cells hold levels"
-        return [f"column {self.name!r}: {count} that training did not see: {levels}"]
+        said = f"column {self.name!r}: {count} that training did not see: {levels}"
+        return [Note(("unseen level", self.name), said)]
 
     def to_dict(self) -> dict[str, Any]:
         """As a dictionary that JSON can hold."""

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from deltarule.errors import Message, Parameter
 from deltarule.tables.column_values import describe_cells, read_cells
+from deltarule.tables.notes import Note
 from deltarule.tables.schema import Column
 from deltarule.tables.table import Table
 
@@ -180,11 +181,11 @@ def targets_outside_range(table: Table, column: Column) -> NDArray[np.bool_]:
 def target_range_note(table: Table, column: Column, gone: NDArray[np.bool_]) -> str:
     """What a reader should know of rows without a usable target."""
     rows = "1 row is" if gone.sum() == 1 else f"{gone.sum()} rows are"
-    return (
+    return Note(
+        ("target out of scale", column.name),
         f"{rows} left out because the target {column.name!r} is out of scale"
         f"{_limits_text(column.low, column.high)}: {describe_cells(table, column.name, gone)}; "
-        "correct "
-        f"{_count_and_pronouns(gone)[2]}"
+        f"correct {_count_and_pronouns(gone)[2]}",
     )
 
 

@@ -25,6 +25,7 @@ from deltarule.tables.implausible_values import (
     targets_outside_range,
 )
 from deltarule.tables.missing_cells import apply_missing_tokens
+from deltarule.tables.notes import Note
 from deltarule.tables.row_indices import row_indices
 from deltarule.tables.schema import Column, Schema
 from deltarule.tables.schema_arguments import check_table
@@ -204,7 +205,8 @@ another name there
                 "expected known values; leave the target out where only predictions are wanted"
             )
         if gone := len(table) - len(rows):
-            notes.append(f"rows left out because the target {name!r} is missing: {gone}")
+            said = f"rows left out because the target {name!r} is missing: {gone}"
+            notes.append(Note(("target missing", name), said))
             clean = clean.take(rows)
         far = targets_outside_range(clean, schema.target)
         if far.all():
@@ -248,7 +250,8 @@ def _with_absent_columns(schema: Schema, table: Table, notes: list[str]) -> Tabl
     absent = [name for name in schema.names if name not in table]
     if not table.is_sparse or not absent or len(absent) == len(schema.names):
         return table
-    notes.append(f"columns that no row names count as missing: {join_items(absent)}")
+    said = f"columns that no row names count as missing: {join_items(absent)}"
+    notes.append(Note(("absent columns",), said))
     return table.with_missing(absent)
 
 
@@ -311,7 +314,8 @@ def _note_unknown_columns(schema: Schema, table: Table, notes: list[str]) -> Non
     known |= {column.name for column in _target_columns(schema)} | {schema.weights or ""}
     extra = [name for name in (*table.names, *table.unreadable) if name not in known]
     if extra:
-        notes.append(f"columns that the model does not know are left out: {join_items(extra)}")
+        said = f"columns that the model does not know are left out: {join_items(extra)}"
+        notes.append(Note(("unknown columns",), said))
 
 
 def _typed_column(column: Column, table: Table, notes: list[str]) -> Cells:
@@ -324,10 +328,9 @@ def _typed_column(column: Column, table: Table, notes: list[str]) -> Cells:
     far = outside_range(values, column.low, column.high)
     if far.any():
         counts = "1 cell counts" if far.sum() == 1 else f"{far.sum()} cells count"
-        notes.append(
-            f"column {column.name!r}: {counts} as missing, being out of scale: "
-            f"{describe_cells(table, column.name, far)}"
-        )
+        said = f"column {column.name!r}: {counts} as missing, being out of scale: "
+        said += describe_cells(table, column.name, far)
+        notes.append(Note(("out of scale", column.name), said))
         values = np.where(far, np.nan, values)
     if not bad.any():
         return values
@@ -346,10 +349,8 @@ def _typed_column(column: Column, table: Table, notes: list[str]) -> Cells:
     counts = "1 cell counts" if n_bad == 1 else f"{n_bad} cells count"
     if n_bad == n_known > 1:
         counts = f"all {n_bad} known cells count"
-    notes.append(
-        f"column {column.name!r}: {counts} as missing, being no {what}{_written(column)}: "
-        f"{describe_cells(table, column.name, bad)}"
-    )
+    said = f"column {column.name!r}: {counts} as missing, being no {what}{_written(column)}: "
+    notes.append(Note(("unread", column.name), said + describe_cells(table, column.name, bad)))
     return values
 
 

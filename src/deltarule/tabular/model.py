@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from deltarule.errors import DataError, InputError
 from deltarule.exportable import Exportable
-from deltarule.files import Bundle, read_bundle
+from deltarule.files import Bundle, Part, read_bundle
 from deltarule.files.dataclass_fields import entry, field_value
 from deltarule.files.reading_errors import reading_content
 from deltarule.tables import (
@@ -28,6 +28,7 @@ from deltarule.tables.row_digests import RowDigests
 from deltarule.tabular.division import DIVISION, checked_division
 from deltarule.tabular.intervals import Intervals, interval_levels
 from deltarule.tabular.plots import ModelPlots
+from deltarule.tabular.prepared_model import PreparedModel
 from deltarule.tabular.rows_seen import ROW_DIGESTS, RowsSeen, rows_seen
 from deltarule.tabular.scores import score_outputs
 from deltarule.training.model import KIND, PORTFOLIO_VERSION, holds_portfolio
@@ -276,7 +277,6 @@ class TableModel(ModelPlots, Exportable, ABC):
             truth = np.asarray(typed.target)
         return score_outputs(self.task, truth, outputs, typed.weights)
 
-    @abstractmethod
     def save(
         self,
         folder: str | os.PathLike[str],
@@ -303,6 +303,17 @@ class TableModel(ModelPlots, Exportable, ABC):
         InputError
             If a parameter is not a finite number.
         """
+        self.prepared().save(folder, overwrite=overwrite, extras=extras)
+
+    def prepared(self) -> PreparedModel:
+        """Return what :meth:`save` writes, whose fingerprint is known before it is saved.
+
+        Raises
+        ------
+        InputError
+            If a parameter is not a finite number.
+        """
+        return PreparedModel(self._bundle(), self._parts())
 
     def fingerprint(self) -> str:
         """Return the fingerprint of the model's files, as :func:`deltarule.inspect_model` has it.
@@ -316,11 +327,15 @@ class TableModel(ModelPlots, Exportable, ABC):
         InputError
             If a parameter is not a finite number.
         """
-        return self._bundle().fingerprint()
+        return self.prepared().fingerprint
 
     @abstractmethod
     def _bundle(self) -> Bundle:
         """Return what :meth:`save` writes."""
+
+    @abstractmethod
+    def _parts(self) -> Mapping[str, Part]:
+        """Return what becomes of bundles within that, such as a recording."""
 
     def _extra(self) -> dict[str, Any]:
         """Return what is stored with the networks, as JSON holds it."""

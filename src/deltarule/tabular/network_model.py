@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from deltarule.errors import InputError
-from deltarule.files import Bundle
+from deltarule.files import Bundle, Part
 from deltarule.files.dataclass_fields import check_keys, entry
 from deltarule.tables import TableEncoder, TypedColumns
 from deltarule.tabular.model import TableModel, prediction_engine
 from deltarule.tabular.network_targets import decode_outputs, network_targets
-from deltarule.training import History, Model, Recording, save_model
+from deltarule.training import History, Model, Recording
 from deltarule.training.model import bundle_of, check_documents, model_of_bundle
+from deltarule.training.recording import recording_part
 
 if TYPE_CHECKING:
     from deltarule.tabular.diagnostics import LearningCurve
@@ -90,28 +90,12 @@ class NetworkModel(TableModel):
         """Return the network's targets Y for the values of the target column."""
         return network_targets(self.model.net, self.target, values)
 
-    def save(
-        self,
-        folder: str | os.PathLike[str],
-        *,
-        overwrite: bool = False,
-        extras: Mapping[str, bytes] | None = None,
-    ) -> None:
-        """Write the model, with its recording; parameters and errors as in :class:`TableModel`."""
-        save_model(
-            folder,
-            self._with_extra(),
-            overwrite=overwrite,
-            recording=self.recording,
-            extras=extras,
-        )
-
-    def _with_extra(self) -> Model:
-        extra = self._extra() | {"encoder": self.encoder.to_dict()}
-        return dataclasses.replace(self.model, extra=extra)
+    def _parts(self) -> Mapping[str, Part]:
+        return recording_part(self.model.theta, self.recording)
 
     def _bundle(self) -> Bundle:
-        return bundle_of(self._with_extra())
+        extra = self._extra() | {"encoder": self.encoder.to_dict()}
+        return bundle_of(dataclasses.replace(self.model, extra=extra))
 
     check_arrays = staticmethod(check_documents)
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from deltarule.errors import InputError
-from deltarule.files import Bundle, Part, write_bundle
+from deltarule.files import Bundle, Part
 from deltarule.files.dataclass_fields import check_keys, entry
 from deltarule.tables import Column, Table, TypedColumns, apply_schema, table_from_frame
 from deltarule.tables.cells_checksum import cells_checksum
@@ -344,27 +343,9 @@ class PortfolioModel(TableModel):
         both = digests if typed.target is None else digests.with_rows(typed)
         return {ROW_DIGESTS: both.to_dict()}
 
-    def save(
-        self,
-        folder: str | os.PathLike[str],
-        *,
-        overwrite: bool = False,
-        extras: Mapping[str, bytes] | None = None,
-    ) -> None:
-        """Write the networks of weight above 0; parameters and errors as in :class:`TableModel`."""
-        bundle = self._bundle()
-        write_bundle(
-            folder,
-            bundle.kind,
-            bundle.version,
-            bundle.documents,
-            bundle.arrays,
-            overwrite=overwrite,
-            # A recording in the folder is of another model, and is removed.
-            parts={FOLDER: Part(RECORDING)},
-            extras=extras,
-            times=bundle.times,
-        )
+    def _parts(self) -> dict[str, Part]:
+        # A recording in the folder is of another model, and is removed.
+        return {FOLDER: Part(RECORDING)}
 
     def _bundle(self) -> Bundle:
         record, arrays = stored_portfolio(self.portfolio)

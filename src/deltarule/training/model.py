@@ -16,7 +16,7 @@ from deltarule.engines.predictor_cache import cached_predictor
 from deltarule.engines.sparse_rows import CsrRows
 from deltarule.errors import InputError, printable, short_repr
 from deltarule.exportable import Exportable
-from deltarule.files import Bundle, checked_path, read_bundle, read_document, write_bundle
+from deltarule.files import Bundle, checked_path, read_bundle, read_document, save_bundle
 from deltarule.files.dataclass_fields import check_keys, entry
 from deltarule.files.reading_errors import reading_content
 from deltarule.maths import Network
@@ -211,18 +211,8 @@ def save_model(
             parameter="model",
             expected="a Model; a network and its parameters are Model(net, theta)",
         )
-    bundle = bundle_of(model)
-    write_bundle(
-        folder,
-        bundle.kind,
-        bundle.version,
-        bundle.documents,
-        bundle.arrays,
-        overwrite=overwrite,
-        parts=recording_part(model.theta, recording),
-        extras=extras,
-        times=bundle.times,
-    )
+    parts = recording_part(model.theta, recording)
+    save_bundle(folder, bundle_of(model), overwrite=overwrite, parts=parts, extras=extras)
 
 
 def bundle_of(model: Model) -> Bundle:

@@ -125,7 +125,7 @@ class Plan:
         masks: tuple[tuple[int, Callable[[], np.ndarray], Any], ...] = (
             # Not of ``net.is_weight``, which stays in memory after the first use.
             (f.IS_WEIGHT, lambda: weight_mask(net.blocks), uses_weights),
-            (f.FROZEN, lambda: net.frozen, net.frozen.any()),
+            (f.FROZEN, lambda: net.frozen, net.some_frozen),
         )
         for field, mask, wanted in masks:
             if wanted:
@@ -186,7 +186,7 @@ class Plan:
         kernel = activation_kernel if output.elementwise else mixing_kernel
         field = f.OUT_ACT if output.elementwise else f.OUT_NON_ELEMENTWISE
         p[[field, f.OUT_PARAMETERS]] = self._addresses(kernel(output, dtype))
-        frozen = bool(net.frozen.any())
+        frozen = net.some_frozen
         update = update_kernel(rule, settings.averaging, frozen, dtype)
         p[[f.UPDATE, f.UPDATE_PARAMETERS]] = self._addresses(update)
         names = tuple(settings.penalties)

@@ -99,7 +99,7 @@ def numbers_of(net: Network, settings: EngineSettings, rates: tuple[float, ...])
         "factors": np.array([1 / (1 - rate) for rate in rates], net.dtype),
         "is_weight": net.is_weight,
     }
-    if net.frozen.any():
+    if net.some_frozen:
         numbers["frozen"] = net.frozen
     return numbers
 
@@ -146,7 +146,7 @@ class Program:
             ("total_weight", "clip_norm", "strengths", "key"), 0
         )
         values |= {"thresholds": 0, "factors": 0, "is_weight": None}
-        if net.frozen.any():
+        if net.some_frozen:
             values["frozen"] = None
         self.steps_of_many = jax.jit(
             lambda states, numbers, rows_, rates, costs, first, end, batch_size: jax.vmap(

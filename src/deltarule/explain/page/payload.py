@@ -227,7 +227,7 @@ def describe_network(net: Network) -> dict[str, Any]:
         "loss_kinks": list(net.loss.kink_values()),
         "loss_elementwise": symbolic_loss(net.loss).from_output.elementwise,
         "fused": loss.from_input is not None,
-        "frozen": true_runs(net.frozen),
+        "frozen": true_runs(net.frozen) if net.some_frozen else [],
         "blocks": [
             {name: getattr(block, name) for name in ("name", "kind", "layer", "start", "stop")}
             | {"shape": list(block.shape)}
