@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import gc
 import os
 
 import numpy as np
 import pytest
+
+# What is imported and collected lives to the end. The collector would walk through these many
+# objects again and again: a third of the time of collecting the tests, a tenth of running them.
+gc.disable()
+
+
+def pytest_collection_finish():
+    """Collect garbage from here on, but never look at what is there already."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(autouse=True)
