@@ -376,6 +376,7 @@ declare namespace Page {
       classes: number;
       second: string | null;
       second_probability: JsonNumber | null;
+      interval: [JsonNumber, JsonNumber] | null;
       columns: { name: string; cell: Cell; part: JsonNumber }[];
       changes: {
         name: string;

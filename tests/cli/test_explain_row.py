@@ -147,6 +147,13 @@ def test_a_whole_portfolio(place, deltarule):
     assert answer["typical_error"] == pytest.approx(math.sqrt(squares[test].mean()))
     out = answered(deltarule, "many.model", "numbers.csv").out
     assert "The portfolio predicts y as " in out
+    low, high = model.predict_interval(table, 0.9)[ROW - 1]
+    assert answer["interval"] == pytest.approx([low, high])
+    inside = low <= actual[ROW - 1] <= high
+    where = "in" if inside else "above" if actual[ROW - 1] > high else "below"
+    said = f"The 90 % interval, such as holds nine of ten new rows, is {short(low, 6)} to "
+    said += f"{short(high, 6)}; the table's number is {where} it."
+    assert said in " ".join(out.split())
     gap = short(abs(whole - actual[ROW - 1]), 6)
     assert f"so the prediction is {gap} too" in out
     assert "deltarule distill many.model numbers.csv --out one.model\n" in out
@@ -301,6 +308,7 @@ def test_a_distilled_network(place, deltarule, monkeypatch):
     predicted = float(TableModel.load("one").predict(table_of("numbers"))[ROW - 1])
     assert answer["value"] == pytest.approx(predicted, rel=1e-4)
     assert answer["whole"] is None
+    assert answer["interval"] is None
 
 
 def test_the_derivation_of_the_loss_is_there_when_asked_for(place, deltarule):

@@ -89,6 +89,7 @@ def test_of_rows_that_are_not_those_of_training_a_fifth_is_held_out():
     report = model.distill(b, q).report
     assert report["rows"] == {"train": 80, "test": 20}
     assert "if the portfolio was not trained on them either" in report["notes"][0]
+    assert report["distilled"]["part"] == "held_out"
     model.update(a, p)
     assert model.distill(a, p).report["rows"] == {"train": 160, "test": 40}
 
@@ -209,6 +210,10 @@ def test_the_test_rows_of_the_training_score_the_network(stored):
     report = network.report
     assert report["rows"] == {"train": 90, "test": 30}
     assert report["baselines"]["portfolio"] == model.report["scores"]["test"]
+    # Neither the seed of the training, 3, nor that of the distilling is one of the resamples.
+    intervals = [each.report["score_intervals"]["scores"]["portfolio"] for each in (network, model)]
+    assert intervals[0] == intervals[1]
+    assert report["distilled"]["part"] == "test"
     assert "neither the portfolio nor the network was trained on" in report["notes"][0]
     assert network.trained_on(apply_schema(network.schema, table))
 
@@ -219,9 +224,11 @@ def test_of_other_rows_a_fifth_scores_the_network(stored):
     report = model.distill(other).report
     assert report["rows"] == {"train": 80, "test": 20}
     assert "if the portfolio was not trained on them either" in report["notes"][0]
+    assert report["distilled"]["part"] == "held_out"
     report = model.distill(table.without(["y"])).report
     assert (report["rows"], report["scores"]) == ({"train": 120}, {})
     assert report["notes"] == ["there are no scores: the rows have no column 'y'"]
+    assert report["distilled"]["part"] == "train"
 
 
 def test_rows_that_were_all_trained_on_score_nothing(stored):

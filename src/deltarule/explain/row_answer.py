@@ -30,6 +30,8 @@ from deltarule.explain.training_parts import compared_rows, training_parts
 from deltarule.explain.words import record_words
 from deltarule.tables import TextColumn, TypedColumns
 from deltarule.tabular import NetworkModel, PortfolioModel, TableModel
+from deltarule.tabular.diagnostics.rows import COVERAGE
+from deltarule.tabular.intervals import interval_levels
 from deltarule.tabular.network_fit import true_values
 from deltarule.tabular.network_targets import decode_outputs
 from deltarule.tabular.scores import row_losses
@@ -78,6 +80,8 @@ class RowAnswer:
         Of a number: the root of the weighted mean square of the rows' errors, in its unit.
     changes : tuple of CellChange
         What would be predicted with other cells, the column of the largest change first.
+    interval : tuple of (low, high), or None
+        Of a number that a whole portfolio predicts: what holds 90 % of the targets of new rows.
     networks : int
         How many networks make the prediction; 1 unless it is that of a whole portfolio.
     whole : float, str or None
@@ -112,6 +116,7 @@ class RowAnswer:
     classes: int = 0
     second: str | None = None
     second_probability: float | None = None
+    interval: tuple[float, float] | None = None
 
     @property
     def is_number(self) -> bool:
@@ -135,6 +140,7 @@ class RowAnswer:
         found = {
             field.name: _plain(getattr(self, field.name)) for field in dataclasses.fields(self)
         }
+        found["interval"] = None if self.interval is None else list(map(json_number, self.interval))
         found["columns"] = [
             {"name": each.name, "cell": _plain(each.cell), "part": json_number(each.part)}
             for each in self.columns
@@ -351,8 +357,17 @@ def _portfolio_answer(model: PortfolioModel, typed: TypedColumns, sample: int) -
         typical_error=typical,
         changes=cell_changes(model, typed, sample, [each.name for each in columns], k),
         networks=sum(len(member.models) for member in model.members()),
+        interval=_interval(model, row, own),
         **_beside(model.classes, own),
     )
+
+
+def _interval(model: PortfolioModel, row: TypedColumns, own: Any) -> tuple[float, float] | None:
+    """Return the interval of one row's prediction; None of classes."""
+    if not model.has_intervals:
+        return None
+    low, high = model.quantiles(row, np.array([own]), interval_levels(COVERAGE))[0]
+    return float(low), float(high)
 
 
 def _beside(classes: Sequence[Any], probabilities: Any) -> dict[str, Any]:

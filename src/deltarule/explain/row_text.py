@@ -49,7 +49,8 @@ def row_text(answer: RowAnswer, *, terms: int | None = None, digits: int | None 
     """Write an answer; :meth:`RowAnswer.text` has the parameters."""
     listed = LISTED if terms is None else terms
     digits = _DIGITS if digits is None else max(digits, 2)
-    blocks = [_prediction(answer, digits), _parts(answer, listed, digits)]
+    predicted = [*_prediction(answer, digits), *_interval(answer, digits)]
+    blocks = [predicted, _parts(answer, listed, digits)]
     blocks += [_changes(answer, listed, digits), _decision(answer, listed), _loss(answer, digits)]
     return "\n\n".join("\n".join(block) for block in blocks if block)
 
@@ -109,6 +110,19 @@ def _prediction(answer: RowAnswer, digits: int) -> list[str]:
         verdict = f"so the prediction is {size} too {word}." if gap else "the same."
     together = line + verdict
     return [*lines, *([together] if len(together) <= _WIDTH else [line.rstrip(), verdict])]
+
+
+def _interval(answer: RowAnswer, digits: int) -> list[str]:
+    """Return the interval of a number's prediction, and where the table's number lies to it."""
+    if answer.interval is None:
+        return []
+    low, high = answer.interval
+    said = f"The 90 % interval, such as holds nine of ten new rows, is {short(low, digits)} to "
+    said += short(high, digits)
+    if answer.actual is not None:
+        where = "above" if answer.actual > high else "below" if answer.actual < low else "in"
+        said += f"; the table's number is {where} it"
+    return textwrap.wrap(f"{said}.", _WIDTH)
 
 
 def _unit(answer: RowAnswer) -> str:

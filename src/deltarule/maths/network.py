@@ -57,7 +57,7 @@ class Network:
         The type of parameters and computations.
     frozen : sequence of str, or boolean array of shape (p,)
         The parameters that training does not change: names of blocks (``"W1"``, ``"b2"``),
-        or a mask that is True for them.
+        or a mask that is True for them; ``some_frozen`` says whether there are any.
 
     Raises
     ------

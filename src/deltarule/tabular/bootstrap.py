@@ -40,6 +40,8 @@ def bootstrap_intervals(
     weights : array of shape (N,), optional
         Row weights.
     seed : int
+        Of the resamples: not that of a training, so that the same predictions of the same rows have
+        the same intervals, whoever computes them.
 
     Returns
     -------

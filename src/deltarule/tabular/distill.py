@@ -188,7 +188,7 @@ def distill(
         distilled.report["scores"]["test"] = scores.pop("network")
         distilled.report.update(baselines=scores, baselines_on="test")
         distilled.report["score_intervals"] = bootstrap_intervals(
-            target.task, true_values(distilled.target, scored), compared, scored.weights, seed
+            target.task, true_values(distilled.target, scored), compared, scored.weights
         )
     rows = typed if scored is None else scored
     distance = _distance(distilled.outputs(rows), portfolio.predict(rows))

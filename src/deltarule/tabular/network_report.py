@@ -113,7 +113,7 @@ def scored_network(
         "parameters": net.n_parameters,
         "scores": scores,
         "score_intervals": bootstrap_intervals(
-            target.task, truth[scored_part], outputs_of, scored.weights, settings.seed
+            target.task, truth[scored_part], outputs_of, scored.weights
         ),
         "baselines": {
             name: score_outputs(

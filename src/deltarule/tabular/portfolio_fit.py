@@ -205,7 +205,7 @@ def scored_portfolio(run: PortfolioRun, report_phase: Callable[[str], Any]) -> P
         )
     else:
         oof = {"portfolio": portfolio.oof[known]}
-        of_scores = bootstrap_intervals(target.task, truth[known], oof, weights, settings.seed)
+        of_scores = bootstrap_intervals(target.task, truth[known], oof, weights)
     if stopped:
         notes.append(f"{stopped}: the portfolio has the networks that were trained until then")
     notes += [*portfolio.notes, *run.notes]
@@ -273,5 +273,5 @@ def _on_test_rows(
     verdicts, reasons = compare_on_test_rows(task, pairs.with_known_classes(task, truth))
     notes = [*few_test_rows_notes(len(scored)), *reasons]
     notes += [each.note for each in simple.values() if each.note]
-    intervals = bootstrap_intervals(task, true_test, compared, scored.weights, seed)
+    intervals = bootstrap_intervals(task, true_test, compared, scored.weights)
     return all_scores.pop("portfolio"), all_scores, verdicts, notes, intervals
