@@ -137,6 +137,22 @@ def test_a_portfolio_names_what_comes_first_and_one_of_its_members_is_exported(p
     assert f"the largest error is {found.json['largest_difference']:.3g}," in found.json["tested"]
 
 
+def test_a_table_without_a_target_and_a_machine_without_a_compiler(place, deltarule, monkeypatch):
+    rows = [line.rpartition(",")[0] for line in Path("numbers.csv").read_text().splitlines()]
+    Path("rows.csv").write_text("\n".join(rows) + "\n")
+    monkeypatch.setenv("CC", "none")
+    outcome = deltarule("export", "numbers.model", "rows.csv", "--c", "c")
+    assert outcome.status == 0, outcome.err
+    table = json.loads(Path("c/numbers.json").read_text())["comparison"]["data"]
+    assert (table["with_target"], table["parts"], table["rows"]) == (False, None, 60)
+    said = f"rows of rows.csv (sha256 of its cells without the target {table['sha256'][:16]}…), eve"
+    assert said in outcome.out
+    shown = deltarule("inspect", "c").out
+    assert said in shown
+    assert "\nunchanged since it was exported: numbers.json, " in shown
+    assert "\nnot compared with the model, for want of a compiler; there are " in shown
+
+
 def test_a_network_without_a_table(place, deltarule):
     net = Network([2, 3, 1], activation="tanh")
     save_model("plain", Model(net, net.initial(0)))

@@ -118,7 +118,7 @@ def exported_lines(facts: Mapping[str, Any]) -> list[str]:
         *(f"warning: {each}" for each in exported_warnings(facts)),
     ]
     if unchanged:
-        lines.append(f"unchanged since it was exported and tested: {', '.join(unchanged)}")
+        lines.append(f"unchanged since it was {_done(facts)}: {', '.join(unchanged)}")
     lines += [f"sha256 of {printable(name)}: {each}" for name, each in facts["sha256"].items()]
     return [
         *lines,
@@ -128,14 +128,20 @@ def exported_lines(facts: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def _done(facts: Mapping[str, Any]) -> str:
+    """Return what was done with the files: tested as well, if there was a compiler."""
+    tested = facts["comparison"].get("largest_difference") is not None
+    return "exported and tested" if tested else "exported"
+
+
 def exported_warnings(facts: Mapping[str, Any]) -> tuple[str, ...]:
     """Return which files are not as they were written and tested."""
     known = {name: state for name, state in facts["state"].items() if state != "not known"}
     unknown = facts["state"].keys() - known.keys()
     return (
-        *changed_files(known, "exported and tested"),
+        *changed_files(known, _done(facts)),
         *(
-            f"whether {printable(name)} is what was exported and tested is not known: it has no "
+            f"whether {printable(name)} is what was {_done(facts)} is not known: it has no "
             "checksum of its content, as an earlier version wrote it; export the model again"
             for name in unknown
         ),

@@ -157,7 +157,7 @@ def _to_c(task: Export, model: TableModel | Model, rows: Table | None, show: Any
     said = [
         f"Wrote {', '.join(files)} to {folder}, and {manifest}, which has their checksums.",
         *_proof(manifest, checksums[manifest], comparison),
-        f"{name}_test.c has these rows, and repeats the comparison wherever it is compiled.",
+        f"{name}_test.c has these rows, and makes the comparison wherever it is compiled and run.",
     ]
     for size in program.sizes:
         stack = "" if size.stack is None else f", at most {size.stack:,} of stack"
