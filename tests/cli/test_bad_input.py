@@ -258,7 +258,7 @@ OPTIONS = options(
     (["--kind", "zz=number"], DATA, ["no column 'zz' (the one given a kind)"]),
     (["--kind", "k=number"], DATA, ["column 'k' was said to be a number", "line 2 'p'"]),
     (["--kind", "a=date"], DATA, ["column 'a' was said to be a date"]),
-    (["--table", "t"], USAGE, ["--table t was given for numbers.csv", "SQLite"]),
+    (["--table", "t"], USAGE, ["--table t was given for numbers.csv", "databases"]),
     (["--sql", "select nope from data"], DATA, ['"nope" not found']),
     (["--sql", "selec"], DATA, ["--sql: Parser Error"]),
     (["--sql", "select 1; select 2"], DATA, ["--sql holds 2 statements"]),

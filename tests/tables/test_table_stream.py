@@ -4,6 +4,7 @@ import csv
 import json
 import sqlite3
 
+import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -12,7 +13,7 @@ import pytest
 from deltarule.errors import DataError, FileError, InputError
 from deltarule.tables import apply_schema, file_streams, infer_schema, read_table
 from deltarule.tables.column_values import read_cells
-from deltarule.tables.reading import concatenate_tables
+from deltarule.tables.concatenation import concatenate_tables
 from deltarule.tables.rejects import Rejects
 from deltarule.tables.table_stream import TableStream
 from deltarule.tables.text_column import TextColumn
@@ -70,6 +71,18 @@ def write(path, kind):
         }
         table = pa.table({**data, "when": days, **typed})
         pq.write_table(table, path, row_group_size=700)
+    elif kind == "duckdb":
+        rows = pa.table({**data, "when": pa.array(np.array(data["when"], "datetime64[D]"))})
+        with duckdb.connect(str(path)) as connection:
+            connection.register("rows", rows)
+            connection.execute(
+                "CREATE TABLE t AS SELECT *, (1::HUGEINT << 60) + count AS big, "
+                "count::DECIMAL(9, 2) AS exact, "
+                "(count % 3)::VARCHAR::ENUM('0', '1', '2') AS level, "
+                "TIMESTAMP '2020-01-01 06:00:00' + to_days(count::INT) AS at, "
+                "TIME '10:00:00' + to_seconds(count) AS hour, "
+                "('00000000-0000-0000-0000-0000000000' || (10 + count))::UUID AS id FROM rows"
+            )
     else:
         with sqlite3.connect(path) as connection:
             connection.execute(f"CREATE TABLE t ({', '.join(map(repr, data))})")
@@ -80,7 +93,7 @@ def write(path, kind):
         connection.close()
 
 
-KINDS = ["csv", "quoted.csv", "tsv", "jsonl", "parquet", "db"]
+KINDS = ["csv", "quoted.csv", "tsv", "jsonl", "parquet", "db", "duckdb"]
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -323,14 +323,14 @@ def test_paths_that_are_refused(write, tmp_path):
         (tmp_path / "b.xlsx", "save the sheet as CSV"),
         (tmp_path / "b.csv.7z", "unpack it first"),
         ("https://example.org/a.csv", "is an address; expected a file on this machine"),
-        ("postgres://me@host/db", "is an address"),
+        ("s3://me:secret@host/a.csv", "'s3://me@host/a.csv' is an address"),
     ]:
         with pytest.raises(FileError) as caught:
             read_table(source)
         assert message in str(caught.value)
     with pytest.raises(InputError, match="neither a file nor a query"):
         read_table()
-    with pytest.raises(InputError, match="expected it only for SQLite files"):
+    with pytest.raises(InputError, match="expected it only for databases"):
         read_table(path, table="t")
     (tmp_path / "b.xlsx").unlink()
     (tmp_path / "b.csv.7z").unlink()

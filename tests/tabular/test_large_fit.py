@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from types import SimpleNamespace
 
+import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -168,9 +169,16 @@ def test_the_network_does_not_depend_on_how_and_in_how_many_files_the_rows_are(
     pq.write_table(table, tmp_path / "one.parquet", row_group_size=777)
     records = [json.dumps(dict(zip(data, row, strict=True))) for row in rows]
     (tmp_path / "one.jsonl").write_text("\n".join(records))
+    with duckdb.connect(str(tmp_path / "one.duckdb")) as connection:
+        connection.register("rows", table)
+        connection.execute('CREATE TABLE "it""s" AS FROM rows; CREATE TABLE other AS SELECT 1')
+    names = ["one.csv", "three*.csv", "one.parquet", "three*.parquet", "one.jsonl", "one.duckdb"]
+    told = [{}, {}, {}, {}, {}, {"table": 'it"s'}, {"sql": 'FROM "it""s"'}]
     models = [
-        fit_large_table(tmp_path / name, "y", TableSettings(**SETTINGS), memory=MEMORY)
-        for name in ("one.csv", "three*.csv", "one.parquet", "three*.parquet", "one.jsonl")
+        fit_large_table(
+            tmp_path / name, "y", TableSettings(**SETTINGS), memory=MEMORY, reading=reading
+        )
+        for name, reading in zip([*names, "one.duckdb"], told, strict=True)
     ]
     for model in models[1:]:
         assert model.encoder.to_dict() == models[0].encoder.to_dict()

@@ -18,6 +18,7 @@ from deltarule.cli.column_options import (
 from deltarule.cli.options import TableOptions
 from deltarule.errors import InputError, Message, Parameter
 from deltarule.tables import DEFAULT_NA, NumberFormat, Schema, Table, infer_schema, read_table
+from deltarule.tables.addresses import is_postgres
 from deltarule.tables.number_formats import stated_formats
 from deltarule.tables.table_stream import TableStream
 
@@ -54,7 +55,7 @@ def streamed_arguments(options: TableOptions) -> tuple[dict[str, Any], Any]:
     """Return how a table larger than memory is read, and its columns, by its first rows.
 
     They are arguments of ``TableStream`` and of ``infer_schema``; for the latter a function of the
-    first rows where these are the result of a query, which is run later.
+    first rows where these are the result of a query, which is run later, or of a server's table.
 
     Raises
     ------
@@ -69,7 +70,7 @@ def streamed_arguments(options: TableOptions) -> tuple[dict[str, Any], Any]:
             hint="the memory is that of the whole command",
         )
     reading = _reading_arguments(options)
-    if options.sql is not None:
+    if options.sql is not None or is_postgres(options.data):
         return reading, functools.partial(_query_columns, options)
     del reading["sql"]
     assert options.data is not None

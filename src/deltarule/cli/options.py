@@ -266,8 +266,9 @@ Data = Annotated[
     typer.Argument(
         metavar="DATA",
         help=(
-            "CSV, TSV, JSON lines, Parquet or SQLite file, a quoted pattern such as "
-            "'data/*.csv', or - for standard input. May be left out where --sql names its files."
+            "CSV, TSV, JSON lines, Parquet, SQLite or DuckDB file, a quoted pattern such as "
+            "'data/*.csv', postgres://user@host/database, or - for standard input. May be left "
+            "out where --sql names its files."
         ),
         show_default=False,
     ),
@@ -366,15 +367,15 @@ Kinds = Annotated[
 ]
 TableName = Annotated[
     str | None,
-    one("--table", metavar="NAME", help="The table of a SQLite file.", group="Data"),
+    one("--table", metavar="NAME", help="The table of a database, or schema.table.", group="Data"),
 ]
 Sql = Annotated[
     str | None,
     one(
         "--sql",
         metavar="SELECT",
-        help="One SELECT instead of the whole table. DATA is its table 'data', or a SQLite file "
-        "with tables of its own.",
+        help="One SELECT instead of the whole table. DATA is its table 'data', or a database with "
+        "tables of its own.",
         group="Data",
     ),
 ]

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from deltarule.errors import DeltaruleError, Message, Parameter, printable
+from deltarule.tables.addresses import without_password
 
 if TYPE_CHECKING:
     from deltarule.tables import Schema
@@ -26,6 +27,7 @@ __all__ = [
     "notes",
     "options_of",
     "plain",
+    "reading",
     "say",
     "scored_as",
     "scores",
@@ -176,6 +178,17 @@ def plain(text: str) -> str:
     return "".join(
         each if each == "\n" or each.isprintable() else repr(each)[1:-1] for each in text
     )
+
+
+def reading(data: str | None) -> str:
+    """What is said while a table is read; of an address without its password.
+
+    Examples
+    --------
+    >>> reading("a.csv"), reading("postgres://me:secret@db/shop"), reading(None)
+    ('reading a.csv', 'reading postgres://me@db/shop', 'reading the SQL result')
+    """
+    return f"reading {'the SQL result' if data is None else without_password(data)}"
 
 
 def json_object(value: Mapping[str, Any]) -> None:

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from deltarule.cli import output
 from deltarule.cli.prediction_writer import PredictionWriter
@@ -25,6 +26,7 @@ from deltarule.files import (
     write_bytes,
 )
 from deltarule.files.filesystem import translate_os_errors
+from deltarule.tables.addresses import is_url
 from deltarule.tabular import TableModel
 from deltarule.training.inspection import (
     extras_warnings,
@@ -72,8 +74,10 @@ def default_folder(data: str | None) -> Path:
     --------
     >>> default_folder("tables/iris.csv").name, default_folder("t/part-*.csv").name
     ('iris.model', 'part.model')
+    >>> default_folder("postgres://me:secret@db.example/sales?password=x").name
+    'sales.model'
     """
-    stem = "" if data is None else Path(data).stem
+    stem = "" if data is None else Path(urlsplit(data).path if is_url(data) else data).stem
     if data is not None and Path(data).is_file():
         # Not a pattern: t[1].csv and t1.csv need different folders.
         return Path(f"{stem}.model")

@@ -122,10 +122,12 @@ def _read_source(options: TableOptions) -> Any:
     """Read the table and infer its schema, as ``fit`` does."""
     from deltarule.cli.load_table import load_table
     from deltarule.playground import ReadTable
+    from deltarule.tables.addresses import without_password
 
     loaded = load_table(options)
+    data = None if options.data is None else without_password(options.data)
     script = (
-        f"table = read_table({options.data!r}{_as_keywords(loaded.reading)})\n"
+        f"table = read_table({data!r}{_as_keywords(loaded.reading)})\n"
         f"schema = infer_schema(table, {options.target!r}{_as_keywords(loaded.columns)})"
     )
     return ReadTable.of(loaded.table, loaded.schema, reading=script)

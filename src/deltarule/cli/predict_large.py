@@ -17,9 +17,10 @@ from deltarule.cli.prediction_writer import PredictionWriter
 from deltarule.errors import DataError
 from deltarule.files import open_replacing
 from deltarule.tables import Schema, TypedColumns, apply_schema
+from deltarule.tables.addresses import is_postgres
 from deltarule.tables.beyond_training import beyond_training
 from deltarule.tables.chunk_notes import ChunkNotes
-from deltarule.tables.paths import SQLITE, TEXT, find_files, is_regular_file
+from deltarule.tables.paths import DATABASES, TEXT, find_files, is_regular_file
 from deltarule.tables.read_ahead import read_ahead
 from deltarule.tables.rejects import Rejects
 from deltarule.tables.standard_input import is_stdin
@@ -37,7 +38,7 @@ __all__ = [
 
 # Files of fewer bytes are read at once; the predictions are the same.
 LARGE_BYTES = 1 << 26
-_CHUNKED = (*TEXT, ".jsonl", ".ndjson", ".parquet", *SQLITE)
+_CHUNKED = (*TEXT, ".jsonl", ".ndjson", ".parquet", *DATABASES)
 _MOST_NOTES = 20
 
 
@@ -76,7 +77,8 @@ class PredictedColumns:
 
 def is_large(data: str, sql: str | None, reading: Mapping[str, Any]) -> bool:
     """Whether a table is read in chunks: its files are large, and of a kind that can be."""
-    if sql is not None or is_stdin(data) or reading.get("encoding") is not None:
+    whole = is_stdin(data) or is_postgres(data)
+    if sql is not None or whole or reading.get("encoding") is not None:
         return False
     paths = find_files(data).paths
     if not all(map(is_regular_file, paths)):

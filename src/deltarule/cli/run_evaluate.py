@@ -53,7 +53,7 @@ def evaluate_table(
     rows: Table | ScoredRows | None
     compared: TableComparison | None = None
     with output.live(as_json) as show:
-        show(f"reading {data or 'the SQL result'}")
+        show(output.reading(data))
         if data is not None and is_large(data, sql, reading or {}):
             large = evaluate_large(
                 model,

@@ -93,7 +93,7 @@ def fit_and_save(request: Request, *, quiet: bool) -> Fitted:
         return _fit_large_and_save(request, request.memory, quiet=quiet)
     with output.live(quiet) as show:
         options = request.options
-        show(f"reading {options.data or 'the SQL result'}")
+        show(output.reading(options.data))
         table, schema, _, _ = load_table(options)
         record = request.record and TableSource.of(
             table,
@@ -134,7 +134,7 @@ def _fit_large_and_save(request: Request, memory: str, *, quiet: bool) -> Fitted
     options = request.options
     tables: list[LargeTable] = []
     with output.live(quiet) as show:
-        show(f"reading {options.data or 'the SQL result'}")
+        show(output.reading(options.data))
         reading, columns = streamed_arguments(options)
     with output.live(quiet) as show, _stoppable(request.folder, request.single) as stop:
         try:

@@ -120,7 +120,7 @@ def predict_table(
         _report_predictions(rows, notes, out, as_json=as_json, quiet=quiet)
         return
     with output.live(quiet or as_json) as show:
-        show(f"reading {data or 'the SQL result'}")
+        show(output.reading(data))
         read = read_rows(model, data, table, sql, reading, possible_ids(model.schema, ids))
         read, id_columns = take_ids(model.schema, read, ids)
         check_output_names(id_columns, outputs.names)

@@ -76,7 +76,7 @@ def tune_lr(
     if plot is not None:
         check_output_file(plot, force, "--plot", (".svg", ".png", ".pdf"))
     with output.live(quiet or as_json) as show:
-        show(f"reading {options.data or 'the SQL result'}")
+        show(output.reading(options.data))
         loaded = load_table(options)
         found = table_learning_rate(
             loaded.table,

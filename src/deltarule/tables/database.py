@@ -34,6 +34,7 @@ from deltarule.tables.table import (
     Table,
     bad_sql,
     check_names,
+    close_match,
     count_noun,
     join_items,
 )
@@ -44,6 +45,9 @@ __all__ = [
     "check_parquet_memory",
     "check_rows",
     "check_sql",
+    "chosen_table",
+    "fetch_table",
+    "first_line",
     "kind_of_type",
     "read_parquet",
     "read_sql",
@@ -129,10 +133,10 @@ def read_parquet(path: Path, tokens: tuple[str, ...], texts: Collection[str] = (
             check_names(names, path.name)
             # A folder called "year=2020" is no column of the file.
             query = f"SELECT * FROM read_parquet({file_literal(path)}, hive_partitioning=false)"
-            return _fetch_table(connection, query, path.name, tokens, names, texts, repeatable=True)
+            return fetch_table(connection, query, path.name, tokens, names, texts, repeatable=True)
         except duckdb.Error as error:
             raise DataError(
-                f"{path.name} is no readable Parquet file ({_first_line(error)}); expected a "
+                f"{path.name} is no readable Parquet file ({first_line(error)}); expected a "
                 "Parquet file; was it copied in full?"
             ) from None
 
@@ -185,7 +189,7 @@ def read_sql(
     with connection:
         try:
             notes = restrict_connection(duckdb, connection, sql, paths)
-            read = _fetch_table(connection, sql, "the SQL result", tokens, texts=texts)
+            read = fetch_table(connection, sql, "the SQL result", tokens, texts=texts)
             return replace(read, notes=notes)
         except duckdb.Error as error:
             raise sql_error(error, sql, paths is not None) from None
@@ -203,7 +207,7 @@ def sql_error(error: Exception, sql: str, has_data: bool) -> DataError:
         hint = "only DATA, and files named as tables in FROM 'a.parquet', can be read"
     elif not has_data and "Table with name data" in str(error):
         hint = "give the file too: it is then the table 'data'"
-    return bad_sql(f": {_first_line(error)}", sql, "a SELECT that DuckDB can run", hint)
+    return bad_sql(f": {first_line(error)}", sql, "a SELECT that DuckDB can run", hint)
 
 
 def kind_of_type(type_: str) -> str | None:
@@ -231,7 +235,7 @@ def check_sql(sql: str) -> None:
         raise bad_sql(f" is {sql!r}, which holds a NUL character", sql, "one SELECT")
 
 
-def _fetch_table(
+def fetch_table(
     connection: Any,
     query: str,
     source: str,
@@ -318,7 +322,39 @@ def _rounded_columns(connection: Any, aliases: list[str], types: list[str]) -> s
     return {a for i, a in enumerate(exact) if is_rounded(found[2 * i], found[2 * i + 1])}
 
 
-def _first_line(error: Exception) -> str:
+def chosen_table(known: Sequence[str], source: str, table: str | None) -> str:
+    """The name of the table that is asked for, or of the only one.
+
+    Raises
+    ------
+    DataError
+        If there is no such table, or several and none is asked for.
+    """
+    if table is None and len(known) == 1:
+        return known[0]
+    if table is None:
+        raise DataError(
+            f"{source} holds {count_noun(len(known), 'table')}: {join_items(known) or 'none'}",
+            parameter="table",
+            expected="the name of one",
+            hint=Message(
+                "give ", Parameter("table", keyword=True), " or ", Parameter("sql", keyword=True)
+            ),
+        )
+    if table not in known:
+        match = close_match(table, known)
+        hint = f"did you mean {match!r}? " if match else ""
+        raise DataError(
+            f"{source} has no table {table!r}",
+            parameter="table",
+            given=table,
+            hint=f"{hint}its tables are: {join_items(known) or 'none'}",
+        )
+    return table
+
+
+def first_line(error: Exception) -> str:
+    """The first paragraph of what DuckDB says, on one line."""
     text = " ".join(str(error).split("\n\n")[0].split())
     # DuckDB's hint may name internal tables, which would mislead.
     return re.sub(r' Did you mean "pg_\w+"\?', "", text)

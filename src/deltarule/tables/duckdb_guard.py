@@ -10,25 +10,25 @@ from __future__ import annotations
 import glob
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from deltarule.errors import DataError, Message, Parameter
+from deltarule.tables.addresses import is_url
 from deltarule.tables.duckdb_connection import file_literal, sql_literal
 from deltarule.tables.paths import (
+    DATABASES,
     JSON,
-    SQLITE,
     TEXT,
     FileMatch,
     check_file,
     find_files,
-    is_url,
     resolve_home,
 )
 from deltarule.tables.table import bad_sql
 
-__all__ = ["referenced_paths", "restrict_connection"]
+__all__ = ["lock_connection", "referenced_paths", "restrict_connection"]
 
 _FILES = (*TEXT, *JSON, ".parquet")
 _READERS = {
@@ -60,7 +60,11 @@ _ALLOWED = (
 
 
 def restrict_connection(
-    duckdb: Any, connection: Any, sql: str, data: Sequence[Path] | None
+    duckdb: Any,
+    connection: Any,
+    sql: str,
+    data: Sequence[Path] | None,
+    tables: Collection[str] = (),
 ) -> tuple[str, ...]:
     """Check a statement, and restrict the connection to the files that it may read.
 
@@ -72,6 +76,8 @@ def restrict_connection(
         The statement.
     data : sequence of Path or None
         The files that it sees as the table ``data``.
+    tables : collection of str
+        The tables of a database that it sees, also where one has the name of a file.
 
     Returns
     -------
@@ -100,6 +106,8 @@ def restrict_connection(
     notes: list[str] = []
     # A list, since the views below are known to DuckDB's parser as well.
     for name, by_function in list(_referenced_files(connection, sql)):
+        if name in tables and not by_function:
+            continue
         found = _check_reference(name, by_function, data, sql)
         paths = list(found.paths)
         notes += found.notes()
@@ -113,14 +121,19 @@ def restrict_connection(
     allowed_list = ", ".join(sorted({*map(sql_literal, allowed), *literals}))
     if allowed:
         connection.execute(f"SET allowed_paths = [{allowed_list}]")
-    connection.execute("SET enable_external_access = false")
-    connection.execute("SET lock_configuration = true")
+    lock_connection(connection)
     for name, paths in views:
         identifier = '"' + name.replace('"', '""') + '"'
         connection.execute(
             f"CREATE OR REPLACE TEMP VIEW {identifier} AS FROM {_reader_call(paths)}"
         )
     return tuple(dict.fromkeys(notes))
+
+
+def lock_connection(connection: Any) -> None:
+    """Let a connection open no more files than it was allowed to, and change no setting."""
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET lock_configuration = true")
 
 
 def _reader_call(paths: Sequence[Path]) -> str:
@@ -165,9 +178,8 @@ def _check_reference(
         )
     for path in found.paths:
         check_file(path)
-        if path.suffix.lower() in SQLITE:
-            problem = f" names the SQLite file {name!r}"
-            raise bad_sql(problem, sql, _ALLOWED, "give the SQLite file as DATA")
+        if path.suffix.lower() in DATABASES:
+            raise bad_sql(f" names the database {name!r}", sql, _ALLOWED, "give it as DATA")
     if len({path.suffix.lower() for path in found.paths}) > 1:
         raise DataError(
             Message(f"{name!r} in ", Parameter("sql"), " stands for files of several kinds"),
@@ -207,7 +219,7 @@ def _referenced_files(connection: Any, sql: str) -> Iterator[tuple[str, bool]]:
         pending += each.values()
         if each.get("type") == "BASE_TABLE":
             name = each.get("table_name") or ""
-            if name.lower().endswith((*_FILES, *SQLITE)) or is_url(name):
+            if name.lower().endswith((*_FILES, *DATABASES)) or is_url(name):
                 yield name, False
         elif each.get("type") == "TABLE_FUNCTION":
             for name in _file_arguments(each.get("function") or {}, sql):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import sqlite3
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import chain, islice, repeat
 from pathlib import Path
 from typing import Any
@@ -22,9 +22,10 @@ from deltarule.tables import json_file, sqlite_file
 from deltarule.tables.arrow_cells import cells_of_arrow
 from deltarule.tables.cells import text_column
 from deltarule.tables.column_collector import ColumnCollector, text_array
+from deltarule.tables.duckdb_database import open_database
 from deltarule.tables.file_format import FileFormat
 from deltarule.tables.normal_form import normal_form
-from deltarule.tables.paths import JSON, SQLITE
+from deltarule.tables.paths import DUCKDB, JSON, SQLITE
 from deltarule.tables.pyarrow_module import load_pyarrow
 from deltarule.tables.rejects import Rejects
 from deltarule.tables.sqlite_guard import open_read_only
@@ -62,7 +63,7 @@ class ChunkOptions:
     texts : collection of str
         The columns whose cells stay as they are written.
     table : str or None
-        The table of a SQLite file.
+        The table of a database.
     columns : collection of str or None
         The columns that are needed; None for all. Others may be left out.
     first : int
@@ -108,6 +109,8 @@ def stream_file(path: Path, options: ChunkOptions, rejects: Rejects) -> Iterator
         return _parquet(path, options)
     if suffix in SQLITE:
         return _sqlite(path, options)
+    if suffix in DUCKDB:
+        return _duckdb(path, options)
     if suffix in JSON:
         return _json_lines(path, options, rejects)
     return _text(path, options, rejects)
@@ -156,29 +159,53 @@ def _parquet(path: Path, options: ChunkOptions) -> Iterator[Table]:
                 if options.needs(own)
             ]
             batches = file.iter_batches(options.rows, columns=wanted, use_threads=False)
-            start = 0
-            read = functools.partial(cells_of_arrow, tokens=options.tokens, source=path.name)
-            for count, arrays in _regrouped(batches, options.sizes()):
-                columns, kinds, unreadable = read_columns(
-                    (name, functools.partial(read, array, name=name, as_text=name in options.texts))
-                    for name, array in zip(map(str.strip, wanted), arrays, strict=True)
-                )
-                yield Table(
-                    tuple(columns),
-                    columns,
-                    source=path.name,
-                    lines=np.arange(start + 1, start + count + 1),
-                    kinds=kinds,
-                    na=options.tokens,
-                    unreadable=unreadable,
-                )
-                start += count
+            yield from _arrow_tables(batches, [*map(str.strip, wanted)], path.name, options)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
         text = " ".join(f"{error}".split())
         raise DataError(
             f"{path.name} is no readable Parquet file ({text}); expected a "
             "Parquet file; was it copied in full?"
         ) from None
+
+
+def _arrow_tables(
+    batches: Iterator[Any],
+    names: Sequence[str],
+    source: str,
+    options: ChunkOptions,
+    known: Mapping[str, str] | None = None,
+) -> Iterator[Table]:
+    """Batches of pyarrow's types as tables; ``known`` are kinds of columns."""
+    start = 0
+    read = functools.partial(cells_of_arrow, tokens=options.tokens, source=source)
+    for count, arrays in _regrouped(batches, options.sizes()):
+        columns, kinds, unreadable = read_columns(
+            (name, functools.partial(read, array, name=name, as_text=name in options.texts))
+            for name, array in zip(names, arrays, strict=True)
+        )
+        yield Table(
+            tuple(columns),
+            columns,
+            source=source,
+            lines=np.arange(start + 1, start + count + 1),
+            kinds={**kinds, **(known or {})},
+            na=options.tokens,
+            unreadable=unreadable,
+        )
+        start += count
+
+
+def _duckdb(path: Path, options: ChunkOptions) -> Iterator[Table]:
+    load_pyarrow()
+    with open_database(path) as database:
+        database.limit_memory()
+        query, source, _ = database.select(options.table, None)
+        names, types = database.columns(query)
+        check_names(names, source)
+        wanted = [i for i, name in enumerate(names) if options.needs(name)]
+        known = {names[i]: "category" for i in wanted if types[i].startswith(("ENUM", "UUID"))}
+        batches = database.batches(query, types, wanted, options.rows)
+        yield from _arrow_tables(batches, [names[i] for i in wanted], source, options, known)
 
 
 def _text(path: Path, options: ChunkOptions, rejects: Rejects) -> Iterator[Table]:

@@ -11,7 +11,6 @@ import errno
 import fnmatch
 import glob
 import os
-import re
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,10 +18,13 @@ from pathlib import Path
 from typing import Any
 
 from deltarule.errors import FileError, InputError, short_repr
+from deltarule.tables.addresses import is_url, without_password
 from deltarule.tables.plain_file import COMPRESSED, data_suffix
 from deltarule.tables.table import count_noun, join_items
 
 __all__ = [
+    "DATABASES",
+    "DUCKDB",
     "JSON",
     "SQLITE",
     "TEXT",
@@ -30,8 +32,8 @@ __all__ = [
     "check_file",
     "checked_source",
     "find_files",
+    "head_is_duckdb",
     "is_regular_file",
-    "is_url",
     "matching_files",
     "resolve_home",
 ]
@@ -39,8 +41,9 @@ __all__ = [
 TEXT = (".csv", ".tsv", ".tab", ".txt", ".dat", ".data")
 JSON = (".jsonl", ".ndjson", ".json")
 SQLITE = (".db", ".sqlite", ".sqlite3")
-_KNOWN = (*TEXT, *JSON, ".parquet", *SQLITE)
-_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+DUCKDB = (".duckdb", ".ddb")
+DATABASES = (*SQLITE, *DUCKDB)
+_KNOWN = (*TEXT, *JSON, ".parquet", *DATABASES)
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,17 @@ class FileMatch:
         count = count_noun(len(self.paths), "file")
         order = ", read in this order" if len(self.paths) > 1 else ""
         return (f"the pattern {self.text!r} stands for {count}{order}: {names}",)
+
+
+def head_is_duckdb(head: bytes) -> bool:
+    """Whether a file that begins so is a database of DuckDB.
+
+    Examples
+    --------
+    >>> head_is_duckdb(bytes(8) + b"DUCK"), head_is_duckdb(b"PAR1")
+    (True, False)
+    """
+    return head[8:12] == b"DUCK"
 
 
 def resolve_home(text: str) -> Path:
@@ -135,8 +149,9 @@ def find_files(text: str) -> FileMatch:
         return FileMatch(text, (path,), is_pattern=False)
     if is_url(text):
         raise FileError(
-            f"{text!r} is an address; expected a file on this machine; download the file, or "
-            "export the query to Parquet, and give its path"
+            f"{without_password(text)!r} is an address; expected a file on this machine, or "
+            "postgres://user@host/database; download the file, or export the query to Parquet, and "
+            "give its path"
         )
     if not glob.has_magic(text):
         return FileMatch(text, (path,), is_pattern=False)
@@ -147,17 +162,6 @@ def find_files(text: str) -> FileMatch:
             f"no file matches {text!r}; expected at least one; check the pattern and the folder"
         )
     return FileMatch(text, tuple(found), is_pattern=True)
-
-
-def is_url(text: str) -> bool:
-    """Whether a text looks like the address of another machine's file.
-
-    Examples
-    --------
-    >>> is_url("https://example.org/a.csv"), is_url("a/b.csv")
-    (True, False)
-    """
-    return _ADDRESS.match(text) is not None
 
 
 def _check_text(text: str) -> None:

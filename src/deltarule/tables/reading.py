@@ -8,31 +8,38 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from deltarule.errors import DataError, InputError, Message, Parameter
+from deltarule.errors import InputError, Message, Parameter
+from deltarule.tables.addresses import is_postgres, without_password
 from deltarule.tables.cells import (
     DEFAULT_NA,
     missing_tokens,
 )
-from deltarule.tables.column_values import as_numbers, as_texts, has_exact_texts, is_missing
+from deltarule.tables.concatenation import concatenate_tables
 from deltarule.tables.file_format import FileFormat
 from deltarule.tables.memory import memory_limit
 from deltarule.tables.number_formats import stated_formats
 from deltarule.tables.number_text import NumberFormat
-from deltarule.tables.paths import JSON, SQLITE, TEXT, check_file, checked_source, find_files
+from deltarule.tables.paths import (
+    DATABASES,
+    DUCKDB,
+    JSON,
+    SQLITE,
+    TEXT,
+    check_file,
+    checked_source,
+    find_files,
+)
 from deltarule.tables.plain_file import COMPRESSED, data_suffix, plain_file
 from deltarule.tables.standard_input import is_stdin, stdin_file
-from deltarule.tables.table import Cells, Table, join_items
-from deltarule.tables.text_column import TextColumn
+from deltarule.tables.table import Table
 from deltarule.tables.text_file import read_text
 
 __all__ = [
-    "check_same_columns",
-    "concatenate_tables",
     "kept_as_text",
     "read_table",
+    "refuse_both",
+    "refuse_text_options",
+    "refuse_with_sql",
     "with_formats",
 ]
 
@@ -61,20 +68,24 @@ def read_table(
     source : path, optional
         A file, by the ending of its name: ``.csv`` ``.tsv`` ``.tab`` ``.txt`` ``.dat`` ``.data``
         (text), ``.jsonl`` ``.ndjson`` ``.json`` (one object per line, or one list),
-        ``.parquet``, ``.db`` ``.sqlite`` ``.sqlite3``; compressed as ``.gz``, ``.bz2``, ``.xz``,
+        ``.parquet``, ``.db`` ``.sqlite`` ``.sqlite3`` (SQLite), ``.duckdb`` ``.ddb`` (DuckDB);
+        compressed as ``.gz``, ``.bz2``, ``.xz``,
         ``.zst`` (``a.csv.gz``) or a ``.zip`` of one file. Where no file has that name, a
         pattern such as ``"data/*.csv"`` (``**`` for folders below), whose files are read in
         sorted order and must have the same columns; a note says which they are. ``"-"`` is
-        standard input, of any of these formats, where no file has that name. None if
-        ``sql`` names its files itself.
+        standard input, of any of these formats, where no file has that name. A Postgres database
+        is ``"postgres://user@host/name"``, where the user has installed DuckDB's extension
+        ``postgres``. None if ``sql`` names its files itself.
     table : str, optional
-        The table of a SQLite file; may be left out where there is only one.
+        The table of a database; may be left out where there is only one. One of another schema
+        than the usual one is ``"schema.table"``.
     sql : str, optional
         One SELECT, which only reads. Over a SQLite file it runs there, with SQLite's ordinary
-        functions. Elsewhere DuckDB runs it in this process: ``source``, if given, is its table
-        ``data``, and it may name files as tables (``FROM 'a.parquet'``); without a
-        ``source``, in ``read_csv('a.csv', …)`` and its like too. No other file can be
-        reached. Types are those DuckDB reads, so text such as ``01`` may become a number.
+        functions, and over a DuckDB file or Postgres by DuckDB, over the tables there. Elsewhere
+        DuckDB runs it in this process: ``source``, if given, is its table ``data``, and it may name
+        files as tables (``FROM 'a.parquet'``); without a ``source``, in ``read_csv('a.csv', …)``
+        and its like too. No other file can be reached. Types are those DuckDB reads, so text such
+        as ``01`` may become a number.
     na : str or iterable of str, optional
         The texts that mean *missing*, compared without case and surrounding blanks;
         the empty text always does. A token that spells a number (``"-999"``) is
@@ -182,30 +193,30 @@ def read_table(
                 texts=texts,
             )
         return replace(read, paths=())
+    if is_postgres(text):
+        from deltarule.tables.duckdb_database import read_database
+
+        refuse_text_options(without_password(text), told)
+        refuse_both(table, sql)
+        read = read_database(text, table, sql, tokens, texts, max_memory)
+        return with_formats(read, decimal, thousands, known)
     found = find_files(text)
     paths = found.paths
     for path in paths:
         check_file(path)
     _check_parquet_memory(paths, max_memory)
     suffixes = {data_suffix(path) for path in paths}
-    in_sqlite = suffixes <= set(SQLITE)
-    if table is not None and not in_sqlite:
+    in_database = suffixes <= set(DATABASES)
+    if table is not None and not in_database:
         raise InputError(
             Message(Parameter("table", table), f" was given for {paths[0].name}"),
             parameter="table",
             given=table,
-            expected=f"it only for SQLite files ({', '.join(SQLITE)})",
+            expected=f"it only for databases ({', '.join(DATABASES)})",
             hint=Message("leave it out, or use ", Parameter("sql", keyword=True)),
         )
-    if table is not None and sql is not None:
-        both = (Parameter("table", keyword=True), " and ", Parameter("sql", keyword=True))
-        raise InputError(
-            Message("both ", *both, " were given"),
-            parameter=("table", "sql"),
-            given=(table, sql),
-            expected="one of them",
-        )
-    if sql is not None and not in_sqlite:
+    refuse_both(table, sql)
+    if sql is not None and not in_database:
         if len(suffixes) > 1:
             raise InputError(
                 f"{text!r} stands for files of several kinds ({', '.join(sorted(suffixes))})",
@@ -229,6 +240,23 @@ def read_table(
         read = tables[0] if len(tables) == 1 else concatenate_tables(tables, text)
     read = replace(read, notes=(*found.notes(), *read.notes), paths=paths)
     return with_formats(read, decimal, thousands, known)
+
+
+def refuse_both(table: str | None, sql: str | None) -> None:
+    """Refuse a table and a query together.
+
+    Raises
+    ------
+    InputError
+    """
+    if table is not None and sql is not None:
+        both = (Parameter("table", keyword=True), " and ", Parameter("sql", keyword=True))
+        raise InputError(
+            Message("both ", *both, " were given"),
+            parameter=("table", "sql"),
+            given=(table, sql),
+            expected="one of them",
+        )
 
 
 def kept_as_text(
@@ -260,6 +288,16 @@ def with_formats(
         read = replace(read, number_formats=known)
     formats = stated_formats(read, decimal, thousands)
     return read if formats == read.number_formats else replace(read, number_formats=formats)
+
+
+def refuse_text_options(source: str, told: FileFormat) -> None:
+    """Refuse what describes a text file for a database.
+
+    Raises
+    ------
+    InputError
+    """
+    _refuse_for_other_kinds(source, {""}, told)
 
 
 def _refuse_for_other_kinds(source: str, suffixes: Collection[str], told: FileFormat) -> None:
@@ -328,6 +366,10 @@ def _read_file(
         from deltarule.tables.sqlite_file import read_sqlite
 
         return read_sqlite(path, table, sql, tokens, texts, max_memory)
+    if suffix in DUCKDB:
+        from deltarule.tables.duckdb_database import read_database
+
+        return read_database(path, table, sql, tokens, texts, max_memory)
     if suffix == ".parquet":
         from deltarule.tables.database import read_parquet
 
@@ -337,91 +379,3 @@ def _read_file(
 
         return read_json(path, tokens, texts, max_memory)
     return read_text(path, tokens, told, keep_text, texts)
-
-
-def concatenate_tables(tables: list[Table], pattern: str) -> Table:
-    """Concatenate tables by rows, with the columns in the order of the first table."""
-    unreadable = {n: error for each in reversed(tables) for n, error in each.unreadable.items()}
-    tables = [each.without(name for name in unreadable if name in each) for each in tables]
-    if all(each.is_sparse for each in tables):
-        names = tuple(dict.fromkeys(name for each in tables for name in each.names))
-        tables = [each.with_missing(names) for each in tables]
-    first = tables[0]
-    for other in tables[1:]:
-        check_same_columns(other, first.names, f"{first.source}, the first file of {pattern!r}")
-    columns: dict[str, Cells] = {}
-    kinds: dict[str, str] = {}
-    for name in first.names:
-        # A column that is missing throughout has no type to disagree with.
-        known = [each for each in tables if not is_missing(each.column(name)).all()]
-        declared = sorted({each.kinds.get(name, "plain") for each in known})
-        if len(declared) > 1:
-            raise DataError(
-                f"column {name!r} is {' in one and '.join(declared)} in another file of "
-                f"{pattern!r}; expected one type; write the files alike"
-            )
-        if declared and declared != ["plain"]:
-            kinds[name] = declared[0]
-        columns[name] = _concatenate_columns([each.column(name) for each in tables])
-    found, file_of = _files_of(tables)
-    words = [word for _, word in found]
-    is_same = len(set(words)) == 1
-    return replace(
-        first,
-        columns=columns,
-        kinds=kinds,
-        source=f"{pattern} ({len(tables)} files)",
-        lines=np.concatenate([each.lines for each in tables if each.lines is not None]),
-        line_word=words[0] if is_same else "row",
-        line_words=() if is_same else tuple(words),
-        files=tuple(file for file, _ in found),
-        notes=tuple(dict.fromkeys(note for each in tables for note in each.notes)),
-        unreadable=unreadable,
-        file_of=file_of,
-        parsed=frozenset[str]().union(*(each.parsed for each in tables)),
-    )
-
-
-def _files_of(tables: Sequence[Table]) -> tuple[list[tuple[str, str]], NDArray[np.int64]]:
-    """The files of tables, each with what its lines count; and for each row its file's index."""
-    found: list[tuple[str, str]] = []
-    indices = []
-    for table in tables:
-        names = table.files or (table.source,)
-        words = table.line_words or (table.line_word,) * len(names)
-        index = np.zeros(len(table), np.int64) if table.file_of is None else table.file_of
-        indices.append(len(found) + index)
-        found += zip(names, words, strict=True)
-    return found, np.concatenate(indices)
-
-
-def check_same_columns(table: Table, names: Collection[str], first: str) -> None:
-    """Refuse a file of a pattern that has other columns than the first one.
-
-    Raises
-    ------
-    DataError
-    """
-    known = set(names)
-    lacks = [name for name in names if name not in table]
-    extra = [name for name in table.names if name not in known]
-    if lacks or extra:
-        parts = [f"lacks {join_items(map(repr, lacks))}"] if lacks else []
-        parts += [f"has also {join_items(map(repr, extra))}"] if extra else []
-        raise DataError(
-            f"{table.source} {' and '.join(parts)}; expected the columns of {first}; "
-            "make the pattern narrower, or the files alike"
-        )
-
-
-def _concatenate_columns(parts: list[Cells]) -> Cells:
-    """Concatenate a column's parts; as numbers if all parts can be read as numbers.
-
-    A long text file gives float64 where a short one of the same column gives text.
-    """
-    if not all(isinstance(part, TextColumn) for part in parts):
-        texts = [part for part in parts if isinstance(part, TextColumn)]
-        if not any(as_numbers(part)[1].any() or has_exact_texts(part) for part in texts):
-            numbers = [as_numbers(p)[0] if isinstance(p, TextColumn) else p for p in parts]
-            return np.concatenate(numbers)
-    return TextColumn.concatenate([as_texts(part) for part in parts])

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from deltarule.tables.column_values import as_labels, is_missing
-from deltarule.tables.reading import concatenate_tables
+from deltarule.tables.concatenation import concatenate_tables
 from deltarule.tables.table import Table
 from deltarule.tables.text_column import TextColumn
 

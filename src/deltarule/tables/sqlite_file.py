@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from deltarule.errors import DataError, Message, Parameter
 from deltarule.interruptible import any_abandoned, call_interruptibly
 from deltarule.tables.cells import column_from_cells, text_column
-from deltarule.tables.database import check_rows, check_sql
+from deltarule.tables.database import check_rows, check_sql, chosen_table
 from deltarule.tables.memory import check_unpacked, memory_limit
 from deltarule.tables.sqlite_guard import ReadOnlyAuthorizer, first_keyword, open_read_only
 from deltarule.tables.table import (
@@ -22,9 +22,6 @@ from deltarule.tables.table import (
     Table,
     bad_sql,
     check_names,
-    close_match,
-    count_noun,
-    join_items,
 )
 from deltarule.tables.unreadable_columns import read_columns
 
@@ -207,25 +204,4 @@ def choose_table(connection: sqlite3.Connection, source: str, table: str | None)
         "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') "
         "AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name"
     ).fetchall()
-    known = [str(row[0]) for row in found]
-    if table is None and len(known) == 1:
-        return known[0]
-    if table is None:
-        raise DataError(
-            f"{source} holds {count_noun(len(known), 'table')}: {join_items(known) or 'none'}",
-            parameter="table",
-            expected="the name of one",
-            hint=Message(
-                "give ", Parameter("table", keyword=True), " or ", Parameter("sql", keyword=True)
-            ),
-        )
-    if table not in known:
-        match = close_match(table, known)
-        hint = f"did you mean {match!r}? " if match else ""
-        raise DataError(
-            f"{source} has no table {table!r}",
-            parameter="table",
-            given=table,
-            hint=f"{hint}its tables are: {join_items(known) or 'none'}",
-        )
-    return table
+    return chosen_table([str(row[0]) for row in found], source, table)

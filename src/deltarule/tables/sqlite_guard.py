@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from deltarule.errors import FileError, Message, Parameter
+from deltarule.tables.paths import head_is_duckdb
 
 __all__ = ["ReadOnlyAuthorizer", "first_keyword", "open_read_only"]
 
@@ -123,6 +124,12 @@ def open_read_only(path: Path) -> tuple[sqlite3.Connection, ReadOnlyAuthorizer]:
             header = file.read(20)
         # To read a database in write-ahead mode, SQLite makes two files beside it, unless it is
         # opened as immutable: without a log file, no process is writing.
+        if head_is_duckdb(header):
+            raise FileError(
+                f"{path.name} is a database of DuckDB",
+                expected="one of SQLite",
+                hint="rename it to .duckdb",
+            )
         wal = place.with_name(f"{place.name}-wal")
         if 2 in header[_WAL] and not wal.exists():
             address += "&immutable=1"

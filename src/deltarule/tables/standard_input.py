@@ -14,6 +14,7 @@ from pathlib import Path
 
 from deltarule.errors import DataError, InputError, Message, Parameter
 from deltarule.files.scratch import scratch_folder, writing_scratch
+from deltarule.tables.paths import head_is_duckdb
 from deltarule.tables.plain_file import open_zstd
 
 __all__ = ["STDIN", "is_stdin", "stdin_file"]
@@ -49,6 +50,8 @@ def ending_of(head: bytes) -> str:
     >>> ending_of(b"a,b"), ending_of(b'{"a": 1}'), ending_of(gzip.compress(b"a,b"))
     ('.csv', '.jsonl', '.csv.gz')
     """
+    if head_is_duckdb(head):
+        return ".duckdb"
     for mark, ending in _WHOLE.items():
         if head.startswith(mark):
             return ending

@@ -11,9 +11,10 @@ from typing import Any
 
 from deltarule.errors import DataError, FileError, InputError
 from deltarule.files.dataclass_fields import from_json_object
+from deltarule.tables.addresses import is_postgres, without_password
 from deltarule.tables.file_format import FileFormat
 from deltarule.tables.number_text import NumberFormat
-from deltarule.tables.paths import SQLITE, check_file, matching_files, resolve_home
+from deltarule.tables.paths import DATABASES, check_file, matching_files, resolve_home
 from deltarule.tables.reading import read_table
 from deltarule.tables.standard_input import is_stdin
 from deltarule.tables.table import Table
@@ -31,8 +32,8 @@ class TableSource:
     Parameters
     ----------
     data : str or None
-        The file or the pattern, as it was given; None for SQL that names its files, and for a
-        table from memory.
+        The file or the pattern, as it was given; the address of a Postgres database, without
+        passwords; None for SQL that names its files, and for a table from memory.
     path : str or None
         The same from the root.
     table, sql : str or None
@@ -93,13 +94,20 @@ class TableSource:
         """The source of a table read with these arguments; without arguments, from memory."""
         text = None if data is None else os.fsdecode(data)
         text = None if is_stdin(text) else text  # it cannot be read again
+        told = FileFormat.of(delimiter, encoding, skip, comment, names)
+        if is_postgres(text):
+            shown = without_password(text or "")
+            digest = _cells_digest(read)
+            return cls(
+                shown, shown, table, sql, read.na, "content", digest, is_pattern=False,
+                **dataclasses.asdict(told),
+            )  # fmt: skip
         # The files that were read, even if the pattern matches others by now.
         paths = list(read.paths) if text is None or read.paths else matching_files(text)
         kind = "files" if text is not None and _is_files(paths, sql) else "content"
         digest = _files_digest(paths) if kind == "files" else _cells_digest(read)
         path = None if text is None else os.path.abspath(resolve_home(text))  # noqa: PTH100  patterns too
         is_pattern = text is not None and not os.path.lexists(resolve_home(text))
-        told = FileFormat.of(delimiter, encoding, skip, comment, names)
         place = (text, path, table, sql, read.na, kind, digest, is_pattern)
         return cls(*place, **dataclasses.asdict(told))
 
@@ -148,6 +156,11 @@ class TableSource:
             self._check_digest(_cells_digest(read), place or "the SQL result")
         return read
 
+    @property
+    def is_server(self) -> bool:
+        """Whether it is a database of a server, to which reading it again connects."""
+        return is_postgres(self.data)
+
     def check(self, read: Table) -> None:
         """Refuse a table from memory that is another one, as far as its cells are recorded.
 
@@ -176,8 +189,8 @@ class TableSource:
 
     def _find_place(self) -> str | None:
         """Where the files are now: where they were, or the same way from the folder one is in."""
-        if self.data is None or self.path is None:
-            return None
+        if self.data is None or self.path is None or is_postgres(self.data):
+            return self.data
         for place in (self.path, self.data):
             if not self.is_pattern and not os.path.lexists(resolve_home(place or "")):
                 continue
@@ -192,9 +205,9 @@ class TableSource:
         if found != self.digest:
             what = "files" if self.kind == "files" else "cells"
             raise DataError(
-                f"{place!r} is not what the network was trained on: the SHA-256 of its {what} is "
-                f"{found[:16]}…, expected {self.digest[:16]}…; give the data as they were, or "
-                "train again on these"
+                f"{without_password(place)!r} is not what the network was trained on: the SHA-256 "
+                f"of its {what} is {found[:16]}…, expected {self.digest[:16]}…; give the data as "
+                "they were, or train again on these"
             )
 
 
@@ -208,7 +221,7 @@ def _existing_files(place: str) -> list[Path]:
 def _is_files(paths: Sequence[Path], sql: str | None) -> bool:
     """Whether what is read is the bytes of the files: another table of a database is not."""
     return sql is None and not any(
-        path.suffix.lower() in SQLITE or not path.is_file() for path in paths
+        path.suffix.lower() in DATABASES or not path.is_file() for path in paths
     )
 
 

@@ -16,17 +16,13 @@ from numpy.typing import NDArray
 from deltarule.errors import DataError, InputError, Message, Parameter
 from deltarule.tables.cells import DEFAULT_NA, missing_tokens
 from deltarule.tables.column_values import is_missing
+from deltarule.tables.concatenation import check_same_columns, concatenate_tables
 from deltarule.tables.file_format import FileFormat
 from deltarule.tables.file_streams import ChunkOptions, stream_file
 from deltarule.tables.number_text import NumberFormat
-from deltarule.tables.paths import check_file, checked_source, find_files
+from deltarule.tables.paths import DATABASES, check_file, checked_source, find_files
 from deltarule.tables.plain_file import COMPRESSED
-from deltarule.tables.reading import (
-    check_same_columns,
-    concatenate_tables,
-    kept_as_text,
-    with_formats,
-)
+from deltarule.tables.reading import kept_as_text, with_formats
 from deltarule.tables.rejects import Rejects
 from deltarule.tables.table import Table
 
@@ -64,7 +60,7 @@ class TableStream:
     Parameters
     ----------
     source : path or pattern
-        As for :func:`~deltarule.tables.read_table`: text, JSON lines, Parquet, SQLite; not
+        As for :func:`~deltarule.tables.read_table`: text, JSON lines, Parquet, SQLite, DuckDB; not
         compressed, and in UTF-8. A pattern's files are read in the order of their names.
     table, na, delimiter, skip, comment, names, decimal, thousands, number_formats, texts
         As for :func:`~deltarule.tables.read_table`.
@@ -188,7 +184,7 @@ class TableStream:
         """A digest of the files' names, sizes and times of change, and of how they are read."""
         files = [
             (os.path.abspath(path), path.stat().st_size, path.stat().st_mtime_ns)  # noqa: PTH100
-            for path in self.paths
+            for path in (*self.paths, *_logs(self.paths))
         ]
         options = self._options
         how = [
@@ -243,6 +239,16 @@ class TableStream:
             names = dict.fromkeys(name for table in tables for name in table.names)
             tables = [table.with_missing(names) if table.is_sparse else table for table in tables]
         return concatenate_tables(tables, self.source)
+
+
+def _logs(paths: Iterable[Path]) -> Iterator[Path]:
+    """The logs beside databases, which hold what was written last."""
+    for path in paths:
+        if path.suffix.lower() in DATABASES:
+            for ending in (".wal", "-wal"):
+                log = path.with_name(path.name + ending)
+                if log.is_file():
+                    yield log
 
 
 def _check_same_kinds(table: Table, known: dict[str, tuple[str, str]]) -> None:

@@ -21,6 +21,7 @@ from deltarule.errors import InputError
 from deltarule.optimizers import RULES
 from deltarule.tables import Table, TypedColumns
 from deltarule.tables.memory import memory_bytes, resident_bytes
+from deltarule.tables.query_file import copied_name
 from deltarule.tables.rejects import Rejects
 from deltarule.tables.table_statistics import TableStatistics
 from deltarule.tabular.large_table import LargeTable, PackedSize, ReadingProgress, store_folder
@@ -76,8 +77,8 @@ def fit_large_table(
     Parameters
     ----------
     source : path, pattern or None
-        Text, JSON lines, Parquet or SQLite, as for :func:`~deltarule.tables.read_table`; text in
-        UTF-8, nothing compressed.
+        Text, JSON lines, Parquet, SQLite, DuckDB or Postgres, as for
+        :func:`~deltarule.tables.read_table`; text in UTF-8, nothing compressed.
     target : str
         The column to predict.
     settings : TableSettings, optional
@@ -96,8 +97,9 @@ def fit_large_table(
         A CSV file for rows that cannot be read.
     reading : mapping, optional
         Arguments of :class:`~deltarule.tables.table_stream.TableStream`, such as ``na``; and
-        ``sql``, a SELECT over text, JSON or Parquet files, or over files that it names itself (the
-        source is then None). It is run once, and its result kept beside the store.
+        ``sql``, a SELECT over text, JSON or Parquet files, over a database of DuckDB or Postgres,
+        or over files that it names itself (the source is then None). It is run once, and its
+        result kept beside the store; so is a table of Postgres.
     columns : mapping, optional
         Arguments of :func:`~deltarule.tables.infer_schema`, such as ``ignore``; or a function
         that gives them, of a table of the first rows.
@@ -146,7 +148,8 @@ def fit_large_table(
             how = dict(reading or {})
             reader = ReadingProgress(say, stop)
             sql = how.pop("sql", None)
-            if sql is not None:
+            copied = copied_name(source, sql, how.get("table"))
+            if copied:
                 # Beside the store, whose folder holds nothing else.
                 result = folder.with_name(f"{folder.name}.query.parquet")
                 source, how, notes = reader.query_result(source, sql, result, plan, how)
@@ -162,7 +165,7 @@ def fit_large_table(
                 seed=given.seed,
                 test=given.test,
                 valid=given.valid if single else None,
-                name="" if sql is None else "the SQL result",
+                name=copied,
             )
             say("encoding")
             if single:

@@ -398,19 +398,20 @@ class ReadingProgress:
     def query_result(
         self,
         source: str | os.PathLike[str] | None,
-        sql: str,
+        sql: str | None,
         out: Path,
         plan: MemoryPlan,
         reading: Mapping[str, Any],
     ) -> tuple[Path, dict[str, Any], list[str]]:
-        """The file with the result of a query, how it is read, and notes on the query."""
+        """The file with the result of a query, or a copy of a table; how it is read; and notes."""
+        what = "copying the table" if sql is None else "running the query"
         from deltarule.tables.query_file import query_to_parquet
 
         def show(n_rows: int) -> None:
             self._check()
-            self._tell(f"running the query: {n_rows:,} rows")
+            self._tell(f"{what}: {n_rows:,} rows")
 
-        self._say("running the query")
+        self._say(what)
         self._last = time.monotonic()
         memory = plan.free // 4
         notes = current_world().of_first(

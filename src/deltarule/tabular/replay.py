@@ -94,8 +94,9 @@ class RecordedTable:
             names is read, if it is a plain file with the ending of a table.
         run_recorded_sql : bool
             Whether the SQL in the recording may be run, where the table was the result of a
-            query. The error that is raised without it shows the SQL: read it first if the
-            folder comes from an untrusted source.
+            query, or a server be connected to whose address the recording has. The error that
+            is raised without it shows the SQL or the address: read it first if the folder comes
+            from an untrusted source.
 
         Raises
         ------
@@ -105,7 +106,8 @@ class RecordedTable:
         DataError
             If the table has changed.
         InputError
-            If the table was the result of a query, and ``run_recorded_sql`` was not given.
+            If the table was the result of a query or of a server, and ``run_recorded_sql`` was not
+            given.
         """
         model, recording = consistent_read(
             folder,
@@ -146,6 +148,13 @@ class RecordedTable:
                 parameter="run_recorded_sql",
                 expected="leave to run it, since it came with the model",
                 hint=Message("read it, and give ", Parameter("run_recorded_sql", True)),
+            )
+        if source.is_server and data is None and not run_recorded_sql:
+            raise InputError(
+                f"the training's table is in the database {source.data!r}, as the recording says",
+                parameter="run_recorded_sql",
+                expected="leave to connect to it, since the address came with the model",
+                hint=Message("give the address as DATA, or ", Parameter("run_recorded_sql", True)),
             )
         read = source.read(data, number_formats=model.schema.number_formats)
         return cls(model, recording, read)
