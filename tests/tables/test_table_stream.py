@@ -311,6 +311,24 @@ def test_what_cannot_be_read_in_chunks_is_refused(tmp_path, name, content, optio
         TableStream(tmp_path / name, **options)
 
 
+def test_standard_input_is_refused():
+    with pytest.raises(InputError, match=r"standard input .* write what it gives to a file first"):
+        TableStream("-")
+
+
+def test_a_damaged_page_of_a_parquet_file_with_checksums_is_refused(tmp_path):
+    path = tmp_path / "a.parquet"
+    x = np.random.default_rng(0).normal(size=5000)
+    options = {"write_page_checksum": True, "compression": "none", "use_dictionary": False}
+    pq.write_table(pa.table({"x": x}), path, **options)
+    np.testing.assert_array_equal(next(TableStream(path).chunks()).table["x"], x)
+    content = bytearray(path.read_bytes())
+    content[20_000] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"no readable Parquet file .* was it copied in full"):
+        list(TableStream(path).chunks())
+
+
 def test_a_file_that_is_not_there_is_refused(tmp_path):
     with pytest.raises(FileError, match="there is no file"):
         TableStream(tmp_path / "a.csv")

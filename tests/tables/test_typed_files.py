@@ -3,6 +3,7 @@
 import datetime as dt
 import decimal
 import json
+import shutil
 import sqlite3
 import sys
 
@@ -315,10 +316,16 @@ def test_paths_that_are_refused(write, tmp_path):
     path = write("a,b\n1,2\n", "prices.csv")
     write("", "b.xlsx")
     write("", "b.csv.7z")
+    (tmp_path / "dir").mkdir()
+    for name in ("a.csv", "b.parquet", "c.parquet", "README"):
+        write("", f"dir/{name}")
+    (tmp_path / "link.csv").symlink_to("nowhere")
     for source, message in [
         (tmp_path / "price.csv", "did you mean 'prices.csv'?"),
         (tmp_path / "no" / "x.csv", "expected an existing file; check the path"),
-        (tmp_path, "is a folder; expected a file, or a pattern such as"),
+        (tmp_path, f"is a folder; expected a file, or a pattern such as '{tmp_path / '*.csv'}'"),
+        (tmp_path / "dir", f"a pattern such as '{tmp_path / 'dir' / '*.parquet'}'"),
+        (tmp_path / "link.csv", "it is a link to 'nowhere', which is not there; expected"),
         (tmp_path / "q*.csv", "no file matches"),
         (tmp_path / "b.xlsx", "save the sheet as CSV"),
         (tmp_path / "b.csv.7z", "unpack it first"),
@@ -334,6 +341,8 @@ def test_paths_that_are_refused(write, tmp_path):
         read_table(path, table="t")
     (tmp_path / "b.xlsx").unlink()
     (tmp_path / "b.csv.7z").unlink()
+    shutil.rmtree(tmp_path / "dir")
+    (tmp_path / "link.csv").unlink()
     write("{}", "c.json")
     with pytest.raises(InputError, match="expected one kind where sql= is given"):
         read_table(tmp_path / "*", sql="select 1")

@@ -127,6 +127,7 @@ def test_the_network_is_that_of_training_in_memory(tmp_path, task, weights):
         parts["test"], model.outputs(parts["test"])
     )
     assert not [note for note in model.report["notes"] if "sample" in note]
+    assert any("stands for 2 files, read in this order" in note for note in model.report["notes"])
     model.save(tmp_path / "m")
     again = TableModel.load(tmp_path / "m")
     np.testing.assert_array_equal(again.outputs(parts["test"]), model.outputs(parts["test"]))

@@ -150,7 +150,9 @@ def _parquet(path: Path, options: ChunkOptions) -> Iterator[Table]:
     import pyarrow.parquet as pq
 
     try:
-        with pq.ParquetFile(path, pre_buffer=False, buffer_size=_BUFFER_BYTES) as file:
+        with pq.ParquetFile(
+            path, pre_buffer=False, buffer_size=_BUFFER_BYTES, page_checksum_verification=True
+        ) as file:
             names = [name.strip() for name in file.schema_arrow.names]
             check_names(names, path.name)
             wanted = [

@@ -229,7 +229,12 @@ def check_file(path: Path) -> None:
     if path.is_dir():
         raise FileError(
             f"{str(path)!r} is a folder; expected a file, or a pattern such as "
-            f"{str(path / '*.csv')!r}"
+            f"{str(path / f'*{_usual_suffix(path)}')!r}"
+        )
+    if path.is_symlink() and not path.exists():
+        raise FileError(
+            f"there is no file {str(path)!r}: it is a link to {str(path.readlink())!r}, which is "
+            "not there; expected an existing file; remove the link, or make the pattern narrower"
         )
     if not path.exists():
         siblings: list[str] = []
@@ -256,6 +261,13 @@ def check_file(path: Path) -> None:
             "expected one of "
             f"{', '.join(_KNOWN)}; {advice}"
         )
+
+
+def _usual_suffix(folder: Path) -> str:
+    """The ending that most tables in a folder have."""
+    found = [data_suffix(Path(name)) for name in _file_names(folder)]
+    known = [suffix for suffix in found if suffix in _KNOWN]
+    return max(sorted(set(known)), key=known.count, default=".csv")
 
 
 def is_regular_file(path: Path) -> bool:

@@ -24,6 +24,7 @@ from deltarule.tables.paths import DATABASES, check_file, checked_source, find_f
 from deltarule.tables.plain_file import COMPRESSED
 from deltarule.tables.reading import kept_as_text, with_formats
 from deltarule.tables.rejects import Rejects
+from deltarule.tables.standard_input import is_stdin
 from deltarule.tables.table import Table
 
 __all__ = ["Chunk", "TableStream"]
@@ -118,6 +119,15 @@ class TableStream:
         rejects: Rejects | None = None,
     ) -> None:
         self.source = checked_source(source)
+        if is_stdin(self.source):
+            raise InputError(
+                "standard input was given for a table larger than memory, which is read several "
+                "times",
+                parameter="source",
+                given=self.source,
+                expected="files",
+                hint="write what it gives to a file first",
+            )
         found = find_files(self.source)
         self.paths, self.notes = found.paths, found.notes()
         for path in self.paths:

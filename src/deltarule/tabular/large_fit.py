@@ -186,7 +186,7 @@ def fit_large_table(
                     checkpoint=checkpoint,
                     keep=store is not None,
                 )
-        model.report["notes"] += [*notes, *rejected.notes()]
+        model.report["notes"] += [*notes, *table.stream.notes, *rejected.notes()]
     model.report.update(
         {"rows": table.counts, "fingerprint": "", "scored_rows": table.scored_rows()}
     )
