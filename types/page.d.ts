@@ -1037,6 +1037,12 @@ declare namespace Page {
     /** Which end of a line the arrow keys keep, going up and down. */
     follow: "from" | "to";
     zoom: number;
+    /** Buttons that scroll to what is out of sight, at the left and at the right. */
+    more: HTMLButtonElement[];
+    /** Which of several close lines a tap has chosen, in words. */
+    taps: HTMLElement;
+    /** The place of the last tap on a line, the lines near it, and which of them it chose. */
+    tap: { x: number; y: number; lines: EdgePart[]; at: number } | null;
   }
 
   // -- pictures in the nodes ---------------------------------------------------------------------

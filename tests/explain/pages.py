@@ -90,6 +90,14 @@ def eights():
     return Shown("Eights", Subject.of_arrays(net, theta, X, Y))
 
 
+def layered():
+    """3-6-6-6-6-6-2: wider than a phone."""
+    rng = np.random.default_rng(12)
+    net = Network([3, 6, 6, 6, 6, 6, 2], "tanh", "identity", "half_squared_error")
+    theta, X = rng.normal(size=net.n_parameters), rng.normal(size=(4, 3))
+    return Shown("Layered", Subject.of_arrays(net, theta, X, rng.normal(size=(4, 2))))
+
+
 def line():
     """1-3-1: nodes with pictures of curves."""
     rng = np.random.default_rng(10)
@@ -113,6 +121,7 @@ SHOWN = {
     "planar": planar,
     "line": line,
     "eights": eights,
+    "layered": layered,
     "pixels": pixels,
     "article": article,
     "trained": trained,

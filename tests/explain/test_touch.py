@@ -254,3 +254,91 @@ def test_a_lying_phone_shows_the_drawing_whole_and_the_derivation_beside_it(show
     # The bars scroll away with everything else where they would take more than a line.
     page.evaluate("scrollBy({ top: 300, behavior: 'instant' })")
     assert page.evaluate(LYING)["bars"] <= (0.16 * height if width >= 900 else 0)
+
+
+FACES = """() => [...document.querySelectorAll("#drawing [data-node]")].map((node) => {
+  const { left, top, width, height } = node.querySelector(".face").getBoundingClientRect();
+  return { node: node.dataset.node, x: left + width / 2, y: top + height / 2, width, height };
+})"""
+# A finger's click beside the middle of each unit that is in sight: the unit, and what is chosen.
+# All at once, since the page scrolls what was tapped to where no sheet covers it.
+TAP = """([dx, dy]) => {
+  const tap = (node) => {
+    DR.page.set({ selected: null });
+    document.querySelector("#drawing svg.network").scrollIntoView({ block: "center" });
+    const [x, y] = place(node);
+    document.elementFromPoint(x, y).dispatchEvent(new PointerEvent("click",
+      { pointerType: "touch", clientX: x, clientY: y, bubbles: true, detail: 1 }));
+    const { selected } = DR.page.state;
+    return selected.kind === "node" ? `${selected.layer},${selected.j}` : null;
+  };
+  const place = (node) => {
+    const { left, top, width, height } = node.querySelector(".face").getBoundingClientRect();
+    return [left + width / 2 + dx, top + height / 2 + dy];
+  };
+  return [...document.querySelectorAll("#drawing [data-node]")]
+    .filter((node) => place(node)[0] > 38 && place(node)[0] < innerWidth - 38)
+    .map((node) => [node.dataset.node, tap(node)]);
+}"""
+
+
+@pytest.mark.parametrize("fitted", [False, True])
+def test_every_unit_of_a_deep_network_can_be_tapped_on_a_phone(show, fitted):
+    page = show("layered", width=390, height=844).page
+    page.evaluate("document.querySelector('#drawing svg').scrollIntoView({ block: 'start' })")
+    on, back = page.get_by_text("and the loss →"), page.get_by_text("at the left")
+    assert on.is_visible()
+    assert not back.is_visible()
+    if fitted:
+        page.get_by_label("Fit the drawing").click()
+        assert not on.is_visible()
+        assert page.evaluate(FACES)[-1]["x"] < 390
+    else:
+        assert "layers and the loss" in on.text_content()
+        for _ in range(2):
+            if on.is_visible():
+                on.click()
+                page.wait_for_timeout(100)
+        assert back.is_visible()
+        page.evaluate("scrollTo(0, 0)")
+    reached = set()
+    for sideways in (99999, 0):
+        page.evaluate(
+            "(left) => { document.querySelector('#drawing .network-frame').scrollLeft = left; }",
+            sideways,
+        )
+        # Each is 24 pixels wide and high.
+        for place in ((0, 0), (11.5, 0), (0, -11.5)):
+            found = page.evaluate(TAP, place)
+            assert [node for node, chosen in found if chosen != node] == []
+            reached |= {node for node, _ in found}
+    assert reached == {f"{n},{j}" for n, w in enumerate([3, *[6] * 5, 2]) for j in range(w)}
+    # Drawn in its own size again.
+    if fitted:
+        page.get_by_label("Fit the drawing").click()
+        assert on.is_visible()
+
+
+def test_taps_at_one_place_choose_one_close_line_after_the_other(show):
+    page = show("layered", width=390, height=844).page
+    page.evaluate("document.querySelector('#drawing svg').scrollIntoView({ block: 'start' })")
+    page.evaluate("DR.dock.close()")
+    faces = {face["node"]: face for face in page.evaluate(FACES)}
+    first, second = faces["1,2"], faces["2,3"]
+    x, y = (first["x"] + second["x"]) / 2, (first["y"] + second["y"]) / 2
+    taps = """(places) => places.map(([x, y]) => {
+      document.elementFromPoint(x, y).dispatchEvent(new PointerEvent("click",
+        { pointerType: "touch", clientX: x, clientY: y, bubbles: true, detail: 1 }));
+      const { layer, j, k } = DR.page.state.selected;
+      return [[layer, j, k].join(), document.querySelector("#drawing .taps").textContent];
+    })"""
+    beside = [x + second["x"] - first["x"], y]
+    *found, elsewhere = page.evaluate(taps, [*[[x, y]] * 7, beside])
+    assert len({line for line, _ in found[:6]}) == 6
+    assert [words for _, words in found[:2]] == [
+        "Line 1 of 6 here: tap again for the next",
+        "Line 2 of 6 here: tap again for the next",
+    ]
+    assert found[6] == found[0]
+    # Elsewhere it begins with the nearest one.
+    assert "Line 1 of" in elsewhere[1]

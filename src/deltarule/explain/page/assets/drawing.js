@@ -8,6 +8,7 @@
 const drawingModule = (function () {
   const { el, svg, put, iconButton, choice } = DR.dom;
   const { build, keyOf } = DR.parts;
+  const SLACK = 8; // pixels out of sight that hide no part
   const SHEET = 900; // a window less wide has the derivation below (dock.css)
 
   /**
@@ -25,7 +26,7 @@ const drawingModule = (function () {
     const width = Math.max(element.clientWidth - 2, 240);
     const narrow = width < DR.layout.NARROW;
     // Larger text makes all of it larger, as far as the window goes.
-    const top = element.lastElementChild?.getBoundingClientRect().top ?? 0;
+    const top = element.querySelector(".network-frame")?.getBoundingClientRect().top ?? 0;
     const most = Math.floor(innerHeight - top - scrollY - 0.5 * unit);
     // Where nothing stands below it, as high as the window.
     const below = element.nextElementSibling;
@@ -50,10 +51,10 @@ const drawingModule = (function () {
     put(part.element, "tabindex", 0);
   }
 
-  /** @param {Page.Drawing} view @param {Page.Part} part */
-  function moveTo(view, part) {
+  /** @param {Page.Drawing} view @param {Page.Part} part @param {FocusOptions} [options] */
+  function moveTo(view, part, options) {
     stay(view, part);
-    part.element.focus();
+    part.element.focus(options);
   }
 
   /** @param {Page.Drawing} view @param {KeyboardEvent} event */
@@ -86,10 +87,12 @@ const drawingModule = (function () {
   function listen(view) {
     const { root, frame, store } = view;
     root.addEventListener("click", (event) => {
-      const part = DR.reach.partAt(view, event);
-      if (!part) return;
-      moveTo(view, part);
+      const chosen = DR.reach.chosen(view, event);
+      if (!chosen) return;
+      const { part, at, of } = chosen;
+      moveTo(view, part, { preventScroll: true }); // it was in sight
       store.set({ selected: { ...part.what } });
+      view.taps.textContent = of > 1 ? `Line ${at + 1} of ${of} here: tap again for the next` : "";
     });
     /** Only for a pointer: every part inherits the cursor. @param {Page.Part | null | undefined} part */
     const point = (part) => {
@@ -133,10 +136,13 @@ const drawingModule = (function () {
   /** @param {Page.Drawing} view */
   function tools(view) {
     const { store } = view;
-    /** @param {number} factor by which the drawing grows; 0: to fit its frame */
+    /** @param {number} factor by which the drawing grows; 0: to fit its frame, and to its own size */
     const zoom = (factor) => {
-      view.zoom = factor ? DR.dom.clamp(view.zoom * factor, 0.5, 4) : 1;
+      const fitted = Math.min(1, (view.frame.clientWidth - 2) / view.plan.width);
+      const other = Math.abs(view.zoom - fitted) > 0.005 ? fitted : 1;
+      view.zoom = factor ? DR.dom.clamp(view.zoom * factor, Math.min(0.5, fitted), 4) : other;
       view.frame.style.setProperty("--zoom", String(view.zoom));
+      beyond(view);
     };
     const colour = choice(
       "Colour and width of the lines",
@@ -163,6 +169,26 @@ const drawingModule = (function () {
   }
 
   /**
+   * Says how much of a drawing that is wider than its frame is out of sight on either side; the words
+   * are buttons that scroll there.
+   *
+   * @param {Page.Drawing} view
+   */
+  function beyond({ frame, plan, zoom, more }) {
+    const { scrollLeft, clientWidth, scrollWidth } = frame;
+    const wider = scrollWidth > clientWidth + SLACK;
+    const left = plan.columns.filter(({ x }) => x * zoom < scrollLeft).length,
+      right = plan.columns.filter(({ x }) => x * zoom > scrollLeft + clientWidth).length;
+    const [back, on] = more;
+    const layers = (/** @type {number} */ n) => (n === 1 ? "1 layer" : `${n} layers`);
+    back.hidden = !wider || scrollLeft < SLACK;
+    on.hidden = !wider || scrollLeft + clientWidth > scrollWidth - SLACK;
+    back.textContent = `← ${left ? `${layers(left)} at the left` : "the left end"}`;
+    on.textContent = `${right ? `${layers(right)} and the loss` : "the right end"} →`;
+    /** @type {HTMLElement} */ (back.parentElement).hidden = !wider;
+  }
+
+  /**
    * Draws the network of a store into an element, and follows the store.
    *
    * @param {HTMLElement} element
@@ -171,12 +197,26 @@ const drawingModule = (function () {
   function mount(element, store) {
     const root = svg("svg", { class: "network", role: "group" });
     const frame = el("div", { class: "scroll network-frame" }, root);
+    const more = [-1, 1].map((way) =>
+      el("button", {
+        type: "button",
+        class: "link",
+        onclick: () => {
+          const behavior = matchMedia("(prefers-reduced-motion: reduce)").matches ? "instant" : "smooth";
+          frame.scrollBy({ left: 0.8 * way * frame.clientWidth, behavior });
+        },
+      }),
+    );
+    const taps = el("span", { class: "note taps", role: "status" });
     // `update`, called below, sets what is missing here.
     const view = /** @type {Page.Drawing} */ (
       /** @type {unknown} */ ({
         store,
         root,
         frame,
+        more,
+        taps,
+        tap: null,
         at: "",
         hot: null,
         linked: new Set(),
@@ -196,7 +236,16 @@ const drawingModule = (function () {
     const bar = tools(view);
     view.legend = /** @type {HTMLElement} */ (bar.querySelector(".legend"));
     element.classList.add("drawing");
-    element.replaceChildren(bar, frame);
+    const sides = el(
+      "div",
+      { class: "drawing-more", role: "group", "aria-label": "Parts out of sight" },
+      ...more,
+    );
+    element.replaceChildren(bar, frame, sides, taps);
+    frame.addEventListener(
+      "scroll",
+      DR.dom.eachFrame(() => beyond(view)),
+    );
     listen(view);
     DR.links.watch(view);
     fit();
@@ -225,11 +274,13 @@ const drawingModule = (function () {
     /** @param {boolean} focused */
     function rebuild(focused) {
       build(view);
+      beyond(view);
       if (focused) reached(view).element.focus();
     }
     store.subscribe(update);
     update(store.state, new Set(["payload"]));
     const again = () => {
+      beyond(view);
       if (!fit()) return;
       rebuild(root.contains(document.activeElement));
       DR.paint.all(view);

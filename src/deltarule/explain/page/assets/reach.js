@@ -5,6 +5,8 @@
 const reachModule = (function () {
   /** Pixels of the screen from which the nearest edge is caught: by a pointer, and by a finger. */
   const NEAR = { pointer: 11, finger: 26 };
+  const TOUCHED = 13; // half of the least size of what a finger can choose
+  const TAPS = 6; // lines that taps at one place go through
 
   /**
    * The part under a pointer: a node, the loss, or the nearest edge; null where there is none.
@@ -27,21 +29,80 @@ const reachModule = (function () {
     const matrix = DR.dom.screenMatrix(view.root);
     if (event.detail === 0 && event.type === "click") return named || null; // by keyboard or script
     const point = new DOMPoint(event.clientX, event.clientY).matrixTransform(matrix.inverse());
-    /** @type {Page.EdgePart | null} */
+    const touched = isTouch(event);
+    const node = touched ? nodeBeside(view, point, matrix.a) : null;
+    if (node) return node;
+    const near = edgesNear(view, point, (touched ? NEAR.finger : NEAR.pointer) / matrix.a, named);
+    return near[0] || named || null;
+  }
+
+  /** Whether a finger made a click; current browsers tell. @param {MouseEvent} event */
+  const isTouch = (event) => /** @type {PointerEvent} */ (event).pointerType === "touch";
+
+  /**
+   * The node that a finger beside it means: the nearest of those that are smaller than what a finger
+   * can choose.
+   *
+   * @param {Page.Drawing} view @param {DOMPoint} point @param {number} scale
+   */
+  function nodeBeside({ parts, plan }, point, scale) {
+    const least = TOUCHED / scale;
+    /** @type {Page.Part | null} */
     let best = null;
-    // A click tells in current browsers by what it was made.
-    const touched = /** @type {PointerEvent} */ (event).pointerType === "touch";
-    let distance = (touched ? NEAR.finger : NEAR.pointer) / matrix.a;
+    let distance = Infinity;
+    for (const part of parts.values()) {
+      if (!part.face) continue;
+      const [dx, dy] = [Math.abs(point.x - part.x), Math.abs(point.y - part.y)];
+      if (dx > Math.max(part.half ?? plan.half, least) || dy > Math.max(plan.r, least)) continue;
+      const d = Math.hypot(dx, dy);
+      if (d < distance) [best, distance] = [part, d];
+    }
+    return best;
+  }
+
+  /**
+   * The lines nearer to a point than a distance, the nearest first; one that was hit counts as nearer.
+   *
+   * @param {Page.Drawing} view @param {DOMPoint} point @param {number} most @param {unknown} [hit]
+   */
+  function edgesNear(view, point, most, hit = null) {
+    const bonus = 2.5 / DR.dom.screenMatrix(view.root).a;
+    /** @type {[part: Page.EdgePart, distance: number][]} */
+    const found = [];
     for (const part of view.edges) {
       const { x1, y1, x2, y2 } = part.line,
         dx = x2 - x1,
         dy = y2 - y1;
       const t = DR.dom.clamp(((point.x - x1) * dx + (point.y - y1) * dy) / (dx * dx + dy * dy), 0, 1);
-      const d =
-        Math.hypot(point.x - x1 - t * dx, point.y - y1 - t * dy) - (part === named ? 2.5 / matrix.a : 0);
-      if (d < distance) [best, distance] = [part, d];
+      const d = Math.hypot(point.x - x1 - t * dx, point.y - y1 - t * dy) - (part === hit ? bonus : 0);
+      if (d < most) found.push([part, d]);
     }
-    return best || named || null;
+    return found.sort((a, b) => a[1] - b[1]).map(([part]) => part);
+  }
+
+  /**
+   * The part that a click chooses, with its place among the lines that a finger may have meant: where
+   * lines are dense, the next tap at the same place chooses the next of them.
+   *
+   * @param {Page.Drawing} view @param {MouseEvent} event
+   * @returns {{ part: Page.Part, at: number, of: number } | null}
+   */
+  function chosen(view, event) {
+    const first = partAt(view, event);
+    const before = view.tap;
+    view.tap = null;
+    if (!first) return null;
+    const one = { part: first, at: 0, of: 1 };
+    if (!isTouch(event) || !first.line) return one;
+    const matrix = DR.dom.screenMatrix(view.root);
+    const point = new DOMPoint(event.clientX, event.clientY).matrixTransform(matrix.inverse());
+    const same = before && Math.hypot(point.x - before.x, point.y - before.y) < TOUCHED / matrix.a;
+    const lines = same ? before.lines : edgesNear(view, point, NEAR.finger / matrix.a).slice(0, TAPS);
+    const at = same ? (before.at + 1) % lines.length : lines.indexOf(/** @type {any} */ (first));
+    // Lines that were built anew meanwhile are other ones.
+    if (at < 0 || view.parts.get(DR.parts.keyOf(lines[at].what)) !== lines[at]) return one;
+    view.tap = { x: same ? before.x : point.x, y: same ? before.y : point.y, lines, at };
+    return { part: lines[at], at, of: lines.length };
   }
 
   /**
@@ -100,6 +161,6 @@ const reachModule = (function () {
     "PageDown",
   ]);
 
-  return { partAt, neighbour, MOVES };
+  return { partAt, chosen, neighbour, MOVES };
 })();
 DR.reach = reachModule;
