@@ -13,7 +13,7 @@ hand after the page has changed, looked at, and its pictures are committed:
 - ``page-pixels.png``: a table of digits in 61-32-10, with the answer on a row that is predicted
   wrong, and ``page-gallery.png``, the weights into its first layer.
 
-Each is drawn with few colours, and is smaller than 200 kB.
+Each is drawn with few colours, and is smaller than 172 kB.
 """
 
 import tempfile

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image
 
-MOST_BYTES = 200_000
+MOST_BYTES = 172_000
 
 
 def folder():
@@ -25,7 +25,7 @@ def launched(playwright):
 def keep(png, place):
     """Write a picture with as many colours as keep it small."""
     picture = Image.open(io.BytesIO(png)).convert("RGB")
-    for colours in (256, 128, 64, 32):
+    for colours in (192, 128, 64, 32):
         found = io.BytesIO()
         picture.quantize(colours, kmeans=2, dither=Image.Dither.NONE).save(
             found, "PNG", optimize=True

@@ -180,6 +180,7 @@ const drawingModule = (function () {
     const left = plan.columns.filter(({ x }) => x * zoom < scrollLeft).length,
       right = plan.columns.filter(({ x }) => x * zoom > scrollLeft + clientWidth).length;
     const [back, on] = more;
+    frame.classList.toggle("wider", wider);
     const layers = (/** @type {number} */ n) => (n === 1 ? "1 layer" : `${n} layers`);
     back.hidden = !wider || scrollLeft < SLACK;
     on.hidden = !wider || scrollLeft + clientWidth > scrollWidth - SLACK;
