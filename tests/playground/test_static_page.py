@@ -133,6 +133,7 @@ def test_a_table_is_trained_on_and_another_column_predicted(watched):
     page = watched.page
     assert take(page, "houses.csv", GOOD) == ""
     assert page.locator("#own-target").input_value() == "sold"
+    holds(page, "DR.page.payload.names.inputs[0] === 'size'")
     names = page.evaluate("DR.page.payload.names")
     assert names["inputs"] == ["size", "city=Oslo", "city=Rome", "city=(missing)"]
     assert names["classes"] == ["no", "yes"]

@@ -57,17 +57,14 @@ const adviceModule = (function () {
     const { searched, found = () => null, lower = () => null, reset, act = reset, steady = () => {} } = more;
     /** @type {Verdict} */
     let latest = { text: "", stuck: false };
-    /** Does what the latest verdict asks for. */
-    const doIt = () => latest.action && act(latest.action);
-    /** A sentence, with buttons for what it says to press. @param {string} text */
-    const pressing = (text) =>
-      DR.found.pressing(text, {
-        Reset: reset,
-        "Find a learning rate": () => rate.click(),
-        "Back to the best epoch": doIt,
-        "+ layer": doIt,
-        "Use tanh": doIt,
-      });
+    /** A sentence, with buttons for what it says to press now. @param {string} text */
+    const pressing = (text) => {
+      const { action } = latest; // of this sentence: a later verdict may have another one
+      /** @type {Record<string, () => unknown>} */
+      const does = { Reset: reset, "Find a learning rate": () => rate.click() };
+      if (action) does[nameOf(action)] = () => act(action);
+      return DR.found.pressing(text, does);
+    };
     const words = el("p", { class: "verdict", "data-verdict": "" });
     /** All of the sentences, where the card has room for two lines of them. */
     const whole = el("p", {});
@@ -84,7 +81,8 @@ const adviceModule = (function () {
       onward.setAttribute("aria-expanded", String(open));
       fit();
     });
-    const action = el("button", { type: "button", class: "button verdict-act", hidden: true, onclick: doIt });
+    const action = el("button", { type: "button", class: "button verdict-act", hidden: true });
+    action.addEventListener("click", () => latest.action && act(latest.action));
     const button = el("button", {
       type: "button",
       class: "button",
@@ -153,20 +151,29 @@ const adviceModule = (function () {
      * @param {Live.Lensed["findings"]} findings
      */
     function rateFirst(findings) {
-      if (findings.some(({ kind }) => kind.startsWith("learning rate")) || !(latest.high || latest.other))
-        return null;
+      const { high, other, unsteady, action } = latest;
+      if (findings.some(({ kind }) => kind.startsWith("learning rate"))) return null;
+      if (!high && !other && !unsteady) return null;
       const below = findings.length ? " What is listed below may come from that." : "";
-      const [seen, todo] = latest.high
+      const find = "Press Find a learning rate, and then Reset.";
+      const [seen, todo] = high
         ? [
             `The learning rate is probably too high: the losses say so.${below}`,
-            latest.action?.kind === "best"
+            action?.kind === "best"
               ? "Press Back to the best epoch; for a run from the start press Find a learning rate, and then Reset."
-              : "Press Find a learning rate, and then Reset.",
+              : action?.kind === "rate"
+                ? `Press ${nameOf(action)}, and then Reset.`
+                : find,
           ]
-        : [
-            `These weights come from a run with another learning rate than the one that is set now.${below}`,
-            "Press Reset to begin with the one that was found, and look again.",
-          ];
+        : other
+          ? [
+              `These weights come from a run with another learning rate than the one that is set now.${below}`,
+              "Press Reset to begin with the one that was found, and look again.",
+            ]
+          : [
+              `The learning rate is rather high: the loss jumps.${below}`,
+              action ? `Press ${nameOf(action)}.` : find,
+            ];
       return el(
         "li",
         { class: "serious", "data-finding": "learning rate", "data-layers": "" },
