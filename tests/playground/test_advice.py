@@ -229,7 +229,9 @@ def test_a_network_that_has_learned_nothing_is_sent_to_its_layers_first(context,
             [0.9, 0.5, 0.2, 0.4, None],
             ["recommended: 0.01", "too high", "larger again, and from 1 on it diverges"],
         ),
-        # A lower rate that does nearly as well is steadier.
+        # A lower rate that does nearly as well is steadier; a much lower one only slower.
+        ([0.207, 0.207, 0.205, 0.9, 0.2], ["recommended: 1", None, ""]),
+        ([0.9, 0.9, 0.205, 0.204, 0.2], ["recommended: 0.1", None, ""]),
         ([0.9, 0.5, 0.203, 0.2, 2.0], ["recommended: 0.01", "too high", "from 1 on the loss"]),
         ([0.9, 0.5, 0.2, 1.5, 2.0], ["recommended: 0.01", "too high", "from 0.1 on the loss ends"]),
         ([0.9, 0.5, 0.2, None, None], ["recommended: 0.01", "diverges", "from 0.1 on it diverges"]),

@@ -273,7 +273,9 @@ def use(page):
     # The lowest of the rates whose loss is hardly above the smallest, by what that gains.
     start = float(re.search(r"Before training it is ([0-9.]+)", page.inner_text("#tune"))[1])
     least = min(known.values())
-    best = min(rate for rate, loss in known.items() if loss <= least + 0.01 * (start - least))
+    lowest = 0.099 * min(known, key=known.get)
+    most = least + 0.01 * (start - least)
+    best = min(rate for rate, loss in known.items() if loss <= most and rate > lowest)
     recommended = page.input_value("#rate")
     assert float(recommended) == pytest.approx(best, rel=0.05)
     assert "now set: press Play" in page.inner_text("#tune")

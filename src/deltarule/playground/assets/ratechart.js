@@ -13,6 +13,7 @@ const rateChartModule = (function () {
   // Parts of what the best rate gains on the start: a loss that is hardly larger, and one that is in sight.
   const HARDLY = 0.01,
     AGAIN = 0.05;
+  const LOWER = 0.099; // of the rate with the smallest loss, at the least
 
   /** A rate in a few characters. @param {number} rate */
   const short = (rate) => String(Number(rate.toPrecision(2)));
@@ -42,15 +43,18 @@ const rateChartModule = (function () {
   }
 
   /**
-   * The rate to recommend: the lowest whose loss is hardly above the smallest one. A lower rate is
-   * steadier in the many steps that the trials did not take.
+   * The rate to recommend: the lowest whose loss is hardly above the smallest one, a tenth of that one's
+   * rate at the least. A lower rate is steadier in the many steps that the trials did not take, and one
+   * that is much lower needs many more of them.
    *
    * @param {Live.Rates} found
    */
   function recommended({ rates, losses, suggestion, start }) {
     const least = losses[rates.indexOf(suggestion)] ?? start;
     const most = least + HARDLY * Math.max(start - least, 0);
-    return rates.find((_, i) => (losses[i] ?? Infinity) <= most) ?? suggestion;
+    const good = (/** @type {number} */ rate, /** @type {number} */ i) =>
+      rate > LOWER * suggestion && (losses[i] ?? Infinity) <= most;
+    return rates.find(good) ?? suggestion;
   }
 
   /** What the chart marks at high rates, in words. @param {Live.Rates} found */
