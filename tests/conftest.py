@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 # What is imported and collected lives to the end. The collector would walk through these many
-# objects again and again: a third of the time of collecting the tests, a tenth of running them.
+# objects again and again: a third of the time of collecting tests, a twentieth of running them.
 gc.disable()
 
 
