@@ -174,27 +174,59 @@ class Fitted(NamedTuple):
     computing: float | None  # threads of its process at a time; None if the system does not tell
 
 
-def computing_threads() -> int | None:
-    """Return how many threads of this process run or wait for a core; None if it is not known."""
-    folder, count = Path("/proc/self/task"), 0
-    if not folder.is_dir():
-        return None
-    for each in folder.iterdir():
+class ThreadState(NamedTuple):
+    """Whether a thread runs or waits for a core, and the processor time that it has taken."""
+
+    computes: bool
+    ticks: int
+
+
+def thread_states() -> dict[int, ThreadState]:
+    """Return the state of each thread of this process but this one; none if they are not known."""
+    folder, found = Path("/proc/self/task"), dict[int, ThreadState]()
+    for each in folder.iterdir() if folder.is_dir() else ():
         with contextlib.suppress(OSError):  # it has ended
-            count += (each / "stat").read_text().rpartition(")")[2].split()[0] == "R"
-    return count - 1  # this one
+            fields = (each / "stat").read_text().rpartition(")")[2].split()
+            found[int(each.name)] = ThreadState(fields[0] == "R", int(fields[11]) + int(fields[12]))
+    found.pop(threading.get_native_id(), None)
+    return found
+
+
+class WatchedThreads:
+    """The states of this process's threads, at every hundredth of a second."""
+
+    def __init__(self) -> None:
+        self.samples: list[dict[int, ThreadState]] = []
+
+    @property
+    def computing(self) -> float | None:
+        """The mean number of threads that computed at a time; None if it is not known.
+
+        A thread counts if it took a tenth of the processor time of the busiest. The others only
+        wake up now and then; on a busy machine they wait for a core most of the time.
+        """
+        taken: dict[int, list[int]] = {}
+        for sample in self.samples:
+            for thread, state in sample.items():
+                taken.setdefault(thread, []).append(state.ticks)
+        ticks = {thread: max(seen) - min(seen) for thread, seen in taken.items()}
+        most = max(ticks.values(), default=0)
+        counts = [
+            sum(state.computes and ticks[thread] >= most / 10 for thread, state in sample.items())
+            for sample in self.samples
+        ]
+        return float(np.mean(counts)) if counts else None
 
 
 @contextlib.contextmanager
-def watched_threads() -> Iterator[list[int]]:
-    """Yield a list that gets the number of computing threads every hundredth of a second."""
-    found, over = list[int](), threading.Event()
+def watched_threads() -> Iterator[WatchedThreads]:
+    """Yield what is seen of the threads of this process within the block."""
+    found, over = WatchedThreads(), threading.Event()
 
     def watch() -> None:
         while not over.wait(0.01):
-            count = computing_threads()
-            if count is not None:
-                found.append(count)
+            if states := thread_states():
+                found.samples.append(states)
 
     watcher = threading.Thread(target=watch)
     watcher.start()
@@ -214,7 +246,7 @@ def start_blas() -> None:
     square = np.ones((256, 256))
     scipy.linalg.blas.dgemm(1.0, square, square @ square)
     until = time.monotonic() + 5.0
-    while computing_threads() and time.monotonic() < until:
+    while any(state.computes for state in thread_states().values()) and time.monotonic() < until:
         time.sleep(0.01)
 
 
@@ -228,13 +260,13 @@ def fit_job(kind: str) -> Fitted:
         estimator = MLPRegressor(hidden_layer_sizes=(64, 64), max_iter=300, random_state=0, tol=0.0)
     # Trainings are ended early. Filters are of the process: other threads would undo a block.
     warnings.simplefilter("ignore", ConvergenceWarning)
-    with watched_threads() as counts:
+    with watched_threads() as watched:
         if kind == "network":
             predicted = single_network(X, y).predict(frame_of(X))
         else:
             predicted = estimator.fit(X, y).predict(X)
     digest = hashlib.sha256(predicted.tobytes()).hexdigest()
-    return Fitted(digest, os.getpid(), float(np.mean(counts)) if counts else None)
+    return Fitted(digest, os.getpid(), watched.computing)
 
 
 def fits_by(backend: str, kinds: list[str], jobs: int) -> list[Fitted]:
