@@ -107,7 +107,7 @@ jax: $(STAMPS)/oracles ## test the JAX engine, the contract with one and with ei
 	$(ONE_THREAD) $(BIN)/python -m pytest -n $(WORKERS) -m jax $(call with_tests_of,jax)
 
 cluster: $(STAMPS)/cluster ## train on Ray and on Dask, with workers on this machine
-	$(ONE_THREAD) $(BIN)/python -m pytest -m cluster $(call with_tests_of,cluster)
+	$(ONE_THREAD) $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m cluster $(call with_tests_of,cluster)
 
 setup: $(addprefix $(STAMPS)/,test lint docs notebook oracles cluster) ## install what the targets need
 
