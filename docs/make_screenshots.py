@@ -173,7 +173,8 @@ def main():
         taken(browser, third, place / "page-answer.png")
         taken(browser, second, place / "page-digits.png", scale=1, without=".place-heat",
               clip={"x": 0, "y": 0, "width": 1280, "height": 2150})  # fmt: skip
-        taken(browser, fourth, place / "page-pixels.png")
+        # A little smaller, so that there is room for the greys of the input.
+        taken(browser, fourth, place / "page-pixels.png", scale=1.4)
         taken(browser, fourth, place / "page-gallery.png", part=".gallery")
         browser.close()
 
