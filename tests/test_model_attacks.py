@@ -278,12 +278,16 @@ def test_a_changed_report_is_noticed_and_the_fingerprint_is_of_the_model(tmp_pat
     text = str(before)
     assert manifest in text
     assert before.fingerprint in text
-    assert "as written: report.html" in text
+    digest = hashlib.sha256(b"<p>good</p>").hexdigest()
+    assert before.extras_sha256 == {"report.html": digest}
+    assert f"as written: report.html, sha256 {digest}" in text
+    assert "does\nnot cover the report" in text
     assert "a checksum is not a signature" in text.lower()
     assert "warning" not in text
     (folder / "report.html").write_bytes(b"<p>best</p>")
     changed = inspect_model(folder)
     assert changed.extras == {"report.html": "changed"}
+    assert changed.extras_sha256["report.html"] == hashlib.sha256(b"<p>best</p>").hexdigest()
     assert (changed.manifest, changed.fingerprint) == (manifest, before.fingerprint)
     assert "warning: report.html is changed" in str(changed)
     assert load_model(folder).net.widths == (2, 3, 1)
@@ -365,4 +369,4 @@ def test_times_cannot_change_anything_else(tmp_path, times):
 def test_a_model_of_an_earlier_version_keeps_its_fingerprint(name):
     summary = inspect_model(GOLDEN / name)
     assert summary.fingerprint == summary.manifest
-    assert f"fingerprint, of manifest.json: sha256 {summary.manifest}" in str(summary)
+    assert f"fingerprint of the model, of manifest.json: sha256 {summary.manifest}" in str(summary)

@@ -47,7 +47,9 @@ def test_one_network_is_trained_scored_explained_and_predicts(place, deltarule):
     inspected = deltarule("inspect", "one").out
     assert f"distilled: {said}; the portfolio has the fingerprint sha256 {source}\n" in inspected
     fingerprint = model_fingerprint("one")
-    shown = f"Fingerprint, which 'deltarule inspect' shows again: sha256 {fingerprint}\n"
+    shown = (
+        f"Fingerprint of the model, which 'deltarule inspect' shows again: sha256 {fingerprint}\n"
+    )
     assert outcome.out.endswith(f"{shown}Saved in one: the model.\n")
     assert "the scores are of the test rows of the training, which neither" in outcome.err
     found = deltarule("predict", "one", "numbers.csv", "--json").json["prediction"]

@@ -1,15 +1,21 @@
 """The report that fit writes to the model's folder, and evaluate to a file."""
 
 import hashlib
+import json
+import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 import safetensors.numpy
 from tests.cli.conftest import FAST, NUMBERS
 
 from deltarule.errors import DataError
+from deltarule.explain.report.headline import score_text
+from deltarule.files.bundle_reading import manifest_digest
 from deltarule.tabular import TableModel
 from deltarule.training.inspection import model_fingerprint
+from deltarule.training.report_scores import score_differences
 
 
 def test_fit_writes_a_report_with_its_options_as_they_are_typed(place, deltarule):
@@ -18,12 +24,18 @@ def test_fit_writes_a_report_with_its_options_as_they_are_typed(place, deltarule
     assert outcome.out.endswith("Saved in m: the model, history.json, report.html, loss.svg.\n")
     page = Path("m/report.html").read_text(encoding="utf-8")
     summary = deltarule("inspect", "m", "--json").json
-    fingerprint = summary["fingerprint"]
+    fingerprint = summary["model_fingerprint"]
+    own = hashlib.sha256(Path("m/report.html").read_bytes()).hexdigest()
+    assert summary["extras_sha256"]["report.html"] == own
+    shown = f"Checksum of report.html, which the fingerprint does not cover: sha256 {own}\n"
+    assert shown in outcome.out
     assert summary["manifest"] == hashlib.sha256(Path("m/manifest.json").read_bytes()).hexdigest()
     assert fingerprint == TableModel.load("m").fingerprint() != summary["manifest"]
     assert f"sha256 {fingerprint}\n" in outcome.out
     about = page[page.index('<p class="about">') :].split("</p>")[0]
     assert f"sha256 <code>{fingerprint}</code>; <code>deltarule inspect m --strict</code>" in about
+    assert "edited without its checksum in manifest.json" in about
+    assert "only the report’s own SHA-256 shows" in about
     assert "Predicting y" in page
     assert "deltarule predict m NEW.csv" in page
     noise = "a,y\n" + "".join(f"{i * 7 % 13},{i * 5 % 11}\n" for i in range(60))
@@ -31,6 +43,61 @@ def test_fit_writes_a_report_with_its_options_as_they_are_typed(place, deltarule
     assert deltarule("fit", "noise.csv", "-t", "y", "--test", "0", "--out", "n", *FAST).status == 0
     page = Path("n/report.html").read_text(encoding="utf-8")
     assert "--test 0.2" in page[page.index("What next") : page.index("All scores")]
+
+
+@pytest.mark.parametrize("options", [(), ("--test", "0"), ("-t", "k")])
+def test_a_report_whose_scores_were_forged_with_its_checksums_is_found_out(
+    place, deltarule, options
+):
+    assert deltarule("fit", "numbers.csv", "-t", "y", *FAST, "--out", "m", *options).status == 0
+    assert deltarule("inspect", "m", "--strict").status == 0
+    manifest = json.loads(Path("m/manifest.json").read_text())
+    page = Path("m/report.html").read_text(encoding="utf-8")
+    of = r'(<span data-value="[^"]*" data-number="network\.(?:r2|accuracy)">)([^<]*)'
+    forged, count = re.subn(of, r"\g<1>0.999", page)
+    assert count > 0
+    Path("m/report.html").write_text(forged, encoding="utf-8")
+    checksum = hashlib.sha256(forged.encode()).hexdigest()
+    manifest["extras"]["report.html"] = checksum
+    manifest["checksum"] = manifest_digest(manifest)
+    Path("m/manifest.json").write_text(json.dumps(manifest))
+    outcome = deltarule("inspect", "m", "--strict")
+    assert outcome.status == 5
+    assert f"as written: report.html, sha256 {checksum}" in outcome.out
+    assert "warning: report.html shows the " in outcome.out
+    assert " 0.999 of the " in outcome.out
+    shown = deltarule("inspect", "m", "--json").json
+    assert shown["warnings"] == shown["differences"] != []
+    notes = deltarule("evaluate", "m", "numbers.csv", "--json").json["notes"]
+    assert any("report.html shows the " in note for note in notes)
+
+
+def test_a_report_beside_no_model_says_how_its_change_is_noticed(place, deltarule):
+    assert deltarule("fit", "numbers.csv", "-t", "y", "--out", "m", *FAST).status == 0
+    outcome = deltarule("evaluate", "m", "numbers.csv", "--report", "new.html")
+    own = hashlib.sha256(Path("new.html").read_bytes()).hexdigest()
+    assert f"The report is in new.html. Its checksum: sha256 {own}. " in outcome.out
+    page = Path("new.html").read_text(encoding="utf-8")
+    about = page[page.index('<p class="about">') :].split("</p>")[0]
+    assert "but not this page" in about
+    assert "manifest.json" not in about
+    said = deltarule("evaluate", "m", "numbers.csv", "--report", "new.html", "--force", "--json")
+    assert said.json["report_sha256"] == own
+    assert said.json["model_fingerprint"] == model_fingerprint("m")
+
+
+@pytest.mark.parametrize("score", ["accuracy", "auc", "log_loss", "r2", "rmse", "mae"])
+def test_each_score_that_a_report_writes_is_read_again(score):
+    rng = np.random.default_rng(0)
+    values = rng.random(200)
+    if score not in ("accuracy", "auc"):
+        values = np.concatenate([10.0 ** rng.uniform(-9, 9, 200), [0.0, 1.0, 20000.0]])
+        values = np.concatenate([values, -values]) if score == "r2" else values
+    for value in map(float, values):
+        shown = score_text(score, value, f"network.{score}")
+        assert score_differences(shown, {"scores": {"test": {score: value}}}) == ()
+        other = {"scores": {"test": {score: 1.02 * value + 0.002}, "train": {score: value}}}
+        assert len(score_differences(shown, other)) == 1
 
 
 def test_the_bytes_of_a_model_are_made_once_for_its_fingerprint_and_its_files(

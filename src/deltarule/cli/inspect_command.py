@@ -47,7 +47,10 @@ def inspect(
         summary = inspect_model(model)
         warnings = summary.warnings
         if as_json:
-            output.json_object(summary.to_dict())
+            facts = summary.to_dict()
+            # One key for it in all commands.
+            facts["model_fingerprint"] = facts.pop("fingerprint")
+            output.json_object({**facts, "warnings": list(warnings)})
         elif not quiet:
             output.say(str(summary))
     if strict and warnings:

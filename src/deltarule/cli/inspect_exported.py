@@ -11,8 +11,9 @@ from typing import Any
 from deltarule._version import __version__
 from deltarule.errors import FileError, InputError, printable
 from deltarule.files import has_bundle, read_bundle
-from deltarule.files.bundle_reading import read_outline, read_seal
+from deltarule.files.bundle_reading import read_outline
 from deltarule.files.names import C_PROGRAM, MANIFEST
+from deltarule.files.seals import read_seal
 from deltarule.training.inspection import changed_files
 
 __all__ = ["exported_facts", "exported_lines", "exported_warnings"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import hashlib
 import io
 import os
 import tempfile
@@ -14,6 +15,7 @@ from urllib.parse import urlsplit
 
 from deltarule.cli import output
 from deltarule.cli.prediction_writer import PredictionWriter
+from deltarule.cli.report_page import PAGE
 from deltarule.cli.status import save_uninterrupted
 from deltarule.errors import FileError, InputError
 from deltarule.files import (
@@ -29,6 +31,7 @@ from deltarule.files.filesystem import translate_os_errors
 from deltarule.tables.addresses import is_url
 from deltarule.tabular import TableModel
 from deltarule.training.inspection import (
+    extras_sha256,
     extras_warnings,
     model_fingerprint,
     training_table,
@@ -53,6 +56,7 @@ __all__ = [
     "saved_or_elsewhere",
     "write_output",
     "write_predictions",
+    "written_checksum",
 ]
 
 
@@ -186,10 +190,28 @@ def write_output(out: Path, force: bool, data: bytes, title: str = "") -> None:
 
 
 def fingerprint_lines(folder: Path) -> list[str]:
-    """Return what is printed of a saved model's fingerprint: a line, or none without one."""
+    """Return what is printed of a saved model's fingerprint, and of its report's checksum."""
     fingerprint = model_fingerprint(folder)
-    said = "Fingerprint, which 'deltarule inspect' shows again: sha256"
-    return [f"{said} {fingerprint}"] if fingerprint else []
+    if not fingerprint:
+        return []
+    report = extras_sha256(folder).get(PAGE)
+    lines = [
+        f"Fingerprint of the model, which 'deltarule inspect' shows again: sha256 {fingerprint}"
+    ]
+    if report is not None:
+        lines += [
+            f"Checksum of {PAGE}, which the fingerprint does not cover: sha256 {report}",
+            "Note both elsewhere: who edits a file can make the checksums beside it fit.",
+        ]
+    return lines
+
+
+def written_checksum(page: bytes) -> str:
+    """Return what is printed of a report that stands beside no model."""
+    return (
+        f"Its checksum: sha256 {hashlib.sha256(page).hexdigest()}. Note it elsewhere: nothing else "
+        "shows later whether the report was edited."
+    )
 
 
 def changed_extras(folder: Path) -> list[str]:

@@ -38,6 +38,7 @@ def report_page(
             spell=output.spelled,
             # Of the model that is saved with the report, as what it says of itself.
             fingerprint=fingerprint,
+            beside=True,
         )
     except DeltaruleError as error:
         output.notes([f"there is no {PAGE}: {error}"])

@@ -20,7 +20,7 @@ from deltarule.settings import checked
 from deltarule.tables import Table
 from deltarule.tabular import NetworkModel, PortfolioModel, TableModel
 from deltarule.tabular.rows_seen import ROW_DIGESTS
-from deltarule.training.inspection import distilled_text, model_fingerprint
+from deltarule.training.inspection import distilled_text, model_fingerprint, training_table
 
 __all__ = ["PortfolioTask", "distill_and_save", "update_and_save"]
 
@@ -116,10 +116,18 @@ def _report(task: PortfolioTask, model: TableModel, said: list[str], notes: list
     """Print what was trained: as one JSON object, or as lines and notes."""
     if task.as_json:
         fingerprint = model_fingerprint(task.out)
-        hidden = ("data_notes", ROW_DIGESTS)
+        hidden = ("data_notes", "fingerprint", ROW_DIGESTS)
         report = {name: each for name, each in model.report.items() if name not in hidden}
         report["notes"] = list(map(output.spelled, notes))
-        output.json_object({"model": str(task.out), "model_fingerprint": fingerprint, **report})
+        table = training_table(dataclasses.asdict(model.schema), model.report)
+        output.json_object(
+            {
+                "model": str(task.out),
+                "model_fingerprint": fingerprint,
+                "trained_on": table,
+                **report,
+            }
+        )
     elif not task.quiet:
         for each in said:
             output.say(each)

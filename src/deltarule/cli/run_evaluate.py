@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from deltarule.cli.output_paths import (
     check_data,
     check_output_file,
     write_output,
+    written_checksum,
 )
 from deltarule.cli.predict_large import is_large
 from deltarule.cli.run_predict import load_table_model, read_rows
@@ -52,6 +54,7 @@ def evaluate_table(
     model = load_table_model(folder)
     rows: Table | ScoredRows | None
     compared: TableComparison | None = None
+    page = b""
     with output.live(as_json) as show:
         show(output.reading(data))
         if data is not None and is_large(data, sql, reading or {}):
@@ -92,7 +95,7 @@ def evaluate_table(
             show("writing the report")
             # What the report advises is an option of 'deltarule fit'.
             with output.options_of(parameters_of("fit")):
-                page = report_html(
+                html = report_html(
                     model,
                     rows,
                     folder=str(folder),
@@ -100,7 +103,8 @@ def evaluate_table(
                     fingerprint=model_fingerprint(folder),
                     source=source,
                 )
-            write_output(report, force, page.encode("utf-8"), "the report in ")
+            page = html.encode("utf-8")
+            write_output(report, force, page, "the report in ")
     notes += changed_extras(folder)
     test = model.report["scores"].get("test")
     about_rows = _about_rows(
@@ -109,6 +113,8 @@ def evaluate_table(
     if as_json:
         output.json_object(
             {
+                "model_fingerprint": model_fingerprint(folder),
+                "report_sha256": hashlib.sha256(page).hexdigest() if page else None,
                 "rows": n_rows,
                 "scores": scores,
                 "score_intervals": intervals,
@@ -146,7 +152,7 @@ def evaluate_table(
     if compared is not None:
         output.say("\n" + "\n".join(compared.lines()))
     if report is not None:
-        output.say(f"\nThe report is in {report}.")
+        output.say(f"\nThe report is in {report}. {written_checksum(page)}")
     output.notes(notes)
 
 

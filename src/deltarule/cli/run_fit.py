@@ -20,6 +20,7 @@ from deltarule.cli.output_paths import SavedElsewhere, origin_lines, saved_or_el
 from deltarule.cli.plots import loss_picture
 from deltarule.cli.report_page import PAGE, report_page
 from deltarule.cli.status import Status, Terminated, terminated
+from deltarule.cli.verdict_lines import verdict_lines
 from deltarule.cluster import current_world
 from deltarule.tables import Table, TableSource
 from deltarule.tabular import NetworkModel, TableModel, TableSettings, fit_table
@@ -29,7 +30,7 @@ from deltarule.tabular.large_table import LargeTable
 from deltarule.tabular.portfolio import StoppedTooEarly
 from deltarule.tabular.rows_seen import ROW_DIGESTS
 from deltarule.training import Checkpoint, EpochEvent, StopFlag, StopReason
-from deltarule.training.inspection import model_fingerprint, training_table
+from deltarule.training.inspection import extras_sha256, model_fingerprint, training_table
 
 __all__ = ["Request", "fit_and_save", "fit_report"]
 
@@ -41,15 +42,10 @@ _PARTS = {
     "valid": "validation",
     "test": "test",
 }
-_VERDICTS = {
-    "better": "better than the {name}",
-    "worse": "worse than the {name}",
-    "no different": "no different from the {name}, as far as these rows tell",
-}
 # What --json leaves out: notes that are printed otherwise, and a loss for each epoch and network.
-_NOT_PRINTED = ("data_notes", "learning_curves", ROW_DIGESTS)
+# The checksum of the table is in "trained_on".
+_NOT_PRINTED = ("data_notes", "fingerprint", "learning_curves", ROW_DIGESTS)
 _Rows = Table | ScoredRows
-_BASELINES = {"constant": "constant", "linear": "linear baseline"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -361,7 +357,7 @@ def _report(fitted: Fitted, folder: Path, with_page: bool) -> None:
     shown = {name: _intervals_of(report, what, scored_part, name) for name in rows}
     output.say(f"\n{output.scores(rows, shown, intervals.get('level', 0.95))}")
     output.say(output.scored_as(model.schema))
-    for line in _verdict_lines(report, what):
+    for line in verdict_lines(report, what):
         output.say(line)
     if worst := fitted.worst_group():
         output.say(output.sentence(worst))
@@ -382,27 +378,6 @@ def _intervals_of(
     of = what if name == part else name.removeprefix(f"{part}, ").removesuffix(" baseline")
     found: Mapping[str, Any] = report.get("score_intervals", {}).get("scores", {}).get(of, {})
     return found
-
-
-def _verdict_lines(report: Mapping[str, Any], what: str) -> list[str]:
-    """Return the comparisons with the baselines, and advice, as lines."""
-    lines: list[str] = []
-    for baseline, name in _BASELINES.items():
-        found = report[f"against_{baseline}"]
-        if found is None:
-            continue
-        if not lines:
-            on = f"the {found['pairs']:,} test rows"
-            if found["folds"]:
-                on = f"{found['pairs']:,} rows in {found['folds']} folds that it had not seen"
-            lines.append(f"By {found['measure']} on {on}, the {what} is")
-        t = "" if found["t"] is None else f", t = {found['t']:.2f}"
-        lines.append(
-            f"  {_VERDICTS[found['verdict']].format(name=name)}: {abs(found['gain']):.4f} "
-            f"{'less' if found['gain'] >= 0 else 'more'}, standard error "
-            f"{found['standard_error']:.4f}{t} (limit ±{found['quantile']:.2f})"
-        )
-    return [*lines, *(f"Advice: {output.spelled(each)}" for each in report["advice"])]
 
 
 def _epochs_text(report: Mapping[str, Any]) -> str:
@@ -433,6 +408,7 @@ def fit_report(fitted: Fitted, folder: Path) -> None:
         {
             "model": str(folder),
             "model_fingerprint": model_fingerprint(folder),
+            "extras_sha256": extras_sha256(folder),
             "trained_on": training_table(dataclasses.asdict(schema), model.report),
             "target": None if schema.target is None else schema.target.name,
             "task_reason": schema.task_reason,

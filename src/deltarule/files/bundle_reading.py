@@ -15,7 +15,7 @@ import os
 import stat
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -31,7 +31,7 @@ from deltarule.files.stored_files import BundleFiles, FolderFiles, StoredFile
 from deltarule.files.times import TIMES, with_times
 
 __all__ = [
-    "Seal",
+    "MOST_MANIFEST",
     "has_bundle",
     "manifest_digest",
     "manifest_fingerprint",
@@ -40,12 +40,11 @@ __all__ = [
     "read_document",
     "read_manifest",
     "read_outline",
-    "read_seal",
 ]
 
 Check = Callable[[Mapping[str, Any], Mapping[str, ArraySpec]], None]
 
-_MOST_FILES, _MOST_MANIFEST = 256, 1 << 20
+_MOST_FILES, MOST_MANIFEST = 256, 1 << 20
 _KEYS = {"format", "version", "sha256", "extras", "parts", "checksum"}
 # Of a file whose header is wrong, so much is read to tell whether it was changed.
 _MOST_CHECKED = 1 << 26
@@ -131,57 +130,6 @@ def read_outline(
             return manifest, documents, specs
 
     return consistent_read(path, read)
-
-
-class Seal(NamedTuple):
-    """What identifies a bundle, and whether its further files are as they were written.
-
-    Attributes
-    ----------
-    fingerprint : str
-        Of :func:`manifest_fingerprint`; of a bundle without ``times.json``, which an earlier
-        version wrote, the SHA-256 of the manifest.
-    manifest : str
-        The SHA-256 of the manifest, which has the checksums of all other files.
-    extras : dict of file name to str
-        ``"as written"``, ``"changed"`` or ``"missing"``: files that :func:`read_bundle` does not
-        return, such as pictures, and does not check in a folder.
-    """
-
-    fingerprint: str
-    manifest: str
-    extras: dict[str, str]
-
-
-def read_seal(folder: str | os.PathLike[str], kind: str) -> Seal:
-    """Read what identifies a bundle, and whether its further files are as they were written."""
-    path = Path(folder)
-
-    def read() -> Seal:
-        with open_bundle(path, kind) as files:
-            with files.open(MANIFEST) as file:
-                file.read_all(_MOST_MANIFEST)
-                whole = file.sha256()
-            manifest = read_manifest(files, kind, None)
-            timed = TIMES in manifest["sha256"]
-            extras = {
-                name: _state(files, name, checksum)
-                for name, checksum in manifest.get("extras", {}).items()
-            }
-            return Seal(manifest_fingerprint(manifest) if timed else whole, whole, extras)
-
-    return consistent_read(path, read)
-
-
-def _state(files: BundleFiles, name: str, checksum: str) -> str:
-    if not files.has(name):
-        return "missing"
-    try:
-        with files.open(name) as file:
-            file.skip(file.size)
-            return "as written" if file.sha256() == checksum else "changed"
-    except ModelFileError:  # a link, a pipe or a device
-        return "changed"
 
 
 @contextlib.contextmanager
@@ -319,7 +267,7 @@ def read_manifest(files: BundleFiles, kind: str, version: int | None) -> dict[st
     place = str(files.path)
     with files.open(MANIFEST) as file:
         where = Path(file.path)
-        manifest = parse_json(where, file.read_all(_MOST_MANIFEST))
+        manifest = parse_json(where, file.read_all(MOST_MANIFEST))
     if not isinstance(manifest, dict) or manifest.get("format") != kind:
         given = manifest.get("format") if isinstance(manifest, dict) else manifest
         shown = repr(given) if len(repr(given)) <= 60 else "something else"

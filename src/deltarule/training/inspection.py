@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-import collections
 import dataclasses
 import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from deltarule._version import __version__
 from deltarule.errors import FileError, InputError, printable
 from deltarule.files import consistent_read
-from deltarule.files.bundle_reading import read_outline, read_seal
+from deltarule.files.bundle_reading import read_document, read_outline
 from deltarule.files.dataclass_fields import entry, field_value
 from deltarule.files.reading_errors import reading_content
+from deltarule.files.seals import read_extra, read_seal
 from deltarule.training.model import KIND, PORTFOLIO_VERSION
+from deltarule.training.network_lines import counted, network_line, saved_networks
 from deltarule.training.recording_reading import is_recorded
+from deltarule.training.report_scores import score_differences
+from deltarule.training.training_tables import training_table, training_table_text
 
 __all__ = [
     "ModelSummary",
     "changed_files",
     "distilled_text",
+    "extras_sha256",
     "extras_warnings",
     "inspect_model",
     "member_text",
@@ -33,6 +37,7 @@ __all__ = [
 
 _MOST_SHOWN = 12
 _SAVED = "saved with the model"
+_REPORT, _MOST_REPORT = "report.html", 1 << 26
 # On which rows a distilled network was compared with its portfolio; an earlier version has None.
 _ROWS_OF = {
     "test": ("test rows", ", which neither was trained on,"),
@@ -83,7 +88,13 @@ class ModelSummary:
         and the report: it differs from one training to the next.
     extras : mapping of str to str
         Files that were saved with the model and are no part of it, such as its report:
-        ``"as written"``, ``"changed"`` or ``"missing"``.
+        ``"as written"``, ``"changed"`` or ``"missing"``: as the checksums of ``manifest.json`` say,
+        which whoever edits a file can make fit.
+    extras_sha256 : mapping of str to str
+        The SHA-256 of these files as they are now, to be compared with one noted elsewhere: the
+        fingerprint does not cover them.
+    differences : tuple of str
+        The scores that the report shows otherwise than the model holds them.
     trained_on : mapping of str to JSON value
         The table of the training: ``source``, its name, ``rows``, and ``sha256``, the checksum of
         its cells as the model reads them, or None if it is not known. ``row_digests`` says how
@@ -115,13 +126,15 @@ class ModelSummary:
     fingerprint: str = ""
     manifest: str = ""
     extras: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    extras_sha256: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    differences: tuple[str, ...] = ()
     trained_on: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     distilled: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What is not as it was saved with the model, such as a changed report."""
-        return changed_files(self.extras, _SAVED)
+        return (*changed_files(self.extras, _SAVED), *self.differences)
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as an object that JSON can hold."""
@@ -151,63 +164,16 @@ class ModelSummary:
         changed = ", ".join(f"{name} {value!r}" for name, value in self.settings.items())
         lines += [f"settings: {printable(changed)}"] if changed else []
         lines += [f"sha256 {digest[:16]}…  {name}" for name, digest in self.files.items()]
-        lines += [f"{state}: {printable(name)}" for name, state in self.extras.items()]
+        for name, state in self.extras.items():
+            digest = self.extras_sha256.get(name)
+            lines.append(f"{state}: {printable(name)}" + f", sha256 {digest}" * bool(digest))
+        covered = " of the model and of these" if self.extras else " of the model"
         lines += [
-            f"manifest.json, which has the checksums of all of them: sha256 {self.manifest}",
-            f"fingerprint, {_without_times(self)}: sha256 {self.fingerprint}",
-            f"Checked by deltarule {__version__}. A checksum is not a signature: who can change a",
-            "file can change its checksum too. Compare the fingerprint with one noted elsewhere.",
+            f"manifest.json, with the checksums of all files{covered}: sha256 {self.manifest}",
+            f"fingerprint of the model, {_without_times(self)}: sha256 {self.fingerprint}",
+            *_what_checksums_say(bool(self.extras)),
         ]
         return "\n".join(lines)
-
-
-def training_table(schema: Mapping[str, Any], report: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what is known of the table of a training: ``trained_on`` of :class:`ModelSummary`.
-
-    Parameters
-    ----------
-    schema, report : mapping
-        Of the model, as its files have them.
-    """
-    digests = report.get("row_digests") or {}
-    # Eight bytes each, as Base64.
-    held = len(field_value("digests", str, digests.get("digests", ""))) * 3 // 4 // 8
-    first = {"source": schema.get("source", ""), "rows": schema.get("n_rows", 0)}
-    tables = field_value("tables", list, report.get("tables", []))
-    if not tables:
-        tables = [{**first, "sha256": report.get("fingerprint", "")}]
-    own, *further = (_one_table(field_value("tables", Mapping[str, Any], each)) for each in tables)
-    return {**own, "row_digests": held, "further": further}
-
-
-def _one_table(saved: _Object) -> dict[str, str | int | None]:
-    return {
-        "source": printable(field_value("source", str, saved.get("source", ""))),
-        "rows": field_value("n_rows", int, saved.get("rows", 0)),
-        "sha256": field_value("fingerprint", str, saved.get("sha256", "")) or None,
-    }
-
-
-def training_table_text(table: Mapping[str, Any]) -> str:
-    r"""Return ``trained_on`` of :class:`ModelSummary` as text.
-
-    Examples
-    --------
-    >>> training_table_text({"source": "loans.csv", "rows": 800, "sha256": "ab" * 32})
-    'loans.csv, 800 rows, sha256 of its cells abababababababab…'
-    >>> more = {"source": "new.csv", "rows": 90, "sha256": None}
-    >>> text = training_table_text({**more, "source": "old.csv", "further": [more]})
-    >>> print(text.replace("; ", ";\n"))
-    old.csv, 90 rows, no checksum of its cells is known;
-    then new.csv, 90 rows, no checksum of its cells is known
-    """
-    return "; then ".join(map(_table_text, (table, *table.get("further", ()))))
-
-
-def _table_text(table: _Object) -> str:
-    digest = table["sha256"]
-    said = f"sha256 of its cells {digest[:16]}…" if digest else "no checksum of its cells is known"
-    return f"{table['source'] or 'a table without a name'}, {table['rows']:,} rows, {said}"
 
 
 def member_text(member: Mapping[str, Any]) -> str:
@@ -255,6 +221,22 @@ def distilled_text(distilled: Mapping[str, Any]) -> str:
         )
     portfolio = distilled.get("portfolio")
     return f"{said}; the portfolio has the fingerprint sha256 {portfolio}" if portfolio else said
+
+
+def _what_checksums_say(with_extras: bool) -> list[str]:
+    """Return what the checksums prove, and of what."""
+    lines = [
+        f"Checked by deltarule {__version__}. A checksum is not a signature: who can change a",
+        "file can change its checksum too. Compare the fingerprint with one noted elsewhere:",
+        "if it is the same, so is the model.",
+    ]
+    if with_extras:
+        lines += [
+            '"As written" says no more than that a file fits manifest.json. The fingerprint does',
+            "not cover the report: compare its own sha256, or that of manifest.json, which covers",
+            "all, with one noted elsewhere.",
+        ]
+    return lines
 
 
 def _without_times(summary: ModelSummary) -> str:
@@ -313,7 +295,7 @@ def inspect_model(folder: str | os.PathLike[str]) -> ModelSummary:
             is_file=Path(folder).is_file(),
             version=manifest["version"],
             files=dict(manifest["sha256"]),
-            networks=_counted(map(_line, _networks(data))),
+            networks=counted(map(network_line, saved_networks(data))),
             parameters=sum(
                 math.prod(spec.shape) for name, spec in specs.items() if _is_block(name)
             ),
@@ -323,6 +305,8 @@ def inspect_model(folder: str | os.PathLike[str]) -> ModelSummary:
             fingerprint=seal.fingerprint,
             manifest=seal.manifest,
             extras=seal.extras,
+            extras_sha256=seal.sha256,
+            differences=_differences(folder, seal.extras, extra.get("report")),
             **of_table,
         )
 
@@ -344,9 +328,36 @@ def extras_warnings(folder: str | os.PathLike[str]) -> tuple[str, ...]:
     There is nothing if the model cannot be read.
     """
     try:
-        return changed_files(read_seal(folder, KIND).extras, _SAVED)
+        extras = read_seal(folder, KIND).extras
+        data = read_document(folder, "model.json", KIND) if _REPORT in extras else {}
     except FileError:
         return ()
+    extra = data.get("extra") if isinstance(data, Mapping) else None
+    report = extra.get("report") if isinstance(extra, Mapping) else None
+    return (*changed_files(extras, _SAVED), *_differences(folder, extras, report))
+
+
+def extras_sha256(folder: str | os.PathLike[str]) -> dict[str, str]:
+    """Return the SHA-256 of what stands beside a model, as :class:`ModelSummary` has it.
+
+    There is nothing if the model cannot be read.
+    """
+    try:
+        return read_seal(folder, KIND).sha256
+    except FileError:
+        return {}
+
+
+def _differences(
+    folder: str | os.PathLike[str], extras: Mapping[str, str], report: Any
+) -> tuple[str, ...]:
+    """Return which scores the report beside a model shows otherwise than the model holds them."""
+    if _REPORT not in extras or not isinstance(report, Mapping):
+        return ()
+    page = read_extra(folder, KIND, _REPORT, _MOST_REPORT)
+    if page is None:
+        return ()
+    return score_differences(page.decode("utf-8", "replace"), report)
 
 
 def changed_files(extras: Mapping[str, str], what: str) -> tuple[str, ...]:
@@ -368,39 +379,6 @@ def _is_block(name: str) -> bool:
     """Return whether an array is a block of parameters, such as ``W1`` or ``2.0.b1``."""
     block = name.rpartition(".")[2]
     return block[:1] in ("W", "b") and block[1:].isdecimal()
-
-
-def _networks(data: _Object) -> list[_Object]:
-    if "portfolio" not in data:
-        return [entry(data, "network", Mapping[str, Any])]
-    members = entry(entry(data, "portfolio", Mapping[str, Any]), "members", list)
-    return [
-        entry(each, "network", Mapping[str, Any])
-        for member in members
-        for each in entry(member, "networks", list)
-    ]
-
-
-def _counted(lines: Iterable[str]) -> tuple[str, ...]:
-    """Return the different lines, with how often each is there."""
-    found = collections.Counter(lines)
-    return tuple(line if count == 1 else f"{count} × {line}" for line, count in found.items())
-
-
-def _line(network: _Object) -> str:
-    widths = "-".join(map(str, entry(network, "widths", tuple[int, ...])))
-    hidden = field_value("activation", list, network.get("activation", []))
-    ends = (_name(network.get(name)) for name in ("output_activation", "loss"))
-    formulas = (*dict.fromkeys(map(_name, hidden)), *ends)
-    return ", ".join([widths, *formulas, printable(str(network.get("dtype", "float64")))])
-
-
-def _name(spec: Any) -> str:
-    """Return the name of a formula, and its parameters, as the file has them."""
-    if isinstance(spec, Mapping):
-        rest = ", ".join(f"{name}={value!r}" for name, value in spec.items() if name != "name")
-        return printable(f"{spec.get('name')}({rest})")
-    return printable(str(spec))
 
 
 def _of_table(extra: _Object) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from deltarule.explain.report.sections import (
 )
 from deltarule.files import write_bytes
 from deltarule.tabular import TableModel
-from deltarule.training.inspection import training_table
+from deltarule.training.training_tables import training_table
 
 __all__ = ["report_html", "write_report"]
 
@@ -41,18 +41,20 @@ def report_html(
     spell: Callable[[str], str] = str,
     fingerprint: str = "",
     source: str = "",
+    beside: bool = False,
 ) -> str:
     """Return the report on a model as HTML that needs no other file and no script.
 
     Parameters, errors and rows are those of :func:`write_report`; ``fingerprint`` is that of the
-    model's files, if it is saved, and ``source`` the name of the rows' table.
+    model's files, if it is saved, ``source`` the name of the rows' table, and ``beside`` says
+    that the report is saved beside the model, with a checksum of it.
     """
     found = find(model, table, folder=folder, spell=spell, fingerprint=fingerprint, source=source)
     scripts = "\n".join([*map(asset, SCRIPTS), asset("report.js", _PACKAGE)])
     parts = {
         "<!--TITLE-->": name(f"Predicting {found.target}", 80),
         "<!--PLAIN-->": text(f"Predicting {found.target}"),
-        "<!--ABOUT-->": _about(found),
+        "<!--ABOUT-->": _about(found, beside),
         "/*CSS*/": "\n".join([style_text(STYLES), asset("report.css", _PACKAGE)]),
         "<!--TOOLS-->": asset(TOOLS),
         "<!--HEADLINE-->": headline(found),
@@ -70,7 +72,7 @@ def report_html(
     return fill_template(asset("report.html", _PACKAGE), parts)
 
 
-def _about(found: Findings) -> str:
+def _about(found: Findings, beside: bool) -> str:
     """Return the table that is scored, the training table and the task in a line."""
     schema, report = found.model.schema, found.model.report
     classes = f", {len(found.model.classes)} classes" if found.model.classes else ""
@@ -90,8 +92,19 @@ def _about(found: Findings) -> str:
     if found.fingerprint:
         said += f". The model’s fingerprint: sha256 <code>{text(found.fingerprint)}</code>"
         command = f"deltarule inspect {found.folder} --strict".replace("  ", " ")
-        said += f"; <code>{text(command)}</code> shows it, and checks the model’s files and whether"
-        said += " the report beside them was changed"
+        said += f"; <code>{text(command)}</code> shows it, and checks the model’s files"
+        if beside:
+            said += (
+                ", whether this report was edited without its checksum in manifest.json, and "
+                "whether it shows the scores that the model holds. What else was edited "
+                "together with that checksum, only the report’s own SHA-256 shows, if it was noted "
+                "elsewhere: <code>deltarule fit</code> prints it, and <code>inspect</code> again"
+            )
+        else:
+            said += (
+                ", but not this page: whether it was edited, only its own SHA-256 shows, which was "
+                "printed when it was written, if it was noted elsewhere"
+            )
     return said
 
 
