@@ -201,11 +201,24 @@ def test_of_the_table_of_the_training_it_is_of_the_test_rows(place, deltarule):
     assert f"{line}\n" in evaluated.out
     as_json = deltarule("evaluate", "new", "odd.csv", "--json").json["worst_group"]
     assert line == f"W{as_json[1:]}."
+    # Where no group is, the terminal says so, and how to be surer.
+    rows = [f"{x},{level},{e}" for x, level, e in zip(a, k, rng.normal(size=300), strict=True)]
+    Path("even.csv").write_text("a,k,y\n" + "\n".join(rows) + "\n")
+    even = deltarule("fit", "even.csv", "--target", "y", "--out", "even", "--json", *FAST).json
+    assert even["worst_group"] is None
+    start = (
+        "no group of the 60 test rows is clearly worse than the others in all its errors; nearest"
+    )
+    assert even["groups"].startswith(start)
+    assert "'deltarule fit' with --test 0.5 holds out more" in even["groups"]
+    said = deltarule("evaluate", "even", "even.csv").out
+    assert f"N{even['groups'][1:]}.\n" in said
     # Of rows that were learned from there is none.
     again = ("fit", "odd.csv", "--target", "y", "--test", "0", "--valid", "0", "--json")
     found = deltarule(*again, "--out", "learned", *FAST)
     assert found.json["worst_group"] is None
-    assert deltarule("evaluate", "learned", "odd.csv", "--json").json["worst_group"] is None
+    learned = deltarule("evaluate", "learned", "odd.csv", "--json").json
+    assert (learned["worst_group"], learned["groups"]) == (None, None)
 
 
 def test_so_many_rows_that_it_takes_long_have_none(place, deltarule, monkeypatch):

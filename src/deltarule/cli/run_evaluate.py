@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from deltarule.cli import output
 from deltarule.cli.evaluate_large import evaluate_large
-from deltarule.cli.group_line import worst_group_line
+from deltarule.cli.group_line import NO_GROUPS, groups_line
 from deltarule.cli.output_paths import (
     changed_extras,
     check_data,
@@ -69,7 +69,7 @@ def evaluate_table(
             source, n_rows, scores, notes, is_training_table, rows, seen = large
             by_name = is_training_table
             intervals: Mapping[str, Any] = {}
-            worst = ""
+            groups = NO_GROUPS
         else:
             read = read_rows(model, data, table, sql, reading)
             typed = apply_schema(model.schema, read)
@@ -87,7 +87,7 @@ def evaluate_table(
             learned = is_training_table or (seen is not None and seen.too_many)
             intervals = {} if learned else _intervals(model, typed, outputs)
             judged = _judged_rows(model, typed, outputs, is_training_table, learned)
-            worst = "" if judged is None else worst_group_line(judged)
+            groups = NO_GROUPS if judged is None else groups_line(model, judged)
         if report is not None:
             from deltarule.cli.app import parameters_of
             from deltarule.explain.report import report_html
@@ -120,7 +120,8 @@ def evaluate_table(
                 "score_intervals": intervals,
                 "test_scores": test,
                 "seen": is_training_table,
-                "worst_group": worst or None,
+                "worst_group": groups.text if groups.worse else None,
+                "groups": groups.text or None,
                 "rows_seen": None if seen is None else seen.found,
                 "rows_compared": 0 if seen is None else seen.compared,
                 "tables": None if compared is None else dataclasses.asdict(compared),
@@ -145,8 +146,8 @@ def evaluate_table(
         said = output.scored_as(model.schema)
     if said:
         output.say(said.rstrip())
-    if worst:
-        output.say(f"\n{output.sentence(worst)}")
+    if groups.text:
+        output.say(f"\n{output.sentence(groups.text)}")
     for line in about_rows:  # where a saved standard output has it
         output.say(f"note: {line}")
     if compared is not None:

@@ -12,7 +12,7 @@ from types import FrameType
 from typing import Any, NamedTuple
 
 from deltarule.cli import output
-from deltarule.cli.group_line import worst_group_of_fit
+from deltarule.cli.group_line import NO_GROUPS, groups_of_fit
 from deltarule.cli.leaderboard import leaderboard, left_out_lines
 from deltarule.cli.load_table import load_table, streamed_arguments
 from deltarule.cli.options import TableOptions
@@ -25,6 +25,7 @@ from deltarule.cluster import current_world
 from deltarule.tables import Table, TableSource
 from deltarule.tabular import NetworkModel, TableModel, TableSettings, fit_table
 from deltarule.tabular.diagnostics import ScoredRows
+from deltarule.tabular.diagnostics.group_text import GroupLine
 from deltarule.tabular.large_fit import fit_large_table
 from deltarule.tabular.large_table import LargeTable
 from deltarule.tabular.portfolio import StoppedTooEarly
@@ -75,9 +76,9 @@ class Fitted(NamedTuple):
     report_seconds: float | None = None
     rows: _Rows | None = None
 
-    def worst_group(self) -> str:
-        """Return the line on the group that the model is worst on; "" without one."""
-        return "" if self.rows is None else worst_group_of_fit(self.model, self.rows)
+    def groups(self) -> GroupLine:
+        """Return the line on the group that the model is worst on, or that none is clearly."""
+        return NO_GROUPS if self.rows is None else groups_of_fit(self.model, self.rows)
 
 
 def fit_and_save(request: Request, *, quiet: bool) -> Fitted:
@@ -359,8 +360,8 @@ def _report(fitted: Fitted, folder: Path, with_page: bool) -> None:
     output.say(output.scored_as(model.schema))
     for line in verdict_lines(report, what):
         output.say(line)
-    if worst := fitted.worst_group():
-        output.say(output.sentence(worst))
+    if said := fitted.groups().text:
+        output.say(output.sentence(said))
     for line in origin_lines(model, folder):
         output.say(line)
     output.say(f"Saved in {folder}: the model{files}.")
@@ -390,7 +391,7 @@ def _epochs_text(report: Mapping[str, Any]) -> str:
 
 def fit_report(fitted: Fitted, folder: Path) -> None:
     """Print the schema, the settings and the scores as one JSON object."""
-    model = fitted.model
+    model, groups = fitted.model, fitted.groups()
     schema = model.schema
     columns = [
         {"name": column.name, "kind": column.kind, "missing": column.missing}
@@ -420,7 +421,8 @@ def fit_report(fitted: Fitted, folder: Path) -> None:
             **trained,
             "settings": model.settings,
             **report,
-            "worst_group": fitted.worst_group() or None,
+            "worst_group": groups.text if groups.worse else None,
+            "groups": groups.text or None,
             "report_seconds": fitted.report_seconds,
         }
     )

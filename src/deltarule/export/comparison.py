@@ -211,15 +211,18 @@ def comparison_lines(facts: Mapping[str, Any]) -> list[str]:
 
     Examples
     --------
-    >>> found = Differences("probabilities", "float32", 3e-7, 4.1e-5, 0.0072, 0)
+    >>> found = Differences("probabilities", "float32", 3e-7, 4.1e-5, 0.008, 0)
     >>> rows = np.ones((800, 1))
     >>> facts = comparison_facts(None, rows, found, compared=59, given=np.arange(0, 800, 16))
     >>> for line in comparison_lines(facts):
     ...     print(line.replace(": ", ":\n  ").replace(", ", ",\n  ").replace("; ", ";\n  "))
     compared with the model on 59 rows:
       probabilities differ by at most 3e-05 percentage points,
-      where 0.0041 are tolerated as rounding of float32;
-      no difference is more than 0.72 % of its tolerance;
+      which is 0.73 % of the 0.0041 tolerated there as rounding of float32;
+      each row has a tolerance of its own,
+      and the largest share of one,
+      of another row,
+      is 0.8 %;
       0 of 59 labels differ
     the rows:
       50 of the 800 rows that were given,
@@ -254,9 +257,17 @@ def _difference_words(facts: Mapping[str, Any]) -> str:
     said = f"{quantity} differ by at most {factor * largest:.2g}{unit}"
     if facts["tolerance"] is None:
         return said
+    # The row of the largest difference need not be that of the largest share.
+    own = largest / facts["tolerance"] if facts["tolerance"] else 0.0
+    said += (
+        f", which is {100 * own:.2g} % of the {factor * facts['tolerance']:.2g} tolerated there as "
+        f"rounding of {facts['precision']}"
+    )
+    if f"{share:.2g}" == f"{own:.2g}":
+        return f"{said}, the largest share of all"
     return (
-        f"{said}, where {factor * facts['tolerance']:.2g} are tolerated as rounding of "
-        f"{facts['precision']}; no difference is more than {100 * share:.2g} % of its tolerance"
+        f"{said}; each row has a tolerance of its own, and the largest share of one, of another "
+        f"row, is {100 * share:.2g} %"
     )
 
 

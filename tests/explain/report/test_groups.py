@@ -16,7 +16,8 @@ from deltarule.maths.printing.numbers import plain
 from deltarule.tables import Schema, TextColumn, TypedColumns
 from deltarule.tables.schema import Column
 from deltarule.tabular.diagnostics import ScoredRows, confusion, group_errors
-from deltarule.tabular.diagnostics.group_text import group_words, points
+from deltarule.tabular.diagnostics.group_loss import group_loss
+from deltarule.tabular.diagnostics.group_text import group_line, group_words, points
 
 
 def rows_of(truth, outputs, columns, weights=None):
@@ -62,9 +63,9 @@ def test_errors_of_classes_are_shares_with_wilsons_interval(weighted):
         assert (group.error, group.low, group.high) == pytest.approx((k / n, *ends))
         assert group.others == pytest.approx(wrong[used & ~mask].mean())
         assert group.bias is None
-        # Newcombe's interval of the difference, at a level that three groups hold with 95 %.
+        # Newcombe's interval, at a level that two differences of three groups hold with 95 %.
         rest = used & ~mask
-        of_all = 1 - 0.05 / 3
+        of_all = 1 - 0.05 / 6
         (p, low, high), (q, low_q, high_q) = (
             (
                 wrong[rows].mean(),
@@ -159,7 +160,7 @@ def test_the_page_says_which_group_is_worse_and_which_columns_are_not_used():
 def test_each_kind_of_mistake_is_counted_and_a_planted_one_is_found(weighted):
     rng = np.random.default_rng(4)
     town = rng.choice(["a", "b", "c"], 600)
-    truth = (rng.random(600) < 0.7).astype(int)  # class "0" is the rarer one
+    truth = (rng.random(600) < 0.7).astype(int)  # class "0" is less than half as frequent
     # At a, most rows of class 1 are predicted as 0; at c, most of class 0 as 1.
     wrong = rng.random(600) < np.select(
         [(town == "a") & (truth == 1), (town == "c") & (truth == 0)], [0.9, 0.8], 0.1
@@ -306,13 +307,12 @@ def test_a_column_that_a_worse_group_is_of_is_not_advised_to_be_left_out():
     assert name(weak.columns[1]) not in advised(True)
 
 
-def planted(truth, predicted, columns):
-    """Findings of a model of two classes, with other rows and predictions."""
-    table, model = trained("two")
+def planted(truth, predicted, columns, task="two"):
+    """Findings of a model of classes, with other rows and predictions."""
+    table, model = trained(task)
     found = find(model, table)
-    rows = dataclasses.replace(
-        rows_of(truth, np.eye(2)[predicted], columns), classes=found.rows.classes
-    )
+    outputs = np.eye(len(found.rows.classes))[predicted]
+    rows = dataclasses.replace(rows_of(truth, outputs, columns), classes=found.rows.classes)
     return dataclasses.replace(
         found, rows=rows, groups=group_errors(rows), confusion=confusion(rows)
     )
@@ -334,19 +334,123 @@ def test_kinds_of_mistakes_say_their_level_and_their_difference():
     # Two groups, with three shares each.
     assert "at 99.17 %, so that those of all 2 groups and all three shares hold together" in page
     assert "lines: 95 % of each group alone" in page
-    assert "with a sign: the difference to the other rows, at 97.5 %" in page
+    assert "with a sign: the difference to the other rows, at 98.75 %" in page
     calm = planted(truth, truth, {"town": texts(town)})
     assert "clearly more frequent than for the other rows, by intervals of" in groups_section(calm)
 
 
 def test_classes_that_are_as_rare_are_named_together():
-    truth = np.arange(80) % 2
-    found = planted(truth, np.zeros(80, int), {"x": np.arange(80.0)})
-    assert (found.groups.label, *found.groups.as_rare) == tuple(map(str, found.rows.classes))
-    first, second = map(name, map(str, found.rows.classes))
+    truth = np.repeat([0, 1, 2, 2], 20)
+    found = planted(truth, np.zeros(80, int), {"x": np.arange(80.0)}, "three")
+    classes = [str(each) for each in found.rows.classes]
+    assert (found.groups.label, *found.groups.as_rare) == tuple(classes[:2])
+    first, second = map(name, classes[:2])
     page = groups_section(found)
     assert f"Of <b>{first}</b>, which these rows have as often as <b>{second}</b>. Pre" in page
     assert "rarest" not in page
+
+
+@pytest.mark.parametrize(("first", "said"), [(50, "second of the two"), (40, "second of the two"),
+                                             (20, "much rarer of the two")])  # fmt: skip
+def test_of_two_classes_the_second_is_looked_at_unless_the_first_is_much_rarer(first, said):
+    truth = (np.arange(80) >= first).astype(int)
+    found = planted(truth, np.zeros(80, int), {"x": np.arange(80.0)})
+    label = str(found.rows.classes[0 if first == 20 else 1])
+    assert (found.groups.label, found.groups.as_rare) == (label, ())
+    assert f"Of <b>{name(label)}</b>, the {said} classes. Predicted: " in groups_section(found)
+
+
+def noisy(seed, known, n=160):
+    """Rows of which one level in four is nearly chance, which the probabilities know or not."""
+    rng = np.random.default_rng(seed)
+    region, x = rng.choice(["n", "s", "e", "w"], n), rng.random(n)
+    z = rng.normal(0, 2, n)
+    of_truth = np.where((region == "n") & known, 0.1 * z, z) if known is not None else z
+    truth = (rng.random(n) < 1 / (1 + np.exp(-of_truth))).astype(int)
+    p = 1 / (1 + np.exp(-of_truth))
+    return rows_of(truth, np.stack([1 - p, p], 1), {"region": texts(region), "x": x})
+
+
+def test_a_group_of_uncertain_rows_is_found_by_its_losses_and_chance_is_not():
+    by_loss = by_errors = claimed = 0
+    for seed in range(60):
+        (north,) = [g for g in group_errors(noisy(seed, True)).groups if g.level == "n"]
+        by_loss += north.loss.worse
+        by_errors += north.more_errors
+        assert north.worse == (north.loss.worse or north.more_errors)
+        claimed += bool(group_errors(noisy(seed, None)).worse)
+    # The power, and the share of tables with a wrong claim, which is 5 % at most.
+    assert by_loss > 40 > by_errors
+    assert claimed <= 3
+
+
+def test_the_interval_of_losses_is_welchs_and_not_below_that_of_a_common_variance():
+    rng = np.random.default_rng(2)
+    losses = rng.exponential(1.0, 100) * np.linspace(0.2, 2, 100)
+    for first in (30, 70):
+        own = np.arange(100) < first
+        found = group_loss(losses, own, np.ones(100), 0.01)
+        welch = stats.ttest_ind(losses[own], losses[~own], equal_var=False)
+        low, high = welch.confidence_interval(0.99)
+        common = stats.ttest_ind(losses[own], losses[~own])
+        error = abs(found.mean - found.others) / abs(common.statistic)
+        half = (high - low) / 2
+        if first == 70:
+            half *= max(1.0, error / (half / stats.t.ppf(0.995, welch.df)))
+        gap = losses[own].mean() - losses[~own].mean()
+        assert (found.least, found.most) == pytest.approx((gap - half, gap + half))
+    # Two rows that happen to be alike say nothing of their variance.
+    few = np.concatenate([rng.exponential(1.0, 98), [0.01, 0.011]])
+    assert not group_loss(few, np.arange(100) < 98, np.ones(100), 0.001).worse
+    alone = group_loss(few, np.arange(100) < 99, np.ones(100), 0.05)
+    assert not alone.worse
+
+
+def test_the_text_names_a_group_that_is_worse_by_its_losses_alone_and_one_that_may_be():
+    rows = noisy(1, True)
+    found = group_errors(rows)
+    group = next(g for g in found.groups if g.level == "n")
+    table, model = trained("two")
+    page = dataclasses.replace(find(model, table), rows=rows, groups=found)
+    assert group.loss.worse
+    assert not group.more_errors
+    line = group_line(rows)
+    assert line.worse
+    assert (
+        f"the mean log loss of {group.rows} rows is {plain(group.loss.mean)}, of the" in line.text
+    )
+    assert "which alone may be chance, both at" in line.text
+    assert "which alone may be chance; by its mean log loss" in groups_section(page)
+    assert any("their mean log loss is" in step for step in next_steps(page))
+    calm = noisy(0, None)
+    line = group_line(calm)
+    assert not line.worse
+    nearest = max(group_errors(calm).groups, key=lambda each: each.least)
+    assert f"nearest to it is {group_words(calm.schema, nearest)}: " in line.text
+    assert line.text.endswith("so it may be chance")
+
+
+def test_a_kind_of_mistake_is_said_where_no_group_is_worse_in_all_errors():
+    # At a, all of class 1 are missed; elsewhere as many rows are wrong, all of class 0.
+    town = np.repeat(["a", "b"], 200)
+    truth = np.tile([0, 1], 200)
+    at = np.arange(400) % 8 < 2
+    wrong = at & np.where(town == "a", truth == 1, truth == 0)
+    found = planted(truth, np.where(wrong, 1 - truth, truth), {"town": texts(town)})
+    assert not found.groups.worse
+    line = group_line(found.rows, found.groups)
+    assert not line.worse
+    label = found.groups.label
+    assert "clearly worse than the others in all its errors, but in one kind: with town = a, " in (
+        line.text
+    )
+    assert (
+        f"(25 of 100) of those that are {label} are predicted otherwise, of the other" in line.text
+    )
+    page = groups_section(found)
+    assert "neither in all errors together, of whatever kind, nor in the mean log loss" in page
+    assert "For one kind of mistake that is otherwise, below." in page
+    assert any(step.startswith("Look at one kind of mistake: with ") for step in next_steps(found))
 
 
 def test_a_class_that_is_never_predicted_is_said_first():
@@ -400,7 +504,7 @@ def test_a_difference_that_is_not_0_is_not_shown_as_0():
         predicted[600 : 600 + wrong] = 1
         found = planted(truth, predicted, {"x": x})
         (worst, *_) = found.groups.groups
-        if worst.worse:
+        if worst.more_errors:
             break
     assert 0 < worst.least < 0.01
     shown = points(worst.least)

@@ -1,11 +1,16 @@
 """The numbers behind the report, each computed here in another way."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from sklearn import metrics
 from tests.explain.report.tables import NAMES, table_of, trained
 
 from deltarule.errors import InputError
+from deltarule.explain.report.errors import errors_section
+from deltarule.explain.report.findings import find
+from deltarule.explain.report.markup import percent
 from deltarule.explain.report.sections import GLOSSARY
 from deltarule.tables import TableEncoder, TypedColumns
 from deltarule.tables.number_encoders import NUMBER_ENCODERS
@@ -120,6 +125,7 @@ def test_probabilities_that_are_right_have_the_error_of_chance():
     # The same probabilities for targets of chance are wrong.
     wrong = calibration(rows_of(rng.integers(0, 2, 2000), rows.outputs))
     assert wrong.error > 5 * wrong.error_by_chance
+    assert found.error <= found.error_limit < 2 * found.error_by_chance < wrong.error
 
 
 def test_the_confusion_matrix_is_scikit_learns():
@@ -274,3 +280,22 @@ def test_each_encoding_of_numbers_has_a_phrase_of_its_own_which_the_page_explain
     assert len(phrases) == len(NUMBER_ENCODERS)
     for phrase in phrases:
         assert f"<b>{phrase.split(',')[0].capitalize()}</b>" in GLOSSARY
+
+
+@pytest.mark.parametrize(
+    ("error", "limit", "said"),
+    [
+        (0.048, 0.09, "too few rows to tell: probabilities that are off by less than about"),
+        (0.008, 0.012, "the probabilities can be taken as they are, to about that"),
+        (0.048, 0.04, "It is more than that: the probabilities are off"),
+        (0.018, 0.012, "It is more than that: the probabilities are off"),
+    ],
+)
+def test_a_calibration_that_few_rows_do_not_refute_is_not_called_good(error, limit, said):
+    table, model = trained("two")
+    found = find(model, table)
+    changed = dataclasses.replace(found.calibration, error=error, error_limit=limit)
+    page = errors_section(dataclasses.replace(found, calibration=changed))
+    assert said in page
+    assert f"in 95 of 100 cases at most {percent(limit, 'calibration.limit')}" in page
+    assert ("can be taken as they are" in page) == (limit == 0.012 and error == 0.008)

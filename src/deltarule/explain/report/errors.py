@@ -25,6 +25,8 @@ __all__ = ["errors_section"]
 
 _MOST_POINTS, _MOST_CLASSES, _MOST_NARROW, _GROUPS = 1000, 12, 4, 12
 _MOST_WORST, _MOST_NUMBERS = 10, 2000
+# Only if chance alone stays below that do the rows show that probabilities can be believed.
+_SMALL_ERROR = 0.02
 
 
 def errors_section(found: Findings) -> str:
@@ -169,18 +171,30 @@ def _reliability(found: Calibration) -> str:
         f"predicted {a:.0%}, observed {b:.0%} of {n}" for a, b, n in
         zip(found.predicted, found.observed, found.rows.tolist(), strict=True)
     )  # fmt: skip
-    small = found.error <= 1.5 * found.error_by_chance
-    verdict = (
-        "It is not clearly more than that: the probabilities can be taken as they are."
-        if small
-        else "It is clearly more than that: the probabilities are off, where the points below "
-        "leave the line; above it, more rows are so than it says, below it fewer."
-    )
+    limit = percent(found.error_limit, "calibration.limit")
+    if found.error > found.error_limit:
+        verdict = (
+            f"and in 95 of 100 cases at most {limit}. It is more than that: the probabilities are "
+            "off, where the points below leave the line; above it, more rows are so than it says, "
+            "below it fewer."
+        )
+    elif found.error_limit > _SMALL_ERROR:
+        verdict = (
+            f"and in 95 of 100 cases at most {limit}. It is not more than that, but these are too "
+            f"few rows to tell: probabilities that are off by less than about {limit} on average "
+            "may well look the same. More rows would tell."
+        )
+    else:
+        verdict = (
+            f"and in 95 of 100 cases at most {limit}. It is not more than that, and so many rows "
+            "would show a larger error: on rows such as these the probabilities can be taken as "
+            "they are, to about that."
+        )
     said = (
         "Of all rows of which it says 80 %, about 80 of 100 should be so. What it says is "
         f"{percent(found.error, 'calibration.error')} away from what is observed, on average "
-        "(the expected calibration error). Even if every probability were exact, so few rows would "
-        f"make it about {percent(found.error_by_chance)}, by chance. {verdict}"
+        "(the expected calibration error). Even if every probability were exact, the chance of "
+        f"which rows these are would make it about {percent(found.error_by_chance)}, {verdict}"
     )
     return (
         "<figure><figcaption><h3>Calibration: can the probabilities be believed?</h3>"

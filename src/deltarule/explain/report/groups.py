@@ -13,12 +13,14 @@ from deltarule.explain.report.markup import (
     table,
 )
 from deltarule.maths.printing.numbers import plain
-from deltarule.tabular.diagnostics import (
-    ErrorGroup,
-    ErrorShare,
-    KindsOfError,
+from deltarule.tabular.diagnostics import ErrorGroup, ErrorShare, GroupLoss, KindsOfError
+from deltarule.tabular.diagnostics.group_text import (
+    clear_kinds,
+    group_words,
+    level_words,
+    points,
+    signed,
 )
-from deltarule.tabular.diagnostics.group_text import group_words, level_words, points, signed
 
 __all__ = ["groups_section", "worst_group"]
 
@@ -76,10 +78,11 @@ def _kinds(found: Findings) -> str:
         return ""
     label = f"<b>{name(groups.label)}</b>"
     of_two = len(found.rows.classes) == 2
-    others = "another class"
-    if of_two:
-        others = next(f"<b>{name(str(c))}</b>" for c in found.rows.classes if c != groups.label)
+    others = _others(found)
     rarest = "the rarest class of these rows"
+    if of_two:
+        second = groups.label == str(found.rows.classes[1])
+        rarest = "the second of the two classes" if second else "the much rarer of the two classes"
     if groups.as_rare:
         as_rare = " and ".join(f"<b>{name(each)}</b>" for each in groups.as_rare)
         rarest = f"which these rows have as often as {as_rare}"
@@ -89,16 +92,7 @@ def _kinds(found: Findings) -> str:
         f"otherwise. False: of the rows that are {others}, those predicted to be {label}. "
         "Heavier: clearly more than for the other rows."
     )
-    worst = []
-    for kind, of, then in (("missed", label, "otherwise"), ("false", others, f"as {label}")):
-        shares = [(getattr(group.kinds, kind), group) for group in groups.groups]
-        worse = sorted((pair for pair in shares if pair[0].worse), key=lambda pair: -pair[0].share)
-        worst += [
-            f"with <b>{name(group_words(found.rows.schema, group))}</b>, {_of_rows(each)} of those "
-            f"that are {of} are predicted {then}, of the other rows {percent(each.others)} "
-            f"({_points(each.share - each.others, each.least, each.most)})"
-            for each, group in worse[:2]
-        ]
+    worst = _clear(found)
     n = len(groups.groups)
     level = (
         f"at {level_words(groups.kinds_level)}, so that those of all {count(n, 'group')} and all "
@@ -110,7 +104,8 @@ def _kinds(found: Findings) -> str:
     )
     if worst:
         clear = (
-            f"Clearly more often than for other rows, beyond chance: {'; '.join(worst)}. The "
+            "One kind of mistake by itself, clearly more often than for other rows, beyond "
+            f"chance: {'; '.join(worst)}. The "
             f"differences stand with their intervals {level}."
         )
     if not groups.kinds.predicted.count:
@@ -135,6 +130,32 @@ def _kinds(found: Findings) -> str:
         f'<p class="note">{said}</p>'
         f"{table(head, [every, *lines[:_MOST_LISTED]], caption, 'tnnn')}{rest}"
     )
+
+
+def _clear(found: Findings, most: int = 2) -> list[str]:
+    """Return the kinds of mistakes that are clearly more frequent in a group, as HTML."""
+    label = f"<b>{name(str(found.groups.label))}</b>"
+    words = {"missed": (label, "otherwise"), "false": (_others(found), f"as {label}")}
+    said, seen = [], dict.fromkeys(words, 0)
+    for kind, group, each in clear_kinds(found.groups):
+        seen[kind] += 1
+        if seen[kind] > most or each.share is None or each.others is None:
+            continue
+        of, then = words[kind]
+        gap = _points(each.share - each.others, each.least or 0.0, each.most or 0.0)
+        said.append(
+            f"with <b>{name(group_words(found.rows.schema, group))}</b>, {_of_rows(each)} of those "
+            f"that are {of} are predicted {then}, of the other rows {percent(each.others)} ({gap})"
+        )
+    return said
+
+
+def _others(found: Findings) -> str:
+    """Return what the rows are that are not of the class of interest, as HTML."""
+    if len(found.rows.classes) != 2:
+        return "another class"
+    other = (str(each) for each in found.rows.classes if str(each) != found.groups.label)
+    return f"<b>{name(next(other))}</b>"
 
 
 def _excess(kinds: KindsOfError) -> tuple[bool, float]:
@@ -162,17 +183,28 @@ def _of_rows(each: ErrorShare) -> str:
 
 def worst_group(found: Findings) -> str:
     """Return a sentence on the worst group that is worse beyond chance, as HTML; "" without one."""
-    worse = found.groups.worse
+    worse, level = found.groups.worse, level_words(found.groups.level)
     if not worse:
-        return ""
+        # A group may differ in a kind of mistake and not in all its errors.
+        kinds = _clear(found, most=1)[:1]
+        by = f" at {level_words(found.groups.kinds_level)}"
+        return "".join(f"Look at one kind of mistake: {each}{by}." for each in kinds)
     group = worse[0]
     where = f"<b>{name(group_words(found.rows.schema, group))}</b>"
-    gap = f"{_to_others(found, group)} at {level_words(found.groups.level)}"
+    gap = f"{_to_others(found, group)} at {level}"
     if found.rows.task == "classification":
-        return (
-            f"Look at the rows with {where}: {percent(group.error)} of them are predicted wrong, "
-            f"of the other rows {percent(group.others)} ({gap})."
+        loss = group.loss
+        wrong = (
+            f"{percent(group.error)} of them are predicted wrong, of the other rows "
+            f"{percent(group.others)}"
         )
+        if loss is not None and not group.more_errors:
+            return (
+                f"Look at the rows with {where}: their mean log loss is {number(loss.mean)}, of "
+                f"the other rows {number(loss.others)} ({_loss_to_others(loss)} at {level}); "
+                f"{wrong} ({_to_others(found, group)}), which alone may be chance."
+            )
+        return f"Look at the rows with {where}: {wrong} ({gap})."
     return (
         f"Look at the rows with {where}: predictions miss by {number(group.error)} on average, for "
         f"the other rows by {number(group.others)} ({gap})."
@@ -189,33 +221,63 @@ def _said(found: Findings) -> str:
     worse = found.groups.worse
     if not worse:
         few = count(len(found.groups.groups), "group")
-        return said + (
-            "No group of rows is clearly worse than the others: the differences below may be "
-            f"chance, since of {few} some look worse by chance alone."
+        measures = ""
+        if found.rows.task == "classification":
+            measures = (
+                ", neither in all errors together, of whatever kind, nor in the mean log loss, "
+                "which judges the probabilities"
+            )
+        said += (
+            f"No group of rows is clearly worse than the others{measures}: these differences may "
+            f"be chance, since of {few} some look worse by chance alone."
         )
+        return said + " For one kind of mistake that is otherwise, below." * bool(_clear(found))
     named = "; ".join(
         f"<b>{name(group_words(found.rows.schema, group))}</b> ({_error(found, group)}"
-        f"{_bias(group)}; to the other rows {_to_others(found, group)})"
+        f"{_bias(group)}; to the other rows {_to_others(found, group)}{_by_loss(group)})"
         for group in worse[:3]
     )
     more = f" and {count(len(worse) - 3, 'more group')}" if len(worse) > 3 else ""
     level = level_words(found.groups.level)
     return (
-        f"{said}Clearly worse, beyond chance: {named}{more}. The difference to the other rows "
-        f"stands with its interval at {level}, so that those of all "
-        f"{count(len(found.groups.groups), 'group')} hold together with 95 %."
+        f"{said}Clearly worse, beyond chance: {named}{more}. The differences to the other rows "
+        f"stand with their intervals at {level}, so that those of all "
+        f"{count(len(found.groups.groups), 'group')}{_both(found)} hold together with 95 %."
     )
 
 
+def _both(found: Findings) -> str:
+    return " and both measures" if found.rows.task == "classification" else ""
+
+
+def _by_loss(group: ErrorGroup) -> str:
+    """Return that the mean log loss makes a group worse, if it does."""
+    if group.loss is None or not group.loss.worse:
+        return ""
+    alone = "" if group.more_errors else ", which alone may be chance"
+    also = "also " if group.more_errors else ""
+    mean = number(group.loss.mean)
+    return f"{alone}; {also}by its mean log loss {mean}, {_loss_to_others(group.loss)}"
+
+
+def _loss_to_others(loss: GroupLoss) -> str:
+    shown = (signed(each, plain(each)) for each in (loss.mean - loss.others, loss.least, loss.most))
+    gap, least, most = shown
+    return f"{gap}, {interval(least, most)}"
+
+
 def _how(found: Findings) -> str:
-    groups = found.groups
+    groups, also = found.groups, ""
+    if found.rows.task == "classification":
+        also = ", and so does that of its mean log loss, which judges the probabilities"
     said = (
         "The lines, and the first interval of each group, are of its own error, at 95 % for this "
         "group alone: how far the chance of which rows these are may have moved it. With a sign: "
         "by how much the error is above that of all other rows, with an "
         f"interval at {level_words(groups.level)}, so wide that those of all "
-        f"{count(len(groups.groups), 'group')} hold together with 95 %. Pale: not clearly worse "
-        "than the other rows, since that interval reaches down to 0. A group that is worse need "
+        f"{count(len(groups.groups), 'group')}{_both(found)} hold together with 95 %. Pale: not "
+        f"clearly worse than the other rows, since that interval reaches down to 0{also}. A group "
+        "that is worse need "
         "not be worse because of its column: other columns may differ in it."
     )
     if groups.small:

@@ -5,6 +5,7 @@ with matplotlib, and ``deltarule.explain.report`` in a page.
 """
 
 from deltarule.tabular.diagnostics.classes import Calibration, Confusion, calibration, confusion
+from deltarule.tabular.diagnostics.group_loss import GroupLoss
 from deltarule.tabular.diagnostics.groups import (
     ErrorGroup,
     ErrorShare,
@@ -30,6 +31,7 @@ __all__ = [
     "ErrorGroup",
     "ErrorShare",
     "GroupErrors",
+    "GroupLoss",
     "Importance",
     "KindsOfError",
     "LearningCurve",

@@ -5,13 +5,28 @@ The report imports these too; a command that prints no report needs nothing of t
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from deltarule.maths.printing.numbers import as_listed, as_read, plain
 from deltarule.tables import Schema
 from deltarule.tables.date_text import day_text
-from deltarule.tabular.diagnostics.groups import ErrorGroup, GroupErrors, group_errors
+from deltarule.tabular.diagnostics.groups import (
+    ErrorGroup,
+    ErrorShare,
+    GroupErrors,
+    group_errors,
+)
 from deltarule.tabular.diagnostics.rows import ScoredRows
 
-__all__ = ["group_words", "level_words", "points", "signed", "worst_group_words"]
+__all__ = [
+    "GroupLine",
+    "clear_kinds",
+    "group_line",
+    "group_words",
+    "level_words",
+    "points",
+    "signed",
+]
 
 # What the rows of a part are called in a line of text.
 _ROWS_OF = {
@@ -85,10 +100,18 @@ def level_words(level: float) -> str:
     return f"{100 * level:.4g} %"
 
 
-def worst_group_words(rows: ScoredRows, found: GroupErrors | None = None) -> str:
-    """Return the group that is worst, of those worse than their other rows beyond chance.
+class GroupLine(NamedTuple):
+    """What the errors by group show, as a line of text, and whether any group is worse."""
 
-    "" without one. It says which rows they are, unless they are all rows of a table that was given.
+    text: str
+    worse: bool
+
+
+def group_line(rows: ScoredRows, found: GroupErrors | None = None) -> GroupLine:
+    """Return the group that is worst, if one is worse than its other rows beyond chance.
+
+    Otherwise the kinds of mistakes that are clearly more frequent in a group, or the group that is
+    nearest to being worse, with the interval that does not tell. "" without groups.
 
     Parameters
     ----------
@@ -96,11 +119,71 @@ def worst_group_words(rows: ScoredRows, found: GroupErrors | None = None) -> str
     found : GroupErrors, optional
         Their groups, if they are known.
     """
-    part = "" if rows.part == "given" else f"the {len(rows):,} {_ROWS_OF[rows.part]}"
+    part = f"the {len(rows):,} {_ROWS_OF.get(rows.part, 'rows')}"
     found = group_errors(rows) if found is None else found
-    if not found.worse:
-        return ""
-    group = found.worse[0]
+    if not found.groups:
+        return GroupLine("", False)
+    n = len(found.groups)
+    level = f"at {level_words(found.level)}"
+    if found.worse:
+        group, worse = found.worse[0], len(found.worse)
+        more = f", of {worse} that are worse than their other rows beyond chance" * (worse > 1)
+        which = f" of {part}" * (rows.part != "given")
+        both = " and both measures" * (rows.task == "classification")
+        together = f", so that the intervals of all {n} groups{both} hold together with 95 %"
+        where = group_words(rows.schema, group)
+        said = f"worst group{which}{more}: {where}: {_measures(rows, group)} {level}"
+        return GroupLine(said + together * (n > 1), True)
+    said = f"no group of {part} is clearly worse than the others in all its errors"
+    if kinds := clear_kinds(found):
+        return GroupLine(f"{said}, but in one kind: {_kind_words(rows, found, *kinds[0])}", False)
+    group = max(found.groups, key=lambda each: each.least)
+    where = group_words(rows.schema, group)
+    return GroupLine(
+        f"{said}; nearest to it is {where}: {_error_words(rows, group)} {level}, so it may be "
+        "chance",
+        False,
+    )
+
+
+def clear_kinds(found: GroupErrors) -> list[tuple[str, ErrorGroup, ErrorShare]]:
+    """Return the kinds of mistakes that are more frequent in a group beyond chance.
+
+    ``"missed"`` first and then ``"false"``, each with the group and its share, the largest first.
+    """
+    kinds = list[tuple[str, ErrorGroup, ErrorShare]]()
+    for kind in ("missed", "false"):
+        shares = [
+            (kind, group, getattr(group.kinds, kind))
+            for group in found.groups
+            if group.kinds is not None
+        ]
+        worse = [each for each in shares if each[2].worse]
+        kinds += sorted(worse, key=lambda each: -(each[2].share or 0.0))
+    return kinds
+
+
+def _measures(rows: ScoredRows, group: ErrorGroup) -> str:
+    """Return by what a group is worse: its errors, its losses or both; the other one as well."""
+    errors = _error_words(rows, group)
+    loss = group.loss
+    if loss is None or not loss.worse:
+        return errors
+    mean, others, gap, least, most = (
+        plain(each)
+        for each in (loss.mean, loss.others, loss.mean - loss.others, loss.least, loss.most)
+    )
+    size = f"{group.rows:,} row{'s' * (group.rows != 1)}"
+    losses = (
+        f"the mean log loss of {size} is {mean}, of the others {others}: {gap} more, {least} to "
+        f"{most}"
+    )
+    if group.more_errors:
+        return f"{errors}; {losses}, both"
+    return f"{losses}; {errors}, which alone may be chance, both"
+
+
+def _error_words(rows: ScoredRows, group: ErrorGroup) -> str:
     size = f"{group.rows:,} row{'s' * (group.rows != 1)}"
     values = (group.error - group.others, group.least, group.most)
     if rows.task == "classification":
@@ -111,12 +194,20 @@ def worst_group_words(rows: ScoredRows, found: GroupErrors | None = None) -> str
     else:
         error, others, gap, least, most = map(plain, (group.error, group.others, *values))
         said = f"predictions of {size} miss by {error} on average, of the others by {others}"
-    worse = len(found.worse)
-    more = f", of {worse} that are worse than their other rows beyond chance" * (worse > 1)
-    n = len(found.groups)
-    together = f", so that the intervals of all {n} groups hold together with 95 %" * (n > 1)
-    which = f" of {part}" * bool(part)
+    return f"{said}: {gap} more, {least} to {most}"
+
+
+def _kind_words(
+    rows: ScoredRows, found: GroupErrors, kind: str, group: ErrorGroup, each: ErrorShare
+) -> str:
+    label = str(found.label)
+    of, then = (label, "otherwise") if kind == "missed" else (f"not {label}", f"as {label}")
+    gap, least, most = map(
+        points, ((each.share or 0.0) - (each.others or 0.0), each.least or 0.0, each.most or 0.0)
+    )
     return (
-        f"worst group{which}{more}: {group_words(rows.schema, group)}: {said}: {gap} more, {least} "
-        f"to {most} at {level_words(found.level)}{together}"
+        f"with {group_words(rows.schema, group)}, {100 * (each.share or 0.0):.1f} % "
+        f"({each.count:,} of {each.rows:,}) of those that are {of} are predicted {then}, of the "
+        f"other rows {100 * (each.others or 0.0):.1f} %: {gap} points more, {least} to {most} at "
+        f"{level_words(found.kinds_level)}"
     )

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from deltarule.tables import TextColumn
 from deltarule.tables.number_encoders import weighted_quantiles
 from deltarule.tabular.diagnostics.classes import wilson_interval
+from deltarule.tabular.diagnostics.group_loss import GroupLoss, group_loss
 from deltarule.tabular.diagnostics.importance import sample_of_rows
 from deltarule.tabular.diagnostics.rows import ScoredRows
-from deltarule.tabular.scores import power_of_two
+from deltarule.tabular.scores import power_of_two, row_losses
 from deltarule.tabular.verdict import effective_number
 
 __all__ = ["ErrorGroup", "ErrorShare", "GroupErrors", "KindsOfError", "group_errors"]
@@ -22,6 +23,8 @@ __all__ = ["ErrorGroup", "ErrorShare", "GroupErrors", "KindsOfError", "group_err
 _MOST_LEVELS, _PARTS = 8, 4
 # Fewer rows than this say nothing about their group.
 _LEAST_ROWS = 10
+# The first of two classes is that of interest only if it is so much rarer than the second.
+_MUCH_RARER = 0.5
 _MOST_COLUMNS, _MOST_ROWS = 200, 50_000
 
 
@@ -98,13 +101,16 @@ class ErrorGroup:
     others : float
         The error on all other rows.
     worse : bool
-        Whether the error is above that of the other rows beyond chance: whether ``least``, of an
-        interval so wide that all groups together hold with a probability of 95 %, is above 0.
+        Whether the error, or of classes the mean log loss, is above that of the other rows beyond
+        chance: whether ``least`` of it, of an interval so wide that those of all groups together
+        hold with a probability of 95 %, is above 0.
     least, most : float
         This interval of ``error − others``, by Newcombe; ``level`` of :class:`GroupErrors` is its
         level.
+    loss : GroupLoss or None
+        Of classes: the mean log loss, and its interval.
     kinds : KindsOfError or None
-        Of classes: of the rarest one.
+        Of classes: of ``label`` of :class:`GroupErrors`.
     """
 
     column: str
@@ -122,6 +128,12 @@ class ErrorGroup:
     least: float
     most: float
     kinds: KindsOfError | None = None
+    loss: GroupLoss | None = None
+
+    @property
+    def more_errors(self) -> bool:
+        """Whether the error is above that of the other rows beyond chance."""
+        return self.least > 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -139,17 +151,19 @@ class GroupErrors:
     rows, of_rows : int
         The number of rows that were used, drawn with a fixed seed, and that there are.
     label : str or None
-        The rarest class of the rows, which the kinds of errors are of; None of numbers, or where
-        all rows are of one class.
+        The class that the kinds of errors are of: the second of two, or the first if it is less
+        than half as frequent, and the rarest of several; None of numbers, or where all rows are of
+        one class.
     kinds : KindsOfError or None
         Of that class, over all rows.
     level : float
-        Of the intervals of differences: 1 − 0.05 divided by the number of groups.
+        Of the intervals of differences: 1 − 0.05 divided by their number, which is that of the
+        groups, and of classes twice that, since each has one of its errors and one of its losses.
     kinds_level : float
         Of those of the kinds of errors, which are three for each group: 1 − 0.05 divided by three
         times the number of groups.
     as_rare : tuple of str
-        The other classes that have as few rows as ``label``, which is the first of them.
+        Of several classes, the others that have as few rows as ``label``, the first of them.
     """
 
     error: float
@@ -165,7 +179,7 @@ class GroupErrors:
 
     @property
     def worse(self) -> tuple[ErrorGroup, ...]:
-        """The groups whose error is above that of the other rows beyond chance."""
+        """The groups whose error or loss is above that of the other rows beyond chance."""
         return tuple(group for group in self.groups if group.worse)
 
 
@@ -213,15 +227,17 @@ def group_errors(rows: ScoredRows) -> GroupErrors:
             if mask[weights > 0].any() and not mask[weights > 0].all():
                 masks.append(({"column": name, **what}, mask))
     large = [(what, mask) for what, mask in masks if (weights[mask] > 0).sum() >= _LEAST_ROWS]
+    # Of classes each group has two differences: of its errors, and of its losses.
+    level = 1 - 0.05 / ((1 + of_classes) * max(len(large), 1))
+    losses = row_losses(rows.task, truth, outputs) if of_classes else None
     found = [
-        _group(what, mask, gaps / unit, weights, of_classes, 0.05 / len(large), unit)
-        for what, mask in large
+        _group(what, mask, gaps / unit, weights, losses, 1 - level, unit) for what, mask in large
     ]
     kinds_level = 1 - 0.05 / (3 * max(len(large), 1))  # three shares of each group
     label = kinds = None
     others = list[int]()
-    if of_classes and (rarest := _rarest(truth, weights)):
-        k, *others = rarest
+    if of_classes and (named := _class_of_interest(truth, weights)):
+        k, *others = named
         label = str(rows.classes[k])
         true, predicted = truth == k, outputs.argmax(axis=1) == k
         everywhere = np.ones(len(truth), dtype=np.bool_)
@@ -231,7 +247,7 @@ def group_errors(rows: ScoredRows) -> GroupErrors:
             dataclasses.replace(group, kinds=_kinds_of_error(mask, true, predicted, weights, alpha))
             for group, (_, mask) in zip(found, large, strict=True)
         ]
-    order = sorted(found, key=lambda group: (not group.worse, -group.error, -group.rows))
+    order = sorted(found, key=_order)
     return GroupErrors(
         float(np.average(np.abs(gaps / unit), weights=weights)) * unit,
         tuple(order),
@@ -240,10 +256,28 @@ def group_errors(rows: ScoredRows) -> GroupErrors:
         len(rows),
         label,
         kinds,
-        1 - 0.05 / max(len(large), 1),
+        level,
         kinds_level,
         tuple(str(rows.classes[each]) for each in others),
     )
+
+
+def _order(group: ErrorGroup) -> tuple[bool, bool, float, int]:
+    """Return by what groups are sorted: those first that are worse, and of them by their errors."""
+    return not group.worse, not group.more_errors, -group.error, -group.rows
+
+
+def _class_of_interest(truth: NDArray[Any], weights: NDArray[np.float64]) -> list[int]:
+    """Return the number of the class that kinds of errors are of, and those that are as rare.
+
+    Of two classes it is the second, as scikit-learn's ``pos_label`` is 1, unless the first has
+    less than half of its weight; of several the rarest one. None if there is only one.
+    """
+    rarest = _rarest(truth, weights)
+    if not rarest or truth.max() > 1:
+        return rarest
+    of_first, of_second = np.bincount(truth, weights=weights, minlength=2)
+    return [0 if of_first < _MUCH_RARER * of_second else 1]
 
 
 def _rarest(truth: NDArray[Any], weights: NDArray[np.float64]) -> list[int]:
@@ -337,11 +371,13 @@ def _group(
     mask: NDArray[np.bool_],
     gaps: NDArray[np.float64],
     weights: NDArray[np.float64],
-    of_classes: bool,
+    losses: NDArray[np.float64] | None,
     alpha: float,
     unit: float,
 ) -> ErrorGroup:
     """Return a group with its error, compared with the other rows' at the level ``alpha``."""
+    of_classes = losses is not None
+    loss = None if losses is None else group_loss(losses, mask, weights, alpha)
     sizes = np.abs(gaps)
     error, low, high = _interval(sizes[mask], weights[mask], 0.05, of_classes)
     others = float(np.average(sizes[~mask], weights=weights[~mask]))
@@ -355,9 +391,10 @@ def _group(
         high=unit * high,
         bias=bias,
         others=unit * others,
-        worse=least > 0,
+        worse=least > 0 or (loss is not None and loss.worse),
         least=unit * least,
         most=unit * most,
+        loss=loss,
     )
 
 
