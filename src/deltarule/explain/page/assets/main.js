@@ -52,6 +52,10 @@
     DR.page = store;
     at("title").textContent = payload.title;
     at("title").title = payload.title; // the style sheet cuts a long one
+    // For its width in two lines, where no word is broken (dock.css).
+    const longest = Math.max(...payload.title.split(/\s/).map((word) => word.length));
+    const letters = Math.max(payload.title.length, 2 * longest);
+    document.documentElement.style.setProperty("--letters", String(letters));
     shell.theme();
     shell.textSize();
     const dialog = shell.help(ABOUT, KEYS);
