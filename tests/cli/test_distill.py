@@ -164,7 +164,7 @@ def test_a_portfolio_is_updated_in_its_place(place, deltarule):
     more = {"source": "new.csv", "rows": 60, "sha256": model.report["fingerprint"]}
     assert known["trained_on"] == {**own, "row_digests": 120, "further": [more]}
     one, two = (
-        f"numbers.csv, 60 rows, sha256 of its cells {fitted[:16]}…",
+        f"numbers.csv, 60 rows, sha256 of its cells {fitted}",
         "; then new.csv, 60 rows",
     )
     assert f"\ntrained on: {one}{two}" in deltarule("inspect", "many.model").out

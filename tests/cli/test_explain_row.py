@@ -356,7 +356,7 @@ def test_the_page_of_a_portfolio_has_its_answer_on_the_row(place, deltarule):
     text = Path("page.html").read_text(encoding="utf-8")
     payload = json.loads(re.search(r'id="payload">(.*?)</script>', text)[1])
     # Other rows can be chosen there, so the title names none.
-    assert payload["title"].startswith("the portfolio; the drawing is of network 1 of ")
+    assert payload["title"].startswith("the portfolio; drawn: network 1 of ")
     assert f"row {ROW}" not in payload["title"]
     found = payload["answer"]
     assert found["whole"] == {"sample": ROW - 1, **answer}

@@ -26,14 +26,18 @@ def test_a_model_of_a_table_becomes_a_tested_program(place, deltarule):
         "Wrote numbers.json, numbers.h, numbers.c, numbers_test.c to c, and manifest.json, which "
         "has their checksums.\n"
     ) in outcome.out
-    error, tolerance, share = map(float, re.search(
-        r"Compared with the model on \d+ rows: predictions differ by at most (\S+), in the unit of "
-        r"'y', where (\S+) are tolerated as rounding of float32; no difference is more than (\S+) "
-        r"% of its tolerance\.\n",
+    error, own, tolerance, largest = map(float, re.search(
+        r"Compared with the model on \d+ rows: predictions differ by at most (\S+), "
+        r"in the unit of 'y', which is (\S+) % of the (\S+) tolerated there as rounding of float32"
+        r"(?:, the largest share of all|; each row has a tolerance of its own, and the largest "
+        r"share of one, of another row, is (\S+) %)\.\n",
         outcome.out,
-    ).groups())  # fmt: skip
+    ).groups(default="nan"))  # fmt: skip
     assert 0 < error < tolerance < 1e-1
-    assert 100 * error / tolerance < 1.1 * share < 100
+    assert 100 * error / tolerance == pytest.approx(own, rel=0.06)
+    assert not largest < own
+    test = "cc -std=c99 -O2 numbers.c numbers_test.c -lm -o numbers_test && ./numbers_test"
+    assert f"  cd c && {test}\n" in outcome.out
     manifest = hashlib.sha256(Path("c/manifest.json").read_bytes()).hexdigest()
     assert f"\nsha256 of manifest.json: {manifest}.\n" in outcome.out
     assert " of flash, 0 of static RAM, at most " in outcome.out
@@ -133,7 +137,9 @@ def test_a_portfolio_names_what_comes_first_and_one_of_its_members_is_exported(p
     found = deltarule("export", "many.model", "numbers.csv", "--c", "c", "--member", name, "--json")
     assert found.json["tested"].endswith("; 0 wrong")
     assert found.json["member"]["name"] == name
-    assert f"the first of '{name}'; compared with this network" in deltarule("inspect", "c").out
+    shown = deltarule("inspect", "c").out
+    assert f"the first of '{name}'; compared with this network" in shown
+    assert "\ncompared with that one network (not with its portfolio) on " in shown
     assert f"the largest error is {found.json['largest_difference']:.3g}," in found.json["tested"]
 
 

@@ -182,7 +182,7 @@ def test_a_report_replaces_nothing(place, deltarule, arguments, status, message)
 def test_the_table_of_the_training_is_named_by_fit_and_inspect(place, deltarule):
     outcome = deltarule("fit", "numbers.csv", "-t", "y", "--out", "m", *FAST)
     checksum = TableModel.load("m").report["fingerprint"]
-    said = f"numbers.csv, 60 rows, sha256 of its cells {checksum[:16]}…\n"
+    said = f"numbers.csv, 60 rows, sha256 of its cells {checksum}\n"
     assert f"Trained on: {said}" in outcome.out
     assert f"\ntrained on: {said}" in deltarule("inspect", "m").out
     known = {"source": "numbers.csv", "rows": 60, "sha256": checksum, "row_digests": 60}

@@ -108,7 +108,7 @@ def test_evaluate_says_how_its_table_differs_from_that_of_the_training(place, de
         found = deltarule("evaluate", "numbers.model", "other.csv", "--json").json["tables"]
         said = deltarule("evaluate", "numbers.model", "other.csv").out
         assert f"\nThis table: other.csv, {len(rows)} rows, sha256 of its cells " in said
-        assert f"{found['table']['sha256'][:16]}…" in said
+        assert f"{found['table']['sha256']}" in said
         return found, said
 
     own, said = compared(lines)
@@ -124,8 +124,12 @@ def test_evaluate_says_how_its_table_differs_from_that_of_the_training(place, de
     assert changed != lines
     found, said = compared(changed)
     assert (found["order"], found["other_rows"], found["missing_rows"]) == (None, 2, 2)
-    assert found["first_rows"] == [5, 11]
+    assert found["row_numbers"] == [5, 11]
     assert "; 2 of 60 rows are not in it (rows 5, 11); 2 of the distinct rows of the " in said
+    assert "which of their cells differ is not known, as the model holds no cells" in said
+    found, said = compared([f"{line}5" for line in lines[:55]] + lines[55:])
+    assert found["row_numbers"] == list(range(1, 56))
+    assert f"(rows {', '.join(map(str, range(1, 51)))} and 5 more, all in the output of" in said
     found, said = compared(lines[:20])
     assert (found["order"], found["other_rows"], found["missing_rows"]) == (None, 0, 40)
     assert "; all of these rows are in it; 40 of the distinct" in said

@@ -241,6 +241,8 @@ def test_a_portfolio_is_answered_for_first(opened, folder, monkeypatch):
     second = page.locator("[data-answer=second]").first.get_attribute("data-value")
     assert float(second) == answer.second_probability == np.sort(shares)[-2]
     assert got["portfolio value"][0] == pytest.approx(answer.value, rel=1e-5)
+    # The loss in the drawing is that of its one network, whose index of C is no row of the table.
+    assert "network 1’s loss of " in page.text_content(".network .loss")
     assert page.locator(".answer-label").first.inner_text() == answer.predicted
     assert page.locator("#answer h3").first.inner_text() == "sort of row 5"
     # The parts and the other cells of the portfolio are open, and come before the network's own.

@@ -105,10 +105,13 @@ def exported_lines(facts: Mapping[str, Any]) -> list[str]:
     FileError
         If the file is not what was written.
     """
-    from deltarule.export.comparison import comparison_lines, model_lines
+    from deltarule.export.comparison import compared_with, comparison_lines, model_lines
 
     try:
-        said = [*model_lines(facts["model"]), *comparison_lines(facts["comparison"])]
+        said = [
+            *model_lines(facts["model"]),
+            *comparison_lines(facts["comparison"], compared_with(facts["model"])),
+        ]
     except (KeyError, TypeError, ValueError, AttributeError, InputError) as error:
         raise FileError(
             f"{facts['path']!r} says something else than was written", hint="export the model again"

@@ -328,7 +328,9 @@ def _explain_model(question: Question, show: Any) -> Explained:
         whose = "the portfolio"
         notes.append(f"the page and the derivations are of {what}")
     given = (f"{whose}{label}{when}", facts, tuple(notes), None, recording, recorded)
-    on_page = what if single is not None else f"the portfolio; the drawing is of {what},"
+    # A title has one line on the page.
+    short = f"{what.removesuffix(' in the portfolio)')})"
+    on_page = what if single is not None else f"the portfolio; drawn: {short},"
     return Explained(
         explanation,
         sample,

@@ -128,6 +128,7 @@ def _to_c(task: Export, model: TableModel | Model, rows: Table | None, show: Any
     """Return the C program."""
     from deltarule.export import to_c
     from deltarule.export.c_names import identifier
+    from deltarule.export.c_source import command_of_test
 
     folder = task.c
     assert folder is not None
@@ -156,8 +157,9 @@ def _to_c(task: Export, model: TableModel | Model, rows: Table | None, show: Any
     *files, manifest = checksums
     said = [
         f"Wrote {', '.join(files)} to {folder}, and {manifest}, which has their checksums.",
-        *_proof(manifest, checksums[manifest], comparison),
-        f"{name}_test.c has these rows, and makes the comparison wherever it is compiled and run.",
+        *_proof(task, model, manifest, checksums[manifest], comparison),
+        f"{name}_test.c has these rows, and makes the comparison wherever it is compiled and run:",
+        f"  cd {output.shell_word(str(folder))} && {command_of_test(name)}",
     ]
     for size in program.sizes:
         stack = "" if size.stack is None else f", at most {size.stack:,} of stack"
@@ -191,7 +193,7 @@ def _to_onnx(task: Export, model: TableModel | Model, rows: Table | None, show: 
     size, outputs = f"{len(exported.content):,} bytes", ", ".join(exported.outputs)
     said = [
         f"Wrote {file}: {size}, {len(exported.inputs)} inputs, outputs {outputs}.",
-        *_proof(str(file), exported.sha256, exported.comparison),
+        *_proof(task, model, str(file), exported.sha256, exported.comparison),
     ]
     facts = {
         "onnx": str(file),
@@ -203,11 +205,19 @@ def _to_onnx(task: Export, model: TableModel | Model, rows: Table | None, show: 
     return _Exported(write, facts, said, exported.notes)
 
 
-def _proof(file: str, digest: str, comparison: Mapping[str, Any]) -> list[str]:
+def _proof(
+    task: Export,
+    model: TableModel | Model,
+    file: str,
+    digest: str,
+    comparison: Mapping[str, Any],
+) -> list[str]:
     """Return which file was compared on which rows, and what was found."""
-    from deltarule.export.comparison import comparison_lines
+    from deltarule.export.comparison import compared_with, comparison_lines, model_facts
 
-    return [f"sha256 of {file}: {digest}.", *map(_sentence, comparison_lines(comparison))]
+    # What was compared is the model as it is in memory, one network of it if that was asked for.
+    with_ = compared_with(model_facts(model, ""))
+    return [f"sha256 of {file}: {digest}.", *map(_sentence, comparison_lines(comparison, with_))]
 
 
 def _sentence(line: str) -> str:

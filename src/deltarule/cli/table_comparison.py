@@ -16,7 +16,7 @@ from deltarule.training.inspection import training_table, training_table_text
 
 __all__ = ["TableComparison", "compare_tables"]
 
-_MOST_SHOWN = 5
+_MOST_SHOWN = 50
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,8 +32,8 @@ class TableComparison:
         Whether the rows are in the order of the training's; None unless they are the same rows.
     other_rows : int or None
         The rows of this table that are not in the training's; None if it is not known.
-    first_rows : tuple of int
-        The numbers of the first of them, from 1.
+    row_numbers : tuple of int
+        Their numbers, from 1.
     unknown_rows : int
         The rows of which it is not known, since the model has no digests of so many rows.
     missing_rows : int or None
@@ -47,7 +47,7 @@ class TableComparison:
     training: dict[str, Any]
     order: bool | None
     other_rows: int | None
-    first_rows: tuple[int, ...] = ()
+    row_numbers: tuple[int, ...] = ()
     unknown_rows: int = 0
     missing_rows: int | None = None
     repeated: bool = False
@@ -70,8 +70,10 @@ class TableComparison:
         if self.other_rows == known > 0:
             found.append("none of these rows is in it")
         elif self.other_rows:
-            more = ", …" if self.other_rows > len(self.first_rows) else ""
-            numbers = ", ".join(map(str, self.first_rows)) + more
+            shown = self.row_numbers[:_MOST_SHOWN]
+            more = len(self.row_numbers) - len(shown)
+            numbers = ", ".join(map(str, shown))
+            numbers += f" and {more:,} more, all in the output of --json" if more else ""
             be, rows = ("is", "row") if self.other_rows == 1 else ("are", "rows")
             found.append(f"{self.other_rows:,} of {known:,} rows {be} not in it ({rows} {numbers})")
         else:
@@ -80,6 +82,8 @@ class TableComparison:
             found.append(f"of {self.unknown_rows:,} rows it is not known")
         if self.missing_rows and self.other_rows < known:
             found.append(f"{self.missing_rows:,} of the distinct rows of the training are not here")
+        if self.other_rows and self.other_rows < known:
+            found.append("which of their cells differ is not known, as the model holds no cells")
         return "; " + "; ".join(found)
 
 
@@ -115,7 +119,7 @@ def compare_tables(model: TableModel, typed: TypedColumns, source: str) -> Table
         tables[0],
         order=False if same else None,
         other_rows=len(other),
-        first_rows=tuple(int(row) + 1 for row in typed.rows[other[:_MOST_SHOWN]]),
+        row_numbers=tuple(int(row) + 1 for row in typed.rows[other]),
         unknown_rows=int((~known).sum()),
         missing_rows=missing,
         repeated=same and share > 0,

@@ -24,14 +24,14 @@ from deltarule.export.c_network import DECODERS, network_code
 from deltarule.export.equality import EqualityRows
 from deltarule.export.subject import ExportedNetwork
 
-__all__ = ["CSource"]
+__all__ = ["CSource", "command_of_test"]
 
 # Of a category of more levels the header has these many names of codes, and the JSON file all.
 _MOST_NAMES = 256
 _TEST = """\
 /* Tests {name}.c: prints the largest error, and ends with 0 if all are within their tolerances.
 
-   cc -std=c99 -O2 {name}.c {name}_test.c -lm -o {name}_test && ./{name}_test
+   {test_command}
 
    A tolerance is what {factor} eps of the sum of |w| |a| and |b| at an output, and as much of what
    rounding in the layers before makes of it, can change. */
@@ -72,6 +72,17 @@ int main(void) {{
   return wrong != 0;
 }}
 """
+
+
+def command_of_test(name: str) -> str:
+    """Return the command that compiles the test of a program, and runs it, in its folder.
+
+    Examples
+    --------
+    >>> command_of_test("price")
+    'cc -std=c99 -O2 price.c price_test.c -lm -o price_test && ./price_test'
+    """
+    return f"cc -std=c99 -O2 {name}.c {name}_test.c -lm -o {name}_test && ./{name}_test"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -331,6 +342,7 @@ class CSource:
                 "    wrong += sure && other;\n"
             )
         return _TEST.format(
+            test_command=command_of_test(name),
             name=name,
             macro=macro,
             n_rows=len(rows),

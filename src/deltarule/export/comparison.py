@@ -27,7 +27,14 @@ from deltarule.training.inspection import (
     training_table_text,
 )
 
-__all__ = ["Differences", "comparison_facts", "comparison_lines", "model_facts", "model_lines"]
+__all__ = [
+    "Differences",
+    "compared_with",
+    "comparison_facts",
+    "comparison_lines",
+    "model_facts",
+    "model_lines",
+]
 
 # What a made row is, and the parts of a training, in words.
 _DRAWN = {
@@ -206,8 +213,25 @@ def _parts(
     return {name: counts[name] for name in _PARTS if name in counts}
 
 
-def comparison_lines(facts: Mapping[str, Any]) -> list[str]:
+def compared_with(facts: Mapping[str, Any]) -> str:
+    """Return in words what an exported file was compared with: what :func:`model_facts` is of.
+
+    Examples
+    --------
+    >>> compared_with({}), compared_with({"distilled": {}})
+    ('the model', 'the distilled network (not with the portfolio that it follows)')
+    """
+    if "member" in facts:
+        return "that one network (not with its portfolio)"
+    if "distilled" in facts:
+        return "the distilled network (not with the portfolio that it follows)"
+    return "the model"
+
+
+def comparison_lines(facts: Mapping[str, Any], model: str = "the model") -> list[str]:
     r"""Return :func:`comparison_facts` in words: what was found, and on which rows.
+
+    ``model`` says with what it was compared, as :func:`compared_with` does.
 
     Examples
     --------
@@ -233,14 +257,16 @@ def comparison_lines(facts: Mapping[str, Any]) -> list[str]:
     facts = {**_EARLIER, **facts}
     rows = facts["rows"]
     if facts["largest_difference"] is None:
-        said = f"not compared with the model, for want of a compiler; there are {rows:,} rows"
+        said = (
+            f"not compared with {printable(model)}, for want of a compiler; there are {rows:,} rows"
+        )
         return [said, f"the rows: {printable(_rows_words(facts))}"]
     said = _difference_words(facts)
     if facts["differing_labels"] is not None:
         said += f"; {facts['differing_labels']:,} of {rows:,} labels differ"
         if facts["differing_labels"]:
             said += ", where rounding decides between two classes"
-    lines = [f"compared with the model on {rows:,} rows: {printable(said)}"]
+    lines = [f"compared with {printable(model)} on {rows:,} rows: {printable(said)}"]
     # An export of an earlier version has the number of rows only.
     return lines + ([f"the rows: {printable(_rows_words(facts))}"] if "made_rows" in facts else [])
 

@@ -45,8 +45,8 @@ def training_table_text(table: Mapping[str, Any]) -> str:
 
     Examples
     --------
-    >>> training_table_text({"source": "loans.csv", "rows": 800, "sha256": "ab" * 32})
-    'loans.csv, 800 rows, sha256 of its cells abababababababab…'
+    >>> training_table_text({"source": "loans.csv", "rows": 800, "sha256": "abcd"})
+    'loans.csv, 800 rows, sha256 of its cells abcd'
     >>> more = {"source": "new.csv", "rows": 90, "sha256": None}
     >>> text = training_table_text({**more, "source": "old.csv", "further": [more]})
     >>> print(text.replace("; ", ";\n"))
@@ -58,5 +58,5 @@ def training_table_text(table: Mapping[str, Any]) -> str:
 
 def _table_text(table: _Object) -> str:
     digest = table["sha256"]
-    said = f"sha256 of its cells {digest[:16]}…" if digest else "no checksum of its cells is known"
+    said = f"sha256 of its cells {digest}" if digest else "no checksum of its cells is known"
     return f"{table['source'] or 'a table without a name'}, {table['rows']:,} rows, {said}"

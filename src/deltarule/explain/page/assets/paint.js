@@ -254,12 +254,14 @@ const paintModule = (function () {
     const room = 2 * loss.half - 14 * u;
     const words = known.loss ? DR.layout.numberIn(cost, room, 15 * u, { full: true }) : "";
     number(part.value, known.loss ? name : null, cost, words);
+    // Of a portfolio the drawing is of one network, whose loss is not that of the answer above.
+    const ofOne = store.payload.answer?.portfolio ? "network 1’s loss" : `loss ${text}`;
     // The full words for its rows are in its label, and below the drawing.
     const title = mean
       ? over
         ? `C over ${store.rows.n} of ${store.rows.of}`
         : "mean loss C"
-      : `loss ${text} of ${DR.panel.rowTitle(store, state.sample)}`;
+      : `${ofOne} of ${DR.panel.rowTitle(store, state.sample)}`;
     DR.parts.titleLoss(part, title, room, view.plan);
     part.tone = `loss${known.loss ? "" : " empty"}`;
     put(
