@@ -93,6 +93,8 @@ declare namespace Live {
     side: number;
     /** How often a parameter was set by hand. */
     edits: number;
+    /** After how many steps one was last, of those that were not taken back; -1 where none was. */
+    edited_after: number;
     step: number;
     epoch: number;
     /** Steps taken in the epoch that is not over. */

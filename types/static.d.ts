@@ -209,8 +209,8 @@ declare namespace Static {
     guess: number | null;
     /** Whether the learning rate has been the same in all steps. */
     steady: boolean;
-    /** Weights set by hand that were not taken back. */
-    hand: number;
+    /** After how many steps weights were set by hand, of those that were not taken back. */
+    hand: number[];
     /** What was changed last after the first step, "rate" or "weight", and after how many epochs. */
     changed: [kind: string, epoch: number];
     /** The epoch with the smallest loss, and the run at its end; null before the end of the first. */

@@ -70,9 +70,76 @@ def loaded(context, static):
         (
             [0, 0.7, 1, 3, 90.0, 1.0, 8, 0.69, 1.0],
             {"step": 80, "epoch": 8},
-            "of 0.1 is probably too high. The loss went up to 90.00 and came back to 0.690; one",
+            "of 0.1 is far too high. The loss went up to 90.00 and came back to 0.690; one answer",
             True,
         ),
+        # Where the peak is many times the start, it is named, and nothing is probable about it.
+        (
+            [0, 0.03, 0.03, 1, 4e6, 1.0, 8, 0.068, 0.06],
+            {"step": 80, "epoch": 8},
+            "of 0.1 is far too high. The loss went up to 4.0e6, and is 0.068 now; it began",
+            True,
+        ),
+        (
+            [0, 0.03, 0.03, 8, 4e6, 1.0],
+            {"step": 80, "epoch": 8},
+            "of 0.1 is far too high. The loss has risen, from 0.030 to 4.0e6.",
+            True,
+        ),
+        # What a weight that was set by hand has done is not the rate's, whatever was found of that.
+        (
+            [0, 0.7, 1, 4, 0.9, 1, 8, 0.01, 0.01, 9, 0.02, 1, 10, 0.5, 1.0],
+            {"step": 100, "epoch": 10, "changed": "weight", "changed_epoch": 8, "found": 0.1},
+            "Since a weight was set by hand after epoch 8, the loss has risen, from 0.020 to 0.5",
+            False,
+        ),
+        # After many epochs the rate may have its part in it, and comes after the weight.
+        (
+            [0, 0.7, 1, 8, 0.01, 0.01, 9, 0.02, 1, 90, 0.5, 1.0],
+            {"step": 900, "epoch": 90, "changed": "weight", "changed_epoch": 8},
+            "from 0.020 to 0.500. The learning rate of 0.1 is far too high. Before that it was",
+            False,
+        ),
+        # Of a rate that was too high before, the weight tells nothing new.
+        (
+            [0, 0.7, 1, 8, 2.0, 1.0, 9, 2.0, 1, 10, 3.0, 1.0],
+            {"step": 100, "epoch": 10, "changed": "weight", "changed_epoch": 8},
+            "of 0.1 is probably too high. Since a weight was set by hand",
+            True,
+        ),
+        (
+            [0, 0.7, 1, 8, 0.01, 0.01],
+            {
+                "step": 100,
+                "epoch": 8,
+                "changed": "weight",
+                "changed_epoch": 8,
+                "phase": "diverged",
+                "best_epoch": 8,
+                "best_loss": 0.01,
+            },
+            "broken off since a weight was set by hand after epoch 8: a number became too large. P",
+            False,
+        ),
+        # The curve of a long run has lost the first epoch after the change.
+        (
+            [0, 0.7, 1, 996, 1e-6, 1e-6, 1002, 0.7, 1, 1008, 0.01, 0.01],
+            {"step": 9000, "epoch": 1008, "changed": "weight", "changed_epoch": 998},
+            "it learns: the loss has fallen from 0.700 to 0.010",
+            False,
+        ),
+        # What trials from the same start have shown is said, and no size of the network blamed.
+        *(
+            (
+                [0, 1, 1, 8, 0.95, 1.0],
+                {"step": 80, "epoch": 8, "known": known, "searched": True},
+                f"of 0.1 is too {known}: from the same start a {other} one does far better. The",
+                True,
+            )
+            for known, other in (("high", "lower"), ("low", "higher"))
+        ),
+        ([0, 1, 1, 8, 0.3, 1.0], {"step": 80, "epoch": 8, "known": "high"}, "It learns", False),
+        ([0, 1, 1], {"step": 0, "epoch": 0, "undo": "run"}, "Undo brings back the run", False),
         # One that was recommended is not looked for again.
         (
             [0, 0.7, 1, 8, 2.0, 1.0],
@@ -157,6 +224,8 @@ def test_the_verdict_on_the_losses(loaded, curve, header, words, stuck):
     )
     assert words in found["text"]
     assert found["stuck"] is stuck
+    # The gist has room in two short lines.
+    assert 0 < len(found["brief"]) <= 31
 
 
 def test_a_network_that_has_learned_nothing_is_sent_to_its_layers_first(context, static):
@@ -215,6 +284,41 @@ def test_a_network_that_has_learned_nothing_is_sent_to_its_layers_first(context,
     assert [each[4] for each in shown] == [1, 2, 3]
     assert tab.errors == []
     tab.close()
+
+
+def test_the_verdict_names_the_rate_as_soon_as_the_layers_have_told_it(loaded):
+    said = loaded.evaluate(
+        """async (limits) => {
+          const place = document.createElement("div");
+          document.body.append(place);
+          const seen = "600 steps brought the loss from 1 to 0.95.";
+          const finding = { kind: "learning rate too high", layers: [], serious: true, seen };
+          const lens = async () => ({ rows: 9, of: 9, sizes: [0.1], findings: [finding] });
+          const plain = { "learning rate too high": ["Too high.", "Press Reset.", [], ""] };
+          const rate = document.createElement("button");
+          const more = { searched: () => false, reset: () => {} };
+          const card = DR.advice.mount(place, () => ({ lens }), plain, limits, rate, more);
+          const settings = { layers: [4], activation: "tanh", l1: 0, l2: 0, learning_rate: 0.6 };
+          card.run({ guess: 0.693, settings, net: {}, rows: {}, choices: { derived: [] } });
+          const curve = Float32Array.from([0, 1, 1, 8, 0.95, 1]);
+          const words = () => place.querySelector("[data-verdict]").textContent;
+          const frame = (more) => {
+            const header = { step: 80, epoch: 8, phase: "paused", learning_rate: 0.6, ...more };
+            card.frame({ header, arrays: { curve } });
+            return words();
+          };
+          const said = [frame({})];
+          const asked = [...place.querySelectorAll("button")];
+          asked.find((b) => b.textContent.startsWith("Look")).click();
+          await new Promise((done) => setTimeout(done, 50));
+          said.push(words(), frame({ learning_rate: 0.1 }), frame({}));
+          place.remove();
+          return said;
+        }""",
+        rate_limits(),
+    )
+    named = "The learning rate of 0.6 is too high: from the same start a lower one does far better."
+    assert [named in each for each in said] == [False, True, False, True]
 
 
 @pytest.mark.parametrize(

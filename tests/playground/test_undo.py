@@ -45,6 +45,7 @@ def test_weights_set_by_hand_are_taken_back_one_after_the_other():
         run.do("weight", entry=entry, value=value)
     header = run.header
     assert (header["undo"], header["by_hand"]) == ("weight", True)
+    assert header["edited_after"] == 1
     run.do("undo")
     assert [run.theta[2], run.theta[5]] == [1.0, 0.5]
     # The script that repeats the run sets the weights that are set now.
@@ -55,6 +56,7 @@ def test_weights_set_by_hand_are_taken_back_one_after_the_other():
     assert run.state.run.edits == []
     header = run.header
     assert (header["undo"], header["redo"], header["by_hand"]) == ("", "weight", False)
+    assert header["edited_after"] == -1
     assert run.state.run.current_losses() == losses
     with pytest.raises(InputError, match="nothing to undo"):
         run.do("undo")
@@ -252,16 +254,21 @@ def test_the_static_page_undoes_by_its_button_and_by_ctrl_z(page):
     page.keyboard.type("-7")
     page.keyboard.press("Enter")
     holds(page, f"{at} === -7")
+    # The derivation says what it is of: a weight set by hand, and not once that is taken back.
+    of = "document.querySelector('[data-derived]').textContent"
+    holds(page, f"{of} === 'after step 2, a weight set by hand since'")
     assert "weight" in undo.get_attribute("title")
     holds(page, "document.activeElement.dataset.edge === '2,1,3'")
     # The focus is on the line again; in the field Ctrl+Z would be that of the text.
     page.keyboard.press("Control+z")
     holds(page, f"{at} === {before[entry]!r}")
+    holds(page, f"{of} === 'after step 2'")
     assert "by hand" not in page.locator("#losses").inner_text()
     button(page, "Reset").click()
     holds(page, "DR.page.current().step === 0")
     assert page.evaluate("[...DR.page.theta()]") != before
     assert "run" in undo.get_attribute("title")
+    assert page.locator("[data-verdict]").inner_text().endswith("Undo brings back the run before.")
     undo.click()
     holds(page, "DR.page.current().step === 2")
     assert page.evaluate("[...DR.page.theta()]") == before

@@ -149,6 +149,7 @@ def encode_frame(state: RunState, header: Mapping[str, Any], moving: bool) -> by
         progress = {
             "side": side,
             "edits": run.n_edits,
+            "edited_after": run.edits[-1].step if run.edits else -1,
             "step": run.step,
             "epoch": len(run.history),
             "done": run.done,

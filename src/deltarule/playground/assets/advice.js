@@ -49,14 +49,15 @@ const adviceModule = (function () {
    * @param {{
    *   searched: () => boolean, found?: () => number | null, lower?: () => number | null,
    *   reset: () => unknown, act?: (action: NonNullable<Verdict["action"]>) => unknown,
-   *   steady?: (now: boolean) => unknown
+   *   steady?: (now: boolean) => unknown, tooHigh?: (rate: number) => boolean
    * }} more whether a learning rate was looked for from this start, the one that was found and the next lower
-   * one, what begins the run anew, what does an action, and what is told whether the loss is steady
+   * one, whether the search has found a rate to be too high, what begins the run anew, what does an action, and what is told whether the loss is steady
    */
   function mount(element, wireOf, plain, limits, rate, more) {
     const { searched, found = () => null, lower = () => null, reset, act = reset, steady = () => {} } = more;
+    const { tooHigh = () => false } = more;
     /** @type {Verdict} */
-    let latest = { text: "", stuck: false };
+    let latest = { text: "", brief: "", stuck: false };
     /** A sentence, with buttons for what it says to press now. @param {string} text */
     const pressing = (text) => {
       const { action } = latest; // of this sentence: a later verdict may have another one
@@ -66,6 +67,8 @@ const adviceModule = (function () {
       return DR.found.pressing(text, does);
     };
     const words = el("p", { class: "verdict", "data-verdict": "" });
+    /** As many of the sentences as there is room for, or the gist, where not all of them have room. */
+    const gist = el("p", { class: "verdict verdict-gist", "aria-hidden": "true", hidden: true });
     /** All of the sentences, where the card has room for two lines of them. */
     const whole = el("p", {});
     const onward = el("button", {
@@ -94,8 +97,21 @@ const adviceModule = (function () {
     /** Whether the learning rate is named first, of which the other findings may be consequences. */
     let follows = false;
     let key = "";
+    /** What trials said of the learning rate of a run. @type {{ key: string, rate: number, is: "high" | "low" } | null} */
+    let trials = null;
     /** @type {Live.Run | null} */
     let run = null;
+
+    /**
+     * What trials from the start of the run have said of its learning rate, where nothing was changed since.
+     *
+     * @param {Live.Header} header @returns {"high" | "low" | null}
+     */
+    function known({ changed, learning_rate: rate }) {
+      if (changed) return null;
+      if (trials && trials.key === key && trials.rate === rate) return trials.is;
+      return tooHigh(rate) ? "high" : null;
+    }
 
     /** The numbers of a penalty that outweighs the loss. @param {number} share @param {number} size */
     const weighed = (share, size) =>
@@ -185,7 +201,17 @@ const adviceModule = (function () {
     async function look() {
       button.disabled = true;
       try {
+        const given = run,
+          of_run = key;
         const { rows, of, sizes, findings } = await wireOf().lens();
+        const rated = findings.find(({ kind }) => kind.startsWith("learning rate too "));
+        if (rated && given)
+          trials = {
+            key: of_run,
+            rate: given.settings.learning_rate,
+            is: rated.kind.endsWith("high") ? "high" : "low",
+          };
+        if (rated && last) judge(last);
         const looked =
           rows < of ? `${DR.text.count(rows)} of ${DR.text.count(of)} rows` : `${DR.text.count(rows)} rows`;
         const ofRate = rateFirst(findings);
@@ -219,44 +245,73 @@ const adviceModule = (function () {
       }
     }
 
-    /** Where the sentences have more lines than there is room for, they are cut, and a button shows all. */
+    /**
+     * Where the sentences have more lines than there is room for, the first of them are shown, or else the
+     * gist, and a button beside them shows all.
+     */
     function fit() {
-      onward.hidden = full.element.hidden && words.scrollHeight <= words.clientHeight + 1;
+      const cut = words.scrollHeight > words.clientHeight + 1;
+      onward.hidden = full.element.hidden && !cut;
+      gist.hidden = !cut;
+      words.classList.toggle("unfit", cut);
+      if (!cut) return;
+      const text = words.textContent ?? "";
+      const sentences = text.split(/(?<=[.:]) (?=[A-Z])/);
+      gist.classList.remove("small");
+      const fits = () => gist.scrollHeight <= gist.clientHeight + 1;
+      for (let n = sentences.length - 1; n > 0; --n) {
+        gist.textContent = sentences.slice(0, n).join(" ");
+        if (fits()) return;
+      }
+      gist.textContent = words.dataset.brief ?? "";
+      if (!fits()) gist.classList.add("small");
     }
     new ResizeObserver(fit).observe(words);
 
     element.replaceChildren(
-      el("div", { class: "verdict-row" }, el("div", { class: "verdict-box" }, words, onward), action),
+      el("div", { class: "verdict-row" }, el("div", { class: "verdict-box" }, words, gist, onward), action),
       button,
       place.element,
       full.element,
     );
+    /** @type {Live.Frame | null} The frame that was judged last. */
+    let last = null;
+    /** @param {Live.Frame} frame */
+    function judge(frame) {
+      if (!run) return;
+      last = frame;
+      const { header, arrays } = frame;
+      const by = judgedBy(run, limits, searched(), found(), lower(), known(header));
+      latest = verdict(arrays.curve, header, by);
+      const { text, stuck, layers = false, unsteady = false, action: next } = latest;
+      steady(!unsteady);
+      const name = next ? nameOf(next) : "";
+      if (action.textContent !== name) action.textContent = name;
+      action.hidden = !next;
+      if (words.textContent !== text) {
+        words.textContent = text;
+        words.dataset.brief = latest.brief;
+        whole.replaceChildren(...pressing(text));
+        fit();
+      }
+      // Of the two, what is most likely to help; where one press leads out, that.
+      action.classList.toggle("suggested", Boolean(next));
+      rate.classList.toggle("suggested", stuck && !layers && !next);
+      button.classList.toggle("suggested", layers && !next);
+    }
+
     return {
       /** @param {Live.Frame} frame */
-      frame({ header, arrays }) {
+      frame(frame) {
         const now = performance.now();
-        if (header.phase === "playing" && now - told < APART) return;
+        if (frame.header.phase === "playing" && now - told < APART) return;
         told = now;
-        if (!run) return;
-        latest = verdict(arrays.curve, header, judgedBy(run, limits, searched(), found(), lower()));
-        const { text, stuck, layers = false, unsteady = false, action: next } = latest;
-        steady(!unsteady);
-        const name = next ? nameOf(next) : "";
-        if (action.textContent !== name) action.textContent = name;
-        action.hidden = !next;
-        if (words.textContent !== text) {
-          words.textContent = text;
-          whole.replaceChildren(...pressing(text));
-          fit();
-        }
-        // Of the two, what is most likely to help; where one press leads out, that.
-        action.classList.toggle("suggested", Boolean(next));
-        rate.classList.toggle("suggested", stuck && !layers && !next);
-        button.classList.toggle("suggested", layers && !next);
+        judge(frame);
       },
       /** Another run: what was found of the one before is gone. @param {Live.Run} given */
       run(given) {
         run = given;
+        last = null;
         const next = DR.found.keyOf(given);
         if (next !== key) for (const each of [place, full]) each.close();
         key = next;

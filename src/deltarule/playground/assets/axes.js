@@ -3,7 +3,7 @@
 "use strict";
 
 const axesModule = (function () {
-  const { css, short, scale } = DR.canvas;
+  const { css, tick, scale } = DR.canvas;
   const { named } = DR.text;
   const TITLE = 27; // for the name at the left side, and what parts it from the ticks, at the usual size of text
 
@@ -26,7 +26,7 @@ const axesModule = (function () {
     const [low, high] = [from, to].map((value) => value * axis.scale + axis.offset);
     return DR.plots.ticks(low, high, axis.date ? 4 : 5).map((value) => ({
       at: (value - low) / (high - low),
-      text: axis.date ? dayText(value, high - low) : short(value),
+      text: axis.date ? dayText(value, high - low) : tick(value),
     }));
   }
 

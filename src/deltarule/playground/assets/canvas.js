@@ -67,12 +67,18 @@ const canvasModule = (function () {
     known = {};
   });
 
-  /** A number for an axis: as short as it can be. @param {number} value */
-  function short(value) {
-    const text = String(Number(value.toPrecision(3)));
-    return (text.length > 7 ? value.toExponential(1) : text).replace("-", "\u2212");
+  /** A number in few characters: 1e6, and 1000000 nowhere. @param {number} value */
+  function spelled(value) {
+    const plain = String(value);
+    const long = plain.replace("-", "").length > 6 || Math.abs(value) >= 1e5;
+    return (long ? value.toExponential().replace("e+", "e") : plain).replaceAll("-", "\u2212");
   }
 
-  return { make, colour, css, font, scale, short };
+  /** A measured number in few characters, with three digits. @param {number} value */
+  const short = (value) => spelled(Number(value.toPrecision(3)));
+  /** The place of a tick, which is a round number: with all of its digits. @param {number} value */
+  const tick = (value) => spelled(Number(value.toPrecision(7)));
+
+  return { make, colour, css, font, scale, short, tick };
 })();
 DR.canvas = canvasModule;

@@ -1,27 +1,53 @@
 // @ts-check
 // What a button of "Does it learn?" has found: over the drawing on a wide screen, so that the curve and
-// the surface stay in sight, and below the button on a phone. One is open at a time.
+// the surface stay in sight, and below the button on a phone. One is in sight at a time, and the one
+// before it comes back when it is closed.
 "use strict";
 
 const foundModule = (function () {
   const { el, iconButton } = DR.dom;
-  /** @type {{ element: HTMLElement, close: () => void }[]} */
-  const places = [];
+  const LEFT = 8; // pixels below the edge that are no more to read
+  /** @typedef {{ element: HTMLElement, close: () => void, measure: () => void, told: (seen: boolean) => void }} Place */
+  /** Those that are open, the one in sight last. @type {Place[]} */
+  const open = [];
+  /** Shows the last of them. */
+  function raise() {
+    for (const [i, { element, told }] of open.entries()) {
+      element.hidden = i < open.length - 1;
+      told(!element.hidden);
+    }
+    open.at(-1)?.measure();
+  }
 
   /**
    * A place for what `button` finds, called `name`; `show(...)` fills and opens it, `close()` empties it.
    *
    * @param {string} name @param {HTMLElement} button has the focus again when the place is closed
-   * @param {(open: boolean) => void} [told] when it was opened or closed
+   * @param {(open: boolean) => void} [told] whether it is in sight, when that may have changed
    */
   function make(name, button, told = () => {}) {
     const body = el("div", { class: "found-body", "aria-live": "polite" });
     const close = () => {
       if (element.contains(document.activeElement)) button.focus({ preventScroll: true });
-      const was = !element.hidden;
+      const at = open.indexOf(place);
       element.hidden = true;
       body.replaceChildren();
-      if (was) told(false);
+      if (at < 0) return;
+      open.splice(at, 1);
+      raise();
+      told(false);
+    };
+    /** Says that there is more below, and goes there. */
+    const below = el("button", {
+      type: "button",
+      class: "link found-below",
+      text: "more below",
+      hidden: true,
+      tabindex: -1,
+    });
+    const measure = () => {
+      const { scrollTop, clientHeight, scrollHeight } = element;
+      below.hidden = scrollTop + clientHeight > scrollHeight - LEFT;
     };
     const element = el(
       "div",
@@ -33,8 +59,14 @@ const foundModule = (function () {
         iconButton("close", `Close: ${name}`, close, "tool found-close"),
       ),
       body,
+      below,
     );
-    places.push({ element, close });
+    /** @type {Place} */
+    const place = { element, close, measure, told };
+    element.addEventListener("scroll", measure);
+    below.addEventListener("click", () => element.scrollBy({ top: 0.8 * element.clientHeight }));
+    for (const each of [element, body])
+      new ResizeObserver(() => requestAnimationFrame(measure)).observe(each);
     return {
       element,
       close,
@@ -42,16 +74,15 @@ const foundModule = (function () {
       width: () => body.clientWidth,
       /** @param {Page.Child[]} children */
       show(...children) {
-        if (element.hidden) {
-          for (const other of places) if (other.close !== close) other.close();
-          document.dispatchEvent(new CustomEvent("deltarule-found"));
-        }
         const opened = element.hidden;
-        element.hidden = false;
+        if (opened) document.dispatchEvent(new CustomEvent("deltarule-found"));
+        if (open.includes(place)) open.splice(open.indexOf(place), 1);
+        open.push(place);
+        raise();
         body.replaceChildren(...children.filter((child) => child !== null && child !== undefined));
-        if (opened) told(true);
         // On a phone it opens in the page: as far as is needed, and no further.
         if (opened || children.length > 1) element.scrollIntoView({ block: "nearest" });
+        measure();
       },
     };
   }
@@ -83,11 +114,11 @@ const foundModule = (function () {
    */
   const keyOf = ({ settings, net, rows }) => JSON.stringify([{ ...settings, learning_rate: 0 }, net, rows]);
 
-  /** Closes the place that is open; whether one was. */
+  /** Closes the place that is in sight; whether one was. */
   function closeOpen() {
-    const open = places.find(({ element }) => element.isConnected && !element.hidden);
-    open?.close();
-    return Boolean(open);
+    const last = open.findLast(({ element }) => element.isConnected);
+    last?.close();
+    return Boolean(last);
   }
 
   return { make, pressing, keyOf, closeOpen };

@@ -4,8 +4,11 @@
 
 const lossesModule = (function () {
   const { el } = DR.dom;
-  const { css, short } = DR.canvas;
+  const { css, short, tick } = DR.canvas;
   const MARGIN = { left: 46, right: 6, top: 7, bottom: 20 };
+  const MOST_MARKS = 40;
+  /** What was changed within a run, "rate" or "weight", and after how many epochs. @typedef {{ kind: string, epoch: number }} Mark */
+  const BESIDE = 12; // pixels, of a label of the axis, between the edge and the curve
   const STRIP = { around: 2, letter: 11, least: 45, epochs: 150 }; // pixels; the widths from which it has words
 
   /** @param {Float32Array} curve @param {boolean} log */
@@ -68,23 +71,27 @@ const lossesModule = (function () {
    * @param {number} height
    * @param {Float32Array} curve
    * @param {boolean} log
+   * @param {Mark[]} marks
    */
-  function draw(context, width, height, curve, log) {
+  function draw(context, width, height, curve, log, marks) {
     const A = DR.canvas.scale();
     const { right, top } = MARGIN,
-      [left, bottom] = [MARGIN.left * A, MARGIN.bottom * A];
+      bottom = MARGIN.bottom * A;
     const last = Math.max(1, curve.length ? curve[curve.length - 3] : 1);
     const [low, high] = range(curve, log),
       scale = log ? Math.log : (/** @type {number} */ v) => v;
+    context.font = DR.canvas.font(11 * A);
+    const levels = log ? decades(low, high) : DR.plots.ticks(low, high, 4);
+    const widest = Math.max(0, ...levels.map((value) => context.measureText(tick(value)).width));
+    const left = Math.max(MARGIN.left * A, widest + BESIDE);
     /** @param {number} epoch */
     const X = (epoch) => left + (epoch / last) * (width - left - right);
     /** @param {number} value */
     const Y = (value) =>
       height - bottom - ((scale(value) - scale(low)) / (scale(high) - scale(low))) * (height - top - bottom);
-    context.font = DR.canvas.font(11 * A);
     context.textBaseline = "middle";
     context.lineWidth = 1;
-    for (const value of log ? decades(low, high) : DR.plots.ticks(low, high, 4)) {
+    for (const value of levels) {
       context.strokeStyle = css("--line");
       context.beginPath();
       context.moveTo(left, Y(value));
@@ -92,7 +99,7 @@ const lossesModule = (function () {
       context.stroke();
       context.fillStyle = css("--soft");
       context.textAlign = "right";
-      context.fillText(short(value), left - 7, Y(value));
+      context.fillText(tick(value), left - 7, Math.max(Y(value), 5.5 * A));
     }
     // The name of the axis stands in the row of its ticks, at the end.
     context.textAlign = "right";
@@ -100,10 +107,53 @@ const lossesModule = (function () {
     const end = width - right - context.measureText("epoch").width - 10;
     context.textAlign = "center";
     for (const epoch of DR.plots.ticks(0, last, 5).filter(Number.isInteger)) {
-      const half = context.measureText(short(epoch)).width / 2;
-      if (X(epoch) + half < end) context.fillText(short(epoch), X(epoch), height - bottom + 12 * A);
+      const half = context.measureText(tick(epoch)).width / 2;
+      if (X(epoch) + half < end) context.fillText(tick(epoch), X(epoch), height - bottom + 12 * A);
     }
+    drawMarks(context, marks, X, { left, right: width - right, top, bottom: height - bottom });
     lines(context, curve, X, Y, log);
+  }
+
+  /**
+   * Where the learning rate or a weight was changed: a line, with its name where there is room.
+   *
+   * @param {CanvasRenderingContext2D} context @param {Mark[]} marks @param {(epoch: number) => number} X
+   * @param {{ left: number, right: number, top: number, bottom: number }} box
+   */
+  function drawMarks(context, marks, X, box) {
+    const size = 11 * DR.canvas.scale();
+    context.font = DR.canvas.font(size);
+    context.strokeStyle = context.fillStyle = css("--soft");
+    context.lineWidth = 1;
+    context.setLineDash([2, 2]);
+    let free = box.right;
+    for (const { kind, epoch } of marks.toReversed()) {
+      const x = X(epoch),
+        wide = context.measureText(kind).width + 8;
+      context.beginPath();
+      context.moveTo(x, box.top);
+      context.lineTo(x, box.bottom);
+      context.stroke();
+      // Beside its line, on the side that has room.
+      const after = x + wide <= free;
+      if (!after && (x > free || x - wide < box.left)) continue;
+      context.textAlign = after ? "left" : "right";
+      context.fillText(kind, after ? x + 4 : x - 4, box.top + size / 2);
+      free = (after ? x : x - wide) - 4;
+    }
+    context.setLineDash([]);
+  }
+
+  /**
+   * The changes of a run that are known, after a frame of it; those that were taken back are gone.
+   *
+   * @param {Mark[]} marks @param {Live.Header} header @returns {Mark[]}
+   */
+  function marksAfter(marks, { changed: kind, changed_epoch: epoch }) {
+    if (!kind) return [];
+    const before = marks.filter((mark) => mark.epoch < epoch || (mark.epoch === epoch && mark.kind === kind));
+    const known = before.some((mark) => mark.epoch === epoch);
+    return known ? before : [...before, { kind, epoch }].slice(-MOST_MARKS);
   }
 
   /**
@@ -173,7 +223,7 @@ const lossesModule = (function () {
     const canvas = el("canvas", { class: "losses", role: "img", "aria-label": "Loss by epoch" });
     const frame = el("div", { class: "losses-frame" }, canvas);
     const box = el("input", { type: "checkbox", id: "log-loss" });
-    const usual = el("span", { text: "trained on" }),
+    const usual = el("span", { text: "training loss" }),
       hand = el("span", { hidden: true, text: "weights set by hand" });
     const now = el("span", { class: "value", "data-loss-now": "" }),
       held = el("span", { class: "value" });
@@ -181,15 +231,17 @@ const lossesModule = (function () {
       "span",
       { class: "class" },
       el("span", { class: "stroke dashed", "aria-hidden": "true" }),
-      "held out ",
+      "held-out loss ",
       held,
     );
     /** @type {Float32Array} */
     let curve = new Float32Array(0);
+    /** @type {Mark[]} */
+    let marks = [];
     const small = el("canvas", { class: "losses" });
     strip.replaceChildren(small);
     const paintLarge = DR.canvas.make(frame, canvas, (context, width, height) =>
-      draw(context, width, height, curve, box.checked),
+      draw(context, width, height, curve, box.checked, marks),
     );
     const paintSmall = DR.canvas.make(strip, small, (context, width, height) =>
       drawStrip(context, width, height, curve, box.checked),
@@ -223,7 +275,7 @@ const lossesModule = (function () {
       frame,
     );
     /** @param {number | null} value */
-    const text = (value) => (value === null ? "none" : DR.number(value));
+    const text = (value) => (value === null ? "none" : DR.dom.brief(value));
     return {
       /** @param {Live.Run} run */
       run(run) {
@@ -232,7 +284,9 @@ const lossesModule = (function () {
       /** @param {Live.Frame} frame */
       frame({ header, arrays }) {
         curve = arrays.curve;
+        marks = marksAfter(marks, header);
         now.textContent = text(header.loss);
+        now.dataset.lossNow = String(header.loss); // all of its digits
         held.textContent = text(header.held_loss);
         [usual.hidden, hand.hidden] = [header.by_hand, !header.by_hand];
         paint();
@@ -244,6 +298,6 @@ const lossesModule = (function () {
     };
   }
 
-  return { mount };
+  return { mount, marksAfter };
 })();
 DR.losses = lossesModule;

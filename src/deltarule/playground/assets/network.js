@@ -146,8 +146,8 @@ const networkModule = (function () {
     const samples = el("div", { class: "row" });
     places.rows.replaceChildren(samples);
 
-    /** The last step, the edits that came before the first frame of it, and whether there were any since. */
-    let edited = { step: -1, edits: 0, by: false };
+    /** After how many steps a weight was set by hand last, of those that were not taken back. */
+    let edited = -1;
 
     /** @param {Page.Payload} payload @param {Page.Formulas} forms */
     function begin(payload, forms) {
@@ -166,8 +166,9 @@ const networkModule = (function () {
       const ofStep = el("span", { class: "note", "data-derived": "" });
       places.panel.closest("section")?.querySelector("h2")?.after(ofStep);
       const told = () => {
-        const since = edited.by ? ", a weight set by hand since" : "";
-        ofStep.textContent = `after step ${DR.text.count(begun.current().step ?? 0)}${since}`;
+        const { step } = begun.current();
+        const since = edited === step ? ", a weight set by hand since" : "";
+        ofStep.textContent = `after step ${DR.text.count(step ?? 0)}${since}`;
       };
       told();
       // While it trains the nodes that are drawn of a large layer stay the same.
@@ -262,11 +263,6 @@ const networkModule = (function () {
     }
 
     let version = 0;
-    /** Notes whether a weight was set after the last step; within an epoch only frames tell. @param {Live.Header} header */
-    function noteEdits({ step, edits, done, by_hand }) {
-      if (step !== edited.step || edits < edited.edits) edited = { step, edits, by: false };
-      edited.by = edits > edited.edits || (!done && by_hand);
-    }
     return {
       /** @param {Live.Run} next */
       run(next) {
@@ -284,19 +280,17 @@ const networkModule = (function () {
       /** @param {Live.Frame} frame */
       frame(frame) {
         const { header, arrays } = frame;
+        edited = header.edited_after;
         if (playing !== (header.phase === "playing")) [painted, since] = [0, performance.now()];
         playing = header.phase === "playing";
         if (store) store.moving = playing;
         if (playing) keepPace();
         if (version !== header.version && (version === -1 || !store)) {
           version = header.version;
-          edited.step = -1;
-          noteEdits(header);
           take();
           return;
         }
         version = header.version;
-        noteEdits(header);
         if (!store || busy || momentOf(header) === at) return;
         if (playing && arrays.theta && arrays.theta.length === store.net.p) {
           move(store, header, arrays.theta);

@@ -176,17 +176,10 @@
       held: value("held"),
     };
     const keys = /** @type {(keyof typeof names)[]} */ (Object.keys(names));
-    const title = el("dt", { text: names.score, "data-name": "score" });
-    at("where").replaceChildren(
-      ...keys.map((key) =>
-        el(
-          "div",
-          {},
-          key === "score" ? title : el("dt", { text: names[key], "data-name": key }),
-          values[key],
-        ),
-      ),
+    const titles = Object.fromEntries(
+      Object.entries(names).map(([key, text]) => [key, el("dt", { text, "data-name": key })]),
     );
+    at("where").replaceChildren(...keys.map((key) => el("div", {}, titles[key], values[key])));
     const held = /** @type {HTMLElement} */ (values.held.parentElement);
     /** All of them is 100, in no more room than 99.9. @param {number} value */
     const percent = (value) => (value === 1 ? "100" : (100 * value).toFixed(1));
@@ -196,7 +189,10 @@
     return {
       /** @param {Live.Run} run */
       run(run) {
-        title.textContent = run.target.classes.length ? "right" : "mean error";
+        const classes = run.target.classes.length > 0;
+        titles.score.textContent = classes ? "right" : "error";
+        // The curve beside it names a loss of these rows, too.
+        titles.held.textContent = classes ? "held out" : "held-out error";
         held.hidden = !run.rows.held;
         // The room of the widest within an epoch, and of epochs and steps to come: the bar keeps its lines.
         const several = run.steps_per_epoch > 1 ? 3 + 2 * String(run.steps_per_epoch).length : 0;
@@ -215,7 +211,7 @@
         values.score.textContent = share(header.score, classes);
         values.held.textContent = share(header.held_score, classes);
       },
-      words: () => keys.map((key) => `${names[key]} ${values[key].textContent}`).join(", "),
+      words: () => keys.map((key) => `${titles[key].textContent} ${values[key].textContent}`).join(", "),
     };
   }
 
@@ -331,6 +327,7 @@
       searched: tune.searched,
       found: tune.found,
       lower: tune.lower,
+      tooHigh: tune.tooHigh,
       reset: () => order("reset"),
       act,
       steady: tune.steady,

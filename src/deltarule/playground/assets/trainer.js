@@ -89,7 +89,7 @@ const trainerModule = (function () {
       if (
         before &&
         (before.run.step ||
-          before.hand ||
+          before.hand.length ||
           shown(before.settings) !== shown(settings) ||
           before.table !== table)
       )
@@ -105,7 +105,7 @@ const trainerModule = (function () {
         first,
         guess,
         steady: true,
-        hand: 0,
+        hand: [],
         changed: ["", 0],
         best: null,
       };
@@ -216,6 +216,7 @@ const trainerModule = (function () {
         frame: ++frames,
         side,
         edits,
+        edited_after: state.hand.at(-1) ?? -1,
         version,
         phase,
         message,
@@ -394,8 +395,7 @@ const trainerModule = (function () {
         if (theta[entry] === value) return; // a field tells its value when the focus leaves it, too
         changes.add(momentOf("weight"));
         const { step, log } = state.run;
-        theta[entry] = value;
-        ++state.hand;
+        [theta[entry], state.hand] = [value, [...state.hand, step]];
         ++edits;
         [outdated, handEpoch, handLosses] = [true, step ? log.count : -1, null];
         if (step) state.changed = ["weight", log.count];
@@ -414,7 +414,7 @@ const trainerModule = (function () {
         ++edits; // another θ
         begin("paused");
       },
-      lens: () => DR.diagnosis.lens({ ...state, steady: state.steady && !state.hand }),
+      lens: () => DR.diagnosis.lens({ ...state, steady: state.steady && !state.hand.length }),
       rates: () => DR.diagnosis.rates(state),
       network: ({ rows, row = null }) => ({
         step: state.run.step,

@@ -28,6 +28,8 @@ const tuneModule = (function () {
     /** Whether the run began with the rate that was found, and whether it is at its start. */
     let begun = false,
       fresh = false;
+    /** What was found, and the rate that is recommended, for the chart. @type {{ found: Live.Rates, advised: number | null } | null} */
+    let drawn = null;
     /** Whether the losses of the run jump with it. */
     let unsteady = false;
     /** Says whether the recommended rate is that of the run. */
@@ -89,8 +91,9 @@ const tuneModule = (function () {
           said.replaceChildren(...DR.found.pressing(words, does));
         };
         tell();
+        drawn = { found, advised: helps ? advised : null };
         place.show(
-          chart(found, place.width(), lossName, helps ? advised : null),
+          chart(found, place.width(), lossName, drawn.advised),
           legend(found, helps ? advised : null),
           said,
           el(
@@ -139,6 +142,13 @@ const tuneModule = (function () {
 
     const searched = () => tried === key;
     element.replaceChildren(button, place.element);
+    // The letters of the chart follow the size of the text, and it follows its room.
+    document.addEventListener("deltarule-size", () =>
+      requestAnimationFrame(() => {
+        const old = place.element.querySelector(".tune-chart");
+        if (drawn && old) old.replaceWith(chart(drawn.found, place.width(), lossName, drawn.advised));
+      }),
+    );
     return {
       button,
       find,
@@ -146,6 +156,11 @@ const tuneModule = (function () {
       searched,
       /** The learning rate that was found from this start and set; null without one. */
       found: () => (searched() ? chosen : null),
+      /** Whether the search from this start has found a rate to be too high. @param {number} rate */
+      tooHigh(rate) {
+        const from = drawn && searched() ? DR.rateChart.tooHigh(drawn.found).again : null;
+        return from !== null && rate >= from;
+      },
       /** The next lower rate that was tried and helps; null without one. */
       lower: () => lower,
       /** @param {Live.Header} header */
