@@ -812,6 +812,8 @@ declare namespace Page {
   }
 
   interface AnyQuestion {
+    /** The parts of the drawing that it is about, by their keys. */
+    marks?: string[];
     ask: Child[];
     /** The calculation, which the second wrong answer brings. */
     worked: Child[];
@@ -906,6 +908,8 @@ declare namespace Page {
   type Rect = [left: number, top: number, right: number, bottom: number];
 
   interface Layout extends Omit<Sizes, "font">, Room {
+    /** The factor by which it is shown larger than its room, in a frame that scrolls. */
+    enlarged: number;
     columns: Column[];
     /** From a node to the next, and from a column to the next. */
     pitch: number;

@@ -1,5 +1,6 @@
 """The guided tour: by keyboard alone, by address, on the article's example, on any network."""
 
+import itertools
 import re
 
 import numpy as np
@@ -216,10 +217,26 @@ def test_what_is_chosen_in_the_drawing_is_derived_beside_it(show):
     assert page.evaluate("DR.page.state.selected") is None
 
 
+# How high the numbers of nodes and of plates are on the screen.
+LETTERS = """() => [".tour-drawing .node .value", ".flow-plate text"].map((selector) => {
+  const all = [...document.querySelectorAll(selector)].map((e) => e.getBoundingClientRect().height);
+  return Math.min(...all.filter((height) => height > 0));
+})"""
+# What is out of sight in the frame of the drawing.
+IN_FRAME = """(selector) => {
+  const seen = document.querySelector(".tour-drawing .network-frame").getBoundingClientRect();
+  return [...document.querySelectorAll(selector)].filter((e) => {
+    const { left, top, right, bottom } = e.getBoundingClientRect();
+    return left < seen.left || right > seen.right || top < seen.top || bottom > seen.bottom
+      || bottom > innerHeight;
+  }).map((e) => e.outerHTML.slice(0, 90));
+}"""
+
+
 def test_the_terms_of_a_sum_can_be_read_with_larger_text(show):
-    page = show("article").page
-    radii = []
-    for larger in range(4):
+    page = show("article", width=1280, height=720).page
+    heights = []
+    for larger in range(6):
         if larger:
             page.click("#larger")
         for chapter in "14":
@@ -234,7 +251,9 @@ def test_the_terms_of_a_sum_can_be_read_with_larger_text(show):
               return [plate.querySelector("text").textContent, left, top, right, bottom];
             })""",
         )
-        assert [words for words, *_ in plates] == ["0.080", "0.026", "\u22121.2e\u22124", "= 0.106"]
+        *words, total = [words for words, *_ in plates]
+        assert words == ["0.080", "0.026", "\u22121.2e\u22124"]
+        assert total.endswith("= 0.106")
         nodes = page.eval_on_selector_all(
             ".tour-drawing [data-node] .face",
             """(all) => all.map((face) => {
@@ -248,8 +267,21 @@ def test_the_terms_of_a_sum_can_be_read_with_larger_text(show):
             for x0, y0, x1, y1 in nodes:
                 apart = right < x0 + 1 or left > x1 - 1 or bottom < y0 + 1 or top > y1 - 1
                 assert apart, (larger, words)
-        radii.append(nodes[0][2] - nodes[0][0])
-    assert min(radii) >= 0.9 * radii[0], radii
+        sums = page.evaluate(IN_FRAME, ".flow-plate.total, .network .node.now .value")
+        assert sums == [], larger
+        before = page.evaluate(LETTERS)
+        page.fill("#tour-answer", written(answers()[3]))
+        page.press("#tour-answer", "Enter")
+        assert "Right" in verdict(page)
+        assert page.evaluate(LETTERS) == pytest.approx(before, abs=0.1)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 1280
+        heights.append(before)
+    # A class looks at the drawing: its numbers grow with every step, the plates as well.
+    for i in (0, 1):
+        each = [height[i] for height in heights]
+        assert each == sorted(each)
+        assert each[-1] > 1.4 * each[0], each
+        assert min(b / a for a, b in itertools.pairwise(each)) > 1.02, each
 
 
 @pytest.mark.parametrize(
@@ -415,3 +447,34 @@ def test_an_answer_says_of_the_ways_what_their_numbers_are(show, name, said):
     assert bool(re.search(r"with the weight 0(?!\.?\d)", asked)) == ("adds nothing" in told)
     assert said in told
     page.evaluate("location.hash = ''")
+
+
+def test_the_drawing_marks_what_a_question_is_about(show):
+    page = show("article", width=1280, height=720).page
+    marked = """[...document.querySelectorAll('.tour-drawing .linked')]
+      .map((e) => e.dataset.node ?? e.dataset.edge).sort().join(' ')"""
+    halo = "getComputedStyle(document.querySelector('.tour-drawing {} .halo')).stroke"
+    for chapter in "234":
+        page.evaluate(f"location.hash = '#tour-{chapter}'")
+        until(page, "document.activeElement.textContent", lambda t, n=chapter: t[0] == n)
+        page.evaluate("document.getElementById('tour-ask').scrollIntoView()")
+        until(page, marked, bool)
+        text = page.inner_text("#tour-ask")
+        found = page.evaluate(marked).split()
+        if chapter == "3":
+            assert len(found) == 1  # the other weight to the same node
+            layer, j, k = found[0].split(",")
+            ids = page.eval_on_selector_all(
+                "#tour-ask [data-symbol]", "(all) => all.map((e) => e.dataset.symbol)"
+            )
+            assert f"w^{layer}_{{{j},{k}}}" in ids
+        else:
+            node = re.search(r"[Nn]ode (\d) of layer 1", text)[1]
+            ways = [f"1,{node},{i}" if chapter == "2" else f"2,{i},{node}" for i in range(3)]
+            assert found == sorted([f"1,{node}", *ways])
+        if chapter == "4":
+            assert page.evaluate(halo.format(".now")) == "none"
+        # Above the question the chapter's own marks are back.
+        page.evaluate("scrollTo(0, 0)")
+        until(page, marked, lambda found: not found)
+    assert page.evaluate(halo.format(".now")) != "none"

@@ -9,6 +9,7 @@ const drawingModule = (function () {
   const { el, svg, put, iconButton, choice } = DR.dom;
   const { build, keyOf } = DR.parts;
   const SLACK = 8; // pixels out of sight that hide no part
+  const MORE = 52; // pixels for the line below it that says what is out of sight
   const SHEET = 900; // a window less wide has the derivation below (dock.css)
 
   /**
@@ -26,7 +27,12 @@ const drawingModule = (function () {
     const width = Math.max(element.clientWidth - 2, 240);
     const narrow = width < DR.layout.NARROW;
     // Larger text makes all of it larger, as far as the window goes.
-    const top = element.querySelector(".network-frame")?.getBoundingClientRect().top ?? 0;
+    /** @param {Element | null | undefined} each */
+    const topOf = (each) => each?.getBoundingClientRect().top ?? 0;
+    // In the tour its card stays in sight while the page is scrolled: where it stands before that.
+    const card = element.closest(".tour-drawing");
+    const stuck = card ? topOf(card) - topOf(card.parentElement) : 0;
+    const top = topOf(element.querySelector(".network-frame")) - stuck;
     const most = Math.floor(innerHeight - top - scrollY - 0.5 * unit);
     // Where nothing stands below it, as high as the window.
     const below = element.nextElementSibling;
@@ -119,11 +125,54 @@ const drawingModule = (function () {
   }
 
   /**
+   * Shows a drawing that larger text has enlarged beyond the window, in a frame that scrolls.
+   *
+   * @param {Page.Drawing} view
+   */
+  function enlarge(view) {
+    const { frame, plan, room } = view;
+    if (!room.terms) return;
+    view.zoom = plan.enlarged;
+    frame.style.setProperty("--zoom", String(view.zoom));
+    const high = plan.enlarged > 1 ? `${Math.max(room.most - MORE, 200)}px` : "";
+    frame.style.maxHeight = frame.style.overflow = high;
+    if (high) frame.style.overflow = "auto";
+    beyond(view);
+    reveal(view);
+  }
+
+  /** Scrolls an enlarged drawing to all that is chosen, or that a sweep computes. @param {Page.Drawing} view */
+  function revealAll({ frame, root }) {
+    const seen = frame.getBoundingClientRect();
+    // What is asked about or computed, with its lines where they have room, or what is selected.
+    const sets = [".linked", ".now, .lit, .flow-plate.total", ".now, .flow-plate.total", ".selected"]
+      .map((names) => [...root.querySelectorAll(names)].map((e) => e.getBoundingClientRect()))
+      .filter((boxes) => boxes.length);
+    /** @param {"left" | "top"} from @param {"right" | "bottom"} to */
+    const off = (from, to) => {
+      const spans = sets.map((boxes) => [
+        Math.min(...boxes.map((box) => box[from])),
+        Math.max(...boxes.map((box) => box[to])),
+      ]);
+      const span = spans.find(([low, high]) => high - low <= seen[to] - seen[from]) ?? spans.at(-1);
+      if (!span || (span[0] >= seen[from] && span[1] <= seen[to])) return 0;
+      return (span[0] + span[1] - seen[from] - seen[to]) / 2;
+    };
+    frame.scrollLeft += off("left", "right");
+    frame.scrollTop += off("top", "bottom");
+  }
+
+  /**
    * Scrolls the frame, where the drawing is wider, to what is selected.
    *
-   * @param {Page.Drawing} { frame, parts, store }
+   * @param {Page.Drawing} view
    */
-  function reveal({ frame, parts, store }) {
+  function reveal(view) {
+    const { frame, parts, store } = view;
+    if (view.plan.enlarged > 1) {
+      revealAll(view);
+      return;
+    }
     const part = parts.get(keyOf(store.state.selected));
     if (!part || frame.scrollWidth <= frame.clientWidth + 1) return;
     const shape = part.line ? part.element.querySelector("line") : part.face;
@@ -270,12 +319,13 @@ const drawingModule = (function () {
       }
       view.showColour(DR.paint.mode(state));
       DR.paint.all(view);
-      if (changed.has("selected") || other) requestAnimationFrame(() => reveal(view));
+      if (changed.has("selected") || changed.has("sweep") || other) requestAnimationFrame(() => reveal(view));
     }
     /** @param {boolean} focused */
     function rebuild(focused) {
       build(view);
       beyond(view);
+      enlarge(view);
       if (focused) reached(view).element.focus();
     }
     store.subscribe(update);
@@ -285,6 +335,7 @@ const drawingModule = (function () {
       if (!fit()) return;
       rebuild(root.contains(document.activeElement));
       DR.paint.all(view);
+      reveal(view);
     };
     DR.plots.onWidth(element, again);
     // A phone's window changes its height while it is scrolled: only a wide drawing follows it.
@@ -295,6 +346,6 @@ const drawingModule = (function () {
     document.addEventListener("deltarule-size", again);
   }
 
-  return { mount };
+  return { mount, reveal };
 })();
 DR.drawing = drawingModule;

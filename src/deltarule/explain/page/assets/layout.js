@@ -16,6 +16,8 @@ const layoutModule = (function () {
   const FREE = { wide: 78, narrow: 18 }; // between two columns of nodes, for lines and labels
   // For the labels of the terms of a sum, with its total (flow.js), of which larger text takes nothing.
   const TERMS = 92;
+  // What of a larger text the numbers of such a drawing have: more than half of it stays in sight.
+  const GROWTH = { power: 0.75, most: 1.75, narrower: 0.9 };
   const NAMED = 58; // rows of outputs that are closer have no room for a name above a target
   const FONT = { text: 12, dense: 11, least: 11 };
 
@@ -197,6 +199,7 @@ const layoutModule = (function () {
       height: place === "below" ? bottom + 82 * u : bottom,
       target: { x: out + toTarget, half: box },
       loss,
+      enlarged: 1,
     };
   }
 
@@ -219,7 +222,8 @@ const layoutModule = (function () {
    * drawing becomes wider than its room, and closer together where that brings all of it in sight. With
    * larger text all of it is larger, as far as the window goes: a drawing that is in sight as a whole at
    * the usual size of text stays so, and one that has the width of its room; its pictures become little
-   * smaller.
+   * smaller. Where sums are shown it goes beyond the window, in a frame that scrolls: `enlarged` says by
+   * what factor.
    *
    * @param {Page.Network} net @param {number[][]} nodes @param {{ inputs: string[], outputs: string[] }} names
    * @param {Page.Room} room @returns {Page.Layout}
@@ -252,13 +256,23 @@ const layoutModule = (function () {
     const readable = (found) =>
       !room.terms ||
       (between(found) >= free - 1e-9 && found.half >= 0.95 * usual.half && found.digits === usual.digits);
+    /** @param {Page.Layout} found */
+    const enlarged = (found) => {
+      if (!room.terms || found.narrow) return found;
+      // A room that is a little less wide may have the loss elsewhere, and larger letters.
+      const [width, high] = [GROWTH.narrower * room.width, room.height / room.scale];
+      const other = layout(net, nodes, names, { ...room, scale: 1, height: high, width });
+      const wanted = Math.min(room.scale ** GROWTH.power, GROWTH.most) * Math.max(usual.u, other.u);
+      const best = other.u > found.u ? other : found;
+      return { ...best, enlarged: Math.max(1, wanted / best.u) };
+    };
     for (let scale = room.scale; scale > 1; scale /= 1.02) {
       const smaller = closer(scale);
       const kept = !high || !room.pictured || smaller.r >= KEPT * usual.r;
       if (kept && readable(smaller) && (!high || inSight(smaller)) && (!wide || inWidth(smaller)))
-        return smaller;
+        return enlarged(smaller);
     }
-    return usual;
+    return enlarged(usual);
   }
 
   /**

@@ -36,8 +36,28 @@ const linksModule = (function () {
   /** @type {Set<Page.Drawing>} */
   const views = new Set();
 
-  /** Lights parts of every drawing; none for an empty list. @param {string[]} keys */
-  function light(keys) {
+  /** @type {string[]} What is lit while nothing is pointed at. */
+  let kept = [];
+
+  /**
+   * Lights what a question is about until it is called with an empty list; what a drawing computes
+   * stands back meanwhile.
+   *
+   * @param {string[]} keys
+   */
+  function keep(keys) {
+    if (keys.join() === kept.join()) return;
+    kept = keys;
+    light([]);
+    for (const view of views) {
+      view.root.classList.toggle("asking", keys.length > 0);
+      if (keys.length && view.root.isConnected) DR.drawing.reveal(view);
+    }
+  }
+
+  /** Lights parts of every drawing; for an empty list those that are kept. @param {string[]} wanted */
+  function light(wanted) {
+    const keys = wanted.length ? wanted : kept;
     for (const view of views) {
       const before = view.linked;
       if (!keys.length && !before.size) continue;
@@ -136,6 +156,6 @@ const linksModule = (function () {
     listen();
   }
 
-  return { partsOf, mark, watch };
+  return { partsOf, mark, keep, watch };
 })();
 DR.links = linksModule;

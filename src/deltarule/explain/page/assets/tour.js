@@ -217,6 +217,7 @@ const tourModule = (function () {
       place.store.set(look);
       aside.hidden = true;
       text.hidden = false;
+      DR.links.keep([]);
       text.replaceChildren(
         el("h3", { tabindex: -1, text: `${next + 1}. ${title}` }),
         ...inText(next),
@@ -296,6 +297,7 @@ const tourModule = (function () {
     function close() {
       if (!isOpen()) return;
       delete root.dataset.tour;
+      DR.links.keep([]);
       element.hidden = true;
       chapter = -1;
       pointTo(page);

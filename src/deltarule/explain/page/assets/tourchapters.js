@@ -198,6 +198,7 @@ const tourChaptersModule = (function () {
     const biased = store.net.b[1] === null ? [] : words` Its bias is ${plain(bias)}.`;
     const signless = terms.reduce((sum, { value }) => sum + Math.abs(value), Math.abs(bias));
     return number({
+      marks: [`node:1,${j}`, ...terms.map((_, k) => `edge:1,${j},${k}`)],
       ask: words`${capital(nodeName(at, 1, j))} has ${parts.others ? "among others these lines" : "these lines"}: ${list(parts.listed.length, line)}.${others}${biased} What is its z?`,
       answer,
       mistakes: [
@@ -325,6 +326,7 @@ const tourChaptersModule = (function () {
     const answer = delta.value * s.pass.A[l - 1][other];
     const w = s.w(l, j, other);
     return number({
+      marks: [`edge:${l},${j},${other}`],
       ask: words`Another weight, ${name(w)}, leads to the same node, from ${nodeName(at, l - 1, other)}, which holds ${num(s.a(l - 1, other))}. ${sections.mixes(at, l) ? "δ of the node stays the same," : "The slope and the last rate are those of the same node; their product is called δ,"} ${both(delta)}. What is the derivative of the loss by this other weight?`,
       answer,
       mistakes: [
@@ -396,6 +398,7 @@ const tourChaptersModule = (function () {
     const others = parts.others ? words` All other ways together add ${plain(parts.rest)}.` : [];
     const most = parts.listed.reduce((a, b) => (Math.abs(b.value) > Math.abs(a.value) ? b : a));
     return number({
+      marks: [`node:${l},${asked}`, ...terms.map((_, j) => `edge:${edge.layer},${j},${asked}`)],
       ask: words`From ${nodeName(at, l, asked)} ${n === 1 ? "the one way to the right has" : "the ways to the right have"} ${list(parts.listed.length, way)}.${others} What is ${name(s.dCda(l, asked))}?`,
       answer,
       mistakes: [

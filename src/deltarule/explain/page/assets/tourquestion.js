@@ -146,6 +146,12 @@ const tourQuestionModule = (function () {
       verdict,
       reveal,
     );
+    // While it is read, the drawing marks what it is about, and not what the chapter was about.
+    const { marks = [] } = question;
+    if (marks.length)
+      new IntersectionObserver(([{ isIntersecting }]) => DR.links.keep(isIntersecting ? marks : []), {
+        threshold: 0.6,
+      }).observe(ask);
     box.addEventListener("submit", (event) => {
       event.preventDefault();
       const complaint = field.check();
