@@ -61,7 +61,7 @@ PLAIN: dict[str, tuple[str, str]] = {
     ),
     "vanishing": (
         "The layers near the inputs hardly learn: the error fades on its way back to them.",
-        "Choose another activation, such as ReLU, GELU or tanh, or fewer layers.",
+        "Press Use tanh, choose another activation such as ReLU or GELU, or take fewer layers.",
     ),
     "penalty": (
         (

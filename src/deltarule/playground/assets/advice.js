@@ -63,6 +63,7 @@ const adviceModule = (function () {
       const { action } = latest; // of this sentence: a later verdict may have another one
       /** @type {Record<string, () => unknown>} */
       const does = { Reset: reset, "Find a learning rate": () => rate.click() };
+      does[nameOf({ kind: "bend" })] = () => act({ kind: "bend" });
       if (action) does[nameOf(action)] = () => act(action);
       return DR.found.pressing(text, does);
     };

@@ -40,15 +40,18 @@ const controlsModule = (function () {
 
   /** @typedef {HTMLInputElement | HTMLSelectElement | HTMLButtonElement} Control */
   const CONTROLS = "input, select, button";
+  const SEEN = 700; // milliseconds after which a reason has been there to be read
 
   /**
    * Shows the settings in `element`, and the learning rate, which is changed most often, in `hand`;
-   * `order(type, fields)` sends an order to the server.
+   * `order(type, fields)` sends an order to the server, and `tell(reason)` says above everything else why
+   * one without a control was refused.
    *
    * @param {HTMLElement} element @param {HTMLElement} hand @param {Live.Order} order
+   * @param {(reason: string) => unknown} tell
    * @param {Record<string, Live.Thumbnail>} thumbnails of the built-in data
    */
-  function mount(element, hand, order, thumbnails) {
+  function mount(element, hand, order, tell, thumbnails) {
     /** @type {Live.Run | null} The newest description. */
     let run = null;
     /** @type {Control | null} The control that was used last. */
@@ -82,25 +85,38 @@ const controlsModule = (function () {
     async function ask(type, fields, refused = "") {
       const at = touched && selector(touched),
         asked = touched?.value;
-      const reason = await order(
-        type,
-        fields,
-        refused ||
-          (hollow(fields) ? "expected a number; the field was left empty, or holds something else" : ""),
-      );
+      const unread = touched instanceof HTMLInputElement && hollow(fields) ? DR.fields.unread(touched) : "";
+      const reason = refused || unread || (await order(type, fields));
+      forget();
+      const control = at ? found(at) : null;
+      tell(control ? "" : reason);
+      if (!reason || !run) return;
+      draw();
+      const again = at ? found(at) : null; // drawn anew
+      if (!again) return;
+      const given = !unread && asked && asked !== again.value ? `${asked} was refused: ` : "";
+      const text = `${given}${reason}`;
+      const note = el("p", { class: "note wide refused", id: "refused", role: "alert", text });
+      (again.closest(".control, .thumbs") ?? again).after(note);
+      again.setAttribute("aria-describedby", "refused");
+      told = performance.now();
+      note.scrollIntoView({ block: "nearest" }); // where a sheet covers it
+    }
+
+    /** When the reason beside a control was shown. */
+    let told = 0;
+    /** Takes that reason away. */
+    function forget() {
       for (const place of places) {
         place.querySelector(".refused")?.remove();
         for (const control of place.querySelectorAll("[aria-describedby=refused]"))
           control.removeAttribute("aria-describedby");
       }
-      if (!reason || !run) return;
-      draw();
-      const control = at ? found(at) : null;
-      const given = control && asked && asked !== control.value ? `${asked} was refused: ` : "";
-      const note = el("p", { class: "note wide refused", id: "refused", text: `${given}${reason}` });
-      (control?.closest(".control") ?? element.lastElementChild)?.after(note);
-      control?.setAttribute("aria-describedby", "refused");
     }
+    // It is gone when another value is typed, and when a reader who has had time to read it goes on. The
+    // press that has made the browser send the value is none such.
+    for (const place of places) place.addEventListener("input", forget);
+    document.addEventListener("click", ({ timeStamp }) => timeStamp - told > SEEN && forget(), true);
     /** All settings that such data begin with, as an address has them: a rate suits its rule. @param {string} data */
     const anew = (data) => {
       const { defaults, starts } = running().choices;
@@ -249,12 +265,17 @@ const controlsModule = (function () {
         "button",
       );
       more.append("layer");
-      more.disabled = widths.length >= choices.limits.layers;
+      const most = choices.limits.layers;
+      more.disabled = widths.length >= most;
+      const full = `${most} hidden layers are the most there can be`;
+      if (more.disabled) more.title = full;
+      // Before the layers, so that it keeps its place under a finger that adds several.
       return el(
         "div",
         { class: "control wide", role: "group", "aria-label": "Hidden layers" },
-        el("span", { class: "label", text: "Hidden layers" }),
-        el("ol", { class: "layers" }, ...list, el("li", {}, more)),
+        el("div", { class: "layers-head" }, el("span", { class: "label", text: "Hidden layers" }), more),
+        more.disabled ? el("p", { class: "note", text: `${full}.` }) : null,
+        el("ol", { class: "layers" }, ...list),
       );
     }
 

@@ -53,7 +53,13 @@ const fieldsModule = (function () {
     /** @type {Page.Attributes} */
     const kind = whole
       ? { type: "number", ...limits }
-      : { type: "text", inputmode: "decimal", autocomplete: "off" };
+      : {
+          type: "text",
+          inputmode: "decimal",
+          autocomplete: "off",
+          "data-min": limits.min,
+          "data-max": limits.max,
+        };
     /** @type {HTMLInputElement} */
     const input = el("input", { ...kind, value, onchange: () => onchange(read(input)) });
     if (!whole)
@@ -78,9 +84,23 @@ const fieldsModule = (function () {
     return DR.dom.clamp(Number(next.toPrecision(10)), Number(min), Number(max));
   }
 
+  /**
+   * Why the text of a number field is not sent: what it is, and what is expected. A field of type number
+   * does not tell a text that is no number, only that there is one.
+   *
+   * @param {HTMLInputElement} input
+   */
+  function unread({ value, validity, min, max, step, dataset }) {
+    const [low, high] = [min || dataset.min, max || dataset.max];
+    const whole = Number(step || 1) >= 1 && dataset.min === undefined;
+    const range = low && high ? ` from ${low} to ${high}` : "";
+    const given = value || (validity.badInput ? "What was typed" : "");
+    return `${given ? `${given} was refused: ` : "The field was left empty: "}expected a ${whole ? "whole " : ""}number${range}${whole ? "" : ", such as 0.25 or 0,25"}`;
+  }
+
   /** @param {Element} labelled a control below its label */
   const inputOf = (labelled) => /** @type {HTMLInputElement} */ (labelled.querySelector("input"));
 
-  return { select, number, inputOf, read };
+  return { select, number, inputOf, read, unread };
 })();
 DR.fields = fieldsModule;

@@ -191,19 +191,9 @@ const lossesModule = (function () {
     const Y = (value) =>
       height - around - ((scale(value) - scale(low)) / (scale(high) - scale(low))) * (height - 2 * around);
     context.font = DR.canvas.font(letter);
-    context.fillStyle = css("--soft");
     const [most, fewest] = [high, low].map((value) => short(Number(value.toPrecision(2))));
     const wide = Math.max(...[most, fewest].map((text) => context.measureText(text).width));
     const left = width - wide < STRIP.least ? around : around + wide + 4;
-    if (left > around) {
-      context.textAlign = "right";
-      context.textBaseline = "top";
-      context.fillText(most, left - 4, 1);
-      const epochs = `${DR.text.count(last)} epoch${last === 1 ? "" : "s"}`;
-      if (width > STRIP.epochs) context.fillText(epochs, width - around, 1);
-      context.textBaseline = "bottom";
-      context.fillText(fewest, left - 4, height - 1);
-    }
     context.strokeStyle = css("--line");
     context.lineWidth = 1;
     context.beginPath();
@@ -211,6 +201,28 @@ const lossesModule = (function () {
     context.lineTo(width, height - 0.5);
     context.stroke();
     lines(context, curve, X, Y, log);
+    if (left === around) return;
+    context.fillStyle = css("--soft");
+    context.textAlign = "right";
+    context.textBaseline = "top";
+    context.fillText(most, left - 4, 1);
+    const epochs = `${DR.text.count(last)} epoch${last === 1 ? "" : "s"}`;
+    if (width > STRIP.epochs) {
+      // At the height where the curve is not, and should it be at both, in front of it.
+      const from = width - around - context.measureText(epochs).width - 4;
+      const tops = [];
+      for (let i = 0; i < curve.length; i += 3)
+        if (X(curve[i]) >= from) tops.push(...[curve[i + 1], curve[i + 2]].filter(Number.isFinite).map(Y));
+      const low = Math.min(...tops) < height / 2 && Math.max(...tops) < height / 2;
+      context.textBaseline = low ? "bottom" : "top";
+      context.strokeStyle = css("--card");
+      context.lineWidth = 4;
+      const at = low ? height - 2 : 1;
+      context.strokeText(epochs, width - around, at);
+      context.fillText(epochs, width - around, at);
+    }
+    context.textBaseline = "bottom";
+    context.fillText(fewest, left - 4, height - 1);
   }
 
   /**

@@ -289,6 +289,7 @@
     const config = JSON.parse(at("config").textContent);
     shell.theme();
     shell.textSize();
+    shell.selectNumbers();
     /** @param {string} what @param {unknown} error */
     const complain = (what, error) => notice("fault", `${what}: ${shell.reason(error)}`);
     shell.failures((error) => complain("Something failed", error));
@@ -305,10 +306,19 @@
       return reason;
     };
 
+    /** An order whose refusal is told elsewhere: by the address, beside a weight or a setting. @type {Live.Order} */
+    const alone = (type, fields) => wire.order(type, fields);
+
     const where = whereabouts(),
       buttons = transport(order);
     DR.settingsPlace.mount();
-    const settings = DR.controls.mount(at("settings"), at("hand"), order, config.thumbnails);
+    const settings = DR.controls.mount(
+      at("settings"),
+      at("hand"),
+      alone,
+      (reason) => notice("order", reason),
+      config.thumbnails,
+    );
     DR.own?.mount(at("own"), order);
     /** What the verdict leads to with one press. @param {{ kind: string, value?: number }} action */
     function act({ kind, value }) {
@@ -339,8 +349,6 @@
       () => address.write(),
     );
     const losses = DR.losses.mount(at("losses"), at("strip"));
-    /** An order whose refusal is told elsewhere: by the address, or beside a weight. @type {Live.Order} */
-    const alone = (type, fields) => wire.order(type, fields);
     const address = DR.address.mount(
       alone,
       (reason) =>
@@ -419,11 +427,7 @@
       plane.lift,
       complain,
     );
-    const dialog = shell.help(
-      ABOUT,
-      // What a finger does comes first where there is one.
-      matchMedia("(pointer: coarse)").matches ? [...TOUCHES, ...KEYS] : [...KEYS, ...TOUCHES],
-    );
+    const dialog = shell.help(ABOUT, KEYS, TOUCHES);
     shell.keys(
       { ...shell.storeKeys(() => network.store), ...buttons.keys, "?": () => dialog.showModal() },
       dialog,

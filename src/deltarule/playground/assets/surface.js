@@ -314,7 +314,7 @@ const surfaceModule = (function () {
 
     /** @param {Live.Run} run */
     function controls(run) {
-      const { plane, inputs, axes: known } = run;
+      const { plane, axes: known } = run;
       /** @type {Element[]} */
       const parts = [];
       /** @type {Element[]} */
@@ -326,7 +326,8 @@ const surfaceModule = (function () {
         parts.push(select(known, "x", "Across", plane.x, (x) => ask({ x, y: other(x, plane.y) })));
         parts.push(select(known, "y", "Up", plane.y, (y) => ask({ y, x: other(y, plane.x) })));
       }
-      if (inputs.length > 2) {
+      // Inputs derived from the two that are drawn, and levels of one category, are held nowhere.
+      if (known.length > 2) {
         const hold = choice(
           "Where the other inputs are held",
           [

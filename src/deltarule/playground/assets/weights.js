@@ -8,7 +8,9 @@ const weightsModule = (function () {
   const { el } = DR.dom;
   const { read } = DR.text;
   const LATER = 350; // milliseconds in which a pointer can reach the card
-  const DIGITS = 5; // significant ones, in the field
+  // Significant digits in the field, as many as it has room for (playground.css).
+  const DIGITS = 5,
+    ROOM = 8;
   const DIGIT = /^[-+.\d]$/;
   /** What the card should not cover, within the card of the drawing. */
   const SEEN = ".node, .network .label, .network .loss, .network .target";
@@ -70,8 +72,14 @@ const weightsModule = (function () {
     Math.max(0, Math.min(box.right, x + wide) - Math.max(box.left, x)) *
     Math.max(0, Math.min(box.bottom, y + high) - Math.max(box.top, y));
 
-  /** @param {number} value */
-  const written = (value) => String(Number(value.toPrecision(DIGITS)));
+  /** A weight in the field: with fewer digits where it would be cut. @param {number} value */
+  function written(value) {
+    for (let digits = DIGITS; digits; --digits) {
+      const text = String(Number(value.toPrecision(digits)));
+      if (text.length <= ROOM) return text;
+    }
+    return value.toExponential(DIGITS - 3).replace("+", "");
+  }
 
   /**
    * Follows the drawing in `place`. `order` sends the new value; `store()` is the store that is drawn.
@@ -109,6 +117,8 @@ const weightsModule = (function () {
         send();
       },
     });
+    // A finger has no place beside the line to go to, and no Escape.
+    const away = DR.dom.iconButton("close", "Close the weight", unchoose, "tool away");
     const card = el(
       "div",
       { class: "weight-card", hidden: true },
@@ -117,6 +127,7 @@ const weightsModule = (function () {
       input,
       stepper("plus", 1),
       sign,
+      away,
       note,
       refusal,
     );
@@ -160,6 +171,12 @@ const weightsModule = (function () {
       [...place.querySelectorAll(".edge.selected")].find((edge) => whatOf(edge)) ??
       null;
 
+    /** Closes the card for good: nothing is chosen any more. */
+    function unchoose() {
+      store()?.set({ selected: null });
+      close();
+    }
+
     function close() {
       clearTimeout(timer);
       card.hidden = true;
@@ -168,18 +185,22 @@ const weightsModule = (function () {
 
     /**
      * Where the card stands: near its line; on a phone, where little is free beside a line, in the sheet
-     * of the derivation, or at the lower edge of an upright screen while the sheet is closed.
+     * of the derivation, or while that is closed at the lower edge of an upright screen, and in the corner
+     * of a lying one, over the heading of the surface.
      */
     function house() {
       const closed = document.documentElement.dataset.panel === "closed";
-      const home = !DR.dock.SHEET.matches ? "line" : !closed ? "sheet" : lying.matches ? "line" : "edge";
+      const home = !DR.dock.SHEET.matches ? "line" : !closed ? "sheet" : lying.matches ? "corner" : "edge";
       if (card.dataset.home === home) return home;
       const { activeElement } = document;
       const focused = card.contains(activeElement) ? /** @type {HTMLElement} */ (activeElement) : null;
       card.dataset.home = home;
       if (home === "sheet") panel.before(card);
       else place.after(card);
+      // What is being typed goes on where it was.
+      const { selectionStart, selectionEnd } = input;
       focused?.focus({ preventScroll: true });
+      if (focused === input) input.setSelectionRange(selectionStart, selectionEnd);
       return home;
     }
 
@@ -232,6 +253,24 @@ const weightsModule = (function () {
       card.style.left = `${best.x - around.left}px`;
       card.style.top = `${best.y - around.top}px`;
     }
+
+    // A tap beside the lines, the card and all that is pressed closes the card.
+    document.addEventListener(
+      "click",
+      (event) => {
+        const { target, pointerType } = /** @type {PointerEvent & { target: Element }} */ (event);
+        if (card.hidden || pointerType !== "touch" || !what || card.dataset.home === "sheet") return;
+        if (target.closest(`.weight-card, .top, .place-panel, canvas, label, summary, ${CONTROLS}, a, input`))
+          return;
+        // Another object, where the tap has chosen something (drawing.js).
+        const before = store()?.state.selected;
+        requestAnimationFrame(() => {
+          const now = store();
+          if (before && now?.state.selected === before) unchoose();
+        });
+      },
+      true,
+    );
 
     const again = () => !card.hidden && requestAnimationFrame(put);
     function settle() {
@@ -332,7 +371,8 @@ const weightsModule = (function () {
       const { activeElement } = document;
       const back = /** @type {SVGElement | null} */ (line?.isConnected ? line : null);
       if (activeElement === input) {
-        if (back) back.focus();
+        // The reader may look at the surface, or have the card at the edge: the page stays where it is.
+        if (back) back.focus({ preventScroll: true });
         else input.blur();
       }
       refresh();
@@ -350,10 +390,8 @@ const weightsModule = (function () {
       const edge = /** @type {Element} */ (event.target).closest(".edge");
       if (!edge || !DIGIT.test(event.key) || event.ctrlKey || event.metaKey || event.altKey) return;
       open(edge);
-      input.focus();
-      input.select();
+      input.focus({ preventScroll: true });
     });
-    input.addEventListener("focus", () => input.select());
     input.addEventListener("input", () => tell(""));
     input.addEventListener("keydown", (event) => {
       event.stopPropagation(); // no shortcuts of the page

@@ -12,6 +12,7 @@ const dockModule = (function () {
   const SHEET = matchMedia("(max-width: 899px)");
   const root = document.documentElement;
   const SHARE = 0.54; // of the screen's height, which an open sheet has
+  const ROOM = 0.25; // of that height, which the bar above a raised sheet has at most
   const DRAGGED = 6; // pixels: a pointer that moves less has clicked
 
   /** @type {HTMLElement | null} The section that is placed. */
@@ -28,6 +29,7 @@ const dockModule = (function () {
   function show(to) {
     if (!section || root.dataset.panel === to) return;
     const inside = section.contains(document.activeElement);
+    if (to === "full") below();
     root.dataset.panel = to;
     document.dispatchEvent(new CustomEvent("deltarule-panel", { detail: to }));
     const full = to === "full";
@@ -38,6 +40,14 @@ const dockModule = (function () {
     if (inside && to === "closed") within(".panel-peek").focus();
     else if (inside && document.activeElement?.matches(".panel-peek"))
       within("#panel").focus({ preventScroll: true });
+  }
+
+  /** Has a sheet as high as the screen begin below the bar, whose numbers it would cut, if there is room. */
+  function below() {
+    const bar = document.querySelector(".bar")?.getBoundingClientRect();
+    const top = bar && bar.bottom > 0 && bar.bottom < ROOM * innerHeight ? bar.bottom : 0;
+    if (top) root.style.setProperty("--full", `${Math.ceil(top)}px`);
+    else root.style.removeProperty("--full");
   }
 
   /** Scrolls what is selected in the drawing to where it is in sight, and no sheet covers it. */

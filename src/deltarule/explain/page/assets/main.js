@@ -37,7 +37,12 @@
     [["T"], "the guided tour"],
     [["/"], "go to a weight or a node by its name"],
     [["?"], "this help"],
-    [["touch"], "tap a node or a line; drag the upper edge of the derivation to raise or lower it"],
+  ];
+  /** @type {[keys: string[], words: string][]} */
+  const TOUCHES = [
+    [["touch"], "tap a node or a line; where several lines are near, tap again for the next"],
+    [["touch"], "drag the upper edge of the derivation to raise or lower it"],
+    [["A−"], "smaller text; A+ larger text; the half circle beside them changes between light and dark"],
   ];
 
   const ABOUT =
@@ -58,7 +63,8 @@
     document.documentElement.style.setProperty("--letters", String(letters));
     shell.theme();
     shell.textSize();
-    const dialog = shell.help(ABOUT, KEYS);
+    shell.selectNumbers();
+    const dialog = shell.help(ABOUT, KEYS, TOUCHES);
     /** @type {Record<string, () => unknown>} */
     const ofThePage = {
       ...shell.storeKeys(() => store),

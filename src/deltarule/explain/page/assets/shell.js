@@ -71,22 +71,40 @@ const shellModule = (function () {
   }
 
   /**
-   * Fills the dialog behind the button with the question mark: a paragraph, and a row for each key.
+   * Fills the dialog behind the button with the question mark: a paragraph, and a row for each thing that
+   * a finger does and for each key. Where there is a finger its rows come first, and the keys are folded.
    *
    * @param {string} text @param {[keys: string[], words: string][]} keys
+   * @param {[keys: string[], words: string][]} [touches]
    */
-  function help(text, keys) {
+  function help(text, keys, touches = []) {
     const dialog = /** @type {HTMLDialogElement} */ (at("help"));
     /** @param {string[]} list */
     const names = (list) => list.flatMap((key, i) => [i ? " " : "", el("kbd", { text: key })]);
-    const rows = keys.map(([list, words]) =>
-      el("tr", {}, el("th", { scope: "row" }, ...names(list)), el("td", { text: words })),
-    );
+    /** @param {[keys: string[], words: string][]} rows */
+    const table = (rows) =>
+      el(
+        "table",
+        {},
+        el(
+          "tbody",
+          {},
+          ...rows.map(([list, words]) =>
+            el("tr", {}, el("th", { scope: "row" }, ...names(list)), el("td", { text: words })),
+          ),
+        ),
+      );
+    const parts =
+      touches.length && matchMedia("(pointer: coarse)").matches
+        ? [table(touches), el("details", {}, el("summary", { text: "With a keyboard" }), table(keys))]
+        : [table([...keys, ...touches])];
     dialog.append(
       // The focus goes to the top: on the button at the end it would scroll all else away.
       el("h2", { id: "h-help", tabindex: -1, autofocus: true, text: "How to read this page" }),
+      // In sight wherever the help is scrolled to, as its last button is not.
+      DR.dom.iconButton("close", "Close the help", () => dialog.close(), "tool help-close"),
       el("p", { class: "note", text }),
-      el("table", {}, el("tbody", {}, ...rows)),
+      ...parts,
       el("form", { method: "dialog" }, el("button", { class: "button main", text: "Close" })),
     );
     at("help-open").addEventListener("click", () => {
@@ -143,6 +161,32 @@ const shellModule = (function () {
     };
   }
 
+  const NUMBERS = "input:is([type=number], [inputmode=decimal], [inputmode=numeric])";
+  /**
+   * A number field that gets the focus has its number selected, so that what is typed takes its place: a
+   * press, which sets the caret after the focus, selects it as well. The next press in the field sets the caret.
+   */
+  function selectNumbers() {
+    /** @type {EventTarget | null} The field that has got the focus since the last press began. */
+    let fresh = null;
+    document.addEventListener("pointerdown", () => (fresh = null), true);
+    document.addEventListener("focusin", ({ target }) => {
+      if (!(target instanceof HTMLInputElement) || !target.matches(NUMBERS)) return;
+      fresh = target;
+      target.select();
+    });
+    document.addEventListener("click", ({ target }) => {
+      // A part that the press has selected by being drawn along stays as it is.
+      if (
+        target instanceof HTMLInputElement &&
+        target === fresh &&
+        target.selectionStart === target.selectionEnd
+      )
+        target.select();
+      fresh = null;
+    });
+  }
+
   /** What went wrong, in words; anything may be thrown. @param {any} error @returns {string} */
   const reason = (error) => (error?.message ? error.message : String(error));
   /** Calls f(words) for every failure that nothing else has caught. @param {(words: string) => unknown} f */
@@ -154,6 +198,6 @@ const shellModule = (function () {
     });
   }
 
-  return { theme, textSize, help, keys, storeKeys, reason, failures };
+  return { theme, textSize, selectNumbers, help, keys, storeKeys, reason, failures };
 })();
 DR.shell = shellModule;
