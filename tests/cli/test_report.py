@@ -72,6 +72,30 @@ def test_a_report_whose_scores_were_forged_with_its_checksums_is_found_out(
     assert any("report.html shows the " in note for note in notes)
 
 
+@pytest.mark.parametrize("target", ["y", "k"])
+def test_scores_that_were_edited_in_the_model_are_computed_again(place, deltarule, target):
+    fit = ("fit", "numbers.csv", "-t", target, "--quality", "fast", "--out", "m")
+    assert deltarule(*fit).status == 0
+    said = "where its files say"
+    before = deltarule("evaluate", "m", "numbers.csv", "--json").json
+    assert not any(said in note for note in before["notes"])
+    model = TableModel.load("m")
+    score = "r2" if target == "y" else "accuracy"
+    was = model.report["scores"]["test"][score]
+    model.report["scores"]["test"][score] = was - 0.1
+    model.save("m", overwrite=True)
+    (note,) = [
+        each
+        for each in deltarule("evaluate", "m", "numbers.csv", "--json").json["notes"]
+        if said in each
+    ]
+    assert f"the model gives the {score} {was:.6g}, where its files say {was - 0.1:.6g}" in note
+    # Of another table nothing can be computed again.
+    Path("other.csv").write_text(NUMBERS.replace(",1.0,", ",1.1,"))
+    other = deltarule("evaluate", "m", "other.csv", "--json").json["notes"]
+    assert not any(said in each for each in other)
+
+
 def test_a_report_beside_no_model_says_how_its_change_is_noticed(place, deltarule):
     assert deltarule("fit", "numbers.csv", "-t", "y", "--out", "m", *FAST).status == 0
     outcome = deltarule("evaluate", "m", "numbers.csv", "--report", "new.html")

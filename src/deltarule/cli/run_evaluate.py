@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -88,6 +89,7 @@ def evaluate_table(
             intervals = {} if learned else _intervals(model, typed, outputs)
             judged = _judged_rows(model, typed, outputs, is_training_table, learned)
             groups = NO_GROUPS if judged is None else groups_line(model, judged)
+            notes += _other_scores(model, judged)
         if report is not None:
             from deltarule.cli.app import parameters_of
             from deltarule.explain.report import report_html
@@ -177,6 +179,24 @@ def _judged_rows(
     if not (is_training_table and model.trained_on(typed)):
         return None
     return model.scored_rows(typed)
+
+
+def _other_scores(model: TableModel, judged: ScoredRows | None) -> list[str]:
+    """Return the scores of the test rows that are not those that the model's files say."""
+    held = model.report["scores"].get("test")
+    if judged is None or judged.part != "test" or held is None:
+        return []
+    found = model.score(judged.typed, judged.outputs)
+    pairs = {name: (value, held.get(name)) for name, value in found.items()}
+    return [
+        f"of the test rows the model gives the {name.replace('_', ' ')} {value:.6g}, where its "
+        f"files say {said:.6g}: they were edited after the training"
+        for name, (value, said) in pairs.items()
+        # Another machine may round otherwise, and a row beside the limit get another class.
+        if value is not None
+        and said is not None
+        and not math.isclose(value, said, rel_tol=1e-3, abs_tol=1e-3)
+    ]
 
 
 def _about_rows(
