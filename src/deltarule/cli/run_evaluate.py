@@ -190,7 +190,7 @@ def _other_scores(model: TableModel, judged: ScoredRows | None) -> list[str]:
     pairs = {name: (value, held.get(name)) for name, value in found.items()}
     return [
         f"of the test rows the model gives the {name.replace('_', ' ')} {value:.6g}, where its "
-        f"files say {said:.6g}: they were edited after the training"
+        f"files say {said:.6g}: a file was edited since, or the precision here is another"
         for name, (value, said) in pairs.items()
         # Another machine may round otherwise, and a row beside the limit get another class.
         if value is not None
