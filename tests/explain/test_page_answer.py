@@ -282,6 +282,41 @@ def test_a_portfolio_is_answered_for_first(opened, folder, monkeypatch):
     assert violations(page) == []
 
 
+def test_the_interval_of_a_portfolios_number_and_the_rows_own_number(opened, folder, monkeypatch):
+    train_few_configurations(monkeypatch)
+    model, typed = fitted(folder, "price", one=False)
+    answer = model_answer(model, typed, 4)
+    e = explain(model.network(), typed)
+    page = opened(e, "interval", portfolio=model, answer=answer, start={"sample": 4})
+    got = read(page)
+    low, high = answer.interval
+    assert (got["interval low"][0], got["interval high"][0]) == (low, high)
+    said = page.inner_text("[data-interval]").replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
+    terminal = " ".join(answer.text().split())
+    assert said in terminal, (said, terminal)
+    # A row of a table has one number, everywhere: row 5 is the fifth, at the place 4.
+    drawn = page.text_content(".network .loss")
+    assert "network\N{RIGHT SINGLE QUOTATION MARK}s loss" in drawn
+    assert "of row 5" in drawn
+    page.evaluate("DR.page.set({ selected: { kind: 'cost' } })")
+    panel = page.inner_text("#panel")
+    assert "row 5" in panel
+    assert "sample 4" not in panel
+    index = page.locator('#panel [data-symbol="C_4"] msub').first.text_content()
+    assert index == "C5"
+    page.evaluate("DR.page.set({ sample: 6 })")
+    read_index = "document.querySelector('#panel [data-symbol=C_6] msub').textContent"
+    assert until(page, read_index, bool) == "C7"
+    # The article's example in the tour counts its own samples.
+    page.evaluate("location.hash = '#tour-1'")
+    until(page, "document.activeElement.textContent", lambda t: t.startswith("1."))
+    assert "sample 0" in page.text_content(".tour-drawing .loss")
+    page.evaluate("location.hash = '#tour-1-own'")
+    until(page, "document.querySelector('.tour-drawing .loss').textContent", lambda t: "row" in t)
+    page.click("#tour button:has-text('Leave')")
+    assert "row 7" in page.text_content("#drawing .loss")
+
+
 def test_a_number_of_the_table_has_its_digits(opened, folder):
     model, typed = fitted(folder, "price")
     exact = dataclasses.replace(typed, target=typed.target.copy())

@@ -7,7 +7,7 @@ const answerCardModule = (function () {
   const { el } = DR.dom;
   const { predict, probabilityOf, partsOf, changesOf } = DR.answer;
   const { SHEET } = DR.dock;
-  const { ABOUT, titleOf, headline, unitWords, bars, others, errorWords } = DR.answerParts;
+  const { ABOUT, titleOf, headline, intervalWords, unitWords, bars, others, errorWords } = DR.answerParts;
   const FEW = 20; // one row in so many has "one of the largest" losses
   const root = document.documentElement;
   /** Which folds are open. @typedef {{ made: boolean, changed: boolean }} Opened */
@@ -92,6 +92,10 @@ const answerCardModule = (function () {
         text: `This is the model’s answer: ${portfolio.networks} networks together.`,
       }),
     );
+    if (whole?.sample === i && whole.interval) {
+      const [low, high] = whole.interval.map(Number);
+      elements.push(intervalWords([low, high], Number(actual)));
+    }
     if (parts?.[i]) elements.push(el("p", { class: "note", text: part_words[parts[i]] }));
     if (whole && whole.sample === i) {
       const columns = whole.columns.map(({ name, cell, part }) => ({ name, cell, part: Number(part) }));

@@ -100,6 +100,24 @@ const answerPartsModule = (function () {
     ];
   }
 
+  /**
+   * The interval of a number's prediction, and where the table's number lies to it, as in a terminal.
+   *
+   * @param {[low: number, high: number]} interval @param {number} actual
+   */
+  const intervalWords = ([low, high], actual) =>
+    el(
+      "p",
+      { class: "note", "data-interval": "" },
+      "The 90 % interval, such as holds nine of ten new rows, is ",
+      number("interval low", low, short(low)),
+      " to ",
+      number("interval high", high, short(high)),
+      Number.isNaN(actual)
+        ? "."
+        : `; the table’s number is ${actual > high ? "above" : actual < low ? "below" : "in"} it.`,
+    );
+
   /** @param {Page.Store} store @param {Page.Predicted | { isNumber: boolean, predicted: string | number }} found */
   const unitWords = (store, { isNumber, predicted }) =>
     isNumber
@@ -300,6 +318,6 @@ const answerPartsModule = (function () {
     );
   }
 
-  return { ABOUT, titleOf, headline, unitWords, bars, others, errorWords };
+  return { ABOUT, titleOf, headline, intervalWords, unitWords, bars, others, errorWords };
 })();
 DR.answerParts = answerPartsModule;

@@ -2,7 +2,7 @@
 // The symbols of a network with their numbers, in the state and sample that are shown.
 //
 // The notation is that of docs/mathematics: w_jk^l leads to node j of layer l from node k of the
-// layer before; C_i is the loss of sample i and C the weighted mean; δ is ∂C_i/∂z.
+// layer before; C_i is the loss of sample i, in a table that of row i, and C the weighted mean; δ is ∂C_i/∂z.
 "use strict";
 
 const expressionsModule = (function () {
@@ -14,7 +14,7 @@ const expressionsModule = (function () {
   /** a_j^l; in layer 0 the input x_j. @param {Page.Index} l @param {Page.Index} j */
   const activation = (l, j) => (l === 0 ? M.sub(M.mi("x"), M.indices(j)) : upper("a", l, j));
   /** @param {Page.Index} i */
-  const lossOf = (i) => (i === "" ? M.mi("C") : M.sub(M.mi("C"), M.indices(i)));
+  const lossOf = (i) => (i === "" ? M.mi("C") : M.sub(M.mi("C"), M.indices(DR.text.rowIndex(i))));
   /** @param {Element} above @param {Element} below */
   const partial = (above, below) => M.frac(M.row(M.mi("∂"), above), M.row(M.mi("∂"), below));
 
@@ -30,7 +30,7 @@ const expressionsModule = (function () {
     y: (j) => M.sub(M.mi("y"), M.indices(j)),
     loss: lossOf,
     cost: () => M.mi("C"),
-    share: (i) => M.sub(M.mi("ω"), M.indices(i)),
+    share: (i) => M.sub(M.mi("ω"), M.indices(DR.text.rowIndex(i))),
     dCdw: (l, j, k, i = "") => partial(lossOf(i), upper("w", l, j, k)),
     dCdb: (l, j, i = "") => partial(lossOf(i), upper("b", l, j)),
     dCda: (l, j, i = "") => partial(lossOf(i), activation(l, j)),

@@ -36,7 +36,10 @@ const heatModule = (function () {
               : (j, k) => pass.delta[l][j] * pass.A[l - 1][k];
         const i = mean ? "" : state.sample;
         return {
-          title: kind === "weights" ? `W${layer(l)}` : `∂C${i === "" ? "" : sub(i)}/∂W${layer(l)}${over}`,
+          title:
+            kind === "weights"
+              ? `W${layer(l)}`
+              : `∂C${i === "" ? "" : sub(DR.text.rowIndex(i))}/∂W${layer(l)}${over}`,
           rows: widths[l],
           columns: widths[l - 1],
           at,

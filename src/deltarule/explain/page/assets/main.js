@@ -55,6 +55,7 @@
     const payload = DR.data.payload();
     const store = DR.store(payload);
     DR.page = store;
+    DR.text.countRows(payload.answer ? payload.names.rows : []);
     at("title").textContent = payload.title;
     at("title").title = payload.title; // the style sheet cuts a long one
     // For its width in two lines, where no word is broken (dock.css).

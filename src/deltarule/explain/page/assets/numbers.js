@@ -136,9 +136,9 @@ const numbersModule = (function () {
       `∂z${sub(j)}${layer(l)}/∂w${sub(j, k)}${layer(l)}`,
     ],
     y: (j) => [`y_{${j}}`, `y${sub(j)}`],
-    loss: (i) => [`C_${i}`, `C${sub(i)}`],
+    loss: (i) => [`C_${i}`, `C${sub(rowIndex(i))}`],
     cost: () => ["C", "C"],
-    share: (i) => [`w_${i}`, `ω${sub(i)}`],
+    share: (i) => [`w_${i}`, `ω${sub(rowIndex(i))}`],
     dCdw: (l, j, k, i = "") => [`dC${at(i)}/dw^${l}_{${j},${k}}`, `∂C${below(i)}/∂w${sub(j, k)}${layer(l)}`],
     dCdb: (l, j, i = "") => [`dC${at(i)}/db^${l}_{${j}}`, `∂C${below(i)}/∂b${sub(j)}${layer(l)}`],
     dCda: (l, j, i = "") => [`dC${at(i)}/da^${l}_{${j}}`, `∂C${below(i)}/∂${symbols.a(l, j)[1]}`],
@@ -146,12 +146,35 @@ const numbersModule = (function () {
   /** @param {number | ""} i */
   const at = (i) => (i === "" ? "" : `_${i}`);
   /** @param {number | ""} i */
-  const below = (i) => (i === "" ? "" : sub(i));
+  const below = (i) => (i === "" ? "" : sub(rowIndex(i)));
+
+  /** @type {number[] | null} The numbers of the samples as rows of a table. */
+  let rows = null;
+
+  /**
+   * From now on a sample is counted as its table counts it, where its name is a number of a row and no
+   * other has the same: C₄₄₇ is the loss of row 447. Names of symbols go by the place all the same.
+   *
+   * @param {string[]} names of the rows
+   */
+  function countRows(names) {
+    const counted = names.every((name) => /^\d{1,9}$/.test(name)) && new Set(names).size === names.length;
+    rows = counted ? names.map(Number) : null;
+  }
+
+  /** The index that a reader sees of sample i. @template {number | string} T @param {T} i */
+  const rowIndex = (i) => (typeof i === "number" ? (rows?.[i] ?? i) : i);
+
+  /** Whether a sample is counted as a row of its table. @param {number} i */
+  const isCounted = (i) => rows?.[i] !== undefined;
 
   /** The name of an input, with the index of a plain one as in formulas: x₀ for x_0. @param {string} name */
   const named = (name) => (/^x_\d+$/.test(name) ? `x${sub(Number(name.slice(2)))}` : name);
 
-  return { number, text: { MINUS, sup, sub, layer, count, read, named, symbols } };
+  return {
+    number,
+    text: { MINUS, sup, sub, layer, count, read, named, symbols, countRows, rowIndex, isCounted },
+  };
 })();
 DR.number = numbersModule.number;
 DR.text = numbersModule.text;

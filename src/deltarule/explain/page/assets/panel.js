@@ -28,19 +28,21 @@ const panelModule = (function () {
   }
 
   /**
-   * A row by its name in the data, where it has one, and by its place, which is the index of C.
+   * A row by its name in the data, where it has one, and by its place, where that is the index of C.
    *
    * @param {Page.Store} store @param {number} i
    */
   const rowName = (store, i) => {
     const name = store.payload.names.rows[i];
+    if (DR.text.isCounted(i) && store.payload.answer) return `row ${name}`;
     return name === String(i) ? `sample ${i}` : `row ${DR.dom.apart(name)}, sample ${i}`;
   };
 
   /** The same as short as it can be: its name in the data, or its place. @param {Page.Store} store @param {number} i */
   const rowTitle = (store, i) => {
     const name = store.payload.names.rows[i];
-    return name === String(i) ? `sample ${i}` : `row ${DR.dom.apart(name)}`;
+    const counted = DR.text.isCounted(i) && store.payload.answer;
+    return name === String(i) && !counted ? `sample ${i}` : `row ${DR.dom.apart(name)}`;
   };
 
   /**

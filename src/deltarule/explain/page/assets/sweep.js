@@ -109,7 +109,7 @@ const sweepModule = (function () {
   /** @param {Page.Store} store @param {number} l */
   function backwardLayer(store, l) {
     const { net, state } = store;
-    const C = `C${sub(state.sample)}`;
+    const C = `C${sub(DR.text.rowIndex(state.sample))}`;
     const [here, before, next] = [layerNumber(l), layerNumber(l - 1), layerNumber(l + 1)];
     if (l < net.L) {
       return [
@@ -138,7 +138,7 @@ const sweepModule = (function () {
     const { net, state } = store;
     const pass = store.pass();
     const slope = pass.slope[l];
-    const C = `C${sub(state.sample)}`;
+    const C = `C${sub(DR.text.rowIndex(state.sample))}`;
     const [here, next] = [layerNumber(l), layerNumber(l + 1)];
     const first = l === net.L ? outputFormula(net) : "F13";
     const delta = symbols.delta(l, j);

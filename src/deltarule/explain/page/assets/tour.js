@@ -63,6 +63,9 @@ const tourModule = (function () {
     return found ?? sample;
   }
 
+  /** The samples of a store are counted as its table does, or by their places. @param {Page.Store} store */
+  const countRows = ({ payload }) => DR.text.countRows(payload.answer ? payload.names.rows : []);
+
   /** Whether the tour is open. */
   const isOpen = () => "tour" in root.dataset;
 
@@ -155,6 +158,7 @@ const tourModule = (function () {
       const place = DR.tourParts.placeOf(kind, page);
       at = place;
       const box = el("div", {});
+      countRows(place.store);
       drawing.replaceChildren(box);
       derivation.replaceChildren();
       DR.flow.slowly(place.store);
@@ -208,6 +212,7 @@ const tourModule = (function () {
         element.hidden = false;
       }
       const place = placeFor(kind);
+      countRows(place.store);
       chapter = next;
       pointTo(place.store);
       which.show(kind);
@@ -298,6 +303,7 @@ const tourModule = (function () {
       if (!isOpen()) return;
       delete root.dataset.tour;
       DR.links.keep([]);
+      countRows(page);
       element.hidden = true;
       chapter = -1;
       pointTo(page);
