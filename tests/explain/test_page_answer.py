@@ -296,7 +296,7 @@ def test_the_interval_of_a_portfolios_number_and_the_rows_own_number(opened, fol
     assert said in terminal, (said, terminal)
     # A row of a table has one number, everywhere: row 5 is the fifth, at the place 4.
     drawn = page.text_content(".network .loss")
-    assert "network\N{RIGHT SINGLE QUOTATION MARK}s loss" in drawn
+    assert "network 1\N{RIGHT SINGLE QUOTATION MARK}s loss" in drawn
     assert "of row 5" in drawn
     page.evaluate("DR.page.set({ selected: { kind: 'cost' } })")
     panel = page.inner_text("#panel")
