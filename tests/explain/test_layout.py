@@ -245,6 +245,33 @@ def test_no_number_leaves_its_box_and_no_label_covers_one(show, chromium, tmp_pa
         assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
+# Which part of its line the label of each weight covers.
+HIDDEN = """() => [...document.querySelectorAll("svg.network [data-edge]")].map((e) => {
+  const [layer, j, k] = e.dataset.edge.split(",").map(Number);
+  DR.page.set({ selected: { kind: "edge", layer, j, k } });
+  const [left, top, right, bottom] = measure.box(
+    document.querySelector("svg.network .label rect"));
+  const line = e.querySelector("line"), matrix = line.getScreenCTM();
+  const end = (n) => new DOMPoint(line[`x${n}`].baseVal.value, line[`y${n}`].baseVal.value)
+    .matrixTransform(matrix);
+  const [a, b] = [end(1), end(2)];
+  const at = Array.from({ length: 101 }, (_, i) => i / 100)
+    .map((t) => [a.x + t * (b.x - a.x), a.y + t * (b.y - a.y)]);
+  const under = at.filter(([x, y]) => x > left && x < right && y > top && y < bottom);
+  return [e.dataset.edge, under.length / at.length];
+})"""
+
+
+@pytest.mark.parametrize(("name", "larger"), [("article", 0), ("article", 3), ("planar", 2)])
+def test_the_label_of_a_weight_does_not_hide_its_line(show, name, larger):
+    page = ready(show, name, width=1280, height=720)
+    for _ in range(larger):
+        page.click("#larger")
+    hidden = page.evaluate(HIDDEN)
+    assert hidden
+    assert [each for each in hidden if each[1] > 0.45] == []
+
+
 LINKED = """() => [...document.querySelectorAll("svg.network .linked")]
   .map((e) => e.dataset.node ?? e.dataset.edge ?? e.dataset.bias).sort()"""
 

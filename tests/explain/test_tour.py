@@ -478,3 +478,14 @@ def test_the_drawing_marks_what_a_question_is_about(show):
         page.evaluate("scrollTo(0, 0)")
         until(page, marked, lambda found: not found)
     assert page.evaluate(halo.format(".now")) != "none"
+
+
+def test_the_link_to_a_chapter_is_copied(show):
+    page = show("article").page
+    page.evaluate("location.hash = '#tour-3'")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.click("#tour button:has-text('Copy the link')")
+    until(page, "document.querySelector('.tour-copy .note').textContent", bool)
+    assert page.inner_text(".tour-copy .note") == "Copied."
+    assert page.evaluate("navigator.clipboard.readText()").endswith("#tour-3")
+    page.context.clear_permissions()

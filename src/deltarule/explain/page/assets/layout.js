@@ -19,6 +19,7 @@ const layoutModule = (function () {
   // What of a larger text the numbers of such a drawing have: more than half of it stays in sight.
   const GROWTH = { power: 0.75, most: 1.75, narrower: 0.9 };
   const NAMED = 58; // rows of outputs that are closer have no room for a name above a target
+  const HIDDEN = 0.4; // of a line, that its label may cover
   const FONT = { text: 12, dense: 11, least: 11 };
 
   /** The weight of a column's dots and of its constant 1, as parts of a node's row. */
@@ -368,14 +369,34 @@ const layoutModule = (function () {
     Math.max(0, Math.min(a[3], b[3]) - Math.max(a[1], b[1]));
 
   /**
-   * Where a label of one of several sizes stands: on its line if it covers nothing there, else in the
-   * nearest free place.
+   * How much of a line is in a box, from 0 to 1.
+   *
+   * @param {Page.Segment} line @param {Page.Rect} box
+   */
+  function shareIn({ x1, y1, x2, y2 }, [left, top, right, bottom]) {
+    let [from, to] = [0, 1];
+    for (const [start, way, low, high] of [
+      [x1, x2 - x1, left, right],
+      [y1, y2 - y1, top, bottom],
+    ]) {
+      if (way === 0 && (start < low || start > high)) return 0;
+      const ends = way === 0 ? [0, 1] : [(low - start) / way, (high - start) / way];
+      from = Math.max(from, Math.min(...ends));
+      to = Math.min(to, Math.max(...ends));
+    }
+    return Math.max(0, to - from);
+  }
+
+  /**
+   * Where a label of one of several sizes stands: on its line if it covers nothing there, and most of
+   * the line is seen beside it, else in the nearest free place.
    *
    * @param {Page.Layout} plan @param {Page.Segment} line @param {[width: number, height: number][]} sizes
    * @param {Page.Rect[]} full
    * @returns {{ x: number, y: number, size: number, on: boolean }} its middle, and which of the sizes
    */
-  function place(plan, { x1, y1, x2, y2 }, sizes, full) {
+  function place(plan, line, sizes, full) {
+    const { x1, y1, x2, y2 } = line;
     /** @type {{ x: number, y: number, size: number, on: boolean, covers: number } | null} */
     let best = null;
     /** @param {number} size @param {number} x @param {number} y @param {boolean} on */
@@ -387,7 +408,9 @@ const layoutModule = (function () {
       };
       /** @type {Page.Rect} */
       const own = [at.x - w / 2, at.y - h / 2, at.x + w / 2, at.y + h / 2];
-      const covers = full.reduce((sum, other) => sum + overlap(own, other), 0);
+      const hidden = shareIn(line, own);
+      const much = hidden > (on ? HIDDEN : 0) ? 100 * hidden : 0;
+      const covers = full.reduce((sum, other) => sum + overlap(own, other), much);
       if (!best || covers < best.covers - 0.5) best = { ...at, size, on, covers };
       return covers < 0.5;
     };

@@ -234,6 +234,7 @@ const tourModule = (function () {
               text: "A number of this chapter is not finite here, so there is no question.",
             }),
         turning(kind, next),
+        copied(linkTo(kind, next)),
       );
       back.textContent = `Back to chapter ${next + 1}`;
       mark(kind);
@@ -252,6 +253,24 @@ const tourModule = (function () {
       return [
         el("p", {}, el("a", { href, target: "_top", text: "The same in text: Backpropagation by hand" })),
       ];
+    }
+
+    /** A button that copies the address of a chapter. @param {string} hash */
+    function copied(hash) {
+      const said = el("span", { class: "note", role: "status" });
+      const { href } = new URL(hash, location.href);
+      const onclick = () =>
+        navigator.clipboard.writeText(href).then(
+          () => (said.textContent = "Copied."),
+          () => (said.textContent = href), // not allowed: to be copied by hand
+        );
+      const button = el("button", {
+        type: "button",
+        class: "link",
+        text: "Copy the link to this chapter",
+        onclick,
+      });
+      return navigator.clipboard ? el("p", { class: "tour-copy" }, button, " ", said) : "";
     }
 
     /** The links to the chapters before and after. @param {Page.TourKind} kind @param {number} i */
