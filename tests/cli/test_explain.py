@@ -278,6 +278,32 @@ def test_an_image_needs_a_page_and_as_many_pixels_as_inputs(place, deltarule):
     assert not Path("image.html").exists()
 
 
+def test_columns_that_may_be_pixels_are_said_so_and_no_page_is_advised_beside_one(place, deltarule):
+    rng = np.random.default_rng(2)
+    rows = rng.integers(0, 17, (40, 64))
+    rows[0] = 16
+    for name, columns in (
+        ("plain", [f"c{i}" for i in range(64)]),
+        ("named", [f"pixel_{i // 8}_{i % 8}" for i in range(64)]),
+    ):
+        lines = [",".join([*columns, "y"])]
+        lines += [",".join(map(str, [*row, i % 2])) for i, row in enumerate(rows)]
+        Path(f"{name}.csv").write_text("\n".join(lines) + "\n")
+        fit = ["fit", f"{name}.csv", "--target", "y", "--out", f"{name}.model", "--epochs", 2]
+        assert deltarule(*fit, "--layers", "3", "-q").status == 0
+    explain_row = ["explain", "plain.model", "plain.csv", "--row", 2]
+    assert "--html page.html" in deltarule(*explain_row).out
+    with_page = deltarule(*explain_row, "--html", "plain.html")
+    assert "--html page.html" not in with_page.out
+    assert "--image 8x8" in with_page.out + with_page.err
+    assert payload_in("plain.html")["image"] is None
+    told = deltarule(*explain_row, "--html", "plain.html", "--force", "--image", "8x8")
+    assert "--image 8x8" not in told.out + told.err
+    assert payload_in("plain.html")["image"]["shape"] == [8, 8]
+    named = deltarule("explain", "named.model", "named.csv", "--row", 2, "--html", "named.html")
+    assert "--image 8x8" not in named.out + named.err
+
+
 def test_a_short_training_has_about_fifty_states_on_the_page(place, deltarule):
     fresh = ["fit", "kept.csv", "--target", "y", "--record", "--out", "m", "--epochs", 40, "-q"]
     assert deltarule(*fresh, "--batch-size", 5, "--layers", "4").status == 0

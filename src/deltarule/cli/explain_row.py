@@ -60,7 +60,8 @@ def next_of_row(row: RowAnswer, question: Question, part: str | None) -> list[st
             name = shell_word(row.columns[0].name)
             commands.append((f"{start} --column {name}", f"how that column enters the loss{one}"))
         commands.append((f"{start} --depth 3", f"the loss, number by number{one}"))
-        commands.append((f"{start} --html page.html", f"all of it, to explore{one}"))
+        if question.html is None:
+            commands.append((f"{start} --html page.html", f"all of it, to explore{one}"))
     lines = [line for hint in hints for line in textwrap.wrap(hint, 100)]
     if commands:
         shown = (f"  {command}\n      {why}" for command, why in commands)

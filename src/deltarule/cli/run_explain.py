@@ -23,6 +23,7 @@ from deltarule.cli.page_states import model_step, write_page_of
 from deltarule.cli.run_predict import load_table_model, read_rows
 from deltarule.errors import DataError, FileError, InputError, Message, Parameter
 from deltarule.explain import Derivation, Explanation, explain
+from deltarule.explain.page.images import suggested_image
 from deltarule.explain.row_answer import RowAnswer, model_answer, row_answer
 from deltarule.explain.training_parts import knows_its_table, other_table, training_parts
 from deltarule.files import consistent_read
@@ -99,6 +100,13 @@ def answer(question: Question) -> None:
                 data = page.read_bytes()
             write_output(question.html, question.force, data)
     notes = [output.spelled(note) for note in explained.notes]
+    if question.html is not None and question.image is None and explained.explanation is not None:
+        side = suggested_image(explained.explanation.subject)
+        if side is not None:
+            notes.append(
+                f"the {side * side} inputs may be the pixels of an image: with "
+                f"--image {side}x{side} the page shows them and their weights as images"
+            )
     if question.model is not None:
         notes += changed_extras(question.model)
     written = [str(place) for _, place, _ in places if place is not None]

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from deltarule.errors import InputError, Message, Parameter
 from deltarule.explain.subject import InputColumn, Subject
 
-__all__ = ["image_of"]
+__all__ = ["image_of", "suggested_image"]
 
 # Names by which the columns of a table are taken for pixels without being told so.
 _PIXEL = re.compile(r"(?:pixel|px)[ _.]?\(?(\d+)(?:[ _,.x]+(\d+)\)?)?|(\d+)x(\d+)", re.IGNORECASE)
+# Fewer columns that are a square are so by chance.
+_LEAST_SIDE = 8
 _NUMBER = re.compile(r"\d+")
 
 
@@ -75,6 +80,38 @@ def image_of(subject: Subject, shape: Any = None) -> dict[str, Any] | None:
     kept = [at if at < len(columns) else -1 for at in order]
     inputs = [-1 if at < 0 else _input_of(columns[at]) for at in kept]
     return {"shape": [rows, wide], "inputs": inputs, "columns": kept}
+
+
+def suggested_image(subject: Subject) -> int | None:
+    """The side of the square image that columns without names of pixels may be of; None if not.
+
+    They are taken for pixels if their number is a square of 8 or more, and their cells are numbers
+    from 0 to a largest one, which a third of the columns reach.
+
+    Examples
+    --------
+    >>> from deltarule.maths import Network
+    >>> X = np.arange(192.0).reshape(3, 64) % 17
+    >>> net = Network([64, 1])
+    >>> suggested_image(Subject.of_arrays(net, [0.0] * 65, X, [[0.0]] * 3)) is None
+    True
+    >>> X = np.full((3, 64), 16.0)
+    >>> suggested_image(Subject.of_arrays(net, [0.0] * 65, X, [[0.0]] * 3))
+    8
+    """
+    columns = subject.columns
+    count = len(columns) + len(subject.left_out) if columns else len(subject.names.inputs)
+    side = math.isqrt(count)
+    if side < _LEAST_SIDE or side * side != count or image_of(subject) is not None:
+        return None
+    cells = [column.cells for column in columns] if columns else subject.X.T.tolist()
+    if not all(isinstance(cell, (int, float)) for column in cells for cell in column):
+        return None
+    numbers = np.asarray(cells, np.float64)
+    most = numbers.max(axis=1)
+    if not numbers.min() >= 0 or 3 * np.sum(most == most.max()) < count:
+        return None
+    return side
 
 
 def _input_of(column: InputColumn) -> int:
