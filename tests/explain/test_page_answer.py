@@ -11,6 +11,7 @@ from tests.explain.pages import until
 from tests.tabular.small_portfolio import train_few_configurations
 
 from deltarule import explain
+from deltarule.explain.attributions import attribute
 from deltarule.explain.page import payload_of, write_page
 from deltarule.explain.row_answer import model_answer, row_answer
 from deltarule.explain.row_text import ABOUT_PARTS
@@ -315,6 +316,35 @@ def test_the_interval_of_a_portfolios_number_and_the_rows_own_number(opened, fol
     until(page, "document.querySelector('.tour-drawing .loss').textContent", lambda t: "row" in t)
     page.click("#tour button:has-text('Leave')")
     assert "row 7" in page.text_content("#drawing .loss")
+
+
+def test_of_a_wrong_class_the_parts_of_the_tables_class_are_shown_too(opened, folder):
+    model, typed = fitted(folder, "sort")
+    e = explain(model, typed)
+    outputs = e.subject.trace.A[-1]
+    own = e.subject.Y.argmax(axis=1)
+    wrong, right = (int(np.flatnonzero(each)[0]) for each in (
+        outputs.argmax(axis=1) != own, outputs.argmax(axis=1) == own))  # fmt: skip
+    page = opened(e, "against", start={"sample": wrong})
+    before = read(page)
+    page.click("[data-turn]")
+    got = read(page)
+    parts = attribute(e.subject, rows=wrong, of=int(own[wrong]))
+    assert got["total"][0] == pytest.approx(100 * outputs[wrong, own[wrong]], rel=1e-5)
+    assert got["total"][0] < before["total"][0]
+    table = {}
+    for column in e.subject.columns:
+        table[column.name] = 100 * sum(parts.values[0, k] for k in column.inputs)
+    for name, value in table.items():
+        assert got[f"part {name}"][0] == pytest.approx(value, rel=1e-4, abs=1e-4)
+    assert str(typed.target[wrong]) in page.inner_text("#answer details summary >> nth=0")
+    # The headline and the other cells stay those of the prediction.
+    assert got["value"] == before["value"]
+    page.click("[data-turn]")
+    assert read(page)["total"] == before["total"]
+    page.evaluate("(sample) => DR.page.set({ sample })", right)
+    read(page)
+    assert page.locator("[data-turn]").count() == 0
 
 
 def test_a_number_of_the_table_has_its_digits(opened, folder):

@@ -10,7 +10,11 @@ const answerCardModule = (function () {
   const { ABOUT, titleOf, headline, intervalWords, unitWords, bars, others, errorWords } = DR.answerParts;
   const FEW = 20; // one row in so many has "one of the largest" losses
   const root = document.documentElement;
-  /** Which folds are open. @typedef {{ made: boolean, changed: boolean }} Opened */
+  /**
+   * Which folds are open, and whether the parts are those of the table's class where another is predicted.
+   *
+   * @typedef {{ made: boolean, changed: boolean, ofTable?: boolean }} Opened
+   */
 
   /** What to look at first and next. @param {Page.Store} store @param {Page.ColumnPart[]} parts */
   function next(store, parts) {
@@ -154,20 +158,47 @@ const answerCardModule = (function () {
   }
 
   /**
+   * The same for the table's class, where another of more than two is predicted; else null. (Of two
+   * classes the parts of the one are those of the other with the opposite sign.)
+   *
+   * @param {Page.Store} store @param {Page.Predicted} found @param {number | null} share its probability
+   * @returns {Page.Predicted | null}
+   */
+  function ofTable(store, found, share) {
+    const { classes } = /** @type {Page.TableAnswer} */ (store.payload.answer);
+    const of = classes.indexOf(String(found.actual));
+    if (found.isNumber || classes.length < 3 || of < 0 || of === found.of || share === null) return null;
+    return { ...found, of, predicted: found.actual, value: share, unit: { output: of, scale: 1, shift: 0 } };
+  }
+
+  /**
    * Fills the card for the row that is shown; the parts of the columns follow, computed a few
    * milliseconds at a time. Returns a function that cancels that.
    *
    * @param {HTMLElement} place @param {Page.Store} store @param {Opened} opened
    * @param {Opened} alone of the network's own part, where it is one of a portfolio
+   * @param {() => void} again fills it once more
    */
-  function fill(place, store, opened, alone) {
+  function fill(place, store, opened, alone, again) {
     const portfolio = store.payload.answer?.portfolio;
     const found = predict(store);
     const share = found.isNumber ? null : probabilityOf(store, found.actual);
     const ours = portfolio ? alone : opened;
     const scale = found.isNumber ? 1 : 100;
     const busy = el("p", { class: "note", text: "computing …" });
-    const made = part("What made it so", unitWords(store, found), ours.made, busy);
+    const other = ofTable(store, found, share);
+    const about = ours.ofTable && other ? other : found;
+    const turn = other && el("button", { type: "button", class: "link", "data-turn": "" });
+    if (turn) {
+      const [of, whose] = about === found ? [other, "the table’s class"] : [found, "the predicted class"];
+      turn.textContent = `What spoke for and against ${DR.dom.cut(String(of.predicted), 24)}, ${whose}`;
+      turn.addEventListener("click", () => {
+        ours.ofTable = about === found;
+        again();
+      });
+    }
+    const title = about === found ? "What made it so" : "For and against the table’s class";
+    const made = part(title, unitWords(store, about), ours.made, turn, busy);
     const after = el("div", { class: "answer-after" }, ...next(store, []));
     const what = store.changed
       ? el("p", { class: "limit", text: "It is of the network as “what if” has changed it." })
@@ -193,16 +224,16 @@ const answerCardModule = (function () {
     DR.dom.put(place, "aria-busy", true);
     return DR.attributeLater(
       store,
-      { of: found.unit.output, method: "integrated", baseline: "zeros" },
+      { of: about.unit.output, method: "integrated", baseline: "zeros" },
       (result) => {
-        const parts = partsOf(store, found, result.values);
-        const start = found.unit.scale * result.before + found.unit.shift;
+        const parts = partsOf(store, about, result.values);
+        const start = about.unit.scale * result.before + about.unit.shift;
         const short =
           result.method === "gradient"
             ? " The network is too large to integrate here: the parts are gradient × input."
             : "";
         busy.replaceWith(
-          ...partsOfColumns(store, parts, start, found.value, scale),
+          ...partsOfColumns(store, parts, start, about.value, scale),
           el("p", {
             class: "note",
             text: `${ABOUT}${short}`,
@@ -255,7 +286,7 @@ const answerCardModule = (function () {
       cancel();
       if (!isSeen()) return;
       stale = false;
-      cancel = fill(place, store.seen(), opened, alone);
+      cancel = fill(place, store.seen(), opened, alone, render);
     }
     const settle = () => {
       root.dataset.shown = wanted(store.state);
