@@ -65,7 +65,21 @@ const liftModule = (function () {
       node = next;
       draw();
     }
-    element.addEventListener("pointerover", (event) => at(nodeAt(/** @type {Element} */ (event.target))));
+    // Where the pointer was last. Another part may come below a pointer that rests, as beside a derivation
+    // that has opened: nobody has pointed at that.
+    let [x, y] = [NaN, NaN];
+    /** Whether the pointer has moved; notes where it is. @param {PointerEvent} event */
+    const moved = ({ clientX, clientY }) => {
+      const other = clientX !== x || clientY !== y;
+      [x, y] = [clientX, clientY];
+      return other;
+    };
+    for (const kind of ["pointerover", "pointermove"])
+      element.addEventListener(kind, (event) => {
+        if (moved(/** @type {PointerEvent} */ (event))) at(nodeAt(/** @type {Element} */ (event.target)));
+      });
+    for (const kind of ["pointermove", "pointerdown", "pointerup"])
+      document.addEventListener(kind, (event) => void moved(/** @type {PointerEvent} */ (event)));
     element.addEventListener("pointerleave", () => at(null));
     element.addEventListener("focusin", (event) => {
       const target = /** @type {Element} */ (event.target);

@@ -13,14 +13,14 @@ const weightsModule = (function () {
     ROOM = 8;
   const DIGIT = /^[-+.\d]$/;
   /** What the card should not cover, within the card of the drawing. */
-  const SEEN = ".node, .network .label, .network .loss, .network .target";
+  const SEEN = ".node, .network :is(.label, .loss, .target, .heading), .legend";
   const CONTROLS = "button, select, .choice";
   const EVERY = 6; // pixels between two places that are tried
   const OWN = 8; // times that, where it is a part of what the card is of
   // What an overlap costs, in pixels of distance for each square pixel: a mouse has to reach the card
   // before it meets another line, a finger has not.
   const COVERS = { mouse: 0.05, finger: 3 };
-  const LESS = 0.15; // times that, where it is a control, which the reader does not look at
+  const LESS = 0.05; // times that, where it is a control, which the reader does not look at
   // Milliseconds after which the sheet of the derivation has opened or closed (dock.css), and the page
   // been laid out; on a busy machine they take longer.
   const SETTLED = [330, 1000, 3000];
@@ -225,7 +225,7 @@ const weightsModule = (function () {
       if (house() !== "line") return;
       const section = card.offsetParent ?? place;
       const around = section.getBoundingClientRect();
-      const [wide, high] = [card.offsetWidth, card.offsetHeight];
+      const { width: wide, height: high } = card.getBoundingClientRect();
       const shape = line.querySelector("line") ?? line;
       const { left, right, top, bottom } = shape.getBoundingClientRect();
       const middle = { x: (left + right) / 2, y: (top + bottom) / 2 };
@@ -238,7 +238,7 @@ const weightsModule = (function () {
         controls = boxes(CONTROLS);
       const owned = [...own(), ...alongOf(shape)];
       const room = roomOf(around);
-      const cost = COVERS[mouse && line.matches(".hot") ? "mouse" : "finger"];
+      const cost = COVERS[mouse && line.matches(".hot:not(.selected)") ? "mouse" : "finger"];
       let best = { x: middle.x - wide / 2, y: middle.y + 20, of: Infinity };
       const most = { x: Math.max(room.left, room.right - wide), y: Math.max(room.top, room.bottom - high) };
       for (let x = room.left; x <= most.x; x += EVERY)
@@ -250,8 +250,9 @@ const weightsModule = (function () {
           const of = far + cost * over;
           if (of < best.of) best = { x, y, of };
         }
-      card.style.left = `${best.x - around.left}px`;
-      card.style.top = `${best.y - around.top}px`;
+      const zoom = Number(getComputedStyle(card).zoom) || 1; // by which the style sheet shrinks its lengths
+      card.style.left = `${(best.x - around.left) / zoom}px`;
+      card.style.top = `${(best.y - around.top) / zoom}px`;
     }
 
     // A tap beside the lines, the card and all that is pressed closes the card.
@@ -290,7 +291,7 @@ const weightsModule = (function () {
         bottom: Math.min(around.bottom, below ? sheet.top : innerHeight) - 4,
       };
       // The drawing is scrolled out of sight: anywhere in it.
-      if (room.bottom - room.top < card.offsetHeight)
+      if (room.bottom - room.top < card.getBoundingClientRect().height)
         return { ...room, top: around.top, bottom: around.bottom };
       return room;
     }
@@ -331,7 +332,9 @@ const weightsModule = (function () {
     function follow() {
       if (card.contains(document.activeElement)) return;
       const next = current();
-      if (next) open(next);
+      // On its way to the card of a selected line a mouse may cross others.
+      const crossing = mouse && !card.hidden && next !== line && line?.matches(".selected");
+      if (next && !crossing) open(next);
       else if (!card.hidden) {
         clearTimeout(timer);
         timer = setTimeout(() => {

@@ -56,14 +56,17 @@ const dockModule = (function () {
     if (!section || !part || state() === "closed") return;
     const bar = document.querySelector(".bar")?.getBoundingClientRect().bottom ?? 0;
     const { top, bottom } = part.getBoundingClientRect();
-    const from = Math.max(bar, 0) + 12;
     // Its own box may still be on its way. A sheet at the side covers nothing above or below.
     const beside = !SHEET.matches || section.clientWidth < 0.9 * innerWidth;
-    const to = innerHeight * (beside ? 1 : 1 - SHARE) - 12;
+    const around = beside ? 0 : 12;
+    const from = Math.max(bar, 0) + around;
+    const to = innerHeight * (beside ? 1 : 1 - SHARE) - around;
     if (top >= from && bottom <= to) return;
-    const middle = (from + to) / 2;
+    const middle = (top + bottom - from - to) / 2;
+    // Beside a derivation all else stays in sight: no further than is needed.
+    const far = top < from ? top - from : Math.min(bottom - to, top - from);
     const smooth = !matchMedia("(prefers-reduced-motion: reduce)").matches;
-    scrollBy({ top: (top + bottom) / 2 - middle, behavior: smooth ? "smooth" : "instant" });
+    scrollBy({ top: beside ? far : middle, behavior: smooth ? "smooth" : "instant" });
   }
 
   /** A handle that a finger drags, and a button that raises and lowers the sheet. */

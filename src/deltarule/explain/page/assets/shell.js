@@ -53,19 +53,22 @@ const shellModule = (function () {
 
   /** Larger and smaller text by the buttons, as it was chosen before. */
   function textSize() {
+    const [smaller, larger] = [at("smaller"), at("larger")].map((b) => /** @type {HTMLButtonElement} */ (b));
     /** @param {number} value */
     const size = (value) => {
       const scale = clamp(value, SIZES.least, SIZES.most);
       document.documentElement.style.setProperty("--scale", scale.toFixed(3));
       memory.set("scale", String(scale));
+      larger.disabled = scale >= SIZES.most - 1e-9;
+      smaller.disabled = scale <= SIZES.least + 1e-9;
       document.dispatchEvent(new CustomEvent("deltarule-size"));
       return scale;
     };
     let scale = size(Number(memory.get("scale")) || 1);
-    at("smaller").addEventListener("click", () => {
+    smaller.addEventListener("click", () => {
       scale = size(scale / SIZES.step);
     });
-    at("larger").addEventListener("click", () => {
+    larger.addEventListener("click", () => {
       scale = size(scale * SIZES.step);
     });
   }
