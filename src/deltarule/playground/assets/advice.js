@@ -80,11 +80,16 @@ const adviceModule = (function () {
       hidden: true,
       onclick: () => (full.element.hidden ? full.show(whole) : full.close()),
     });
-    const full = DR.found.make("What the losses say", onward, (open) => {
-      onward.textContent = open ? "less" : "more";
-      onward.setAttribute("aria-expanded", String(open));
-      fit();
-    });
+    const full = DR.found.make(
+      "What the losses say",
+      onward,
+      (open) => {
+        onward.textContent = open ? "less" : "more";
+        onward.setAttribute("aria-expanded", String(open));
+        fit();
+      },
+      true,
+    );
     const action = el("button", { type: "button", class: "button verdict-act", hidden: true });
     action.addEventListener("click", () => latest.action && act(latest.action));
     const button = el("button", {

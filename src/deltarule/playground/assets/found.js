@@ -1,7 +1,7 @@
 // @ts-check
 // What a button of "Does it learn?" has found: over the drawing on a wide screen, so that the curve and
-// the surface stay in sight, and below the button on a phone. One is in sight at a time, and the one
-// before it comes back when it is closed.
+// the surface stay in sight, and below the button on a phone. One is in sight at a time; the one
+// that the sentences of the verdict stand over comes back when these are closed.
 "use strict";
 
 const foundModule = (function () {
@@ -24,8 +24,9 @@ const foundModule = (function () {
    *
    * @param {string} name @param {HTMLElement} button has the focus again when the place is closed
    * @param {(open: boolean) => void} [told] whether it is in sight, when that may have changed
+   * @param {boolean} over whether another place stays open below it
    */
-  function make(name, button, told = () => {}) {
+  function make(name, button, told = () => {}, over = false) {
     const body = el("div", { class: "found-body", "aria-live": "polite" });
     const close = () => {
       if (element.contains(document.activeElement)) button.focus({ preventScroll: true });
@@ -76,6 +77,7 @@ const foundModule = (function () {
       show(...children) {
         const opened = element.hidden;
         if (opened) document.dispatchEvent(new CustomEvent("deltarule-found"));
+        if (!over) for (const other of open.filter((each) => each !== place)) other.close();
         if (open.includes(place)) open.splice(open.indexOf(place), 1);
         open.push(place);
         raise();
