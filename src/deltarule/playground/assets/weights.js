@@ -333,7 +333,8 @@ const weightsModule = (function () {
       if (card.contains(document.activeElement)) return;
       const next = current();
       // On its way to the card of a selected line a mouse may cross others.
-      const crossing = mouse && !card.hidden && next !== line && line?.matches(".selected");
+      const kept = line?.isConnected && line.matches(".selected");
+      const crossing = mouse && !card.hidden && next !== line && kept;
       if (next && !crossing) open(next);
       else if (!card.hidden) {
         clearTimeout(timer);
