@@ -545,6 +545,8 @@ declare namespace Page {
     direction: Direction;
     layer: number;
     node: number | null;
+    /** The weight that the step is explained for, whose line is marked. */
+    meant?: EdgeSelection | null;
   }
 
   interface View {

@@ -154,7 +154,8 @@ const dockModule = (function () {
     element.querySelector(".head")?.append(close);
     // Beside the title, where it stays in sight while the derivation is scrolled.
     element.querySelector("h2")?.after(numbersButton());
-    show(store.state.selected || (open && !SHEET.matches) ? "open" : "closed");
+    // A sheet would cover the network before it was seen.
+    show(!SHEET.matches && (store.state.selected || open) ? "open" : "closed");
 
     // A fresh payload names every field as changed. What counts is a choice by the reader, which
     // makes a new object, even where the same line is tapped once more.

@@ -276,6 +276,17 @@ const flowModule = (function () {
       group.append(stay.element);
       return { ...term, sign, stay };
     });
+    // A sum that stands above its node, and nearer to another one, points to its own.
+    if (place.y !== at.y && at.what.layer < view.store.net.L)
+      group.append(
+        svg("line", {
+          class: "flow-tail",
+          x1: place.x,
+          y1: place.y,
+          x2: (at.x + 0.7 * side * (at.half ?? view.plan.half)).toFixed(1),
+          y2: (at.y - 0.7 * view.plan.r).toFixed(1),
+        }),
+      );
     const fly = plate("flying", u),
       point = svg("circle", { class: "flow-point", r: (SMALL / 2) * u }),
       adder = plate("total", u);

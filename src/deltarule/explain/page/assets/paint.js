@@ -311,6 +311,7 @@ const paintModule = (function () {
       { selected, sweep } = store.state,
       { L } = store.net;
     const chosen = DR.parts.keyOf(selected);
+    const meant = sweep?.meant ? DR.parts.keyOf(sweep.meant) : null;
     const hot = view.hot ? (view.parts.get(view.hot) ?? null) : null;
     const focus = hot ? hot.what : selected;
     const dims = focus && focus.kind !== "cost";
@@ -322,9 +323,10 @@ const paintModule = (function () {
       if (part.line) {
         // In a sweep its own lines stand out, else those of what is pointed at or selected.
         const touches = DR.plan.touches(part, sweep && !hot ? null : focus);
-        if (flows(sweep, part, L)) tone += ` lit ${sweep?.direction}`;
+        if (key === meant) tone += " meant";
+        else if (flows(sweep, part, L)) tone += ` lit ${sweep?.direction}`;
         else if (!touches && (dims || sweep || view.linked.size)) tone += " dim";
-        if (part.faint && part.shown && !(touches && focus)) tone += " faint";
+        if (part.faint && part.shown && key !== meant && !(touches && focus)) tone += " faint";
       } else if (isNow(sweep, part.what, L)) tone += " now";
       put(part.element, "class", tone);
       if (part.what.kind) put(part.element, "aria-pressed", key === chosen ? "true" : "false");

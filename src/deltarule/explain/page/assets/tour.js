@@ -189,8 +189,8 @@ const tourModule = (function () {
       }
     }
 
-    /** On a narrow screen the drawing goes to the top, and the text begins below it. */
-    const toTop = () => scrollTo(0, NARROW.matches ? stage.getBoundingClientRect().top + scrollY : 0);
+    /** On a narrow screen the chapters go to the top, with the drawing below them, and then the text. */
+    const toTop = () => scrollTo(0, NARROW.matches ? element.getBoundingClientRect().top + scrollY : 0);
 
     /** What a click on a symbol selects, it selects in this store. @param {Page.Store} store */
     const pointTo = (store) => DR.maths.watch((selected) => store.set({ selected }));

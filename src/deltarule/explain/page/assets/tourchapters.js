@@ -356,13 +356,13 @@ const tourChaptersModule = (function () {
     const up = s.dCda(l, node);
     const before = at.hidden;
     /** @type {Page.SweepStep | null} */
-    const sweep = l > 0 ? { direction: "backward", layer: l, node } : null;
+    const sweep = l > 0 ? { direction: "backward", layer: l, node, meant: before } : null;
     const ways = n === 1 ? "there is one way" : `there are ${count(n)} ways`;
     return {
       look: look(at, { selected: { kind: "node", layer: l, j: node }, sweep }),
       body: [
         l > 0
-          ? say`Now a weight further to the left, ${before ? both(s.w(l, node, before.k)) : ""}. It leads to ${nodeName(at, l, node)}, the marked one, which has no target of its own. Two rates of its chain are found as before. But how does the loss move with ${both(s.a(l, node))}?`
+          ? say`Now a weight further to the left, ${before ? both(s.w(l, node, before.k)) : ""}. ${before ? "Its line is marked: it" : "It"} leads to ${nodeName(at, l, node)}, marked too, which has no target of its own. Two rates of its chain are found as before. But how does the loss move with ${both(s.a(l, node))}?`
           : say`This network has no hidden layer. But how does the loss move with one of its inputs, ${both(s.a(0, node))}? It has no target of its own.`,
         say`It feeds ${n === 1 ? "the one node" : n === 2 ? "both nodes" : `all ${count(n)} nodes`} on its right, so ${ways} from it to the loss. Along each way the rate is δ of the node at the other end times the weight of the line. All ways count, so they are added${sweep ? " (the drawing has the sum in the dark box beside the node)" : ""}; j counts them:`,
         sections.upstream(at, l, node),
