@@ -240,6 +240,10 @@ def test_the_field_of_a_weight_shows_what_it_writes(page):
         assert page.locator("#weight").evaluate(room), value
         shown = float(page.input_value("#weight"))
         assert shown == pytest.approx(value, rel=5e-3)
+        # In the derivation it stands in one line, its power of ten included.
+        told = page.locator(".panel-head .big .value").first
+        letters = told.evaluate("(v) => parseFloat(getComputedStyle(v).fontSize)")
+        assert told.bounding_box()["height"] < 1.7 * letters, value
 
 
 def test_the_help_has_its_close_at_the_top_and_the_page_behind_stays(page):

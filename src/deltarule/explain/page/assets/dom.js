@@ -194,6 +194,7 @@ const domModule = (function () {
       class: className,
       "data-symbol": symbol,
       "data-value": String(value),
+      "data-power": text.includes("×") ? "" : null,
       text,
     });
   }
