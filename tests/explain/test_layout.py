@@ -362,11 +362,13 @@ def test_on_a_phone_a_tap_opens_a_sheet_that_leaves_what_was_tapped_in_sight(sho
     page.keyboard.press("Escape")
     assert not page.locator("#panel").is_visible()
     # The last of the page can be scrolled above the sheet.
-    page.evaluate("scrollTo(0, document.body.scrollHeight)")
-    assert page.evaluate(
-        "document.querySelector('.foot p').getBoundingClientRect().bottom"
-        " <= document.getElementById('derivation').getBoundingClientRect().top"
-    )
+    # The room for the sheet is made in a later frame.
+    gap = """(() => {
+      scrollTo(0, document.body.scrollHeight);
+      return document.getElementById("derivation").getBoundingClientRect().top
+        - document.querySelector(".foot p").getBoundingClientRect().bottom;
+    })()"""
+    until(page, gap, lambda pixels: pixels >= 0)
 
 
 def test_axe_finds_nothing_in_the_sheet(show):
