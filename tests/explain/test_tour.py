@@ -489,3 +489,14 @@ def test_the_link_to_a_chapter_is_copied(show):
     assert page.inner_text(".tour-copy .note") == "Copied."
     assert page.evaluate("navigator.clipboard.readText()").endswith("#tour-3")
     page.context.clear_permissions()
+
+
+def test_no_chapter_is_wider_than_the_screen_with_the_largest_text(show):
+    page = show("article", width=1280, height=720).page
+    while not page.is_disabled("#larger"):
+        page.click("#larger")
+    for chapter in "1234567":
+        page.evaluate(f"location.hash = '#tour-{chapter}'")
+        until(page, "document.activeElement.textContent", lambda t, n=chapter: t[0] == n)
+        width = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        assert width <= 0, chapter
