@@ -35,7 +35,9 @@ def test_fit_writes_a_report_with_its_options_as_they_are_typed(place, deltarule
     about = page[page.index('<p class="about">') :].split("</p>")[0]
     assert f"sha256 <code>{fingerprint}</code>; <code>deltarule inspect m --strict</code>" in about
     assert "edited without its checksum in manifest.json" in about
-    assert "only the report’s own SHA-256 shows" in about
+    assert (
+        "<code>deltarule evaluate m TABLE</code>, with the table of the training, writes" in about
+    )
     assert "Predicting y" in page
     assert "deltarule predict m NEW.csv" in page
     noise = "a,y\n" + "".join(f"{i * 7 % 13},{i * 5 % 11}\n" for i in range(60))
@@ -45,22 +47,28 @@ def test_fit_writes_a_report_with_its_options_as_they_are_typed(place, deltarule
     assert "--test 0.2" in page[page.index("What next") : page.index("All scores")]
 
 
+def forge(page):
+    """Write another report beside the model m, and make the checksums fit; return its own."""
+    manifest = json.loads(Path("m/manifest.json").read_text())
+    Path("m/report.html").write_bytes(page.encode())
+    checksum = hashlib.sha256(page.encode()).hexdigest()
+    manifest["extras"]["report.html"] = checksum
+    manifest["checksum"] = manifest_digest(manifest)
+    Path("m/manifest.json").write_text(json.dumps(manifest))
+    return checksum
+
+
 @pytest.mark.parametrize("options", [(), ("--test", "0"), ("-t", "k")])
 def test_a_report_whose_scores_were_forged_with_its_checksums_is_found_out(
     place, deltarule, options
 ):
     assert deltarule("fit", "numbers.csv", "-t", "y", *FAST, "--out", "m", *options).status == 0
     assert deltarule("inspect", "m", "--strict").status == 0
-    manifest = json.loads(Path("m/manifest.json").read_text())
     page = Path("m/report.html").read_text(encoding="utf-8")
     of = r'(<span data-value="[^"]*" data-number="network\.(?:r2|accuracy)">)([^<]*)'
     forged, count = re.subn(of, r"\g<1>0.999", page)
     assert count > 0
-    Path("m/report.html").write_text(forged, encoding="utf-8")
-    checksum = hashlib.sha256(forged.encode()).hexdigest()
-    manifest["extras"]["report.html"] = checksum
-    manifest["checksum"] = manifest_digest(manifest)
-    Path("m/manifest.json").write_text(json.dumps(manifest))
+    checksum = forge(forged)
     outcome = deltarule("inspect", "m", "--strict")
     assert outcome.status == 5
     assert f"as written: report.html, sha256 {checksum}" in outcome.out
@@ -70,6 +78,56 @@ def test_a_report_whose_scores_were_forged_with_its_checksums_is_found_out(
     assert shown["warnings"] == shown["differences"] != []
     notes = deltarule("evaluate", "m", "numbers.csv", "--json").json["notes"]
     assert any("report.html shows the " in note for note in notes)
+
+
+FORGED = {
+    "words": ("Predicting y</h1>", "Predicting x</h1>"),
+    "a number": (' data-number="network.r2">', ">9"),
+    "a style": ("</style>", 'p::after { content: "99 %" }</style>'),
+    "a script": ("</body>", "<script>document.body.textContent = '99 %'</script></body>"),
+    "a space": ("</body>", " </body>"),
+    "in a note": ("12 test rows", "120 test rows"),
+}
+
+
+def test_the_report_is_written_again_and_compared_with_the_table_of_the_training(place, deltarule):
+    assert deltarule("fit", "numbers.csv", "-t", "y", *FAST, "--out", "m").status == 0
+    page = Path("m/report.html").read_text(encoding="utf-8")
+    # The report names the folder as it was called.
+    Path("m").rename("k")
+    said = deltarule("evaluate", "k", "numbers.csv").out
+    assert "report.html is, word for word, what the model's files and this table give" in said
+    Path("k").rename("m")
+    assert deltarule("evaluate", "m", "numbers.csv", "--json").json["report_as_given"] is True
+    for old, new in FORGED.values():
+        assert old in page
+        forge(page.replace(old, new, 1))
+        found = deltarule("evaluate", "m", "numbers.csv", "--json").json
+        assert found["report_as_given"] is False
+        assert any("report.html differs from what" in note for note in found["notes"])
+    forge(page.replace(*FORGED["words"]))
+    told = deltarule("evaluate", "m", "numbers.csv")
+    assert "it has 'Predicting x' where 'Predicting y' is written\n" in told.err
+    assert "word for word" not in told.out
+    # Of another table it cannot be written again.
+    Path("other.csv").write_text(NUMBERS.replace(",1.0,", ",1.1,"))
+    assert deltarule("evaluate", "m", "other.csv", "--json").json["report_as_given"] is None
+    Path("m/report.html").unlink()
+    assert deltarule("evaluate", "m", "numbers.csv", "--json").json["report_as_given"] is None
+
+
+@pytest.mark.parametrize("form", ["m.deltarule", "m"])
+@pytest.mark.parametrize("target", ["y", "k"])
+@pytest.mark.parametrize("test", ["0.2", "0"])
+def test_the_report_of_each_model_is_what_its_files_give(place, deltarule, form, target, test):
+    fit = ("fit", "numbers.csv", "-t", target, "--quality", "fast", "--test", test, "--out", form)
+    assert deltarule(*fit).status == 0
+    found = deltarule("evaluate", form, "numbers.csv", "--json").json
+    if test == "0":  # of predictions of the folds
+        assert found["report_as_given"] is None
+        assert any("report.html could not be compared: without test" in n for n in found["notes"])
+    else:
+        assert found["report_as_given"] is True
 
 
 @pytest.mark.parametrize("target", ["y", "k"])

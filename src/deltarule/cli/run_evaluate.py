@@ -23,6 +23,7 @@ from deltarule.cli.output_paths import (
     written_checksum,
 )
 from deltarule.cli.predict_large import is_large
+from deltarule.cli.report_check import ReportCheck, check_report
 from deltarule.cli.run_predict import load_table_model, read_rows
 from deltarule.cli.table_comparison import TableComparison, compare_tables
 from deltarule.tables import Table, TypedColumns, apply_schema
@@ -55,6 +56,7 @@ def evaluate_table(
     model = load_table_model(folder)
     rows: Table | ScoredRows | None
     compared: TableComparison | None = None
+    beside: ReportCheck | None = None
     page = b""
     with output.live(as_json) as show:
         show(output.reading(data))
@@ -90,6 +92,9 @@ def evaluate_table(
             judged = _judged_rows(model, typed, outputs, is_training_table, learned)
             groups = NO_GROUPS if judged is None else groups_line(model, judged)
             notes += _other_scores(model, judged)
+            if model.trained_on(typed):
+                show("comparing the report")
+                beside = check_report(model, read, folder)
         if report is not None:
             from deltarule.cli.app import parameters_of
             from deltarule.explain.report import report_html
@@ -107,6 +112,8 @@ def evaluate_table(
                 )
             page = html.encode("utf-8")
             write_output(report, force, page, "the report in ")
+    if beside is not None and not beside.equal:
+        notes.append(beside.text)
     notes += changed_extras(folder)
     test = model.report["scores"].get("test")
     about_rows = _about_rows(
@@ -127,6 +134,7 @@ def evaluate_table(
                 "rows_seen": None if seen is None else seen.found,
                 "rows_compared": 0 if seen is None else seen.compared,
                 "tables": None if compared is None else dataclasses.asdict(compared),
+                "report_as_given": None if beside is None else beside.equal,
                 "notes": [*about_rows, *notes],
             }
         )
@@ -154,6 +162,8 @@ def evaluate_table(
         output.say(f"note: {line}")
     if compared is not None:
         output.say("\n" + "\n".join(compared.lines()))
+    if beside is not None and beside.equal:
+        output.say(f"{beside.text}.")
     if report is not None:
         output.say(f"\nThe report is in {report}. {written_checksum(page)}")
     output.notes(notes)

@@ -94,11 +94,14 @@ def _about(found: Findings, beside: bool) -> str:
         command = f"deltarule inspect {found.folder} --strict".replace("  ", " ")
         said += f"; <code>{text(command)}</code> shows it, and checks the model’s files"
         if beside:
+            evaluate = f"deltarule evaluate {found.folder} TABLE".replace("  ", " ")
             said += (
                 ", whether this report was edited without its checksum in manifest.json, and "
-                "whether it shows the scores that the model holds. What else was edited "
-                "together with that checksum, only the report’s own SHA-256 shows, if it was noted "
-                "elsewhere: <code>deltarule fit</code> prints it, and <code>inspect</code> again"
+                "whether it shows the scores that the model holds. Whether anything else in it was "
+                f"edited: <code>{text(evaluate)}</code>, with the table of the "
+                "training, writes it again and compares all words, styles and scripts; or compare "
+                "its SHA-256 with one noted elsewhere: <code>deltarule fit</code> prints it, and "
+                "<code>inspect</code> again"
             )
         else:
             said += (
