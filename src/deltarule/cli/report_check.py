@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import ast
-import html
 import os
-import re
 import time
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,25 +10,16 @@ from typing import Any, NamedTuple
 from deltarule._version import __version__
 from deltarule.cli import output
 from deltarule.cli.report_page import PAGE
-from deltarule.errors import DeltaruleError, Parameter, printable
+from deltarule.errors import DeltaruleError
 from deltarule.files.seals import read_extra
 from deltarule.tabular import TableModel
 from deltarule.training.inspection import model_fingerprint
 from deltarule.training.model import KIND
 
-__all__ = ["ReportCheck", "check_report", "page_differences"]
+__all__ = ["ReportCheck", "check_report"]
 
 # A report of a table with many columns has a megabyte; a larger file is no report.
 _MOST_BYTES = 1 << 26
-_MOST_SHOWN, _WIDTH = 3, 60
-# The report names the folder as it was called when it was written.
-_FOLDER = re.compile(r"<code>deltarule inspect ([^<]{0,8000}?) ?--strict</code>")
-_VERSION = re.compile(r"Written by deltarule (\d[0-9A-Za-z.+]{0,40})\. ")
-# What differs, in the order in which it is named.
-_WORDS, _TAG, _CODE = range(3)
-# A parameter in a note, as Python writes it, perhaps with its value.
-_PARAMETER = re.compile(r"\b([a-z][a-z0-9_]*)(?:=('[^']*'|\([^)]*\)|[^\s,;()]*[^\s,;.()]))?")
-_TOKEN = re.compile(r"<[^>]*>|[^<]+|<")
 
 
 class ReportCheck(NamedTuple):
@@ -72,6 +60,7 @@ def check_report(model: TableModel, table: Any, folder: Path) -> ReportCheck | N
     """
     from deltarule.cli.app import parameters_of
     from deltarule.explain.report import report_html
+    from deltarule.explain.report.comparison import named_folder, named_version, page_differences
 
     if not _lies_beside(folder):
         return None
@@ -87,18 +76,17 @@ def check_report(model: TableModel, table: Any, folder: Path) -> ReportCheck | N
         )
     started = time.perf_counter()
     page = content.decode("utf-8", "replace")
-    named = _FOLDER.search(page)
     try:
         with output.options_of(parameters_of("fit")):  # as it was written
             expected = report_html(
                 model,
                 table,
-                folder=str(folder) if named is None else html.unescape(named[1]),
+                folder=named_folder(page) or str(folder),
                 spell=output.spelled,
                 fingerprint=model_fingerprint(folder),
                 beside=True,
             )
-            found = page_differences(page, expected)
+            found = page_differences(page, expected, output.spell)
     except DeltaruleError as error:
         return ReportCheck(None, f"{PAGE} could not be compared: no report can be made: {error}")
     seconds = time.perf_counter() - started
@@ -110,9 +98,9 @@ def check_report(model: TableModel, table: Any, folder: Path) -> ReportCheck | N
             f"folder it names{took}",
         )
     said = f"{PAGE} differs from what the model's files and this table give: {found}{took}"
-    version = _VERSION.search(page)
-    if version is not None and version[1] != __version__:
-        said += f"; it says that deltarule {version[1]} wrote it, and this is {__version__}"
+    version = named_version(page)
+    if version and version != __version__:
+        said += f"; it says that deltarule {version} wrote it, and this is {__version__}"
     return ReportCheck(False, said)
 
 
@@ -120,73 +108,3 @@ def _lies_beside(folder: Path) -> bool:
     if folder.is_dir():
         return os.path.lexists(folder / PAGE)
     return read_extra(folder, KIND, PAGE, _MOST_BYTES) is not None
-
-
-def page_differences(page: str, expected: str) -> str:
-    """Return where a page has something else than was expected: the first of its words, or tags.
-
-    It is "" where the two are equal, except that the page may write parameters of a note as options
-    of the running command.
-
-    Examples
-    --------
-    >>> page_differences("<p>92.5 %</p><p>a</p>", "<p>82.5 %</p><p>a</p>")
-    "it has '92.5 %' where '82.5 %' is written"
-    >>> page_differences("<style>p {}</style>", "<style>b {}</style>")
-    "it has in a style or a script 'p {}' where 'b {}' is written"
-    """
-    here, there = _TOKEN.findall(page), _TOKEN.findall(expected)
-    pairs = [
-        (_kind(here, at), a, b)
-        for at, (a, b) in enumerate(zip(here, there, strict=False))
-        if a != b
-    ]
-    pairs = [each for each in pairs if each[0] != _WORDS or not _is_respelled(*each[1:])]
-    if len(here) != len(there):
-        # Behind the first difference the two are not aligned.
-        least = min(len(here), len(there))
-        pairs = pairs[:1] or [(_TAG, "".join(here[least:]), "".join(there[least:]))]
-    if not pairs:
-        return ""
-    # Words are what a reader sees first; but a style or a script can change what is seen.
-    pairs.sort(key=lambda pair: pair[0])
-    shown = list(dict.fromkeys(_shown(*pair) for pair in pairs))
-    more = f", and {len(shown) - _MOST_SHOWN} more" if len(shown) > _MOST_SHOWN else ""
-    return f"it has {', '.join(shown[:_MOST_SHOWN])}{more}"
-
-
-def _is_respelled(here: str, there: str) -> bool:
-    """Return whether a text is another one with parameters written as options."""
-    wanted, end = "", 0
-    there = html.unescape(there)
-    for match in _PARAMETER.finditer(there):
-        try:
-            value = () if match[2] is None else (ast.literal_eval(match[2]),)
-        except (ValueError, SyntaxError):
-            continue
-        option = output.spell(Parameter(match[1], *value))
-        wanted += re.escape(there[end : match.start()])
-        wanted += f"(?:{re.escape(match[0])}|{re.escape(option)})"
-        end = match.end()
-    return re.fullmatch(wanted + re.escape(there[end:]), html.unescape(here)) is not None
-
-
-def _kind(tokens: list[str], at: int) -> int:
-    if tokens[at].startswith("<"):
-        return _TAG
-    return _CODE if at and tokens[at - 1].startswith(("<style", "<script")) else _WORDS
-
-
-def _shown(kind: int, here: str, there: str) -> str:
-    """Return two texts, as they are about the first difference if they are long."""
-    equal = (a == b for a, b in zip(here, there, strict=False))
-    first = next((at for at, same in enumerate(equal) if not same), min(len(here), len(there)))
-    start = max(0, first - _WIDTH // 2) if max(len(here), len(there)) > _WIDTH else 0
-
-    def part(text: str) -> str:
-        some = " ".join(text[start : start + _WIDTH].split())
-        clipped = "…" * (start > 0) + some + "…" * (start + _WIDTH < len(text))
-        return f"'{printable(clipped)}'" if clipped else "nothing"
-
-    where = "in a style or a script " if kind == _CODE else ""
-    return f"{where}{part(here)} where {part(there)} is written"
