@@ -116,6 +116,64 @@ def test_the_report_is_written_again_and_compared_with_the_table_of_the_training
     assert deltarule("evaluate", "m", "numbers.csv", "--json").json["report_as_given"] is None
 
 
+def test_a_report_without_its_scores_or_of_another_model_is_a_warning(place, deltarule):
+    assert deltarule("fit", "numbers.csv", "-t", "y", *FAST, "--out", "m").status == 0
+    page = Path("m/report.html").read_text(encoding="utf-8")
+    fingerprint = model_fingerprint("m")
+    lacks = "report.html does not show the scores that deltarule writes there "
+    every = "(r2, rmse, mae, r2 of the linear baseline"
+    cells = re.search("its cells’ sha256 <code>([^<]*)…</code>", page)[1]
+    forgeries = {
+        "<h1>R² 0.99</h1>": lacks + every,
+        page.replace("data-number=", "data-no="): lacks + every,
+        page.replace(' data-number="network.rmse"', ""): f"{lacks}(rmse)",
+        page.replace(' data-number="constant.mae"', ""): f"{lacks}(mae of the constant)",
+        page.replace(fingerprint, "ab" * 32): f"names the fingerprint {'ab' * 32} of the model",
+        page.replace(cells, "0" * 16): f"names the sha256 {'0' * 16}… of the cells",
+    }
+    for forged, expected in forgeries.items():
+        forge(forged)
+        (warning,) = deltarule("inspect", "m", "--json").json["warnings"]
+        assert expected in warning
+        assert deltarule("inspect", "m", "--strict", "-q").status == 5
+        assert any(
+            expected in note
+            for note in deltarule("evaluate", "m", "numbers.csv", "--json").json["notes"]
+        )
+    # What is seen is right, and the number behind it is not.
+    forge(re.sub(r'data-value="[^"]*"( data-number="network.r2")', r'data-value="0.99"\1', page))
+    (warning,) = deltarule("inspect", "m", "--json").json["warnings"]
+    assert ", with 0.99 in its data-value, of the test rows, the model holds " in warning
+    assert ", exactly " in warning
+
+
+def test_a_file_that_the_manifest_does_not_name_is_a_warning(place, deltarule):
+    assert deltarule("fit", "numbers.csv", "-t", "y", *FAST, "--record", "--out", "m").status == 0
+    right = deltarule("inspect", "m", "--strict", "--json")
+    assert (right.status, right.json["unnamed"]) == (0, [])
+    Path("m/report-final.html").write_text("<h1>R² 0.99</h1>")
+    manifest = json.loads(Path("m/manifest.json").read_text())
+    del manifest["extras"]["report.html"]
+    manifest["checksum"] = manifest_digest(manifest)
+    Path("m/manifest.json").write_text(json.dumps(manifest))
+    said = "not named by manifest.json, so not of this model's files: "
+    said += "report-final.html, report.html"
+    outcome = deltarule("inspect", "m", "--strict")
+    assert outcome.status == 5
+    assert f"warning: {said}\n" in outcome.out
+    assert deltarule("inspect", "m", "--json").json["unnamed"] == [
+        "report-final.html",
+        "report.html",
+    ]
+    evaluated = deltarule("evaluate", "m", "numbers.csv")
+    assert f"note: {said}; see 'deltarule inspect m'\n" in evaluated.err
+    # What it shows is compared all the same.
+    assert "report.html is, word for word, what" in evaluated.out
+    page = Path("m/report.html").read_text(encoding="utf-8")
+    Path("m/report.html").write_text(page.replace("Predicting y", "Predicting x"), encoding="utf-8")
+    assert "report.html differs from" in deltarule("evaluate", "m", "numbers.csv").err
+
+
 @pytest.mark.parametrize("form", ["m.deltarule", "m"])
 @pytest.mark.parametrize("target", ["y", "k"])
 @pytest.mark.parametrize("test", ["0.2", "0"])
@@ -148,6 +206,11 @@ def test_scores_that_were_edited_in_the_model_are_computed_again(place, deltarul
         if said in each
     ]
     assert f"the model gives the {score} {was:.6g}, where its files say {was - 0.1:.6g}" in note
+    assert note.endswith(": a file was edited since")  # rounding gives no such difference
+    model.report["scores"]["test"][score] = was - 0.004
+    model.save("m", overwrite=True)
+    notes = deltarule("evaluate", "m", "numbers.csv", "--json").json["notes"]
+    assert any(each.endswith("since, or the precision here is another") for each in notes)
     # Of another table nothing can be computed again.
     Path("other.csv").write_text(NUMBERS.replace(",1.0,", ",1.1,"))
     other = deltarule("evaluate", "m", "other.csv", "--json").json["notes"]

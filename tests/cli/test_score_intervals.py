@@ -140,6 +140,18 @@ def test_evaluate_says_how_its_table_differs_from_that_of_the_training(place, de
     assert (found["order"], found["other_rows"], found["missing_rows"]) == (None, 0, 1)
 
 
+def test_digests_of_another_table_than_the_model_names_are_a_contradiction(place, deltarule):
+    model = TableModel.load("numbers.model")
+    model.report["fingerprint"] = "ab" * 32
+    model.save("numbers.model", overwrite=True)
+    said = "the model's files contradict each other: their digests of rows are of this table"
+    outcome = deltarule("evaluate", "numbers.model", "numbers.csv")
+    assert f"sha256 of its cells {'ab' * 32}; {said}" in outcome.out
+    assert "in another order" not in outcome.out
+    found = deltarule("evaluate", "numbers.model", "numbers.csv", "--json").json["tables"]
+    assert (found["contradiction"], found["order"]) == (True, None)
+
+
 def test_a_changed_report_is_a_note_of_the_commands_that_judge_a_model(place, deltarule):
     page = Path("numbers.model/report.html")
     commands = (

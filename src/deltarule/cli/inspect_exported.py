@@ -14,7 +14,7 @@ from deltarule.files import has_bundle, read_bundle
 from deltarule.files.bundle_reading import read_outline
 from deltarule.files.names import C_PROGRAM, MANIFEST
 from deltarule.files.seals import read_seal
-from deltarule.training.inspection import changed_files
+from deltarule.training.extra_files import changed_files
 
 __all__ = ["exported_facts", "exported_lines", "exported_warnings"]
 

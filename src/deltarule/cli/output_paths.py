@@ -214,11 +214,14 @@ def written_checksum(page: bytes) -> str:
     )
 
 
-def changed_extras(folder: Path) -> list[str]:
-    """Return a warning of each file, such as a report, that is not as it was saved with a model."""
+def changed_extras(folder: Path, *, unnamed: bool = False) -> list[str]:
+    """Return a warning of each file, such as a report, that is not as it was saved with a model.
+
+    ``unnamed`` asks for files that the model's manifest does not name, too.
+    """
     return [
         f"{each}; see 'deltarule inspect {output.shell_word(str(folder))}'"
-        for each in extras_warnings(folder)
+        for each in extras_warnings(folder, unnamed=unnamed)
     ]
 
 

@@ -51,6 +51,7 @@ class TableComparison:
     unknown_rows: int = 0
     missing_rows: int | None = None
     repeated: bool = False
+    contradiction: bool = False
 
     def lines(self) -> list[str]:
         """Return it in words."""
@@ -59,6 +60,12 @@ class TableComparison:
         return [*said, f"{training}{self._difference()}."]
 
     def _difference(self) -> str:
+        if self.contradiction:
+            return (
+                "; the model's files contradict each other: their digests of rows are of this "
+                "table, in this order, and the checksum that they name is of another, so a file "
+                "was edited since the training"
+            )
         if self.order is not None:
             where = ", in the same order" if self.order else " in another order"
             repeats = " (how often each of the equal ones is there is not known)"
@@ -108,6 +115,8 @@ def compare_tables(model: TableModel, typed: TypedColumns, source: str) -> Table
     digests = None if saved is None else RowDigests.from_dict(saved)
     if digests is None:
         return TableComparison(table, tables[0], order=None, other_rows=None)
+    if digests.key == checksum:  # what they were made with is the checksum of their table
+        return TableComparison(table, tables[0], order=None, other_rows=None, contradiction=True)
     known, there = digests.each(typed)
     other = np.flatnonzero(known & ~there)
     missing = digests.missing(typed)

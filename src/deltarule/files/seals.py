@@ -36,12 +36,15 @@ class Seal(NamedTuple):
         return, such as pictures, and does not check in a folder.
     sha256 : dict of file name to str
         Of these files as they are now; without those that are missing, or no plain files.
+    unnamed : tuple of str
+        What else is in the folder: the manifest does not name it, so that nothing covers it.
     """
 
     fingerprint: str
     manifest: str
     extras: dict[str, str]
     sha256: dict[str, str]
+    unnamed: tuple[str, ...] = ()
 
 
 def read_seal(folder: str | os.PathLike[str], kind: str) -> Seal:
@@ -64,7 +67,11 @@ def read_seal(folder: str | os.PathLike[str], kind: str) -> Seal:
                 if found is None:
                     states[name] = "missing"
             fingerprint = manifest_fingerprint(manifest) if timed else whole
-            return Seal(fingerprint, whole, states, checksums)
+            known = {MANIFEST, *manifest["sha256"], *states, *manifest.get("parts", {})}
+            # In a single file each entry is named, or it is refused.
+            inside = {each.name for each in path.iterdir()} if path.is_dir() else set[str]()
+            unnamed = tuple(sorted(inside - known))
+            return Seal(fingerprint, whole, states, checksums, unnamed)
 
     return consistent_read(path, read)
 

@@ -15,16 +15,17 @@ from deltarule.files import consistent_read
 from deltarule.files.bundle_reading import read_document, read_outline
 from deltarule.files.dataclass_fields import entry, field_value
 from deltarule.files.reading_errors import reading_content
-from deltarule.files.seals import read_extra, read_seal
+from deltarule.files.seals import Seal, read_extra, read_seal
+from deltarule.training.extra_files import changed_files, listed, unnamed_files
 from deltarule.training.model import KIND, PORTFOLIO_VERSION
 from deltarule.training.network_lines import counted, network_line, saved_networks
+from deltarule.training.recording import FOLDER as RECORDING
 from deltarule.training.recording_reading import is_recorded
-from deltarule.training.report_scores import score_differences
+from deltarule.training.report_scores import identity_differences, score_differences
 from deltarule.training.training_tables import training_table, training_table_text
 
 __all__ = [
     "ModelSummary",
-    "changed_files",
     "distilled_text",
     "extras_sha256",
     "extras_warnings",
@@ -35,7 +36,6 @@ __all__ = [
     "training_table_text",
 ]
 
-_MOST_SHOWN = 12
 _SAVED = "saved with the model"
 _REPORT, _MOST_REPORT = "report.html", 1 << 26
 # On which rows a distilled network was compared with its portfolio; an earlier version has None.
@@ -93,8 +93,11 @@ class ModelSummary:
     extras_sha256 : mapping of str to str
         The SHA-256 of these files as they are now, to be compared with one noted elsewhere: the
         fingerprint does not cover them.
+    unnamed : tuple of str
+        What else is in the folder. ``manifest.json`` does not name it, so no checksum covers it.
     differences : tuple of str
-        The scores that the report shows otherwise than the model holds them.
+        The scores that the report shows otherwise than the model holds them, or not at all, and
+        the fingerprint and the table's checksum where it shows another.
     trained_on : mapping of str to JSON value
         The table of the training: ``source``, its name, ``rows``, and ``sha256``, the checksum of
         its cells as the model reads them, or None if it is not known. ``row_digests`` says how
@@ -127,6 +130,7 @@ class ModelSummary:
     manifest: str = ""
     extras: Mapping[str, str] = dataclasses.field(default_factory=dict)
     extras_sha256: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    unnamed: tuple[str, ...] = ()
     differences: tuple[str, ...] = ()
     trained_on: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     distilled: Mapping[str, Any] = dataclasses.field(default_factory=dict)
@@ -134,7 +138,8 @@ class ModelSummary:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What is not as it was saved with the model, such as a changed report."""
-        return (*changed_files(self.extras, _SAVED), *self.differences)
+        unnamed = unnamed_files(self.unnamed)
+        return (*changed_files(self.extras, _SAVED), *unnamed, *self.differences)
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as an object that JSON can hold."""
@@ -234,7 +239,7 @@ def _what_checksums_say(with_extras: bool) -> list[str]:
         lines += [
             '"As written" says no more than that a file fits manifest.json. The fingerprint does',
             "not cover the report: compare its own sha256, or that of manifest.json, which covers",
-            "all, with one noted elsewhere.",
+            "all files that it names, with one noted elsewhere.",
         ]
     return lines
 
@@ -246,9 +251,7 @@ def _without_times(summary: ModelSummary) -> str:
 
 
 def _some(what: str, items: tuple[str, ...]) -> list[str]:
-    shown = ", ".join(items[:_MOST_SHOWN])
-    more = f", … and {len(items) - _MOST_SHOWN} more" if len(items) > _MOST_SHOWN else ""
-    return [f"{what}: {shown}{more}"] if items else []
+    return [f"{what}: {listed(items)}"] if items else []
 
 
 def _shown(value: Any) -> str:
@@ -306,7 +309,8 @@ def inspect_model(folder: str | os.PathLike[str]) -> ModelSummary:
             manifest=seal.manifest,
             extras=seal.extras,
             extras_sha256=seal.sha256,
-            differences=_differences(folder, seal.extras, extra.get("report")),
+            unnamed=_unnamed(folder, seal),
+            differences=_differences(folder, seal, extra),
             **of_table,
         )
 
@@ -322,19 +326,22 @@ def model_fingerprint(folder: str | os.PathLike[str]) -> str:
         return ""
 
 
-def extras_warnings(folder: str | os.PathLike[str]) -> tuple[str, ...]:
+def extras_warnings(folder: str | os.PathLike[str], *, unnamed: bool = False) -> tuple[str, ...]:
     """Return what is not as it was saved with a model, as :attr:`ModelSummary.warnings` has it.
 
-    There is nothing if the model cannot be read.
+    There is nothing if the model cannot be read. ``unnamed`` asks for files that its manifest does
+    not name, too.
     """
     try:
-        extras = read_seal(folder, KIND).extras
-        data = read_document(folder, "model.json", KIND) if _REPORT in extras else {}
+        seal = read_seal(folder, KIND)
+        with_report = _REPORT in (*seal.extras, *seal.unnamed)
+        data = read_document(folder, "model.json", KIND) if with_report else {}
     except FileError:
         return ()
     extra = data.get("extra") if isinstance(data, Mapping) else None
-    report = extra.get("report") if isinstance(extra, Mapping) else None
-    return (*changed_files(extras, _SAVED), *_differences(folder, extras, report))
+    differences = _differences(folder, seal, extra) if isinstance(extra, Mapping) else ()
+    others = unnamed_files(_unnamed(folder, seal)) if unnamed else ()
+    return (*changed_files(seal.extras, _SAVED), *others, *differences)
 
 
 def extras_sha256(folder: str | os.PathLike[str]) -> dict[str, str]:
@@ -348,30 +355,26 @@ def extras_sha256(folder: str | os.PathLike[str]) -> dict[str, str]:
         return {}
 
 
-def _differences(
-    folder: str | os.PathLike[str], extras: Mapping[str, str], report: Any
-) -> tuple[str, ...]:
-    """Return which scores the report beside a model shows otherwise than the model holds them."""
-    if _REPORT not in extras or not isinstance(report, Mapping):
+def _unnamed(folder: str | os.PathLike[str], seal: Seal) -> tuple[str, ...]:
+    """Return what a model's folder holds beside the model and the recording of its training."""
+    own = {RECORDING} if is_recorded(Path(folder)) else set[str]()
+    return tuple(name for name in seal.unnamed if name not in own)
+
+
+def _differences(folder: str | os.PathLike[str], seal: Seal, extra: _Object) -> tuple[str, ...]:
+    """Return what the report beside a model shows otherwise than the model holds it."""
+    report = extra.get("report")
+    if _REPORT not in (*seal.extras, *seal.unnamed) or not isinstance(report, Mapping):
         return ()
     page = read_extra(folder, KIND, _REPORT, _MOST_REPORT)
     if page is None:
         return ()
-    return score_differences(page.decode("utf-8", "replace"), report)
-
-
-def changed_files(extras: Mapping[str, str], what: str) -> tuple[str, ...]:
-    """Return in words which files are not as they were written; ``what`` says what was.
-
-    Examples
-    --------
-    >>> changed_files({"a.c": "changed", "a.h": "as written"}, "exported and tested")
-    ('a.c is changed: it is not what was exported and tested',)
-    """
-    return tuple(
-        f"{printable(name)} is {state}: it is not what was {what}"
-        for name, state in extras.items()
-        if state != "as written"
+    schema = extra.get("schema")
+    table = training_table(schema if isinstance(schema, Mapping) else {}, report)
+    text = page.decode("utf-8", "replace")
+    return (
+        *score_differences(text, report),
+        *identity_differences(text, seal.fingerprint, table["sha256"] or ""),
     )
 
 

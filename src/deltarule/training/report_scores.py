@@ -7,13 +7,17 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-__all__ = ["score_differences"]
+from deltarule.errors import printable
+
+__all__ = ["identity_differences", "score_differences"]
 
 # A score as the report writes it: the number, its name, and how it is shown.
 _SCORE = re.compile(
     r'<span data-value="([^"<]{1,40})" data-number="(portfolio|network|linear|constant)'
     r'\.([a-z0-9_]{1,20})"[^>]{0,200}>([^\n]{0,60}?)</span>'
 )
+_FINGERPRINT = re.compile(r"fingerprint: sha256 <code>([^<]{0,80})</code>")
+_CELLS = re.compile(r"its cells’ sha256 <code>([^<]{0,80})…</code>")
 _SHOWN = re.compile(r"([−-]?)([\d,]{1,20}(?:\.\d{1,20})?)(?: × 10<sup>([−-]?\d{1,3})</sup>)?( %)?")
 _PARTS = ("test", "valid", "out_of_fold", "train")
 _NAMES = {"linear": "the linear baseline", "constant": "the constant"}
@@ -22,8 +26,9 @@ _NAMES = {"linear": "the linear baseline", "constant": "the constant"}
 def score_differences(page: str, report: Mapping[str, Any]) -> tuple[str, ...]:
     """Return which scores a report shows otherwise than the model's files hold them, in words.
 
-    Only the scores that the report names are compared, of the model and of the baselines, as a
-    reader sees them and as the page holds them with all digits. What else it says is not.
+    The scores of the model and of the baselines are compared, as a reader sees them and as the page
+    holds them with all digits, and it is said which of them the report lacks. What else it says is
+    not compared.
 
     Parameters
     ----------
@@ -38,8 +43,9 @@ def score_differences(page: str, report: Mapping[str, Any]) -> tuple[str, ...]:
     >>> score_differences(shown, {"scores": {"test": {"accuracy": 0.78}}})
     ('report.html shows the accuracy 88.0 % of the test rows, the model holds 78.0 %',)
     """
-    found = dict[str, None]()
+    found, there = dict[str, None](), set[tuple[str, str]]()
     for held, of, score, shown in _SCORE.findall(page):
+        there.add((of if of in _NAMES else "", score))
         known = list(_known(report, of, score))
         if not known:
             continue
@@ -48,12 +54,70 @@ def score_differences(page: str, report: Mapping[str, Any]) -> tuple[str, ...]:
             part, value = known[0]
             whose = f" of {_NAMES[of]}" if of in _NAMES else ""
             words = re.sub("<[^>]*>", "", shown)
-            seen = words if not _as_shown(value, shown) else f"{words} ({held})"
+            seen, holds = words, _written(value, shown)
+            if _as_shown(value, shown):  # what differs is the number that the page does not show
+                seen += f", with {held} in its data-value,"
+                holds += f", exactly {value!r}"
             found[
                 f"report.html shows the {score.replace('_', ' ')} {seen}{whose} of the "
-                f"{part.replace('_', ' ')} rows, the model holds {_written(value, shown)}"
+                f"{part.replace('_', ' ')} rows, the model holds {holds}"
             ] = None
+    if missing := [each for each in _written_there(report) if each not in there]:
+        names = ", ".join(
+            score.replace("_", " ") + (f" of {_NAMES[of]}" if of else "") for of, score in missing
+        )
+        found[f"report.html does not show the scores that deltarule writes there ({names})"] = None
     return tuple(found)
+
+
+def identity_differences(page: str, fingerprint: str, cells: str) -> tuple[str, ...]:
+    """Return whether a report names another model, or another table, than the model's files.
+
+    Parameters
+    ----------
+    page : str
+        The report as HTML.
+    fingerprint, cells : str
+        Of the model's files, and of the cells of its table, "" if that is not known.
+
+    Examples
+    --------
+    >>> page = "fingerprint: sha256 <code>ab</code>; its cells’ sha256 <code>12…</code>"
+    >>> identity_differences(page, "ab", "1234")
+    ()
+    >>> identity_differences(page, "cd", "1234")
+    ('report.html names the fingerprint ab of the model, which has cd',)
+    """
+    said = []
+    for shown in dict.fromkeys(_FINGERPRINT.findall(page)):
+        if shown != fingerprint:
+            said.append(
+                f"report.html names the fingerprint {printable(shown)} of the model, which has "
+                f"{fingerprint}"
+            )
+    for shown in dict.fromkeys(_CELLS.findall(page)):
+        if not (shown and cells.startswith(shown)):
+            known = f"holds {cells}" if cells else "holds none"
+            said.append(
+                f"report.html names the sha256 {printable(shown)}… of the cells of the table, the "
+                f"model {known}"
+            )
+    return tuple(said)
+
+
+def _written_there(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield whose score, "" for the model's, and which score a report shows in any case."""
+    scores: Mapping[str, Any] = report.get("scores", {})
+    part = next((each for each in _PARTS if each in scores), "")
+    of_model = scores.get(part)
+    tables = [("", of_model if isinstance(of_model, Mapping) else {})]
+    baselines = report.get("baselines")
+    if part == "test" == report.get("baselines_on") and isinstance(baselines, Mapping):
+        tables += [(of, baselines[of]) for of in _NAMES if isinstance(baselines.get(of), Mapping)]
+    for of, table in tables:
+        for score, value in table.items():
+            if isinstance(value, int | float) and math.isfinite(value):
+                yield of, score
 
 
 def _known(report: Mapping[str, Any], of: str, score: str) -> Iterator[tuple[str, float]]:
