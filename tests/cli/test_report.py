@@ -149,6 +149,8 @@ def test_a_report_without_its_scores_or_of_another_model_is_a_warning(place, del
 
 def test_a_file_that_the_manifest_does_not_name_is_a_warning(place, deltarule):
     assert deltarule("fit", "numbers.csv", "-t", "y", *FAST, "--record", "--out", "m").status == 0
+    assert "covers\nall files that it names, with one" in deltarule("inspect", "m").out
+    assert '"Trained on" is what the files say.' in deltarule("inspect", "m").out
     right = deltarule("inspect", "m", "--strict", "--json")
     assert (right.status, right.json["unnamed"]) == (0, [])
     Path("m/report-final.html").write_text("<h1>R² 0.99</h1>")

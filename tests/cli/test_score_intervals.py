@@ -115,7 +115,10 @@ def test_evaluate_says_how_its_table_differs_from_that_of_the_training(place, de
     trained = TableModel.load("numbers.model").report["fingerprint"]
     assert own["table"]["sha256"] == own["training"]["sha256"] == trained
     assert (own["order"], own["other_rows"]) == (True, 0)
-    assert "; the same rows, in the same order.\n" in said
+    covers = "; a model's fingerprint covers the name of its table, too, which is another"
+    assert f"; the same rows, in the same order{covers}.\n" in said
+    under_its_name = deltarule("evaluate", "numbers.model", "numbers.csv").out
+    assert "; the same rows, in the same order.\n" in under_its_name
     turned, said = compared(lines[::-1])
     assert turned["table"]["sha256"] != turned["training"]["sha256"] == trained
     assert (turned["order"], turned["repeated"]) == (False, False)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from deltarule.errors import printable
 from deltarule.tables import TypedColumns
 from deltarule.tables.cells_checksum import cells_checksum
 from deltarule.tables.row_digests import RowDigests
@@ -69,7 +70,12 @@ class TableComparison:
         if self.order is not None:
             where = ", in the same order" if self.order else " in another order"
             repeats = " (how often each of the equal ones is there is not known)"
-            return f"; the same rows{where}{repeats if self.repeated else ''}"
+            same = f"; the same rows{where}{repeats if self.repeated else ''}"
+            if self.order and printable(self.table["source"]) != self.training["source"]:
+                same += (
+                    "; a model's fingerprint covers the name of its table, too, which is another"
+                )
+            return same
         if self.other_rows is None:
             return ""
         known = self.table["rows"] - self.unknown_rows

@@ -176,7 +176,7 @@ class ModelSummary:
         lines += [
             f"manifest.json, with the checksums of all files{covered}: sha256 {self.manifest}",
             f"fingerprint of the model, {_without_times(self)}: sha256 {self.fingerprint}",
-            *_what_checksums_say(bool(self.extras)),
+            *_what_checksums_say(bool(self.extras), bool(self.trained_on)),
         ]
         return "\n".join(lines)
 
@@ -228,7 +228,7 @@ def distilled_text(distilled: Mapping[str, Any]) -> str:
     return f"{said}; the portfolio has the fingerprint sha256 {portfolio}" if portfolio else said
 
 
-def _what_checksums_say(with_extras: bool) -> list[str]:
+def _what_checksums_say(with_extras: bool, with_table: bool) -> list[str]:
     """Return what the checksums prove, and of what."""
     lines = [
         f"Checked by deltarule {__version__}. A checksum is not a signature: who can change a",
@@ -240,6 +240,12 @@ def _what_checksums_say(with_extras: bool) -> list[str]:
             '"As written" says no more than that a file fits manifest.json. The fingerprint does',
             "not cover the report: compare its own sha256, or that of manifest.json, which covers",
             "all files that it names, with one noted elsewhere.",
+        ]
+    if with_table:
+        lines += [
+            '"Trained on" is what the files say. With that table, "deltarule evaluate" computes the',
+            "scores of the test rows and the report again; and a repeated training with it, with",
+            "the same file name and settings, has the same fingerprint.",
         ]
     return lines
 
