@@ -243,8 +243,8 @@ def _what_checksums_say(with_extras: bool, with_table: bool) -> list[str]:
         ]
     if with_table:
         lines += [
-            '"Trained on" is what the files say. With that table, "deltarule evaluate" computes the',
-            "scores of the test rows and the report again; and a repeated training with it, with",
+            '"Trained on" is what the files say. With it, "deltarule evaluate" computes the',
+            "scores of the test rows and the report again, and a repeated training, with",
             "the same file name and settings, has the same fingerprint.",
         ]
     return lines
