@@ -96,8 +96,10 @@ def test_the_report_is_written_again_and_compared_with_the_table_of_the_training
     # The report names the folder as it was called.
     Path("m").rename("k")
     said = deltarule("evaluate", "k", "numbers.csv").out
-    assert "report.html is, word for word, what the model's files and this table give" in said
+    same = "report.html is, word for word, what the model's files and this table give"
+    assert f"{same}; it names the folder m.\n" in said
     Path("k").rename("m")
+    assert f"{same}.\n" in deltarule("evaluate", "m", "numbers.csv").out
     assert deltarule("evaluate", "m", "numbers.csv", "--json").json["report_as_given"] is True
     for old, new in FORGED.values():
         assert old in page

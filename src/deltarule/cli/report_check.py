@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from deltarule._version import __version__
 from deltarule.cli import output
 from deltarule.cli.report_page import PAGE
-from deltarule.errors import DeltaruleError
+from deltarule.errors import DeltaruleError, printable
 from deltarule.files.seals import read_extra
 from deltarule.tabular import TableModel
 from deltarule.training.inspection import model_fingerprint
@@ -76,12 +76,13 @@ def check_report(model: TableModel, table: Any, folder: Path) -> ReportCheck | N
         )
     started = time.perf_counter()
     page = content.decode("utf-8", "replace")
+    named = named_folder(page) or str(folder)
     try:
         with output.options_of(parameters_of("fit")):  # as it was written
             expected = report_html(
                 model,
                 table,
-                folder=named_folder(page) or str(folder),
+                folder=named,
                 spell=output.spelled,
                 fingerprint=model_fingerprint(folder),
                 beside=True,
@@ -92,10 +93,11 @@ def check_report(model: TableModel, table: Any, folder: Path) -> ReportCheck | N
     seconds = time.perf_counter() - started
     took = f" (compared in {seconds:.1f} s)" if seconds > 1 else ""
     if content == expected.encode("utf-8") or not found:
+        # The name is not checked: a folder may be renamed, and is shown for the reader to judge.
+        renamed = f"; it names the folder {printable(named)}" if named != str(folder) else ""
         return ReportCheck(
             True,
-            f"{PAGE} is, word for word, what the model's files and this table give, whatever "
-            f"folder it names{took}",
+            f"{PAGE} is, word for word, what the model's files and this table give{renamed}{took}",
         )
     said = f"{PAGE} differs from what the model's files and this table give: {found}{took}"
     version = named_version(page)
