@@ -114,3 +114,12 @@ class Watched:
         """Requests to anywhere but what is named and data in the page itself."""
         own = ("data:", "blob:", *allowed)
         return [url for url in self.requests if not url.startswith(own)]
+
+
+def settled(page):
+    """Wait until the page has not scrolled for half a second; return where it stands."""
+    seen = []
+    while len(seen) < 6 or len(set(seen[-6:])) > 1:
+        page.wait_for_timeout(100)
+        seen.append(page.evaluate("scrollY"))
+    return seen[-1]

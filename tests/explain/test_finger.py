@@ -1,7 +1,7 @@
 """The explain page under a finger: the derivation's sheet, the field to go by, the tour's head."""
 
 import pytest
-from tests.browser import started
+from tests.browser import settled, started
 from tests.explain.pages import shown, until
 
 UPRIGHT, LYING = {"width": 390, "height": 844}, {"width": 844, "height": 390}
@@ -28,15 +28,6 @@ def page(phone):
     phone.goto(phone.uri)
     phone.wait_for_selector("#drawing [data-edge]")
     return phone
-
-
-def settled(page):
-    """Wait until the page has not scrolled for half a second."""
-    seen = []
-    while len(seen) < 6 or len(set(seen[-6:])) > 1:
-        page.wait_for_timeout(100)
-        seen.append(page.evaluate("scrollY"))
-    return seen[-1]
 
 
 def box(page, selector):

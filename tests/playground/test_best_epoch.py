@@ -2,11 +2,10 @@
 
 import numpy as np
 import pytest
-from tests.browser import Watched, browser
 from tests.playground.helpers import Client, holds, served
+from tests.playground.static_page import static_page
 
 from deltarule.errors import InputError
-from deltarule.playground import static_playground_html
 from deltarule.playground.frame_format import unpack_frame
 from deltarule.playground.runner import Runner
 from deltarule.playground.settings import RunSettings
@@ -153,14 +152,8 @@ def test_a_browser_asks_the_server_for_the_best_epoch():
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
-    path = tmp_path_factory.mktemp("page") / "playground.html"
-    path.write_text(static_playground_html(), encoding="utf-8")
-    with browser() as context:
-        watched = Watched(context, width=1280, height=720)
-        watched.page.goto(f"{path.as_uri()}#data=circles")
-        watched.page.wait_for_selector("[data-node]", timeout=60_000)
-        yield watched.page
-        assert watched.errors == []
+    with static_page(tmp_path_factory.mktemp("page"), anchor="#data=circles") as found:
+        yield found
 
 
 def test_one_press_brings_the_best_epoch_of_the_static_page_back(page):

@@ -1,31 +1,20 @@
 """The cards of the loss: what fits into them, at any size of numbers and of text."""
 
 import pytest
-from tests.browser import Watched, browser
 from tests.playground.helpers import holds
-
-from deltarule.playground import static_playground_html
+from tests.playground.static_page import static_page, usual_text
 
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
-    """The static page on a projector."""
-    path = tmp_path_factory.mktemp("page") / "playground.html"
-    path.write_text(static_playground_html(), encoding="utf-8")
-    with browser() as context:
-        watched = Watched(context, width=1280, height=720)
-        watched.page.goto(path.as_uri())
-        watched.page.wait_for_selector("[data-node]", timeout=60_000)
-        yield watched.page
-        assert watched.errors == []
+    with static_page(tmp_path_factory.mktemp("page")) as found:
+        yield found
 
 
 @pytest.fixture(autouse=True)
-def usual_text(page):
+def usual(page):
     yield
-    page.evaluate("localStorage.removeItem('deltarule-scale')")
-    while float(page.evaluate("document.documentElement.style.getPropertyValue('--scale')")) > 1.01:
-        page.locator("#smaller").click()
+    usual_text(page)
 
 
 def frames(page, count=3):

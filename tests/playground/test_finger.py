@@ -1,7 +1,7 @@
 """The static page under a finger: number fields, refusals, the card of a weight, the help."""
 
 import pytest
-from tests.browser import started
+from tests.browser import settled, started
 from tests.playground.helpers import holds
 
 from deltarule.playground import write_static_playground
@@ -38,15 +38,6 @@ def page(phone):
     phone.evaluate("document.activeElement.blur(); scrollTo(0, 0)")
     phone.evaluate("document.getElementById('fold').open = false")
     return phone
-
-
-def settled(page):
-    """Wait until the page has not scrolled for half a second."""
-    seen = []
-    while len(seen) < 6 or len(set(seen[-6:])) > 1:
-        page.wait_for_timeout(100)
-        seen.append(page.evaluate("scrollY"))
-    return seen[-1]
 
 
 def choose(page, edge="2,0,3"):

@@ -3,26 +3,17 @@
 import time
 
 import pytest
-from tests.browser import Watched, browser
 from tests.playground.helpers import holds
-
-from deltarule.playground import static_playground_html
+from tests.playground.static_page import static_page, usual_text
 
 PROJECTOR = {"width": 1280, "height": 720}
 
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
-    """The static page on a projector."""
-    path = tmp_path_factory.mktemp("page") / "playground.html"
-    path.write_text(static_playground_html(), encoding="utf-8")
-    with browser() as context:
-        watched = Watched(context, **PROJECTOR)
-        watched.page.goto(f"{path.as_uri()}#data=circles")
-        watched.page.wait_for_selector("[data-node]", timeout=60_000)
-        holds(watched.page, "document.body.dataset.frames > 0")
-        yield watched.page
-        assert watched.errors == []
+    with static_page(tmp_path_factory.mktemp("page"), anchor="#data=circles") as found:
+        holds(found, "document.body.dataset.frames > 0")
+        yield found
 
 
 @pytest.fixture(autouse=True)
@@ -31,9 +22,7 @@ def usual(page):
     page.mouse.move(640, 5)
     page.evaluate("DR.page.set({ selected: null })")
     page.evaluate("DR.dock.close()")
-    while float(page.evaluate("document.documentElement.style.getPropertyValue('--scale')")) > 1.01:
-        page.locator("#smaller").click()
-    page.evaluate("localStorage.removeItem('deltarule-scale')")
+    usual_text(page)
     page.evaluate("scrollTo(0, 0)")
 
 

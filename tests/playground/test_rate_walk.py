@@ -1,22 +1,14 @@
 """A rate that is far too high, what the page says of it, and the rate that it finds instead."""
 
 import pytest
-from tests.browser import Watched, browser
 from tests.playground.helpers import holds
-
-from deltarule.playground import static_playground_html
+from tests.playground.static_page import static_page
 
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
-    path = tmp_path_factory.mktemp("page") / "playground.html"
-    path.write_text(static_playground_html(), encoding="utf-8")
-    with browser() as context:
-        watched = Watched(context, width=1280, height=720)
-        watched.page.goto(path.as_uri())
-        watched.page.wait_for_selector("[data-node]", timeout=60_000)
-        yield watched.page
-        assert watched.errors == []
+    with static_page(tmp_path_factory.mktemp("page")) as found:
+        yield found
 
 
 def opened(page, data):
@@ -53,7 +45,7 @@ def test_a_rate_that_is_far_too_high_is_named_first_and_a_good_one_is_found(page
     page.keyboard.press("Enter")
     epochs(page, 16)  # the lens wants 100 steps
     holds(page, "document.querySelector('[data-verdict]').innerText.includes('too high')")
-    assert verdict(page).startswith(f"The learning rate of {1000 * usual:g} is probably too high.")
+    assert verdict(page).startswith(f"The learning rate of {1000 * usual:g} is far too high.")
     assert "The learning rate is too high" in first_finding(page)
     # Only that stands out: what is below may come from it.
     assert page.locator("#advice li.serious").count() == 1

@@ -1,10 +1,9 @@
 """What is in sight without scrolling, on a projector, a laptop and a phone, with larger text."""
 
 import pytest
-from tests.browser import Watched, browser, violations
+from tests.browser import browser, violations
 from tests.playground.helpers import holds
-
-from deltarule.playground import static_playground_html
+from tests.playground.static_page import static_page, usual_text
 
 PROJECTOR, LAPTOP = {"width": 1280, "height": 720}, {"width": 1440, "height": 900}
 PHONE, LYING = {"width": 390, "height": 844}, {"width": 844, "height": 390}
@@ -50,21 +49,14 @@ def context():
 
 @pytest.fixture(scope="module")
 def page(context, tmp_path_factory):
-    path = tmp_path_factory.mktemp("page") / "playground.html"
-    path.write_text(static_playground_html(), encoding="utf-8")
-    watched = Watched(context, **PROJECTOR)
-    watched.page.goto(path.as_uri())
-    watched.page.wait_for_selector("[data-node]", timeout=60_000)
-    yield watched.page
-    assert watched.errors == []
+    with static_page(tmp_path_factory.mktemp("page"), context=context) as found:
+        yield found
 
 
 @pytest.fixture(autouse=True)
-def usual_text(page):
+def usual(page):
     yield
-    page.evaluate("localStorage.removeItem('deltarule-scale')")
-    while float(page.evaluate("document.documentElement.style.getPropertyValue('--scale')")) > 1.01:
-        page.locator("#smaller").click()
+    usual_text(page)
 
 
 def shown(page, size):

@@ -2,11 +2,10 @@
 
 import numpy as np
 import pytest
-from tests.browser import Watched, browser
 from tests.playground.helpers import Client, holds, served
+from tests.playground.static_page import static_page
 
 from deltarule.errors import InputError
-from deltarule.playground import static_playground_html
 from deltarule.playground.frame_format import unpack_frame
 from deltarule.playground.runner import Runner
 from deltarule.playground.settings import RunSettings
@@ -226,14 +225,8 @@ NOTHING = "document.querySelector('#transport [title*=\"nothing to undo\"]')?.di
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
-    path = tmp_path_factory.mktemp("page") / "playground.html"
-    path.write_text(static_playground_html(), encoding="utf-8")
-    with browser() as context:
-        watched = Watched(context, width=1440, height=900)
-        watched.page.goto(path.as_uri())
-        watched.page.wait_for_selector("[data-node]", timeout=60_000)
-        yield watched.page
-        assert watched.errors == []
+    with static_page(tmp_path_factory.mktemp("page"), width=1440, height=900) as found:
+        yield found
 
 
 def button(page, name):
