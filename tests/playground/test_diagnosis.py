@@ -322,7 +322,7 @@ def test_a_reader_finds_a_rate_and_looks_into_the_layers(context, static):
 
 
 def test_what_is_wrong_is_said_in_plain_words(context):
-    settings = RunSettings(data="moons", rows=100, activation="logistic", layers=(4,) * 7)
+    settings = RunSettings(data="moons", rows=100, activation="logistic", layers=(4,) * 6)
     with served(settings) as server:
         tab = Watched(context, width=390, height=844)
         page = tab.page
