@@ -64,7 +64,8 @@ const dockModule = (function () {
     if (top >= from && bottom <= to) return;
     const middle = (top + bottom - from - to) / 2;
     // Beside a derivation all else stays in sight: no further than is needed.
-    const far = top < from ? top - from : Math.min(bottom - to, top - from);
+    // Browsers scroll by whole pixels.
+    const far = top < from ? Math.floor(top - from) : Math.ceil(Math.min(bottom - to, top - from));
     const smooth = !matchMedia("(prefers-reduced-motion: reduce)").matches;
     scrollBy({ top: beside ? far : middle, behavior: smooth ? "smooth" : "instant" });
   }
