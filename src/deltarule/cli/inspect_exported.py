@@ -62,13 +62,8 @@ def _of_program(path: Path) -> tuple[Any, dict[str, str], dict[str, str]]:
     manifest, *_ = read_outline(path, kind, version)
     seal = read_seal(path, kind)
     state = {**dict.fromkeys(documents, _AS_WRITTEN), **seal.extras}
-    known = {**manifest["sha256"], **manifest.get("extras", {})}
-    sha256 = {
-        name: known[name] if state[name] == _AS_WRITTEN else _sha256(path / name)
-        for name in known
-        if state[name] != "missing"
-    }
-    return next(iter(documents.values()), {}), state, {**sha256, MANIFEST: seal.manifest}
+    sha256 = {**manifest["sha256"], **seal.sha256, MANIFEST: seal.manifest}
+    return next(iter(documents.values()), {}), state, sha256
 
 
 def _of_graph(path: Path) -> tuple[dict[str, Any], dict[str, str], dict[str, str]]:
@@ -89,12 +84,9 @@ def _of_graph(path: Path) -> tuple[dict[str, Any], dict[str, str], dict[str, str
             f"{str(path)!r} is not a valid ONNX graph",
             expected="a file that 'deltarule export --onnx' wrote",
         ) from error
-    return saved, {path.name: state}, {path.name: _sha256(path)}
-
-
-def _sha256(path: Path) -> str:
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return saved, {path.name: state}, {path.name: digest}
 
 
 def exported_lines(facts: Mapping[str, Any]) -> list[str]:

@@ -15,7 +15,6 @@ from urllib.parse import urlsplit
 
 from deltarule.cli import output
 from deltarule.cli.prediction_writer import PredictionWriter
-from deltarule.cli.report_page import PAGE
 from deltarule.cli.status import save_uninterrupted
 from deltarule.errors import FileError, InputError
 from deltarule.files import (
@@ -31,9 +30,9 @@ from deltarule.files.filesystem import translate_os_errors
 from deltarule.tables.addresses import is_url
 from deltarule.tabular import TableModel
 from deltarule.training.inspection import (
-    extras_sha256,
+    REPORT,
     extras_warnings,
-    model_fingerprint,
+    model_checksums,
     training_table,
     training_table_text,
 )
@@ -191,16 +190,16 @@ def write_output(out: Path, force: bool, data: bytes, title: str = "") -> None:
 
 def fingerprint_lines(folder: Path) -> list[str]:
     """Return what is printed of a saved model's fingerprint, and of its report's checksum."""
-    fingerprint = model_fingerprint(folder)
+    fingerprint, beside = model_checksums(folder)
     if not fingerprint:
         return []
-    report = extras_sha256(folder).get(PAGE)
+    report = beside.get(REPORT)
     lines = [
         f"Fingerprint of the model, which 'deltarule inspect' shows again: sha256 {fingerprint}"
     ]
     if report is not None:
         lines += [
-            f"Checksum of {PAGE}, which the fingerprint does not cover: sha256 {report}",
+            f"Checksum of {REPORT}, which the fingerprint does not cover: sha256 {report}",
             "Note both elsewhere: who edits a file can make the checksums beside it fit.",
         ]
     return lines

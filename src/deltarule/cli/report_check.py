@@ -5,21 +5,16 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from deltarule._version import __version__
 from deltarule.cli import output
-from deltarule.cli.report_page import PAGE
 from deltarule.errors import DeltaruleError, printable
-from deltarule.files.seals import read_extra
 from deltarule.tabular import TableModel
-from deltarule.training.inspection import model_fingerprint
-from deltarule.training.model import KIND
+from deltarule.tabular.diagnostics.rows import ScoredRows
+from deltarule.training.inspection import REPORT, saved_report
 
 __all__ = ["ReportCheck", "check_report"]
-
-# A report of a table with many columns has a megabyte; a larger file is no report.
-_MOST_BYTES = 1 << 26
 
 
 class ReportCheck(NamedTuple):
@@ -38,7 +33,9 @@ class ReportCheck(NamedTuple):
     text: str
 
 
-def check_report(model: TableModel, table: Any, folder: Path) -> ReportCheck | None:
+def check_report(
+    model: TableModel, rows: ScoredRows, folder: Path, *, source: str, fingerprint: str
+) -> ReportCheck | None:
     """Write the report of a model's training again, in memory, and compare all that it holds.
 
     A report is a function of the model and the table. So one whose model is true cannot be forged,
@@ -48,9 +45,13 @@ def check_report(model: TableModel, table: Any, folder: Path) -> ReportCheck | N
     Parameters
     ----------
     model : TableModel
-    table : Table
-        Of its training.
+    rows : ScoredRows
+        Those of the table of its training that its report is on, as ``model.scored_rows`` says.
     folder : Path
+        Of the model's files.
+    source : str
+        The name of that table.
+    fingerprint : str
         Of the model's files.
 
     Returns
@@ -62,16 +63,16 @@ def check_report(model: TableModel, table: Any, folder: Path) -> ReportCheck | N
     from deltarule.explain.report import report_html
     from deltarule.explain.report.comparison import named_folder, named_version, page_differences
 
-    if not _lies_beside(folder):
-        return None
-    content = read_extra(folder, KIND, PAGE, _MOST_BYTES)
+    content = saved_report(folder)
     if content is None:
-        return ReportCheck(None, f"{PAGE} could not be compared: it is no plain file of a report")
+        if not os.path.lexists(folder / REPORT):
+            return None
+        return ReportCheck(None, f"{REPORT} could not be compared: it is no plain file of a report")
     scores = model.report["scores"]
     if "out_of_fold" in scores and "test" not in scores:
         return ReportCheck(
             None,
-            f"{PAGE} could not be compared: without test rows it is of predictions of the folds, "
+            f"{REPORT} could not be compared: without test rows it is of predictions of the folds, "
             "which are not saved with a model",
         )
     started = time.perf_counter()
@@ -81,15 +82,16 @@ def check_report(model: TableModel, table: Any, folder: Path) -> ReportCheck | N
         with output.options_of(parameters_of("fit")):  # as it was written
             expected = report_html(
                 model,
-                table,
+                rows,
                 folder=named,
                 spell=output.spelled,
-                fingerprint=model_fingerprint(folder),
+                fingerprint=fingerprint,
+                source=source,
                 beside=True,
             )
             found = page_differences(page, expected, output.spell)
     except DeltaruleError as error:
-        return ReportCheck(None, f"{PAGE} could not be compared: no report can be made: {error}")
+        return ReportCheck(None, f"{REPORT} could not be compared: no report can be made: {error}")
     seconds = time.perf_counter() - started
     took = f" (compared in {seconds:.1f} s)" if seconds > 1 else ""
     if content == expected.encode("utf-8") or not found:
@@ -97,16 +99,11 @@ def check_report(model: TableModel, table: Any, folder: Path) -> ReportCheck | N
         renamed = f"; it names the folder {printable(named)}" if named != str(folder) else ""
         return ReportCheck(
             True,
-            f"{PAGE} is, word for word, what the model's files and this table give{renamed}{took}",
+            f"{REPORT} is, word for word, what the model's files and this table give{renamed}"
+            f"{took}",
         )
-    said = f"{PAGE} differs from what the model's files and this table give: {found}{took}"
+    said = f"{REPORT} differs from what the model's files and this table give: {found}{took}"
     version = named_version(page)
     if version and version != __version__:
         said += f"; it says that deltarule {version} wrote it, and this is {__version__}"
     return ReportCheck(False, said)
-
-
-def _lies_beside(folder: Path) -> bool:
-    if folder.is_dir():
-        return os.path.lexists(folder / PAGE)
-    return read_extra(folder, KIND, PAGE, _MOST_BYTES) is not None

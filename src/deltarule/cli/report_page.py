@@ -10,14 +10,12 @@ from deltarule.cli import output
 from deltarule.errors import DeltaruleError
 from deltarule.tables import Table
 from deltarule.tabular import TableModel
+from deltarule.training.inspection import REPORT
 
 if TYPE_CHECKING:
     from deltarule.tabular.diagnostics.rows import ScoredRows
 
-__all__ = ["PAGE", "report_page"]
-
-PAGE = "report.html"
-"""The name of the report in a model's folder."""
+__all__ = ["report_page"]
 
 
 def report_page(
@@ -41,6 +39,6 @@ def report_page(
             beside=True,
         )
     except DeltaruleError as error:
-        output.notes([f"there is no {PAGE}: {error}"])
+        output.notes([f"there is no {REPORT}: {error}"])
         return {}, None
-    return {PAGE: page.encode("utf-8")}, time.perf_counter() - started
+    return {REPORT: page.encode("utf-8")}, time.perf_counter() - started

@@ -99,7 +99,7 @@ def _trained(
             "'deltarule fit' trains unless an option asks for a single network"
         )
     with output.live(task.quiet or task.as_json) as show:
-        show(f"reading {task.data or 'the SQL result'}")
+        show(output.reading(task.data))
         rows = read_rows(portfolio, task.data, task.table, task.sql, task.reading)
         show("training")
         trained = train(portfolio, rows)

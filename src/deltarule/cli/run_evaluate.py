@@ -57,6 +57,7 @@ def evaluate_table(
     if report is not None:
         check_output_file(report, force, "--report", (".html", ".htm"))
     model = load_table_model(folder)
+    fingerprint = model_fingerprint(folder)
     rows: Table | ScoredRows | None
     compared: TableComparison | None = None
     beside: ReportCheck | None = None
@@ -95,9 +96,9 @@ def evaluate_table(
             judged = _judged_rows(model, typed, outputs, is_training_table, learned)
             groups = NO_GROUPS if judged is None else groups_line(model, judged)
             notes += _other_scores(model, judged)
-            if model.trained_on(typed):
+            if judged is not None and model.trained_on(typed):
                 show("comparing the report")
-                beside = check_report(model, read, folder)
+                beside = check_report(model, judged, folder, source=source, fingerprint=fingerprint)
         if report is not None:
             from deltarule.cli.app import parameters_of
             from deltarule.explain.report import report_html
@@ -110,7 +111,7 @@ def evaluate_table(
                     rows,
                     folder=str(folder),
                     spell=output.spelled,
-                    fingerprint=model_fingerprint(folder),
+                    fingerprint=fingerprint,
                     source=source,
                 )
             page = html.encode("utf-8")
@@ -125,7 +126,7 @@ def evaluate_table(
     if as_json:
         output.json_object(
             {
-                "model_fingerprint": model_fingerprint(folder),
+                "model_fingerprint": fingerprint,
                 "report_sha256": hashlib.sha256(page).hexdigest() if page else None,
                 "rows": n_rows,
                 "scores": scores,

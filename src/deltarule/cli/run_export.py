@@ -111,7 +111,7 @@ def export_model(task: Export) -> None:
             said[name] = about.get(name)
         output.json_object({**said, "notes": notes})
     elif not task.quiet:
-        of_model = map(_sentence, model_lines(about))
+        of_model = map(output.sentence, model_lines(about))
         for line in (*(line for each in exported for line in each.said), *of_model):
             output.say(line)
         output.notes(notes)
@@ -157,7 +157,7 @@ def _to_c(task: Export, model: TableModel | Model, rows: Table | None, show: Any
     *files, manifest = checksums
     said = [
         f"Wrote {', '.join(files)} to {folder}, and {manifest}, which has their checksums.",
-        *_proof(task, model, manifest, checksums[manifest], comparison),
+        *_proof(model, manifest, checksums[manifest], comparison),
         f"{name}_test.c has these rows, and makes the comparison wherever it is compiled and run:",
         f"  cd {output.shell_word(str(folder))} && {command_of_test(name)}",
     ]
@@ -193,7 +193,7 @@ def _to_onnx(task: Export, model: TableModel | Model, rows: Table | None, show: 
     size, outputs = f"{len(exported.content):,} bytes", ", ".join(exported.outputs)
     said = [
         f"Wrote {file}: {size}, {len(exported.inputs)} inputs, outputs {outputs}.",
-        *_proof(task, model, str(file), exported.sha256, exported.comparison),
+        *_proof(model, str(file), exported.sha256, exported.comparison),
     ]
     facts = {
         "onnx": str(file),
@@ -206,7 +206,6 @@ def _to_onnx(task: Export, model: TableModel | Model, rows: Table | None, show: 
 
 
 def _proof(
-    task: Export,
     model: TableModel | Model,
     file: str,
     digest: str,
@@ -217,11 +216,10 @@ def _proof(
 
     # What was compared is the model as it is in memory, one network of it if that was asked for.
     with_ = compared_with(model_facts(model, ""))
-    return [f"sha256 of {file}: {digest}.", *map(_sentence, comparison_lines(comparison, with_))]
-
-
-def _sentence(line: str) -> str:
-    return f"{line[:1].upper()}{line[1:]}."
+    return [
+        f"sha256 of {file}: {digest}.",
+        *map(output.sentence, comparison_lines(comparison, with_)),
+    ]
 
 
 def _comparison_facts(comparison: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

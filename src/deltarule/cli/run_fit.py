@@ -18,7 +18,7 @@ from deltarule.cli.load_table import load_table, streamed_arguments
 from deltarule.cli.options import TableOptions
 from deltarule.cli.output_paths import SavedElsewhere, origin_lines, saved_or_elsewhere
 from deltarule.cli.plots import loss_picture
-from deltarule.cli.report_page import PAGE, report_page
+from deltarule.cli.report_page import report_page
 from deltarule.cli.status import Status, Terminated, terminated
 from deltarule.cli.verdict_lines import verdict_lines
 from deltarule.cluster import current_world
@@ -31,7 +31,7 @@ from deltarule.tabular.large_table import LargeTable
 from deltarule.tabular.portfolio import StoppedTooEarly
 from deltarule.tabular.rows_seen import ROW_DIGESTS
 from deltarule.training import Checkpoint, EpochEvent, StopFlag, StopReason
-from deltarule.training.inspection import extras_sha256, model_fingerprint, training_table
+from deltarule.training.inspection import REPORT, model_checksums, training_table
 
 __all__ = ["Request", "fit_and_save", "fit_report"]
 
@@ -336,7 +336,7 @@ def _report(fitted: Fitted, folder: Path, with_page: bool) -> None:
     scored_part = report["baselines_on"]
     for name, scores in report["baselines"].items():
         rows[f"{_PARTS[scored_part]}, {name} baseline"] = (counts[scored_part], scores)
-    page = f", {PAGE}" * with_page
+    page = f", {REPORT}" * with_page
     seconds = f"{report['training_seconds']:.1f} s of training, {report['seconds']:.1f} s in all"
     if isinstance(model, NetworkModel):
         what, files = "network", f", history.json{page}, loss.svg"
@@ -392,6 +392,7 @@ def _epochs_text(report: Mapping[str, Any]) -> str:
 def fit_report(fitted: Fitted, folder: Path) -> None:
     """Print the schema, the settings and the scores as one JSON object."""
     model, groups = fitted.model, fitted.groups()
+    fingerprint, beside = model_checksums(folder)
     schema = model.schema
     columns = [
         {"name": column.name, "kind": column.kind, "missing": column.missing}
@@ -408,8 +409,8 @@ def fit_report(fitted: Fitted, folder: Path) -> None:
     output.json_object(
         {
             "model": str(folder),
-            "model_fingerprint": model_fingerprint(folder),
-            "extras_sha256": extras_sha256(folder),
+            "model_fingerprint": fingerprint,
+            "extras_sha256": beside,
             "trained_on": training_table(dataclasses.asdict(schema), model.report),
             "target": None if schema.target is None else schema.target.name,
             "task_reason": schema.task_reason,

@@ -28,7 +28,7 @@ from deltarule.tables.duckdb_connection import (
     masked_to_text,
 )
 from deltarule.tables.duckdb_guard import restrict_connection
-from deltarule.tables.memory import check_unpacked, memory_limit
+from deltarule.tables.memory import check_fits, check_unpacked, memory_limit
 from deltarule.tables.table import (
     Cells,
     Table,
@@ -81,7 +81,7 @@ def check_parquet_memory(paths: Sequence[Path], max_memory: float | None = None)
     DataError
         If the table would take more than that.
     """
-    limit = memory_limit(max_memory)
+    memory_limit(max_memory)  # is checked for any files
     paths = [path for path in paths if path.suffix.lower() == ".parquet"]
     if not paths:
         return
@@ -102,17 +102,16 @@ def check_parquet_memory(paths: Sequence[Path], max_memory: float | None = None)
             packed += path.stat().st_size
     what = paths[0].name if len(paths) == 1 else f"{len(paths)} Parquet files"
     check_unpacked(what, n_bytes, packed, max_memory)
-    if n_bytes > limit:
-        raise DataError(
-            f"{what} would take {n_bytes / 1e9:.3g} GB in memory ({n_rows:,} rows)",
-            expected=f"at most {limit / 1e9:.3g} GB",
-            hint=Message(
-                "choose rows or columns with ",
-                Parameter("sql"),
-                ", or raise the limit with ",
-                Parameter("max_memory"),
-            ),
-        )
+    check_fits(
+        what,
+        n_bytes,
+        f"({n_rows:,} rows)",
+        max_memory,
+        "choose rows or columns with ",
+        Parameter("sql"),
+        ", or raise the limit with ",
+        Parameter("max_memory"),
+    )
 
 
 def read_parquet(path: Path, tokens: tuple[str, ...], texts: Collection[str] = ()) -> Table:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from deltarule.errors import DataError, FileError, Message, MissingDependency, Parameter
+from deltarule.errors import DataError, FileError, MissingDependency, Parameter
 from deltarule.tables.addresses import passwords_in, without_password
 from deltarule.tables.database import (
     check_sql,
@@ -24,7 +24,7 @@ from deltarule.tables.database import (
 )
 from deltarule.tables.duckdb_connection import Connection, connect, sql_literal
 from deltarule.tables.duckdb_guard import lock_connection, restrict_connection
-from deltarule.tables.memory import memory_limit
+from deltarule.tables.memory import check_fits
 from deltarule.tables.paths import head_is_duckdb
 from deltarule.tables.table import Table, count_noun
 
@@ -262,20 +262,17 @@ def read_database(
 
 def _check_memory(connection: Connection, query: str, name: str, max_memory: float | None) -> None:
     """Refuse a table that would take too much memory, at 8 bytes a cell."""
-    limit = memory_limit(max_memory)
     n_columns = len(connection.execute(f"DESCRIBE {query}").fetchall())
     n_rows = int(connection.execute(f"SELECT count(*) FROM ({query})").fetchone()[0])
-    if 8 * n_rows * n_columns > limit:
-        raise DataError(
-            f"{name} would take {8 * n_rows * n_columns / 1e9:.3g} GB in memory "
-            f"({count_noun(n_rows, 'row')})",
-            expected=f"at most {limit / 1e9:.3g} GB",
-            hint=Message(
-                "choose rows or columns with ",
-                Parameter("sql"),
-                ", raise the limit with ",
-                Parameter("max_memory"),
-                ", or train with ",
-                Parameter("memory"),
-            ),
-        )
+    check_fits(
+        name,
+        8 * n_rows * n_columns,
+        f"({count_noun(n_rows, 'row')})",
+        max_memory,
+        "choose rows or columns with ",
+        Parameter("sql"),
+        ", raise the limit with ",
+        Parameter("max_memory"),
+        ", or train with ",
+        Parameter("memory"),
+    )

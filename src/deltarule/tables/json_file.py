@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.errors import DataError, Message, Parameter
+from deltarule.errors import DataError, Parameter
 from deltarule.tables.cells import column_from_cells, is_big_integer, parse_number, text_column
-from deltarule.tables.memory import memory_limit
+from deltarule.tables.memory import check_fits
 from deltarule.tables.table import Table, check_names
 from deltarule.tables.text_header import LONGEST_LINE, scan_file
 from deltarule.tables.unreadable_columns import UnreadableColumn
@@ -147,15 +147,14 @@ def _check_memory(path: Path, max_memory: float | None) -> None:
     with path.open("rb") as file:
         while chunk := file.read(_SMALL):
             n_values += chunk.count(b":")
-    needed, limit = 2.0 * size + _BYTES_A_VALUE * n_values, memory_limit(max_memory)
-    if needed > limit:
-        raise DataError(
-            f"{path.name} would take {needed / 1e9:.3g} GB in memory while it is read",
-            expected=f"at most {limit / 1e9:.3g} GB",
-            hint=Message(
-                "convert it to Parquet, or raise the limit with ", Parameter("max_memory")
-            ),
-        )
+    check_fits(
+        path.name,
+        2.0 * size + _BYTES_A_VALUE * n_values,
+        "while it is read",
+        max_memory,
+        "convert it to Parquet, or raise the limit with ",
+        Parameter("max_memory"),
+    )
 
 
 def column_of(name: str, cells: list[Any], tokens: tuple[str, ...], source: str) -> Any:

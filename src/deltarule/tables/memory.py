@@ -10,7 +10,7 @@ from typing import Any
 from deltarule.errors import DataError, InputError, Message, Parameter
 from deltarule.records import real_number
 
-__all__ = ["check_unpacked", "memory_bytes", "memory_limit", "resident_bytes"]
+__all__ = ["check_fits", "check_unpacked", "memory_bytes", "memory_limit", "resident_bytes"]
 
 _UNITS = {"kb": 1e3, "mb": 1e6, "gb": 1e9, "tb": 1e12}
 _UNITS |= {f"{name[0]}ib": 1024.0**power for power, name in enumerate(_UNITS, start=1)}
@@ -80,6 +80,46 @@ def memory_limit(max_memory: float | None) -> float:
         raise InputError(parameter="max_memory", given=max_memory, expected="GB, above 0")
     free = _free_memory() * 0.75 or float("inf")
     return free if max_memory is None else max_memory * 1e9
+
+
+def check_fits(
+    name: str, n_bytes: float, detail: str, max_memory: float | None, *hint: str | Parameter
+) -> None:
+    """Refuse a table that would take more memory than it may.
+
+    Parameters
+    ----------
+    name : str
+        The table, for the message.
+    n_bytes : float
+        What it would take.
+    detail : str
+        What is said of that behind "in memory".
+    max_memory : float, optional
+        As for :func:`memory_limit`.
+    *hint : str or Parameter
+        What to do, as the pieces of a Message.
+
+    Raises
+    ------
+    InputError
+        As :func:`memory_limit`.
+    DataError
+        If it would take more.
+
+    Examples
+    --------
+    >>> check_fits("a.parquet", 3e9, "(90 rows)", 2.0, "choose columns")
+    Traceback (most recent call last):
+    deltarule.errors.DataError: a.parquet would take 3 GB in memory (90 rows); ...
+    """
+    limit = memory_limit(max_memory)
+    if n_bytes > limit:
+        raise DataError(
+            f"{name} would take {n_bytes / 1e9:.3g} GB in memory {detail}",
+            expected=f"at most {limit / 1e9:.3g} GB",
+            hint=Message(*hint),
+        )
 
 
 def check_unpacked(name: str, n_bytes: float, packed: float, max_memory: float | None) -> None:

@@ -25,19 +25,25 @@ from deltarule.training.report_scores import identity_differences, score_differe
 from deltarule.training.training_tables import training_table, training_table_text
 
 __all__ = [
+    "REPORT",
     "ModelSummary",
     "distilled_text",
-    "extras_sha256",
     "extras_warnings",
     "inspect_model",
     "member_text",
+    "model_checksums",
     "model_fingerprint",
+    "saved_report",
     "training_table",
     "training_table_text",
 ]
 
 _SAVED = "saved with the model"
-_REPORT, _MOST_REPORT = "report.html", 1 << 26
+REPORT = "report.html"
+"""The name of the report beside a model."""
+
+# A report of a table with many columns has a megabyte; a larger file is no report.
+_MOST_REPORT = 1 << 26
 # On which rows a distilled network was compared with its portfolio; an earlier version has None.
 _ROWS_OF = {
     "test": ("test rows", ", which neither was trained on,"),
@@ -326,10 +332,19 @@ def model_fingerprint(folder: str | os.PathLike[str]) -> str:
 
     It is ``""`` if the model cannot be read.
     """
+    return model_checksums(folder)[0]
+
+
+def model_checksums(folder: str | os.PathLike[str]) -> tuple[str, dict[str, str]]:
+    """Return a model's fingerprint, and the SHA-256 of each file that stands beside it.
+
+    Both are as :class:`ModelSummary` has them; ``""`` and nothing if the model cannot be read.
+    """
     try:
-        return read_seal(folder, KIND).fingerprint
+        seal = read_seal(folder, KIND)
     except FileError:
-        return ""
+        return "", {}
+    return seal.fingerprint, seal.sha256
 
 
 def extras_warnings(folder: str | os.PathLike[str], *, unnamed: bool = False) -> tuple[str, ...]:
@@ -340,7 +355,7 @@ def extras_warnings(folder: str | os.PathLike[str], *, unnamed: bool = False) ->
     """
     try:
         seal = read_seal(folder, KIND)
-        with_report = _REPORT in (*seal.extras, *seal.unnamed)
+        with_report = REPORT in (*seal.extras, *seal.unnamed)
         data = read_document(folder, "model.json", KIND) if with_report else {}
     except FileError:
         return ()
@@ -350,15 +365,9 @@ def extras_warnings(folder: str | os.PathLike[str], *, unnamed: bool = False) ->
     return (*changed_files(seal.extras, _SAVED), *others, *differences)
 
 
-def extras_sha256(folder: str | os.PathLike[str]) -> dict[str, str]:
-    """Return the SHA-256 of what stands beside a model, as :class:`ModelSummary` has it.
-
-    There is nothing if the model cannot be read.
-    """
-    try:
-        return read_seal(folder, KIND).sha256
-    except FileError:
-        return {}
+def saved_report(folder: str | os.PathLike[str]) -> bytes | None:
+    """Return the report beside a model; None if there is none, or it is no plain file."""
+    return read_extra(folder, KIND, REPORT, _MOST_REPORT)
 
 
 def _unnamed(folder: str | os.PathLike[str], seal: Seal) -> tuple[str, ...]:
@@ -370,9 +379,9 @@ def _unnamed(folder: str | os.PathLike[str], seal: Seal) -> tuple[str, ...]:
 def _differences(folder: str | os.PathLike[str], seal: Seal, extra: _Object) -> tuple[str, ...]:
     """Return what the report beside a model shows otherwise than the model holds it."""
     report = extra.get("report")
-    if _REPORT not in (*seal.extras, *seal.unnamed) or not isinstance(report, Mapping):
+    if REPORT not in (*seal.extras, *seal.unnamed) or not isinstance(report, Mapping):
         return ()
-    page = read_extra(folder, KIND, _REPORT, _MOST_REPORT)
+    page = saved_report(folder)
     if page is None:
         return ()
     schema = extra.get("schema")
