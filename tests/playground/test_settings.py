@@ -12,6 +12,7 @@ from deltarule.playground import BUILTIN, Data, RunSettings, TargetSpec, start_r
 from deltarule.playground.frame_format import unpack_frame
 from deltarule.playground.run_state import make_run_state
 from deltarule.playground.run_view import encode_frame
+from deltarule.playground.runner import Runner
 from deltarule.playground.settings import (
     STARTS,
     activations,
@@ -93,6 +94,15 @@ def test_values_out_of_range_are_refused(name, values):
             checked_settings({name: value}, RunSettings())
         assert "expected" in str(error.value)
         assert len(str(error.value)) < 400
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("layers", (4,) * 7), ("layers", (513,)), ("rows", 9), ("rule", "lbfgs")]
+)
+def test_no_run_begins_with_settings_that_the_page_could_not_change(name, value):
+    runner = Runner(settings=dataclasses.replace(RunSettings(), **{name: value}))
+    with pytest.raises(InputError, match=f"^{name} is .*; expected "):
+        runner.start()
 
 
 def test_unknown_settings_are_refused():

@@ -118,9 +118,10 @@ class Runner:
         Raises
         ------
         DeltaruleError
-            If the settings cannot be used.
+            If the settings cannot be used: the ranges are those of the page's controls, so that
+            every run that can be begun can also be changed there.
         """
-        self._install(self._first)
+        self._install(self._checked(self._first.plain(), self._first))
         self._publish()
         self._thread.start()
 
@@ -260,8 +261,13 @@ class Runner:
     def _do_setup(self, settings: Any) -> None:
         if not isinstance(settings, dict):
             raise InputError(parameter="settings", given=settings, expected="an object")
-        names = () if self.source is None else self.source.schema.names
-        self._install(checked_settings(settings, self._current.last_settings, names))
+        self._install(self._checked(settings, self._current.last_settings))
+
+    def _checked(self, given: dict[str, Any], before: RunSettings) -> RunSettings:
+        """Settings with changes, checked against the columns of the table, if there is one."""
+        return checked_settings(
+            given, before, () if self.source is None else self.source.schema.names
+        )
 
     def _do_rate(self, learning_rate: Any) -> None:
         rate = settings_of(RunSettings)["learning_rate"].check("learning_rate", learning_rate)
