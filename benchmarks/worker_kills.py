@@ -87,7 +87,19 @@ def started(options: argparse.Namespace, out: Path, folder: Path | None) -> subp
     command += ["--workers", str(options.workers), "--kills", str(options.kills)]
     command += ["--ray"] if options.ray else []
     command += [] if folder is None else ["--checkpoint", str(folder)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    with told_by(out).open("w") as errors:
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
+
+
+def told_by(out: Path) -> Path:
+    """The file with the warnings and errors of the program whose parameters come into another."""
+    return out.with_suffix(".errors")
+
+
+def failed(what: str, out: Path) -> SystemExit:
+    """What went wrong, after the last lines that the program wrote itself."""
+    print(*told_by(out).read_text().splitlines()[-20:], sep="\n", file=sys.stderr)
+    return SystemExit(what)
 
 
 def epochs(process: subprocess.Popen[str]) -> Iterator[int]:
@@ -98,7 +110,7 @@ def epochs(process: subprocess.Popen[str]) -> Iterator[int]:
 
 
 def killed_workers(
-    options: argparse.Namespace, process: subprocess.Popen[str], rng: random.Random
+    options: argparse.Namespace, out: Path, process: subprocess.Popen[str], rng: random.Random
 ) -> list[int]:
     """Kill workers at random moments; return the epochs that were told."""
     moments = sorted(rng.sample(range(5, EPOCHS - 20), options.kills))
@@ -124,7 +136,7 @@ def killed_workers(
                     flush=True,
                 )
     if process.wait() or moments:
-        raise SystemExit(f"the program ended with {process.returncode}, {len(moments)} kills left")
+        raise failed(f"the program ended with {process.returncode}, {len(moments)} kills left", out)
     return told
 
 
@@ -161,30 +173,32 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         place = Path(name)
 
-        def check(what: str, out: str) -> None:
-            if (place / out).read_bytes() != (place / "whole.npy").read_bytes():
+        def check(what: str, out: Path) -> None:
+            if out.read_bytes() != whole.read_bytes():
                 raise SystemExit(f"{what}: other bits")
             print(f"{what}: the bits of the undisturbed run", flush=True)
 
         began = time.monotonic()
-        with started(options, place / "whole.npy", None) as process:
+        whole, kills, driver = (place / f"{each}.npy" for each in ("whole", "kills", "driver"))
+        with started(options, whole, None) as process:
             count = sum(1 for _ in epochs(process))
         if process.returncode or count != EPOCHS:
-            raise SystemExit("the undisturbed program failed")
+            raise failed("the undisturbed program failed", whole)
         seconds = time.monotonic() - began
         print(f"{options.workers} {where}, {EPOCHS} epochs: {seconds:.0f} s", flush=True)
 
         began = time.monotonic()
-        with started(options, place / "kills.npy", place / "first") as process:
-            told = killed_workers(options, process, rng)
+        with started(options, kills, place / "first") as process:
+            told = killed_workers(options, kills, process, rng)
         seconds = time.monotonic() - began
         again = len(told) - EPOCHS
         print(f"  {seconds:.0f} s, {again} of {EPOCHS} epochs trained twice", flush=True)
-        check(f"a worker killed {options.kills} times in one run", "kills.npy")
+        check(f"a worker killed {options.kills} times in one run", kills)
 
         moment = rng.randrange(20, EPOCHS - 20)
-        with started(options, place / "driver.npy", place / "second") as process:
-            next(epoch for epoch in epochs(process) if epoch >= moment)
+        with started(options, driver, place / "second") as process:
+            if all(epoch < moment for epoch in epochs(process)):
+                raise failed(f"the program ended with {process.wait()} before it was killed", driver)
             processes = descendants(process.pid)
             time.sleep(rng.uniform(0, 0.1))
             process.kill()
@@ -195,12 +209,12 @@ def main() -> None:
             f"{seconds:.1f} s",
             flush=True,
         )
-        with started(options, place / "driver.npy", place / "second") as process:
+        with started(options, driver, place / "second") as process:
             told = list(epochs(process))
-        if process.returncode or told[0] == 1 or told[-1] != EPOCHS:
-            raise SystemExit("the program did not go on from its checkpoint")
+        if process.returncode or not told or told[0] == 1 or told[-1] != EPOCHS:
+            raise failed("the program did not go on from its checkpoint", driver)
         print(f"  it went on with epoch {told[0]}", flush=True)
-        check("the program killed and started again", "driver.npy")
+        check("the program killed and started again", driver)
         wait_until_gone(processes)  # two of Ray's own take a minute
 
 
