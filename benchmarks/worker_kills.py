@@ -198,7 +198,7 @@ def main() -> None:
         moment = rng.randrange(20, EPOCHS - 20)
         with started(options, driver, place / "second") as process:
             if all(epoch < moment for epoch in epochs(process)):
-                raise failed(f"the program ended with {process.wait()} before it was killed", driver)
+                raise failed("the program ended before it was killed", driver)
             processes = descendants(process.pid)
             time.sleep(rng.uniform(0, 0.1))
             process.kill()
