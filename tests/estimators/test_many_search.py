@@ -3,6 +3,7 @@
 import signal
 import sys
 import threading
+import time
 import warnings
 
 import numpy as np
@@ -182,6 +183,30 @@ def test_a_candidate_that_diverges_gets_the_error_score():
     assert search.best_index_ == 0
     with pytest.raises(Diverged):
         ManySearchCV(REGRESSOR, WILD, error_score="raise", **options).fit(X_DIABETES, Y_DIABETES)
+
+
+class Ordered(MLPRegressor):
+    """An estimator whose fit fails; that with alpha=0 last."""
+
+    failed = None
+
+    def _train(self, *args):
+        if self.alpha:
+            self.failed.set()
+        else:
+            assert self.failed.wait(20)
+            time.sleep(0.2)  # until the other error has arrived
+        raise ValueError(f"alpha {self.alpha}")
+
+
+def test_of_fits_that_fail_the_first_candidate_s_error_is_raised(monkeypatch):
+    monkeypatch.setattr(Ordered, "failed", threading.Event())
+    model = Ordered(hidden_layer_sizes=(3,), max_iter=2, random_state=0)
+    search = ManySearchCV(
+        model, {"alpha": [0, 1]}, cv=[([0, 1], [2])], n_jobs=2, error_score="raise"
+    )
+    with pytest.raises(ValueError, match="alpha 0"):
+        search.fit(X_DIABETES[:3], Y_DIABETES[:3])
 
 
 # -- threads ------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
 from collections.abc import Callable
 from typing import Any, Self
@@ -19,10 +20,26 @@ from deltarule.training.threads import one_blas_thread, run_in_worker_thread
 __all__ = ["ManySearchCV"]
 
 
+class _Task:
+    """A task of joblib's, and what it raised."""
+
+    def __init__(self) -> None:
+        self.ended = threading.Event()
+        self.error: Exception | None = None
+
+
 class _OneCoreBackend(ThreadingBackend):
-    """joblib's threads; each task uses one core, and ends when the search is aborted."""
+    """joblib's threads; each task uses one core, and ends when the search is aborted.
+
+    joblib raises the first error to arrive, which depends on the number of threads. A task that
+    failed therefore waits for those before it, and raises the error of the first one that failed.
+    """
 
     flag: StopFlag
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._tasks: list[_Task] = []  # in the order in which they begin
 
     def submit(self, func: Callable[[], Any], callback: Any = None) -> Any:
         """Run a task on a thread."""
@@ -38,9 +55,22 @@ class _OneCoreBackend(ThreadingBackend):
         return super().abort_everything(ensure_ready)
 
     def _with_one_core(self, func: Callable[[], Any]) -> Callable[[], Any]:
+        task, number = _Task(), len(self._tasks)
+        self._tasks.append(task)
+
         def run() -> Any:
-            with core_in_use(), run_in_worker_thread(self.flag), one_blas_thread():
-                return func()
+            try:
+                with core_in_use(), run_in_worker_thread(self.flag), one_blas_thread():
+                    return func()
+            except Exception as error:  # noqa: BLE001  raised below
+                task.error = error
+            finally:
+                task.ended.set()
+            for each in self._tasks[: number + 1]:
+                each.ended.wait()
+                if each.error is not None:
+                    raise each.error
+            raise AssertionError("a task that failed has an error")
 
         return run
 

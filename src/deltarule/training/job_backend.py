@@ -24,9 +24,15 @@ from deltarule.training.checkpoint_pool import CheckpointPool
 from deltarule.training.interrupt import StopFlag
 from deltarule.training.job_sharing import NOT_SENDABLE, Shared, prepared
 from deltarule.training.run import TrainingResult
-from deltarule.training.threads import flag_of_this_thread, one_blas_thread, run_in_worker_thread
+from deltarule.training.threads import (
+    completed_tasks,
+    first_error_last,
+    flag_of_this_thread,
+    one_blas_thread,
+    run_in_worker_thread,
+)
 
-__all__ = ["JobBackend", "SentTrainings", "chosen_backend"]
+__all__ = ["JobBackend", "SentTrainings", "chosen_backend", "completed_trainings"]
 
 # How often in a row trainings are sent again before one of them ends.
 _TRIALS = 3
@@ -88,12 +94,13 @@ class JobBackend:
         argument: Callable[[int], Any],
         total: int,
         flag: StopFlag,
+        enough: Callable[[], bool] = lambda: False,
     ) -> Generator[tuple[int, Future[Any]], None, None]:
         """Run ``task(shared, argument(k))`` for k below ``total``; yield each, with k, as it ends.
 
         ``task`` is a function of a module, and ``shared`` is sent to each worker once. If a worker
         is lost, what it had not returned runs again, which a warning says. If the flag is raised,
-        those that have not begun are left out.
+        or ``enough`` returns true, those that have not been sent are left out.
 
         Parameters
         ----------
@@ -103,6 +110,7 @@ class JobBackend:
             Asked for the argument of each task when it is sent.
         total : int
         flag : StopFlag
+        enough : callable
 
         Raises
         ------
@@ -113,7 +121,7 @@ class JobBackend:
 
         def calls(numbers: Sequence[int]) -> Iterator[Any]:
             for index in numbers:
-                if flag:
+                if flag or enough():
                     return
                 yield _run, (task, data, index, argument(index)), {}
 
@@ -220,42 +228,113 @@ class SentTrainings:
     def completed(
         self,
         backend: JobBackend,
+        numbers: Sequence[int],
         keys: Sequence[str],
         train_here: Callable[[int], TrainingResult],
         flag: StopFlag,
+        goes_on: Callable[[int, BaseException], bool],
         pool: CheckpointPool | None = None,
     ) -> Generator[tuple[int, Future[Any]], None, None]:
-        """Train all, one for each key; yield each as it ends, with its number.
+        """Train those of these numbers; yield each as it ends, with its place among them.
 
-        What the pool has under a key is not sent. Neither is what has not begun when the flag is
-        raised. Both are the results of ``train_here``, which then takes no step.
+        What has not begun when the flag is raised is not sent, but the result of ``train_here``,
+        which then takes no step. The error that ends the iteration is the one of
+        :func:`~deltarule.training.threads.first_error_last`.
         """
-        elsewhere = []
-        for index, key in enumerate(keys):
-            if pool is not None and pool.trained(key):
-                yield index, _made_here(train_here, index)
-            else:
-                elsewhere.append(index)
+        failed: list[int] = []
 
         def argument(place: int) -> tuple[Any, _SentSlot | None]:
-            index = elsewhere[place]
+            index = numbers[place]
             slot = None if pool is None else _SentSlot(pool.slot(keys[index]))
             return self.argument(index), slot
 
-        waiting = set(elsewhere)
-        shared = self.task, self.shared
-        for place, ended in backend.completed(_train, shared, argument, len(elsewhere), flag):
-            index = elsewhere[place]
-            waiting.remove(index)
-            if ended.exception() is None:
-                result, slot = ended.result()
-                if pool is not None and slot.final is not None:
-                    pool.add(keys[index], *slot.final)
-                yield index, _ended(result, None)
-            else:
-                yield index, ended
-        for index in sorted(waiting):
-            yield index, _made_here(train_here, index)
+        def ended_ones() -> Generator[tuple[int, Future[Any]], None, None]:
+            waiting = set(range(len(numbers)))
+            shared, total = (self.task, self.shared), len(numbers)
+            for place, ended in backend.completed(
+                _train, shared, argument, total, flag, lambda: bool(failed)
+            ):
+                waiting.remove(place)
+                if ended.exception() is None:
+                    result, slot = ended.result()
+                    if pool is not None and slot.final is not None:
+                        pool.add(keys[numbers[place]], *slot.final)
+                    yield place, _ended(result, None)
+                else:
+                    yield place, ended
+            for place in sorted(waiting):
+                yield place, _made_here(train_here, numbers[place])
+
+        yield from first_error_last(
+            ended_ones(), len(numbers), goes_on, lambda place, error: failed.append(place)
+        )
+
+
+def completed_trainings(
+    train_here: Callable[[int], TrainingResult],
+    keys: Sequence[str],
+    flag: StopFlag,
+    *,
+    goes_on: Callable[[int, BaseException], bool],
+    workers: int,
+    sent: tuple[JobBackend, SentTrainings] | None = None,
+    pool: CheckpointPool | None = None,
+    on_wait: Callable[[int], Any] | None = None,
+    on_cancelled: Callable[[], Any] = lambda: None,
+) -> Generator[tuple[int, Future[TrainingResult]], None, None]:
+    """Train networks, in threads of this process or where they are sent; yield each as it ends.
+
+    Those that the pool has trained come first, in their order: a checkpoint of another run is
+    refused before anything is trained. ``train_here`` then takes no step.
+
+    Parameters
+    ----------
+    train_here : callable
+        Trains network k in this process.
+    keys : sequence of str
+        The key of each network in the pool.
+    flag : StopFlag
+    goes_on, on_wait, on_cancelled : callable
+        As for :func:`~deltarule.training.threads.completed_tasks`.
+    workers : int
+        The number of threads.
+    sent : tuple, optional
+        The backend of joblib that trains them, and what it is sent.
+    pool : CheckpointPool, optional
+    """
+    rest: list[int] = []
+    for index, key in enumerate(keys):
+        if pool is None or not pool.trained(key):
+            rest.append(index)
+            continue
+        future = _made_here(train_here, index)
+        yield index, future
+        error = future.exception()
+        if error is not None and not goes_on(index, error):
+            return
+    done = len(keys) - len(rest)
+    if not rest:
+        return
+
+    def rest_goes_on(place: int, error: BaseException) -> bool:
+        return goes_on(rest[place], error)
+
+    if sent is None:
+        completed = completed_tasks(
+            lambda place: train_here(rest[place]),
+            len(rest),
+            workers,
+            flag,
+            None if on_wait is None else lambda ended: on_wait(done + ended),
+            goes_on=rest_goes_on,
+            on_cancelled=on_cancelled,
+        )
+    else:
+        backend, trainings = sent
+        completed = trainings.completed(backend, rest, keys, train_here, flag, rest_goes_on, pool)
+    with contextlib.closing(completed):
+        for place, future in completed:
+            yield rest[place], future
 
 
 def _train(shared: tuple[Any, Any], argument: tuple[Any, Any]) -> tuple[TrainingResult, Any]:
@@ -265,6 +344,7 @@ def _train(shared: tuple[Any, Any], argument: tuple[Any, Any]) -> tuple[Training
 
 
 def _made_here(train_here: Callable[[int], TrainingResult], index: int) -> Future[Any]:
+    """Train a network in this thread; return a future that has ended."""
     try:
         return _ended(train_here(index), None)
     except Exception as error:  # noqa: BLE001  raised where the call was made

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 import os
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from typing import Any, Literal, cast, overload
 
@@ -34,11 +34,11 @@ from deltarule.training.checkpoint import Checkpoint, CheckpointSlot, as_checkpo
 from deltarule.training.checkpoint_pool import CheckpointPool
 from deltarule.training.diagnosis.guard import GuardMode, quiet_mode, warn_of_many
 from deltarule.training.interrupt import StopFlag, interruptible
-from deltarule.training.job_backend import SentTrainings, chosen_backend
+from deltarule.training.job_backend import SentTrainings, chosen_backend, completed_trainings
 from deltarule.training.loop import train
 from deltarule.training.progress_bar import Bar
 from deltarule.training.run import EpochEvent, RunCallback, TrainingResult
-from deltarule.training.threads import completed_tasks, one_blas_thread, run_in_worker_thread
+from deltarule.training.threads import one_blas_thread, run_in_worker_thread
 
 __all__ = ["train_many"]
 
@@ -273,13 +273,21 @@ def train_many(
         if checkpoint is not None:
             saved = as_checkpoint(checkpoint)
             pool = stack.enter_context(CheckpointPool(saved, {"networks": total}))
-        completed: Generator[tuple[int, Future[TrainingResult]], None, None]
-        if backend is None:
-            completed = completed_tasks(train_one, total, workers, flag, show_waiting)
-        else:
-            sent = SentTrainings(_train_sent, (net, data, shared), per_run.__getitem__)
-            keys = list(map(str, range(total)))
-            completed = sent.completed(backend, keys, train_one, flag, pool)
+        sent = None
+        if backend is not None:
+            what = SentTrainings(_train_sent, (net, data, shared), per_run.__getitem__)
+            sent = backend, what
+        completed = completed_trainings(
+            train_one,
+            list(map(str, range(total))),
+            flag,
+            goes_on=lambda index, error: isinstance(error, Diverged),
+            workers=workers,
+            sent=sent,
+            pool=pool,
+            on_wait=show_waiting,
+            on_cancelled=group.leave if group is not None else lambda: None,
+        )
         stack.enter_context(interruptible(flag))
         stack.enter_context(one_blas_thread())
         stack.enter_context(contextlib.closing(completed))

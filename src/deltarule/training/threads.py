@@ -13,12 +13,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from deltarule.engines.threads import CorePool
+from deltarule.errors import Diverged
 from deltarule.maths import Network
 from deltarule.training.interrupt import StopFlag
 
 __all__ = [
     "blas_threads_for",
     "completed_tasks",
+    "first_error_last",
     "flag_of_this_thread",
     "one_blas_thread",
     "run_in_worker_thread",
@@ -59,12 +61,18 @@ def completed_tasks(
     workers: int,
     flag: StopFlag,
     on_wait: Callable[[int], Any] | None = None,
+    *,
+    goes_on: Callable[[int, BaseException], bool] = lambda index, error: False,
+    on_cancelled: Callable[[], Any] = lambda: None,
 ) -> Generator[tuple[int, Future[_Result]], None, None]:
     """Run ``task(0)`` to ``task(total - 1)`` in a pool of threads; yield each as it ends.
 
-    Yields the number and the future of each task, in the order in which they end. ``on_wait`` is
-    called with the number of ended ones while none ends. If the iteration is given up, by an
-    error or by closing it, the flag is raised and tasks that have not begun are cancelled.
+    Yields the number and the future of each task, in the order in which they end. A task that
+    raises an error ends the iteration as in :func:`first_error_last`, which says what ``goes_on``
+    is; unless the error is ``Diverged``, the flag is raised too. ``on_wait`` is called with the
+    number of ended ones while none ends, and ``on_cancelled`` for each task that does not begin
+    since one before it raised an error. If the iteration is given up, by an error or by closing it,
+    the flag is raised and tasks that have not begun are cancelled.
 
     Fits in several threads share the cores: a task waits for a free one. Within a task of another
     fit, whose thread has one core, one task runs at a time.
@@ -74,6 +82,8 @@ def completed_tasks(
     >>> sorted((k, done.result()) for k, done in completed_tasks(abs, 3, 2, StopFlag()))
     [(0, 0), (1, 1), (2, 2)]
     """
+    if not total:
+        return
     done: queue.SimpleQueue[tuple[int, Future[_Result]]] = queue.SimpleQueue()
 
     def put(index: int, future: Future[_Result]) -> None:
@@ -86,27 +96,96 @@ def completed_tasks(
         with contextlib.nullcontext() if inner else cores.core(given_up=lambda: bool(flag)):
             return task(index)
 
-    with ThreadPoolExecutor(1 if inner else min(workers, total), "deltarule") as pool:
-        futures = [pool.submit(run, index) for index in range(total)]
-        try:
-            for index, future in enumerate(futures):
-                future.add_done_callback(functools.partial(put, index))
-            remaining = total
-            while remaining:
-                try:
-                    pair = done.get(timeout=_POLL_SECONDS)
-                except queue.Empty:
-                    if on_wait is not None:
-                        on_wait(total - remaining)
-                    continue
-                remaining -= 1
-                yield pair
-        except BaseException:
-            # Running tasks end after their step, and the others do not begin.
+    futures: list[Future[_Result]] = []
+
+    def ended() -> Generator[tuple[int, Future[_Result]], None, None]:
+        with ThreadPoolExecutor(1 if inner else min(workers, total), "deltarule") as pool:
+            futures.extend(pool.submit(run, index) for index in range(total))
+            try:
+                for index, future in enumerate(futures):
+                    future.add_done_callback(functools.partial(put, index))
+                remaining = total
+                while remaining:
+                    try:
+                        pair = done.get(timeout=_POLL_SECONDS)
+                    except queue.Empty:
+                        if on_wait is not None:
+                            on_wait(total - remaining)
+                        continue
+                    remaining -= 1
+                    yield pair
+            except BaseException:
+                # Running tasks end after their step, and the others do not begin.
+                flag.stop("given up")
+                for future in futures:
+                    future.cancel()
+                raise
+
+    def on_error(index: int, error: BaseException) -> None:
+        for future in futures[index + 1 :]:
+            if future.cancel():
+                on_cancelled()
+        # Whether a network diverges is a result, for which the networks before it are trained to
+        # their end. With another error all end after their step, however long they would train.
+        if not isinstance(error, Diverged):
             flag.stop("given up")
-            for future in futures:
-                future.cancel()
-            raise
+
+    yield from first_error_last(ended(), total, goes_on, on_error)
+
+
+def first_error_last(
+    completed: Generator[tuple[int, Future[_Result]], None, None],
+    total: int,
+    goes_on: Callable[[int, BaseException], bool],
+    on_error: Callable[[int, BaseException], Any],
+) -> Generator[tuple[int, Future[_Result]], None, None]:
+    """Yield tasks as they end; of those that raised an error, the first in order, as the last.
+
+    Which error is the first to arrive depends on the number of threads, and which one has the
+    lowest number does not. So the tasks before one that raised an error are waited for.
+
+    Parameters
+    ----------
+    completed : generator
+        The numbers and futures of tasks, in the order in which they end; tasks begin in the order
+        of their numbers. It is closed before the first error is yielded.
+    total : int
+        The number of tasks.
+    goes_on : callable
+        ``goes_on(index, error)``: whether an error is as good as a result. It is yielded as one.
+    on_error : callable
+        Called with the number of a task that raised another error, and the error: the tasks after
+        it need not begin.
+
+    Examples
+    --------
+    >>> def ended():
+    ...     for index in (2, 0, 1):
+    ...         future = Future()
+    ...         future.set_exception(ValueError(index)) if index else future.set_result("zero")
+    ...         yield index, future
+    >>> found = first_error_last(ended(), 3, lambda *_: False, lambda *_: None)
+    >>> [(index, future.exception() or future.result()) for index, future in found]
+    [(0, 'zero'), (1, ValueError(1))]
+    """
+    waiting = set(range(total))
+    first: tuple[int, Future[_Result]] | None = None
+    with contextlib.closing(completed):
+        for index, future in completed:
+            if index not in waiting:
+                continue  # it is after one that raised an error, or was cancelled
+            waiting.remove(index)
+            error = future.exception()
+            if error is None or goes_on(index, error):
+                yield index, future
+            else:
+                first = index, future
+                waiting = {each for each in waiting if each < index}
+                on_error(index, error)
+            if first is not None and not waiting:
+                break
+    if first is not None:
+        yield first
 
 
 class _BlasLimit:

@@ -1,6 +1,7 @@
 """Networks of a portfolio that diverge are trained again or left out, and it is said."""
 
 import os
+import threading
 import warnings
 
 import numpy as np
@@ -92,6 +93,24 @@ def test_it_may_be_an_error(diverging):
         estimator(on_divergence="raise").fit(X, Y)
     with pytest.raises(InputError, match="on_divergence"):
         estimator(on_divergence="ignore").fit(X, Y)
+
+
+def test_the_error_is_that_of_the_first_network_though_another_came_before_it(monkeypatch):
+    """Network 0 diverges once network 2 is cancelled, since network 1 diverged."""
+    cancelled = threading.Event()
+    completed = candidates.completed_trainings
+
+    def told(*arguments, **options):
+        return completed(*arguments, **options, on_cancelled=cancelled.set)
+
+    def fake(net, X, Y, **options):
+        assert options["seed"] > 0 or cancelled.wait(20)
+        raise Diverged(f"seed {options['seed']}", epoch=1, batch=1)
+
+    monkeypatch.setattr(candidates, "completed_trainings", told)
+    monkeypatch.setattr(candidates, "train", fake)
+    with pytest.raises(Diverged, match="seed 0"):
+        estimator(on_divergence="raise").set_params(n_jobs=2).fit(X, Y)
 
 
 def test_where_all_diverge_it_is_an_error(diverging):

@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import threading
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from typing import Any
 
@@ -22,9 +22,9 @@ from deltarule.training import Model, TrainingResult, train
 from deltarule.training.checkpoint import CheckpointSlot
 from deltarule.training.checkpoint_pool import CheckpointPool
 from deltarule.training.interrupt import StopFlag
-from deltarule.training.job_backend import SentTrainings, chosen_backend
+from deltarule.training.job_backend import SentTrainings, chosen_backend, completed_trainings
 from deltarule.training.recovery import OnDivergence
-from deltarule.training.threads import completed_tasks, one_blas_thread, run_in_worker_thread
+from deltarule.training.threads import one_blas_thread, run_in_worker_thread
 
 __all__ = ["Candidate", "Progress", "deadline_of", "raised_at", "train_candidates"]
 
@@ -309,11 +309,8 @@ def train_candidates(
     if not tasks or flag:
         return
     backend = chosen_backend() if threads is None else None
-    completed: Generator[tuple[int, Future[TrainingResult]], None, None]
-    if backend is None:
-        completed = completed_tasks(train_one, len(tasks), threads or usable_threads(), flag)
-    else:
-        keys = [candidate.key(fold) for candidate, fold in tasks]
+    sent = None
+    if backend is not None:
         places = {id(candidate): place for place, candidate in enumerate(candidates)}
 
         def argument(index: int) -> tuple[int, int, float | None]:
@@ -322,8 +319,20 @@ def train_candidates(
             return places[id(candidate)], fold, seconds
 
         shared = [candidate.untrained() for candidate in candidates], folds, w
-        sent = SentTrainings(_train_sent, shared, argument)
-        completed = sent.completed(backend, keys, train_one, flag, pool)
+        sent = backend, SentTrainings(_train_sent, shared, argument)
+
+    def goes_on(index: int, error: BaseException) -> bool:
+        return isinstance(error, Diverged) and tasks[index][0].on_divergence != "raise"
+
+    completed = completed_trainings(
+        train_one,
+        [candidate.key(fold) for candidate, fold in tasks],
+        flag,
+        goes_on=goes_on,
+        workers=threads or usable_threads(),
+        sent=sent,
+        pool=pool,
+    )
     with one_blas_thread(), contextlib.closing(completed):
         for index, future in completed:
             candidate, fold = tasks[index]
