@@ -186,7 +186,8 @@ const planeViewModule = (function () {
       draw();
     }
 
-    function draw() {
+    // Once a frame: before a canvas takes a font or gives its width, the browser lays out the page.
+    const draw = DR.dom.eachFrame(() => {
       const plane = DR.planes.of(store);
       const size = canvas.clientWidth;
       if (!plane || !size) return;
@@ -212,7 +213,7 @@ const planeViewModule = (function () {
       context.moveTo(0, y);
       context.lineTo(size, y);
       context.stroke();
-    }
+    });
 
     function words() {
       const { inputs } = store.payload.names;
@@ -327,7 +328,7 @@ const planeViewModule = (function () {
       ink = null;
       compute();
     });
-    new ResizeObserver(() => requestAnimationFrame(draw)).observe(canvas);
+    new ResizeObserver(draw).observe(canvas);
     compute();
     return box;
   }
