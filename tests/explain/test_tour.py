@@ -480,6 +480,43 @@ def test_the_drawing_marks_what_a_question_is_about(show):
     assert page.evaluate(halo.format(".now")) != "none"
 
 
+# Observers of what is in sight from now on: the frames that they are told of are kept until `tell`,
+# as a browser keeps them that has no time.
+BUSY = """(() => {
+  const waiting = new Map();
+  window.IntersectionObserver = class extends IntersectionObserver {
+    constructor(told, options) {
+      super((frames) => waiting.get(this).frames.push(...frames), options);
+      waiting.set(this, { told, frames: [] });
+    }
+  };
+  window.tell = () => {
+    const counts = [...waiting.values()].map(({ frames }) => frames.length);
+    for (const { told, frames } of waiting.values()) if (frames.length) told(frames.splice(0));
+    return counts.at(-1);
+  };
+})()"""
+TWO_FRAMES = "new Promise((on) => requestAnimationFrame(() => requestAnimationFrame(() => on())))"
+
+
+def test_a_busy_browser_that_tells_of_two_frames_at_once_marks_what_is_seen_last(show):
+    page = show("article", width=1280, height=720).page
+    page.evaluate(BUSY)
+    marked = "document.querySelectorAll('.tour-drawing .linked').length"
+    page.evaluate("location.hash = '#tour-2'")
+    until(page, "document.activeElement.textContent", lambda t: t[0] == "2")
+    for place, seen in (
+        ("document.getElementById('tour-ask').scrollIntoView()", True),
+        ("scrollTo(0, 0)", False),
+    ):
+        page.evaluate(TWO_FRAMES)
+        page.evaluate(place)
+        page.evaluate(TWO_FRAMES)
+        # The first time, of the question out of sight and in sight.
+        assert page.evaluate("tell()") == (2 if seen else 1)
+        assert (page.evaluate(marked) > 0) == seen
+
+
 def test_the_link_to_a_chapter_is_copied(show):
     page = show("article").page
     page.evaluate("location.hash = '#tour-3'")

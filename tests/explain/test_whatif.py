@@ -174,3 +174,14 @@ def test_what_is_no_number_leaves_the_one_before(show):
     page.keyboard.press("Enter")
     assert page.evaluate("DR.page.state.nudge.delta") == 0.25
     assert page.locator("#delta").input_value() == "0.25"
+
+
+def test_the_curve_of_the_full_step_is_that_of_the_step_shown(show):
+    page = show("trained").page
+    curve = """() => document.querySelectorAll("#whatif .half")[1].querySelector("path.line")
+      ?.getAttribute("d") ?? null"""
+    last = until(page, f"({curve})()", bool)
+    set_state(page, state=0)
+    first = until(page, f"({curve})()", lambda d: d != last)
+    set_state(page, state=4, selected={"kind": "edge", "layer": 2, "j": 1, "k": 2})
+    assert until(page, f"({curve})()", lambda d: d != first) == last

@@ -427,8 +427,8 @@ const heatModule = (function () {
     });
     // Off the screen nothing is drawn: the page opens without it.
     new IntersectionObserver(
-      (entries) => {
-        view.visible = entries.some((entry) => entry.isIntersecting);
+      (frames) => {
+        view.visible = Boolean(frames.at(-1)?.isIntersecting);
         if (view.visible && view.stale) refresh();
       },
       { rootMargin: "200px" },

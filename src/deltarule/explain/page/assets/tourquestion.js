@@ -148,8 +148,9 @@ const tourQuestionModule = (function () {
     );
     // While it is read, the drawing marks what it is about, and not what the chapter was about.
     const { marks = [] } = question;
+    // Of several frames that a busy browser tells of at once, the last is what is seen.
     if (marks.length)
-      new IntersectionObserver(([{ isIntersecting }]) => DR.links.keep(isIntersecting ? marks : []), {
+      new IntersectionObserver((frames) => DR.links.keep(frames.at(-1)?.isIntersecting ? marks : []), {
         threshold: 0.6,
       }).observe(ask);
     box.addEventListener("submit", (event) => {

@@ -359,12 +359,15 @@ const whatifModule = (function () {
       full = fullStep(store);
     let waiting = 0;
     let stale = false;
-    // Plots need passes over all rows: they are drawn a moment after the click.
-    const draw = () => {
-      if (stale) full.render();
+    // Plots need passes over all rows: they are drawn a moment after the click. That of the full step is of
+    // all parameters and rows: which are selected, and a nudge, do not change it.
+    const later = () => {
+      if (stale) {
+        full.render();
+        full.draw();
+      }
       stale = false;
       one.draw();
-      full.draw();
     };
     element.classList.add("whatif");
     element.replaceChildren(one.element, full.element);
@@ -375,13 +378,16 @@ const whatifModule = (function () {
       if (elsewhere || ["sample", "selected", "nudge", "mode"].some((key) => changed.has(key))) {
         one.render();
         clearTimeout(waiting);
-        waiting = setTimeout(draw, 60);
+        waiting = setTimeout(later, 60);
       }
       stale = stale || elsewhere;
     }
     store.subscribe(update);
     update(store.state, new Set(["payload"]));
-    DR.plots.onWidth(element, draw);
+    DR.plots.onWidth(element, () => {
+      later();
+      full.draw();
+    });
   }
 
   return { mount };
