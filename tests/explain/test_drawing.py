@@ -109,33 +109,55 @@ def test_a_click_beside_a_line_selects_it_and_labels_it(show):
     assert page.locator("svg.network .label").text_content() == "∂C/∂w₁₂⁽²⁾ = 0.005562"
 
 
+# A pointer's click on the centre of each of these parts: its key, that of what lies there, and what
+# is selected then. In one call: after each one the browser would paint, which takes longer.
+CLICKED = """([hook, most]) => {
+  const all = [...document.querySelectorAll(`#drawing [data-${hook}]`)];
+  const every = Math.max(1, Math.floor(all.length / most));
+  const centre = (part) => {
+    const { left, top, width, height } = part.getBoundingClientRect();
+    return [left + width / 2, top + height / 2];
+  };
+  return all.filter((_, i) => i % every === 0).map((part) => {
+    if (centre(part)[1] < 0 || centre(part)[1] > innerHeight) part.scrollIntoView();
+    const [clientX, clientY] = centre(part);
+    const hit = document.elementFromPoint(clientX, clientY);
+    for (const [Kind, name] of [[PointerEvent, "pointermove"], [PointerEvent, "pointerdown"],
+                                [MouseEvent, "mousedown"], [PointerEvent, "pointerup"],
+                                [MouseEvent, "mouseup"], [PointerEvent, "click"]])
+      hit.dispatchEvent(new Kind(name, { clientX, clientY, bubbles: true, cancelable: true,
+        detail: Kind === MouseEvent || name === "click" ? 1 : 0, pointerType: "mouse" }));
+    return [part.dataset[hook], hit.closest(`[data-${hook}]`)?.dataset[hook],
+            DR.page.state.selected];
+  });
+}"""
+PARTS = {"node": ("layer", "j"), "edge": ("layer", "j", "k")}
+
+
 @pytest.mark.parametrize("name", ["article", "softmax", "deep"])
 def test_a_click_on_the_centre_of_an_element_selects_it(show, name):
-    """A click event without coordinates: the middles of w_12 and w_21 are the same point."""
+    """Also where the middles of w_12 and w_21 are the same point."""
     page = show(name).page
-    nodes = page.eval_on_selector_all("[data-node]", "(all) => all.map((n) => n.dataset.node)")
-    for colour in ("weight", "gradient"):
-        set_state(page, colour=colour)
-        for key in nodes[:: max(1, len(nodes) // 9)]:
-            page.locator(f'[data-node="{key}"]').click()
-            layer, j = map(int, key.split(","))
-            assert page.evaluate("DR.page.state.selected") == {
-                "kind": "node",
-                "layer": layer,
-                "j": j,
-            }
+
+    def selected_by(hook, key):
+        return {"kind": hook, **dict(zip(PARTS[hook], map(int, key.split(",")), strict=True))}
+
+    for colour, hook, most in (("weight", "node", 9), ("gradient", "node", 9), (None, "edge", 18)):
+        if colour:
+            set_state(page, colour=colour)
+        clicked = page.evaluate(CLICKED, [hook, most])
+        assert len(clicked) >= 8
+        for key, hit, selected in clicked:
+            assert hit == key
+            assert selected == selected_by(hook, key)
+    # And a few of a real pointer, which takes the focus along as well.
+    for hook, at in (("edge", 5), ("edge", -1), ("node", 1), ("node", -1)):
+        part = page.locator(f"#drawing [data-{hook}]").nth(at)
+        part.click()
+        key = part.get_attribute(f"data-{hook}")
+        assert page.evaluate("DR.page.state.selected") == selected_by(hook, key)
     page.locator("[data-loss]").click()
     assert page.evaluate("DR.page.state.selected") == {"kind": "cost"}
-    keys = page.eval_on_selector_all("[data-edge]", "(all) => all.map((n) => n.dataset.edge)")
-    for key in keys[:: max(1, len(keys) // 18)]:
-        page.locator(f'[data-edge="{key}"]').click()
-        layer, j, k = map(int, key.split(","))
-        assert page.evaluate("DR.page.state.selected") == {
-            "kind": "edge",
-            "layer": layer,
-            "j": j,
-            "k": k,
-        }
 
 
 def test_negative_lines_are_dashed_and_wide_ones_are_large(show):

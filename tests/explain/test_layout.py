@@ -78,20 +78,29 @@ COVERED = """() => {
         wrong.push([e.textContent || e.outerHTML.slice(0, 80), box(label), box(e)]);
   return wrong;
 }"""
-# Both for one page, each in one call: between two calls the browser paints, which takes longer.
+# In both colours; several of these in one call: between two calls the browser paints, which takes
+# longer.
 LEAVING_IN_EACH_COLOUR = f"""() => ["weight", "gradient"].flatMap((colour) => {{
   DR.page.set({{ colour, selected: null }});
   return ({LEAVING})().map((wrong) => [colour, ...wrong]);
 }})"""
-# Of seven weights or more: the key, how many labels there are, and what they cover.
-LABELLED = f"""() => {{
-  const keys = [...document.querySelectorAll("[data-edge]")].map((e) => e.dataset.edge);
-  const every = Math.max(1, Math.floor(keys.length / 7));
-  return keys.filter((_, i) => i % every === 0).map((key) => {{
-    const [layer, j, k] = key.split(",").map(Number);
+# Of seven weights or more, chosen or with the focus: the key, how many labels there are, and what
+# they cover.
+LABELLED = f"""(chosen) => {{
+  const all = [...document.querySelectorAll("[data-edge]")];
+  const every = Math.max(1, Math.floor(all.length / 7));
+  const choose = (edge) => {{
+    const [layer, j, k] = edge.dataset.edge.split(",").map(Number);
     DR.page.set({{ selected: {{ kind: "edge", layer, j, k }} }});
-    return [key, document.querySelectorAll("svg.network .label").length, ({COVERED})()];
+  }};
+  const found = all.filter((_, i) => i % every === 0).map((edge) => {{
+    if (chosen) choose(edge);
+    else edge.focus({{ preventScroll: true }});
+    return [edge.dataset.edge, document.querySelectorAll("svg.network .label").length,
+            ({COVERED})()];
   }});
+  choose(all.at(-1));
+  return found;
 }}"""
 IN_SIGHT = """(selector) => {
   const e = document.querySelector(selector), [l, t, r, b] = measure.box(e);
@@ -226,23 +235,46 @@ def test_a_small_network_fills_its_card(show):
     assert high > 300
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-def test_no_number_leaves_its_box_and_no_label_covers_one(show, chromium, tmp_path, width):
-    page = ready(show, "article", width=width, height=720 if width > 900 else 844)
-    for seed in range(20):
+# All of the above of one page, in one call. While the drawing is looked at, the layout leaves out
+# what is below and beside it, of which a selection changes more; its numbers are computed.
+SEEN_AT = f"""async ([wide, chosen]) => {{
+  if (innerWidth !== wide)
+    await new Promise((resized) => addEventListener("resize", resized, {{ once: true }}));
+  await new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)));
+  {MEASURE}
+  window.rest ??= document.head.appendChild(document.createElement("style"));
+  rest.disabled = false;
+  rest.textContent = ":is(#panel, .beside, #whatif, #heat) {{ content-visibility: hidden; }}";
+  const small = wide > 900 ? ({SMALL})(11) : [];
+  const leaving = ({LEAVING_IN_EACH_COLOUR})();
+  const edges = ({LABELLED})(chosen);
+  rest.disabled = true;
+  const scrolled = document.documentElement.scrollWidth;
+  rest.disabled = !chosen;
+  return [small, leaving, edges, scrolled];
+}}"""
+
+
+@pytest.mark.parametrize("part", [0, 1])
+def test_no_number_leaves_its_box_and_no_label_covers_one(show, tmp_path, part):
+    """On a wide screen and on a phone; each page is opened on the one and turned into the other."""
+    widths = [1280, 390]
+    page = ready(show, "article", width=1280, height=720)
+    for seed in range(10 * part, 10 * part + 10):
         path = tmp_path / f"{seed}.html"
         write_page(random_shown(seed).subject, path, lens=None)
         page.goto(path.as_uri())
-        page.evaluate(MEASURE)
-        if width > 900:
-            assert page.evaluate(SMALL, 11) == [], seed
-        assert page.evaluate(LEAVING_IN_EACH_COLOUR) == [], seed
-        edges = page.evaluate(LABELLED)
-        assert edges
-        assert [key for key, labels, _ in edges if labels != 1] == [], seed
-        if width > 900:
-            assert [(key, covered) for key, _, covered in edges if covered] == [], seed
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        for chosen, width in zip((True, False), widths, strict=True):
+            page.set_viewport_size({"width": width, "height": 720 if width > 900 else 844})
+            small, leaving, edges, scrolled = page.evaluate(SEEN_AT, [width, chosen])
+            assert small == [], (seed, width)
+            assert leaving == [], (seed, width)
+            assert edges
+            assert [key for key, labels, _ in edges if labels != 1] == [], (seed, width)
+            if width > 900:
+                assert [(key, covered) for key, _, covered in edges if covered] == [], seed
+            assert scrolled <= width, seed
+        widths.reverse()  # the next one is opened as this one was left
 
 
 # Which part of its line the label of each weight covers.
