@@ -67,14 +67,21 @@ def browser():
         context.close()
 
 
-def violations(page):
-    """What axe objects to, with the elements."""
-    from axe_playwright_python.sync_playwright import Axe
+# The rules of axe that depend on the colours of a page.
+OF_COLOURS = ["color-contrast", "link-in-text-block"]
 
-    return [
-        (each["id"], [node["html"] for node in each["nodes"]])
-        for each in Axe().run(page).response["violations"]
-    ]
+
+def violations(page, part=None, rules=None):
+    """What axe objects to, with the elements: on the page or a part of it, by all rules or some."""
+    from axe_playwright_python.base import AXE_SCRIPT
+
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(AXE_SCRIPT)
+    return page.evaluate(
+        """([part, options]) => axe.run(part ?? document, options).then(({ violations }) =>
+          violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)]))""",
+        [part, {"resultTypes": ["violations"], **({"runOnly": rules} if rules else {})}],
+    )
 
 
 class Watched:

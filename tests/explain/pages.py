@@ -148,6 +148,22 @@ def opened(context, folder, name, width=1280, height=800, **media):
     return watched
 
 
+# The page answers a change of its address at once; this listener is called after its own.
+GO_TO = """
+(address) => new Promise((done) => {
+  const there = () => done(document.activeElement.textContent);
+  if (location.hash === address) return there();
+  addEventListener("hashchange", there, { once: true });
+  location.hash = address;
+})
+"""
+
+
+def go_to(page, address):
+    """Open a chapter of the tour, or another address of the page; return what has the focus."""
+    return page.evaluate(GO_TO, address)
+
+
 def set_state(page, **changes):
     """Change the store, as a control of the page does."""
     page.evaluate("(changes) => DR.page.set(changes)", changes)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from tests.browser import violations
 from tests.explain.pages import SHOWN, Shown, set_state, until
 
 from deltarule.explain.page import write_page
@@ -404,15 +405,12 @@ def test_on_a_phone_a_tap_opens_a_sheet_that_leaves_what_was_tapped_in_sight(sho
 
 
 def test_axe_finds_nothing_in_the_sheet(show):
-    from axe_playwright_python.sync_playwright import Axe
-
     page = ready(show, "softmax", width=390, height=844)
     for to in ("open", "full"):
         set_state(page, selected={"kind": "edge", "layer": 2, "j": 1, "k": 2})
         page.evaluate("(to) => (document.documentElement.dataset.panel = to)", to)
         page.wait_for_timeout(50)
-        found = Axe().run(page).response["violations"]
-        assert [(rule["id"], [n["html"][:120] for n in rule["nodes"]]) for rule in found] == []
+        assert violations(page) == []
 
 
 def test_the_file_of_a_large_network_is_small(show):
