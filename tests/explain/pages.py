@@ -1,5 +1,6 @@
 """Pages for tests: of networks of several sizes, written and opened in a browser."""
 
+import contextlib
 import dataclasses
 import functools
 import time
@@ -162,6 +163,39 @@ GO_TO = """
 def go_to(page, address):
     """Open a chapter of the tour, or another address of the page; return what has the focus."""
     return page.evaluate(GO_TO, address)
+
+
+# What the page shows at first, with nothing in a field, nothing pointed at and at its top.
+PUT_BACK = """
+(state) => {
+  DR.page.set(state);
+  for (const field of document.querySelectorAll("input[type=text]")) {
+    field.value = "";
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+  }
+  document.activeElement.blur();
+  scrollTo(0, 0);
+}
+"""
+
+
+@contextlib.contextmanager
+def kept_open(watched):
+    """A function that puts a page back to what it showed at first, for tests that share it."""
+    first = watched.page.evaluate("DR.page.state")
+
+    def put_back():
+        watched.page.mouse.move(0, 0)
+        watched.page.evaluate(PUT_BACK, first)
+        assert watched.page.evaluate("DR.page.state") == first
+        assert watched.errors == []
+        return watched.page
+
+    yield put_back
+    errors, outside = watched.errors, watched.outside("file:")
+    watched.close()
+    assert errors == []
+    assert outside == []
 
 
 def set_state(page, **changes):

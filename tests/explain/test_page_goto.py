@@ -1,11 +1,24 @@
 """The field "Go to" finds every number by its name, and reports names that do not exist."""
 
 import pytest
-from tests.explain.pages import set_state
+from tests.explain.pages import kept_open, opened, set_state
 
 EDGE = {"kind": "edge", "layer": 2, "j": 1, "k": 2}
 BIAS = {"kind": "bias", "layer": 2, "j": 1}
 NODE = {"kind": "node", "layer": 1, "j": 4}
+
+
+@pytest.fixture(scope="module")
+def softmax_page(chromium):
+    with kept_open(opened(*chromium, "softmax")) as put_back:
+        yield put_back
+
+
+@pytest.fixture
+def page(softmax_page):
+    page = softmax_page()
+    assert page.input_value("#goto-text") == page.inner_text(".goto-words") == ""
+    return page
 
 
 def input_(k):
@@ -35,8 +48,7 @@ def input_(k):
         (" cost ", {"kind": "cost"}),
     ],
 )
-def test_a_name_leads_to_what_it_names(show, text, selected):
-    page = show("softmax").page
+def test_a_name_leads_to_what_it_names(page, text, selected):
     page.keyboard.press("/")
     page.keyboard.type(text)
     page.keyboard.press("Enter")
@@ -58,8 +70,7 @@ def test_a_name_leads_to_what_it_names(show, text, selected):
         ("x 4", "Layer 0 has no node 4; expected 0 to 3"),
     ],
 )
-def test_what_there_is_not_is_said_and_nothing_moves(show, text, words):
-    page = show("softmax").page
+def test_what_there_is_not_is_said_and_nothing_moves(page, text, words):
     set_state(page, selected=EDGE)
     page.fill("#goto-text", text)
     page.press("#goto-text", "Enter")
