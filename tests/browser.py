@@ -67,21 +67,35 @@ def browser():
         context.close()
 
 
-# The rules of axe that depend on the colours of a page.
-OF_COLOURS = ["color-contrast", "link-in-text-block"]
+# The rules of axe whose answer depends on the colours that a scheme gives the same elements.
+OF_COLOURS = ("color-contrast", "link-in-text-block")
 
 
 def violations(page, part=None, rules=None):
-    """What axe objects to, with the elements: on the page or a part of it, by all rules or some."""
-    from axe_playwright_python.base import AXE_SCRIPT
+    """What axe objects to in a page or a part of it, with the elements; by all rules or some."""
+    from axe_playwright_python.sync_playwright import Axe
 
     if not page.evaluate("'axe' in window"):
-        page.evaluate(AXE_SCRIPT)
-    return page.evaluate(
-        """([part, options]) => axe.run(part ?? document, options).then(({ violations }) =>
-          violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)]))""",
-        [part, {"resultTypes": ["violations"], **({"runOnly": rules} if rules else {})}],
+        page.evaluate(Axe().axe_script)  # half a megabyte: once for a page
+    options = {"resultTypes": ["violations"]}
+    if rules is not None:
+        options["runOnly"] = list(rules)
+    found = page.evaluate(
+        "([part, options]) => axe.run(part ?? document, options).then((found) => found.violations)",
+        [part, options],
     )
+    return [(each["id"], [node["html"] for node in each["nodes"]]) for each in found]
+
+
+def violations_in_both_schemes(page, part=None):
+    """The same in light and in dark colours: of the dark ones, all that depends on colours.
+
+    Without motion, since a colour that is on its way to another has any contrast.
+    """
+    page.emulate_media(color_scheme="dark", reduced_motion="reduce")
+    found = violations(page, part, OF_COLOURS)
+    page.emulate_media(color_scheme="light", reduced_motion="reduce")
+    return [*found, *violations(page, part)]
 
 
 class Watched:
