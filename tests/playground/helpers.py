@@ -133,8 +133,12 @@ class Client:
 
 
 def holds(page, expression, timeout=60):
-    """Wait until an expression is true; Playwright's own wait uses eval, which the page forbids."""
+    """Wait until an expression is true, and return its value.
+
+    Playwright's own wait uses eval, which the page forbids.
+    """
     ends = time.monotonic() + timeout
-    while not page.evaluate(expression):
+    while not (found := page.evaluate(expression)):
         assert time.monotonic() < ends, f"it never came true: {expression}"
         page.wait_for_timeout(20)
+    return found

@@ -26,8 +26,35 @@ def static_page(folder, *, anchor="", context=None, **size):
         assert watched.errors == []
 
 
-def usual_text(page):
-    """Take the text back to its usual size."""
-    page.evaluate("localStorage.removeItem('deltarule-scale')")
-    while float(page.evaluate("document.documentElement.style.getPropertyValue('--scale')")) > 1.01:
-        page.locator("#smaller").click()
+def text_size(page, presses=0):
+    """Bring the text to its size after so many presses of A+ from the usual one.
+
+    The button is pressed by a script and the size before is left alone where it is the same: that a
+    reader's press does this is tested by itself, and each press is a new layout of the whole page.
+    """
+    page.evaluate(
+        """(presses) => {
+          const scale = parseFloat(document.documentElement.style.getPropertyValue("--scale"));
+          const steps = Math.log(scale) / Math.log(1.15); // at the largest no whole number
+          let more = presses - (steps > 0 ? Math.ceil(steps - 0.01) : Math.floor(steps + 0.01));
+          for (; more > 0; --more) document.getElementById("larger").click();
+          for (; more < 0; ++more) document.getElementById("smaller").click();
+        }""",
+        presses,
+    )
+
+
+def presses_of(request):
+    """How many presses of A+ a test is about, by its parameter of that name; without it none."""
+    call = getattr(request.node, "callspec", None)
+    return call.params.get("presses", 0) if call else 0
+
+
+def frames(page, count=4):
+    """Wait for so many frames of the browser: observers of sizes, and what they ask to be drawn."""
+    page.evaluate(
+        """async (count) => {
+          for (; count > 0; --count) await new Promise((done) => requestAnimationFrame(done));
+        }""",
+        count,
+    )

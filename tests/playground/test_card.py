@@ -2,7 +2,7 @@
 
 import pytest
 from tests.playground.helpers import holds
-from tests.playground.static_page import static_page, usual_text
+from tests.playground.static_page import frames, presses_of, static_page, text_size
 
 
 @pytest.fixture(scope="module")
@@ -12,15 +12,9 @@ def page(tmp_path_factory):
 
 
 @pytest.fixture(autouse=True)
-def usual(page):
-    yield
-    usual_text(page)
-
-
-def frames(page, count=3):
-    """Wait for so many frames of the browser."""
-    for _ in range(count):
-        page.evaluate("new Promise((done) => requestAnimationFrame(() => done()))")
+def usual(page, request):
+    """The size of the text that a test is about."""
+    text_size(page, presses_of(request))
 
 
 # Draws a curve, and gives every text of it as [text, left, right, top, bottom, width, height].
@@ -59,8 +53,6 @@ DRAWN = """async ([curve, header, log]) => {
 @pytest.mark.parametrize("log", [False, True], ids=["linear", "log"])
 @pytest.mark.parametrize("presses", [0, 6])
 def test_numbers_of_any_size_fit_the_axis_of_the_loss(page, presses, log):
-    for _ in range(presses):
-        page.locator("#larger").click()
     header = {"loss": 0.5, "held_loss": 0.5, "by_hand": False, "changed": ""}
     for low, high in (
         (1e-12, 3e-12),
@@ -163,8 +155,6 @@ def test_what_was_found_comes_back_when_what_stands_over_it_is_closed(page):
 @pytest.mark.parametrize("presses", [0, 2, 6])
 def test_beside_a_derivation_the_verdict_says_the_thing_in_the_room_there_is(page, presses):
     """Every gist is read as a whole, also beside a button, and never under the word "more"."""
-    for _ in range(presses):
-        page.locator("#larger").click()
     page.locator('[data-edge="1,1,0"]').dispatch_event("click")
     holds(page, "document.documentElement.dataset.panel === 'open'")
     frames(page)
@@ -211,8 +201,7 @@ def test_the_chart_of_rates_grows_with_the_text_and_says_that_there_is_more_belo
     page.wait_for_selector(".tune-chart")
     size = "Number(document.querySelector('.tune-tick').getAttribute('font-size'))"
     before = page.evaluate(size)
-    for _ in range(6):
-        page.locator("#larger").click()
+    text_size(page, 6)
     frames(page)
     assert page.evaluate(size) == pytest.approx(1.5 * before)
     chart = page.locator(".tune-chart").bounding_box()

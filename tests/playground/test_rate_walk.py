@@ -13,8 +13,7 @@ def page(tmp_path_factory):
 
 def opened(page, data):
     page.evaluate(f"location.hash = 'data={data}'")
-    holds(page, f"location.hash.includes('{data}')")
-    page.get_by_role("radio", name=data.title()).first.wait_for(state="attached")
+    holds(page, f"document.getElementById('data-{data}').checked")
     page.locator("#transport button", has_text="Reset").click()
     holds(page, "DR.page.current().step === 0 && document.body.dataset.step === '0'")
 

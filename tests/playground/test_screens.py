@@ -3,7 +3,7 @@
 import pytest
 from tests.browser import browser, violations
 from tests.playground.helpers import holds
-from tests.playground.static_page import static_page, usual_text
+from tests.playground.static_page import frames, presses_of, static_page, text_size
 
 PROJECTOR, LAPTOP = {"width": 1280, "height": 720}, {"width": 1440, "height": 900}
 PHONE, LYING = {"width": 390, "height": 844}, {"width": 844, "height": 390}
@@ -54,17 +54,16 @@ def page(context, tmp_path_factory):
 
 
 @pytest.fixture(autouse=True)
-def usual(page):
-    yield
-    usual_text(page)
+def usual(page, request):
+    """The size of the text that a test is about."""
+    text_size(page, presses_of(request))
 
 
 def shown(page, size):
     """The places of the parts in a window of this size, at its upper end."""
     page.set_viewport_size(size)
     page.evaluate("scrollTo(0, 0)")
-    for _ in range(4):  # observers of sizes, and what they ask to be painted
-        page.evaluate("new Promise((done) => requestAnimationFrame(() => done()))")
+    frames(page)
     return page.evaluate(PLACES)
 
 
@@ -111,7 +110,7 @@ def test_on_a_phone_the_curve_stays_in_sight_beside_every_picture(page):
 def test_larger_text_takes_no_room_from_the_pictures(page, size):
     before = shown(page, size)
     for presses in range(1, 6):
-        page.locator("#larger").click()
+        text_size(page, presses)
         places = shown(page, size)
         assert area(places["drawing"]) >= 0.98 * area(before["drawing"]), presses
         # The letters beside the surface grow into its canvas, and the canvas hardly shrinks.
@@ -143,11 +142,11 @@ def over(page, one, other):
 def test_settings_at_the_edge_open_as_a_drawer_that_hides_neither_curve_nor_surface(
     page, presses, derivation
 ):
+    text_size(page)
     shown(page, PROJECTOR)
     assert page.locator("#activation").is_visible()
     assert not page.locator("#chosen").is_visible()
-    for _ in range(presses):
-        page.locator("#larger").click()
+    text_size(page, presses)
     holds(page, "document.documentElement.dataset.settings === 'tab'")
     if derivation:
         page.locator('[data-edge="1,1,0"]').dispatch_event("click")
@@ -185,8 +184,6 @@ def test_the_settings_scroll_by_themselves_and_the_most_used_come_first(page):
 @pytest.mark.parametrize("presses", [0, 2])
 def test_the_rates_that_were_tried_stand_beside_the_curve_without_a_scroll(page, presses):
     shown(page, PROJECTOR)
-    for _ in range(presses):
-        page.locator("#larger").click()
     if presses:
         page.locator("#chosen").click()
     page.get_by_role("button", name="Find a learning rate", exact=True).click()
@@ -243,8 +240,7 @@ def test_a_verdict_that_has_more_lines_than_room_is_read_whole_on_demand(page):
 @pytest.mark.parametrize("size", [PROJECTOR, LAPTOP], ids=["projector", "laptop"])
 def test_the_curve_has_100_pixels_whatever_the_size_of_the_text(page, size):
     for presses in range(6):
-        if presses:
-            page.locator("#larger").click()
+        text_size(page, presses)
         places = shown(page, size)
         # Less the margin above it and the letters of the axis below.
         letters = page.evaluate("27 + 20 * (DR.canvas.scale() - 1)")
@@ -277,8 +273,7 @@ def test_long_numbers_and_a_weight_set_by_hand_move_nothing(page):
 
 def test_escape_closes_what_is_open_from_anywhere_the_topmost_first(page):
     shown(page, PROJECTOR)
-    for _ in range(2):
-        page.locator("#larger").click()
+    text_size(page, 2)
     holds(page, "document.documentElement.dataset.settings === 'tab'")
     page.locator('[data-edge="1,1,0"]').dispatch_event("click")
     holds(page, "document.documentElement.dataset.panel === 'open'")
@@ -314,8 +309,7 @@ def test_escape_closes_what_is_open_from_anywhere_the_topmost_first(page):
 def test_the_bar_keeps_its_lines_while_the_numbers_grow_and_reset_has_its_word(page, size):
     page.set_viewport_size(size)
     for larger in range(3):
-        if larger:
-            page.locator("#larger").click()
+        text_size(page, larger)
         # The same bar with the numbers of a run that has just begun, and of a long one.
         heights = page.evaluate(
             """() => {

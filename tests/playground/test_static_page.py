@@ -227,6 +227,34 @@ def test_it_is_accessible(watched):
     page.emulate_media(color_scheme="light")
 
 
+def test_an_address_that_was_typed_is_never_overwritten(watched):
+    page = watched.page
+    data = "document.querySelector('#data :checked').id"
+    # The page writes the settings into the address before it has heard of the new one.
+    page.evaluate(
+        """() => {
+          location.hash = "data=xor&layers=3";
+          document.getElementById("discrete").click();
+        }"""
+    )
+    holds(page, f"{data} === 'data-xor' && DR.page.net.widths.join() === '2,3,1'")
+    holds(page, "location.hash === '#data=xor&layers=3&discrete=1'")
+    # Another address, and the first one again before the page has the run of the other.
+    page.evaluate(
+        """() => {
+          const back = () => { location.hash = "data=xor&layers=3&discrete=0"; };
+          addEventListener("hashchange", back, { once: true });
+          location.hash = "data=moons";
+        }"""
+    )
+    holds(page, "location.hash === '#data=xor&layers=3'")
+    before = int(page.evaluate("document.body.dataset.frames"))
+    button(page, "Step").click()
+    holds(page, f"Number(document.body.dataset.frames) > {before}")
+    assert page.evaluate(data) == "data-xor"
+    assert page.evaluate("location.hash") == "#data=xor&layers=3"
+
+
 def test_without_a_worker_it_trains_in_the_page(context, file):
     watched = Watched(context, **WIDE)
     page = watched.page

@@ -75,16 +75,23 @@ const addressModule = (function () {
   function mount(order, refuse, surface) {
     /** @type {Live.Run | null} */
     let run = null;
+    /** The run that an order of the address has ended: what it describes is no longer there. @type {Live.Run | null} */
+    let left = null;
     let ready = false;
+    /** The address that this page has written, or whose "hashchange" it has heard. */
+    let known = location.hash;
 
     function write() {
-      if (!run || !ready) return;
+      // An address that was just typed is to be heard first, and the run that it asks for to begin.
+      if (!run || !ready || run === left || location.hash !== known) return;
       const text = `#${written(run, surface.discrete)}`;
-      if (text !== location.hash) history.replaceState(null, "", location.pathname + location.search + text);
+      if (text !== known) history.replaceState(null, "", location.pathname + location.search + text);
+      known = location.hash;
     }
 
     /** Takes the settings of the address; where one is refused, none is taken. */
     async function read() {
+      known = location.hash;
       if (!run) return;
       const now = run;
       const { settings, view } = given(location.hash.slice(1), now);
@@ -102,7 +109,11 @@ const addressModule = (function () {
           ([name, value]) =>
             !same(value, /** @type {Record<string, unknown>} */ (/** @type {unknown} */ (current))[name]),
         );
-        if (differs) reason = await order("setup", { settings: wanted });
+        if (differs || now === left) {
+          left = now;
+          reason = await order("setup", { settings: wanted });
+          if (reason && left === now) left = null;
+        }
       }
       if (!reason && speed !== now.steps_per_second)
         reason = await order("speed", { steps_per_second: speed });

@@ -65,11 +65,14 @@ const shellModule = (function () {
       return scale;
     };
     let scale = size(Number(memory.get("scale")) || 1);
+    // In steps from the usual size, which so many presses back bring again, also from the ends, which are no
+    // whole number of steps away.
+    const steps = () => Math.log(scale) / Math.log(SIZES.step);
     smaller.addEventListener("click", () => {
-      scale = size(scale / SIZES.step);
+      scale = size(SIZES.step ** (Math.ceil(steps() - 1e-6) - 1));
     });
     larger.addEventListener("click", () => {
-      scale = size(scale * SIZES.step);
+      scale = size(SIZES.step ** (Math.floor(steps() + 1e-6) + 1));
     });
   }
 
