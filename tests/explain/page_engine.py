@@ -1,6 +1,7 @@
 """The page's driver as an engine that computes in a browser; updates are the reference engine's."""
 
 import base64
+import json
 from typing import ClassVar
 
 import numpy as np
@@ -12,9 +13,11 @@ from deltarule.explain.page.payload import describe_network
 
 DRIVER = ("data.js", "numbers.js", "driver.js")
 
-# The results of a batch for each kind of request, in base64 so that no bit is lost.
+# The results of a batch for each kind of request, in base64 so that no bit is lost. Request and
+# network are one text each: Playwright looks into whatever has parts, which takes it longer.
 ASK = """
-([what, theta, X, Y, w, masks]) => {
+(request) => {
+  let [what, theta, X, Y, w, masks] = JSON.parse(request);
   const D = DR.driver, net = DR.testNet;
   const array = (packed) => packed && DR.data.array(packed);
   [theta, X, Y, w] = [array(theta).values, array(X), array(Y), array(w).values];
@@ -69,15 +72,15 @@ class ChromiumEngine(ReferenceEngine):
             return
         self._page.evaluate(formulas_script(network))
         self._page.evaluate(
-            "(net) => { DR.testNet = DR.driver.network(net, DR.formulas); }",
-            describe_network(network),
+            "(net) => { DR.testNet = DR.driver.network(JSON.parse(net), DR.formulas); }",
+            json.dumps(describe_network(network)),
         )
         self._network = network
 
     def _ask(self, what, theta, X, Y, w, masks=None):
         sent = [None if mask is None else packed(mask) for mask in masks] if masks else None
         arrays = [packed(theta), packed(X), packed(Y), packed(w)]
-        text = self._page.evaluate(ASK, [what, *arrays, sent])
+        text = self._page.evaluate(ASK, json.dumps([what, *arrays, sent]))
         return np.frombuffer(base64.b64decode(text), "<f8").copy()
 
     def predict(self, X, averaged=False):

@@ -171,12 +171,25 @@ def test_sweep_and_heat_maps_follow_it_too(context, tmp_path):
 
 # -- the size of the text -----------------------------------------------------------------
 
-PLACE = """
-() => {
-  const box = document.querySelector("svg.network").getBoundingClientRect();
-  const text = parseFloat(getComputedStyle(document.querySelector("#panel")).fontSize);
-  return { top: box.top + scrollY, bottom: box.bottom + scrollY, width: box.width, text,
-           beyond: document.documentElement.scrollWidth - innerWidth };
+# Where the drawing is at first and after each of the steps of A+, once it has been drawn.
+PLACES = """
+async (steps) => {
+  const drawn = () =>
+    new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done())));
+  const place = () => {
+    const box = document.querySelector("svg.network").getBoundingClientRect();
+    const text = parseFloat(getComputedStyle(document.querySelector("#panel")).fontSize);
+    return { top: box.top + scrollY, bottom: box.bottom + scrollY, width: box.width, text,
+             beyond: document.documentElement.scrollWidth - innerWidth };
+  };
+  await drawn();
+  const found = [place()];
+  for (let step = 0; step < steps; ++step) {
+    document.getElementById("larger").click();
+    await drawn();
+    found.push(place());
+  }
+  return found;
 }
 """
 
@@ -185,21 +198,15 @@ PLACE = """
 @pytest.mark.parametrize("name", ["softmax", "trained", "deep"])
 def test_larger_text_leaves_the_drawing_on_the_screen(context, tmp_path, name, width, height):
     tab = opened(context, shown(name).write(tmp_path), width, height)
-    page = tab.page
-    set_state(page, selected=EDGE)
-    page.wait_for_timeout(100)
-    before = page.evaluate(PLACE)
-    for _ in range(8):
-        page.evaluate("document.getElementById('larger').click()")
-        page.wait_for_timeout(40)
-        after = page.evaluate(PLACE)
+    set_state(tab.page, selected=EDGE)
+    before, *places = tab.page.evaluate(PLACES, 8)
+    for after in places:
         assert after["width"] >= before["width"] - 1
         assert after["top"] <= before["top"] + 40
         if before["bottom"] <= height:
             assert after["bottom"] <= height
         assert after["beyond"] <= 0
-    assert after["text"] > 2.2 * before["text"]
-    page.evaluate("localStorage.clear()")
+    assert places[-1]["text"] > 2.2 * before["text"]
     tab.close()
     assert tab.errors == []
 
