@@ -1,5 +1,7 @@
 """Reads every number of the rendered page and compares it with the one that Python computes."""
 
+import functools
+import json
 import re
 from decimal import Decimal
 from typing import ClassVar
@@ -19,13 +21,14 @@ READ = """
 })
 """
 
-# The same after each change of the store, and once more when the last one has been painted.
+# The same after each change of the store, and once more when the last one has been painted. It is
+# one text: Playwright looks into whatever has parts, which takes longer than the work of the page.
 READ_AFTER = f"""
 async ([root, changes]) => {{
   const read = {READ};
   const found = changes.map((change) => (DR.page.set(change), read(root)));
   await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
-  return [...found, read(root)];
+  return JSON.stringify([...found, read(root)]);
 }}
 """
 
@@ -38,10 +41,11 @@ def readings(page, changes, root="body"):
     In one call: the browser paints between two calls, which takes longer than the change itself.
     """
     changes = list(changes)
-    found = page.evaluate(READ_AFTER, [root, changes])
+    found = json.loads(page.evaluate(READ_AFTER, [root, changes]))
     return list(zip([*changes, changes[-1]], found, strict=True))
 
 
+@functools.lru_cache(maxsize=4096)
 def shown_number(text):
     """The number that a text shows, and half a unit of its last digit; None if it is none."""
     plain = text.replace("−", "-").replace("\u202f", "").replace("(", "").replace(")", "").strip()
@@ -90,10 +94,17 @@ class Expected:
 
     def value(self, symbol, i):
         """The number of a symbol while sample i is shown; None for an unknown symbol."""
-        for pattern, read in self.readers.items():
+        known = self._reader(symbol)
+        return None if known is None else float(known[0](self, i, *known[1]))
+
+    @classmethod
+    @functools.cache
+    def _reader(cls, symbol):
+        """What reads the number of a symbol, and the indices in it; None for an unknown symbol."""
+        for pattern, read in cls.readers.items():
             match = re.fullmatch(pattern, symbol)
             if match:
-                return float(read(self, i, *(int(x) for x in match.groups())))
+                return read, tuple(map(int, match.groups()))
         return None
 
     def _jacobian(self, i, layer, j, m):
