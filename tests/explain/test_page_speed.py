@@ -11,16 +11,17 @@ CHOICES = """
 """
 
 
-@pytest.mark.parametrize("name", ["softmax", "planar", "line"])
+@pytest.mark.parametrize("name", ["softmax", "planar", "line", "deep"])
 def test_the_page_is_not_laid_out_while_it_is_changed(show, name):
     tab = show(name)
     page, net = tab.page, tab.subject.net
-    edges = [{"kind": "edge", "layer": 1, "j": j, "k": 0} for j in range(3)]
+    k, j = net.widths[0] - 1, net.widths[1] - 1  # which a large network draws when they are chosen
+    edges = [{"kind": "edge", "layer": 1, "j": j - i, "k": k} for i in range(3)]
     nodes = [{"kind": "node", "layer": layer, "j": 0} for layer in range(net.n_layers + 1)]
     chosen = [*edges, *nodes]
     changes = [
         {"selected": what, "sample": i % 2, "colour": ("weight", "gradient")[i % 2]}
-        for i, what in enumerate(2 * chosen)
+        for i, what in enumerate(3 * chosen)
     ]
     set_state(page, selected=edges[0])  # what is measured once for a drawing
     page.evaluate("new Promise((done) => requestAnimationFrame(() => setTimeout(done, 0)))")

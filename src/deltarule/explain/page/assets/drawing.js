@@ -292,10 +292,8 @@ const drawingModule = (function () {
       ...more,
     );
     element.replaceChildren(bar, frame, sides, taps);
-    frame.addEventListener(
-      "scroll",
-      DR.dom.eachFrame(() => beyond(view)),
-    );
+    const soon = DR.dom.eachFrame(() => beyond(view));
+    frame.addEventListener("scroll", soon);
     listen(view);
     DR.links.watch(view);
     fit();
@@ -315,16 +313,20 @@ const drawingModule = (function () {
       if (other || limited || JSON.stringify(nodes) !== JSON.stringify(view.nodes)) {
         view.nodes = nodes;
         view.shape = shape;
-        rebuild(focused);
+        rebuild(focused, other ? undefined : soon);
       }
       view.showColour(DR.paint.mode(state));
       DR.paint.all(view);
       if (changed.has("selected") || changed.has("sweep") || other) requestAnimationFrame(() => reveal(view));
     }
-    /** @param {boolean} focused */
-    function rebuild(focused) {
+    /**
+     * Other nodes of the same network are as wide: what is out of sight is seen to in the next frame.
+     *
+     * @param {boolean} focused @param {() => void} [edges]
+     */
+    function rebuild(focused, edges = () => beyond(view)) {
       build(view);
-      beyond(view);
+      edges();
       enlarge(view);
       if (focused) reached(view).element.focus();
     }

@@ -331,26 +331,6 @@ const layoutModule = (function () {
       ? Math.min(r / Math.max(Math.abs(ux), Math.abs(uy)), 1.27 * r)
       : 1 / Math.hypot(ux / half, uy / r);
 
-  /** @type {WeakMap<Page.Layout, Page.Rect[]>} */
-  const measured = new WeakMap();
-
-  /**
-   * The boxes of what is built with a drawing and never painted: measured once for a layout, since the
-   * browser lays out all that has changed before it answers. @param {Page.Drawing} view
-   */
-  function fixedBoxes({ plan, root }) {
-    const known = measured.get(plan);
-    if (known) return known;
-    const fixed = root.querySelectorAll(".heading text, .name, .symbol.name, .target rect, .loss .box");
-    const boxes = Array.from(/** @type {NodeListOf<SVGGraphicsElement>} */ (fixed), (each) => {
-      const { x, y, width, height } = each.getBBox();
-      return /** @type {Page.Rect} */ ([x - 2, y - 2, x + width + 2, y + height + 2]);
-    });
-    // Not while a font is loaded, nor where the drawing is hidden and all boxes are empty.
-    if (document.fonts.status === "loaded" && root.getClientRects().length) measured.set(plan, boxes);
-    return boxes;
-  }
-
   /**
    * Places that a label must leave free: [left, top, right, bottom] of nodes with their numbers, of
    * names, headings, targets and the loss.
@@ -373,7 +353,7 @@ const layoutModule = (function () {
       if (dots !== null) list.push([x - 8 * A, dots - 14 * A, x + 8 * A, dots + 10 * A]);
     }
     list.push([loss.x - loss.half, loss.y - 36 * u, loss.x + loss.half, loss.y + 36 * u]);
-    return list.concat(fixedBoxes(view));
+    return list.concat(DR.parts.fixedBoxes(view));
   }
 
   /** @param {Page.Rect} a @param {Page.Rect} b */

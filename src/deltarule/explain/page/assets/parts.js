@@ -392,6 +392,36 @@ const partsModule = (function () {
     );
   }
 
-  return { build, keyOf, titleLoss };
+  /** @type {Map<string, Page.Rect>} Boxes of texts, from the point that they are at. */
+  const measured = new Map();
+
+  /**
+   * The boxes of what is built and never painted: names, headings, targets, the loss. A text is measured
+   * once for each size of its letters: the browser lays out all that has changed before it answers.
+   *
+   * @param {Page.Drawing} view @returns {Page.Rect[]}
+   */
+  function fixedBoxes({ root }) {
+    const rects = Array.from(root.querySelectorAll(".target rect, .loss .box"), (each) =>
+      ["x", "y", "width", "height"].map((name) => Number(each.getAttribute(name))),
+    );
+    // Not while a font is loaded, nor where the drawing is hidden and all boxes are empty.
+    const lasting = document.fonts.status === "loaded";
+    const texts = Array.from(root.querySelectorAll(".heading text, .name"), (each) => {
+      const [x, y] = ["x", "y"].map((name) => Number(each.getAttribute(name)));
+      const of = [each.parentElement?.classList[0], ...each.classList, each.getAttribute("text-anchor")];
+      const key = [root.style.fontSize, ...of, each.textContent].join("|");
+      let box = measured.get(key);
+      if (!box) {
+        const found = /** @type {SVGGraphicsElement} */ (each).getBBox();
+        box = [found.x - x, found.y - y, found.width, found.height];
+        if (lasting && root.getClientRects().length) measured.set(key, box);
+      }
+      return [x + box[0], y + box[1], box[2], box[3]];
+    });
+    return [...texts, ...rects].map(([x, y, width, height]) => [x - 2, y - 2, x + width + 2, y + height + 2]);
+  }
+
+  return { build, keyOf, titleLoss, fixedBoxes };
 })();
 DR.parts = partsModule;
