@@ -35,8 +35,9 @@ def chromium():
     return found
 
 
-# The tabs of each context that a test has left: a new one costs as much as the page in it.
-_free_tabs = {}
+# The tabs of each context that a test has left, since a new one costs as much as the page in it,
+# and those that are in use.
+_free_tabs, _used_tabs = {}, {}
 
 # A tab is as new with these.
 PLAIN = {"media": "null", "color_scheme": "null", "reduced_motion": "null", "forced_colors": "null"}
@@ -59,12 +60,22 @@ def started():
 def browser():
     """An empty profile, which shares nothing with others, in the browser of this process."""
     context = started().new_context()
-    _free_tabs[context] = []
+    _free_tabs[context], _used_tabs[context] = [], []
     try:
         yield context
     finally:
-        del _free_tabs[context]
+        del _free_tabs[context], _used_tabs[context]
         context.close()
+
+
+@contextlib.contextmanager
+def leaving(context):
+    """A context; the tabs that are opened in it meanwhile are left at the end, for the next test."""
+    before = list(_used_tabs[context])
+    yield context
+    for each in list(_used_tabs[context]):
+        if each not in before:
+            each.close()
 
 
 # The rules of axe whose answer depends on the colours that a scheme gives the same elements.
@@ -103,6 +114,8 @@ class Watched:
 
     def __init__(self, context, **options):
         self._free = _free_tabs.get(context, [])
+        self._used = _used_tabs.get(context, [])
+        self._used.append(self)
         self.page = self._free.pop() if self._free else context.new_page()
         self.errors, self.requests = [], []
         self._listeners = {
@@ -120,7 +133,10 @@ class Watched:
             self.errors.append(message.text)
 
     def close(self):
-        """Leave the page; its tab is for the next one of this context."""
+        """Leave the page, unless it has been left; its tab is for the next one of this context."""
+        if self not in self._used:
+            return
+        self._used.remove(self)
         for event, listener in self._listeners.items():
             self.page.remove_listener(event, listener)
         if self.page.is_closed():

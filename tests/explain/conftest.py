@@ -1,5 +1,5 @@
 import pytest
-from tests.browser import browser
+from tests.browser import browser, leaving
 from tests.explain.pages import opened
 
 
@@ -8,6 +8,13 @@ def chromium(tmp_path_factory):
     """A Chromium context, and a folder for the pages it opens: each is written once."""
     with browser() as context:
         yield context, tmp_path_factory.mktemp("pages")
+
+
+@pytest.fixture
+def context(chromium):
+    """The same context, for tests that open files of their own: their tabs are left at the end."""
+    with leaving(chromium[0]) as context:
+        yield context
 
 
 @pytest.fixture

@@ -108,14 +108,16 @@ def test_axe_finds_nothing_with_everything_open(chromium, hostile):
         assert violations_in_both_schemes(page) == []
 
 
-@pytest.mark.parametrize(("width", "presses"), [(1280, 7), (1280, 3), (390, 4)])
+@pytest.mark.parametrize(("width", "presses"), [(1280, (3, 7)), (390, (4,))])
 def test_large_text_covers_nothing(chromium, hostile, width, presses):
     with opened(chromium, hostile, width=width) as page:
-        for _ in range(presses):
+        for press in range(1, 1 + max(presses)):
             page.click("#larger")
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-        covered = page.evaluate(COVERED)
-        assert covered == []
+            if press not in presses:
+                continue
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+            covered = page.evaluate(COVERED)
+            assert covered == []
 
 
 def test_on_paper_nothing_is_cut_off_and_the_maps_are_drawn(chromium, hostile):

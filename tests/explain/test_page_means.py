@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from tests.browser import Watched, browser
+from tests.browser import Watched
 from tests.explain.page_reading import READ, Expected, check_reading, readings
 from tests.explain.pages import set_state, until, values
 
@@ -26,12 +26,6 @@ def many_rows(weighted):
     if weighted:
         s[::7] = 0
     return Subject.of_arrays(net, theta, X, rng.integers(0, 3, N), s)
-
-
-@pytest.fixture(scope="module")
-def context():
-    with browser() as context:
-        yield context
 
 
 def opened(context, subject, folder, **options):

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from tests.browser import Watched, browser
+from tests.browser import Watched
 from tests.explain.pages import set_state, shown, until, values
 from tests.explain.test_page_lens import FOUND, STATES, SUBJECT
 from tests.explain.test_whatif import nudged
@@ -15,12 +15,6 @@ from deltarule.training import Recorder, replay, replay_states
 
 EDGE = {"kind": "edge", "layer": 2, "j": 1, "k": 2}
 SIZES = [(1280, 720), (1440, 900), (390, 844)]
-
-
-@pytest.fixture(scope="module")
-def context():
-    with browser() as context:
-        yield context
 
 
 def opened(context, path, width=1280, height=720):

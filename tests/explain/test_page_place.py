@@ -27,24 +27,30 @@ def files(tmp_path_factory):
     return made
 
 
+def opened(context, address):
+    watched = Watched(context, width=1280, height=800)
+    watched.page.goto(address)
+    return watched
+
+
 @pytest.fixture
-def show(files):
+def fresh():
+    """A context whose tabs have no history."""
     with browser() as context:
+        yield context
 
-        def opened(name, address=""):
-            watched = Watched(context, width=1280, height=800)
-            watched.page.goto(files[name] + address)
-            return watched
 
-        yield opened
+@pytest.fixture
+def show(context, files):
+    return lambda name, address="": opened(context, files[name] + address)
 
 
 def hash_of(page, expected):
     return until(page, "location.hash", lambda t: t == expected)
 
 
-def test_the_address_follows_what_is_chosen_and_opens_it_again(show):
-    tab = show("trained")
+def test_the_address_follows_what_is_chosen_and_opens_it_again(show, files, fresh):
+    tab = opened(fresh, files["trained"])
     page = tab.page
     assert page.evaluate("location.hash") == ""
     set_state(page, selected=EDGE, sample=1, state=2)
@@ -81,8 +87,8 @@ def test_an_address_chosen_right_after_something_else_is_not_overwritten(show):
     page = show("trained").page
     page.evaluate(
         """() => {
-          DR.page.set({ sample: 2 }); // the address follows after a while
-          const end = performance.now() + 1000;
+          DR.page.set({ sample: 2 }); // the address follows after 0.2 s
+          const end = performance.now() + 400;
           while (performance.now() < end);
           location.hash = "#tour-3"; // the event comes later
         }"""

@@ -5,7 +5,8 @@ import subprocess
 
 import numpy as np
 import pytest
-from tests.browser import Watched, browser, violations_in_both_schemes
+from tests.browser import Watched, violations_in_both_schemes
+from tests.explain.pages import kept_open
 from tests.explain.test_page_numbers import fixture_subject, softmax_subject
 
 from deltarule.explain.page import page_html, payload_of, write_page
@@ -15,18 +16,17 @@ from deltarule.maths import Network
 
 
 @pytest.fixture(scope="module")
-def context():
-    with browser() as context:
-        yield context
+def kept(chromium, tmp_path_factory):
+    watched = Watched(chromium[0], width=1280, height=900)
+    path = tmp_path_factory.mktemp("reader") / "page.html"
+    watched.page.goto(write_page(fixture_subject(), path).as_uri())
+    with kept_open(watched) as put_back:
+        yield put_back
 
 
 @pytest.fixture
-def page(context, tmp_path):
-    watched = Watched(context, width=1280, height=900)
-    watched.page.goto(write_page(fixture_subject(), tmp_path / "page.html").as_uri())
-    yield watched.page
-    assert watched.errors == []
-    watched.close()
+def page(kept):
+    return kept()
 
 
 EDGE = "DR.page.set({ sample: 0, selected: { kind: 'edge', layer: 2, j: 1, k: 2 } })"
