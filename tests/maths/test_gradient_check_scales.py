@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from deltarule.errors import GradientMismatch, InputError
-from deltarule.maths import LOSSES, Loss, Network, backprop, check_gradient
+from deltarule.maths import LOSSES, Activation, Loss, Network, backprop, check_gradient
+from deltarule.maths.finite_differences import DifferencedCost
 
 SCALES = [1e-150, 1e-75, 1e-20, 1e-8, 1.0, 1e8, 1e20, 1e75, 1e150]
 
@@ -87,6 +88,59 @@ def test_a_loss_whose_derivative_is_off_is_rejected_at_any_scale(y):
 
     with pytest.raises(GradientMismatch, match="derivative of loss 'off' is not that"):
         check_gradient(*problem(y=y, loss=Loss("off", off)))
+
+
+# -- many points in one forward pass ----------------------------------------------------------
+
+
+def test_a_formula_that_mixes_rows_is_rejected():
+    """In one pass over the rows of many points it would mix points, and look right."""
+
+    def minus_mean(xp):
+        return lambda z: z - z.mean(), lambda z, a: 1 + 0 * z
+
+    def minus_largest(xp):
+        return lambda z: z - 0.5 * z.max(), lambda z, a: 1 + 0 * z
+
+    X, Y = np.random.default_rng(0).normal(size=(2, 5, 3))
+    for formula in (minus_mean, minus_largest):
+        for width in (2, 30):
+            net = Network([3, width, 1], Activation("mixed", formula), "identity")
+            for theta in (net.initial(0), np.full(net.n_parameters, 0.1)):
+                assert not check_gradient(net, theta, X, Y[:, :1], raises=False).passed
+
+
+def test_a_formula_that_branches_on_a_number_is_checked_point_by_point():
+    def sloped(xp, right):
+        def slope(z, a):
+            return right if z > 0 else 0.5
+
+        return lambda z: right * z if z > 0 else 0.5 * z, slope
+
+    net = Network([1, 1], [], Activation("sloped", sloped, {"right": 2.0}, kinks=(0.0,)))
+    theta = np.array([1.0, 0.1])
+    for x in (-2.0, 2.0):
+        assert check_gradient(net, theta, [[x]], [[5.0]]).passed
+        with pytest.raises(GradientMismatch):
+            check_gradient(net, theta, [[x]], [[5.0]], gradient=times(1.001))
+
+
+def test_the_costs_of_many_points_are_those_of_each_alone():
+    net, theta, X, Y = problem(activation="relu", loss="huber")
+    masks = [None, np.arange(48.0).reshape(12, 4) % 3, None]
+    w = np.where(np.arange(12) % 4 == 0, 0, 0.1)
+    entries = np.repeat(np.arange(net.n_parameters), 3)
+    moved = theta[entries] + np.tile([-1.0, 1e-3, 1.0], net.n_parameters)
+    for cost in (whole := DifferencedCost(net, theta, X, Y, w, masks)), whole.linear():
+        cost.points_at_once = 7
+        values, sides, sizes = cost.at_points(entries, moved)
+        assert len(np.unique(sides, axis=0)) > 1
+        for k, (m, value) in enumerate(zip(entries, moved, strict=True)):
+            point = theta.copy()
+            point[m] = value
+            alone = cost(point)
+            np.testing.assert_allclose((values[k], sizes[k]), (alone[0], alone[2]), rtol=1e-13)
+            assert (sides[k] == alone[1]).all()
 
 
 # -- at kinks ------------------------------------------------------------------------------

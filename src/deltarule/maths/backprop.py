@@ -16,7 +16,7 @@ Backward, from the loss down (F7–F15 with δ^l = ∂C/∂z^l):
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -40,6 +40,7 @@ __all__ = [
     "cost",
     "cost_and_grad",
     "forward",
+    "forward_layers",
     "forward_pass",
     "loss_terms",
     "sample_gradients",
@@ -50,11 +51,22 @@ Masks = Sequence[Any] | None
 
 def forward_pass(xp: Any, net: Network, theta: Any, X: Any, masks: Masks = None) -> ForwardPass:
     """z^l and a^l for all layers, over the namespace ``xp``."""
-    W, b = net.unpack(theta)
     activations, _ = bound_formulas(net, xp)
+    return forward_layers(xp.affine, activations, *net.unpack(theta), X, masks)
+
+
+def forward_layers(
+    affine: Callable[[Any, Any, Any], Any],
+    activations: Sequence[Any],
+    W: Sequence[Any],
+    b: Sequence[Any],
+    X: Any,
+    masks: Masks,
+) -> ForwardPass:
+    """z^l and a^l for all layers, where ``affine(a, W, b)`` computes z."""
     Z, A, G = [None], [X], [X]
-    for layer in range(1, net.n_layers + 1):
-        z = xp.affine(A[layer - 1], W[layer], b[layer] if net.bias else None)
+    for layer in range(1, len(W)):
+        z = affine(A[layer - 1], W[layer], b[layer])
         g = activations[layer].value(z)
         mask = None if masks is None else masks[layer]
         Z.append(z)

@@ -18,14 +18,14 @@ of the loss is then checked separately, entry by entry.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from deltarule.errors import GradientMismatch, InputError
 from deltarule.maths.backprop import Masks, backprop
-from deltarule.maths.finite_differences import COARSE, DifferencedCost, difference
+from deltarule.maths.finite_differences import COARSE, DifferencedCost, differences
 from deltarule.maths.formula_check import wrong_formula
 from deltarule.maths.input_checks import (
     check_masks,
@@ -195,20 +195,20 @@ def check_gradient(
     chosen = {block.name: _choose_entries(block, entries, rng) for block in exact.blocks}
     linear: DifferencedCost | None = None
     checks = []
-    for block in exact.blocks:
-        check = _compare_block(block, cost, grad, tolerance, chosen)
-        if check.coarse:
+    for first in _compare_blocks(exact.blocks, cost, grad, tolerance, chosen):
+        check = first
+        if first.coarse:
             linear = linear or cost.linear()
-            other = _compare_block(block, linear, grad, tolerance, chosen)
-            if check.empty or (not other.empty and other.uncertainty < check.uncertainty):
+            (other,) = _compare_blocks([first.block], linear, grad, tolerance, chosen)
+            if first.empty or (not other.empty and other.uncertainty < first.uncertainty):
                 check = other
-        elif not check.report().passed:
+        elif not first.report().passed:
             # A step that suits some rows may be so long for others that both their costs lie at
             # saturated ends, with a small estimated uncertainty. The linear function allows shorter
             # steps; its result counts if the loss's derivative is that of its value.
             linear = linear or cost.linear()
             if linear.wrong_loss() is None:
-                other = _compare_block(block, linear, grad, tolerance, chosen)
+                (other,) = _compare_blocks([first.block], linear, grad, tolerance, chosen)
                 if not other.coarse and other.report().passed:
                     check = other
         checks.append(check)
@@ -324,15 +324,29 @@ class _Comparison:
         )
 
 
-def _compare_block(
-    block: Any,
+def _compare_blocks(
+    blocks: Sequence[Any],
     cost: DifferencedCost,
     grad: np.ndarray,
     tolerance: float,
     chosen: dict[str, np.ndarray],
+) -> list[_Comparison]:
+    wanted = [(block, int(entry)) for block in blocks for entry in chosen[block.name]]
+    found = differences(cost, [block.start + entry for block, entry in wanted])
+    results: dict[str, list[tuple[int, tuple[float, float] | None]]] = {
+        block.name: [] for block in blocks
+    }
+    for (block, entry), result in zip(wanted, found, strict=True):
+        results[block.name].append((entry, result))
+    return [_compare_block(block, results[block.name], grad, tolerance) for block in blocks]
+
+
+def _compare_block(
+    block: Any,
+    found: list[tuple[int, tuple[float, float] | None]],
+    grad: np.ndarray,
+    tolerance: float,
 ) -> _Comparison:
-    entries = [int(entry) for entry in chosen[block.name]]
-    found = [(entry, difference(cost, block.start + entry)) for entry in entries]
     pairs = [(entry, *result) for entry, result in found if result is not None]
     at = np.array([entry for entry, _, _ in pairs], dtype=np.intp)
     own = grad[block.start : block.stop]
@@ -368,7 +382,7 @@ def _without_kinks(
     for check in checks:
         new = check
         if check.empty:
-            new = _compare_block(check.block, fewer, grad, tolerance, chosen)
+            (new,) = _compare_blocks([check.block], fewer, grad, tolerance, chosen)
             new = check if new.empty else dataclasses.replace(new, rows_skipped=n)
         result.append(new)
     return result
