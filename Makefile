@@ -18,6 +18,10 @@ with_tests_of = $(shell grep -rlE --include='*.py' 'mark\.$(1)\b' tests | sort)
 # The tests of no lane of their own.
 NO_LANE := not oracle and not jax and not cluster and not latex and not arm
 
+# Tests that fork hundreds of processes, those that import least first. `make test` runs them apart:
+# to fork a process that has imported all tests takes four times as long.
+FORKING := tests/test_files_together.py tests/test_fault_points.py tests/test_fault_points_commands.py
+
 # What `make quick` runs: the layers, the mathematics, the rules, the engines and one fit of a table.
 # Whole files or single tests, together at most about 70 seconds of processor time. The gradient of
 # every activation with every loss takes longer than that: tanh stands for them.
@@ -58,7 +62,10 @@ quick: lint $(STAMPS)/test ## lint, types, and the tests of mathematics and engi
 
 test: $(STAMPS)/test ## set up and run the whole suite
 	$(BIN)/deltarule warmup --quiet
-	$(ONE_THREAD) $(BIN)/python -m pytest -n $(WORKERS) -m "$(NO_LANE)"
+	@failed=0; set -x; \
+	$(ONE_THREAD) $(BIN)/python -m pytest -n $(WORKERS) $(FORKING) || failed=1; \
+	$(ONE_THREAD) $(BIN)/python -m pytest -n $(WORKERS) -m "$(NO_LANE)" $(addprefix --ignore=,$(FORKING)) || failed=1; \
+	exit $$failed
 
 lint: $(STAMPS)/lint ## ruff and mypy; tsc and Biome for the scripts of the pages
 	$(BIN)/ruff check .

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import os
 import sqlite3
@@ -90,18 +91,23 @@ def test_the_file_of_that_name_is_read(here, name, other, ending):
         with pytest.raises(FileError, match="backslash beside one of"):
             read_table(path)
         return
+    sources = []
     for given in (path.name, str(path), path, os.fsencode(path)):
         read = read_table(given)
         assert numbers(read) == {7.0}
         assert read.notes == ()
         source = TableSource.of(read, given)
-        assert source.path == str(path)
-        if ending != ".db":
-            assert source.digest == hashlib.sha256(path.read_bytes()).hexdigest()
+        assert source.data == os.fsdecode(given)
         assert numbers(source.read()) == {7.0}
-        assert numbers(source.read(path)) == {7.0}
-        with pytest.raises(DataError, match="is not what the network was trained on"):
-            source.read(here / f"{other}{ending}")
+        sources.append(dataclasses.replace(source, data=""))
+    # Another place is read alike by each of them.
+    assert sources == [sources[0]] * 4
+    assert source.path == str(path)
+    if ending != ".db":
+        assert source.digest == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert numbers(source.read(path)) == {7.0}
+    with pytest.raises(DataError, match="is not what the network was trained on"):
+        source.read(here / f"{other}{ending}")
 
 
 @pytest.mark.parametrize("ending", [".csv", ".jsonl", ".parquet", ".db"])

@@ -83,23 +83,28 @@ def check_parquet_memory(paths: Sequence[Path], max_memory: float | None = None)
     """
     memory_limit(max_memory)  # is checked for any files
     paths = [path for path in paths if path.suffix.lower() == ".parquet"]
-    if not paths:
-        return
-    duckdb, connection = connect(threads=1)
+    if paths:
+        duckdb, connection = connect(threads=1)
+        with connection:
+            _check_memory(paths, max_memory, duckdb, connection)
+
+
+def _check_memory(
+    paths: Sequence[Path], max_memory: float | None, duckdb: Any, connection: Any
+) -> None:
     n_rows, n_bytes, packed = 0, 0.0, 0
-    with connection:
-        for path in paths:
-            try:
-                found = connection.execute(
-                    "SELECT coalesce(max(n), 0), coalesce(sum(if(is_text, 4 * n + b, 8 * n)), 0) "
-                    "FROM (SELECT column_id, sum(num_values) AS n, sum(total_uncompressed_size) "
-                    "AS b, bool_or(type LIKE '%BYTE_ARRAY') AS is_text FROM "
-                    f"parquet_metadata({file_literal(path)}) GROUP BY column_id)"
-                ).fetchone()
-            except duckdb.Error:  # not a Parquet file: reading it raises the error
-                continue
-            n_rows, n_bytes = n_rows + int(found[0]), n_bytes + float(found[1])
-            packed += path.stat().st_size
+    for path in paths:
+        try:
+            found = connection.execute(
+                "SELECT coalesce(max(n), 0), coalesce(sum(if(is_text, 4 * n + b, 8 * n)), 0) "
+                "FROM (SELECT column_id, sum(num_values) AS n, sum(total_uncompressed_size) "
+                "AS b, bool_or(type LIKE '%BYTE_ARRAY') AS is_text FROM "
+                f"parquet_metadata({file_literal(path)}) GROUP BY column_id)"
+            ).fetchone()
+        except duckdb.Error:  # not a Parquet file: reading it raises the error
+            continue
+        n_rows, n_bytes = n_rows + int(found[0]), n_bytes + float(found[1])
+        packed += path.stat().st_size
     what = paths[0].name if len(paths) == 1 else f"{len(paths)} Parquet files"
     check_unpacked(what, n_bytes, packed, max_memory)
     check_fits(
@@ -114,16 +119,23 @@ def check_parquet_memory(paths: Sequence[Path], max_memory: float | None = None)
     )
 
 
-def read_parquet(path: Path, tokens: tuple[str, ...], texts: Collection[str] = ()) -> Table:
+def read_parquet(
+    path: Path,
+    tokens: tuple[str, ...],
+    texts: Collection[str] = (),
+    max_memory: float | None = None,
+) -> Table:
     """One Parquet file as a table, with the cells of the columns ``texts`` as texts.
 
     Raises
     ------
     DataError
-        If it is no Parquet file, holds nested columns, or has no rows.
+        If it is no Parquet file, holds nested columns, has no rows, or would take more than
+        ``max_memory`` GB, as for :func:`check_parquet_memory`.
     """
-    duckdb, connection = connect(threads=1)
+    duckdb, connection = connect(threads=1)  # which takes longer than to read a small file
     with connection:
+        _check_memory([path], max_memory, duckdb, connection)
         try:
             rows = connection.execute(
                 f"SELECT name, coalesce(num_children, 0) FROM parquet_schema({file_literal(path)})"

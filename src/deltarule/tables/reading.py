@@ -204,7 +204,8 @@ def read_table(
     paths = found.paths
     for path in paths:
         check_file(path)
-    _check_parquet_memory(paths, max_memory)
+    if sql is not None or len(paths) > 1:  # the reader checks a single file itself
+        _check_parquet_memory(paths, max_memory)
     suffixes = {data_suffix(path) for path in paths}
     in_database = suffixes <= set(DATABASES)
     if table is not None and not in_database:
@@ -232,8 +233,6 @@ def read_table(
         tables = []
         for path in paths:
             with plain_file(path, encoding, max_memory) as plain:
-                if plain != path:
-                    _check_parquet_memory([plain], max_memory)
                 tables.append(
                     _read_file(plain, table, sql, tokens, told, keep_text, texts, max_memory)
                 )
@@ -373,7 +372,7 @@ def _read_file(
     if suffix == ".parquet":
         from deltarule.tables.database import read_parquet
 
-        return read_parquet(path, tokens, texts)
+        return read_parquet(path, tokens, texts, max_memory)
     if suffix in JSON:
         from deltarule.tables.json_file import read_json
 
