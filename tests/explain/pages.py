@@ -198,6 +198,22 @@ def kept_open(watched):
     assert outside == []
 
 
+# The window has its new size, and what is as wide as it was drawn again in the frame after.
+RESIZED = """
+async ([width, height]) => {
+  if (innerWidth !== width || innerHeight !== height)
+    await new Promise((done) => addEventListener("resize", done, { once: true }));
+  for (let i = 0; i < 3; ++i) await new Promise((done) => requestAnimationFrame(done));
+}
+"""
+
+
+def resize(page, width, height):
+    """Give the window another size, as turning a phone does."""
+    page.set_viewport_size({"width": width, "height": height})
+    page.evaluate(RESIZED, [width, height])
+
+
 def set_state(page, **changes):
     """Change the store, as a control of the page does."""
     page.evaluate("(changes) => DR.page.set(changes)", changes)

@@ -1,7 +1,7 @@
 import re
 
 import pytest
-from tests.explain.pages import until, values
+from tests.explain.pages import go_to, resize, set_state, until, values
 
 MOVING = """(() => {
   const line = document.querySelector("svg.network .edge.lit");
@@ -44,14 +44,30 @@ def test_large_layers_have_few_steps_and_end_at_their_last_node(show):
             assert nodes[-1] == tab.subject.net.widths[layer] - 1
 
 
+# One step on after the other by the button: after each the step, the numbers of the drawing and of
+# the caption, its text, and how many parts are marked as the place of the step.
+STEPPED = """(most) => {
+  const numbers = (root) => Object.fromEntries([...document.querySelectorAll(
+    `${root} [data-symbol]`)].map((n) => [n.dataset.symbol, Number(n.dataset.value)]));
+  return Array.from({ length: most }, () => {
+    document.querySelector("[aria-label='One step on']").click();
+    return [DR.page.state.sweep, numbers("svg.network"), numbers(".caption"),
+            document.querySelector(".caption").textContent,
+            document.querySelectorAll("svg.network .now").length];
+  });
+}"""
+
+
 def test_what_is_not_computed_yet_is_empty(show):
     tab = show("softmax")
     page, net = tab.page, tab.subject.net
-    on, steps = page.get_by_label("One step on"), page.evaluate(STEPS, True)
-    seen = []
-    for at, step in enumerate(steps):
-        on.click()
-        found = set(values(page, "svg.network"))
+    steps = page.evaluate(STEPS, True)
+    page.get_by_label("One step on").click()
+    assert page.evaluate("DR.page.state.sweep") == steps[0]
+    page.get_by_label("One step back").click()
+    stepped = page.evaluate(STEPPED, len(steps))
+    assert [step for step, *_ in stepped] == steps
+    for at, (_, found, *_) in enumerate(stepped):
         a = {s for s in found if s.startswith("a^")}
         deltas = {s for s in found if s.startswith("delta^")}
         done = steps[: at + 1]
@@ -62,9 +78,7 @@ def test_what_is_not_computed_yet_is_empty(show):
         }
         assert deltas == {f"delta^{layer}_{{{j}}}" for layer, j in backward if j is not None}
         assert ("C_0" in found) == any(layer == 3 for layer, _ in forward)
-        seen.append(page.locator("svg.network .now").count())
-        assert step == page.evaluate("DR.page.state.sweep")
-    assert seen[1:-1] == [1] * (len(steps) - 2)
+    assert [marked for *_, marked in stepped][1:-1] == [1] * (len(steps) - 2)
     page.get_by_label("Leave the sweep").click()
     assert page.evaluate("DR.page.state.sweep") is None
     assert "C_0" in values(page, "svg.network")
@@ -74,12 +88,8 @@ def test_captions_have_formula_and_numbers(show):
     tab = show("article")
     page, trace, each = tab.page, tab.subject.trace, tab.subject.per_sample
     texts = []
-    for _ in page.evaluate(STEPS, True):
-        page.get_by_label("One step on").click()
-        step = page.evaluate("DR.page.state.sweep")
-        caption = page.locator(".caption")
-        texts.append(caption.text_content())
-        found = values(page, ".caption")
+    for step, _, found, text, _ in page.evaluate(STEPPED, len(page.evaluate(STEPS, True))):
+        texts.append(text)
         layer, j = step["layer"], step["node"]
         if step["direction"] == "forward" and j is not None:
             assert re.search(r"F3.*F4", texts[-1])
@@ -95,25 +105,48 @@ def test_captions_have_formula_and_numbers(show):
     assert len(set(texts)) == len(texts)
 
 
+# From now on the clock and the timers of the page are so many times as fast.
+FASTER = """(times) => {
+  const now = performance.now.bind(performance), later = setTimeout, start = now();
+  performance.now = () => start + times * (now() - start);
+  window.setTimeout = (f, wait = 0, ...given) => later(f, wait / times, ...given);
+}"""
+# Notes every step that is shown, with the animation of a line that carries it.
+NOTED = f"""() => {{
+  window.noted = [];
+  DR.page.subscribe(({{ sweep }}, changed) => {{
+    if (changed.has("sweep")) noted.push([sweep, {MOVING}]);
+  }});
+}}"""
+
+
 @pytest.mark.parametrize("motion", ["reduce", "no-preference"])
 def test_playing_goes_to_the_end_and_moves_only_where_motion_is_welcome(show, motion):
     page = show("article", reduced_motion=motion).page
+    page.evaluate(NOTED)
+    page.evaluate(FASTER, 10)
     page.get_by_label("Speed of the sweep").select_option("4")
     page.get_by_text("Play", exact=True).click()
-    until(page, "DR.page.state.sweep", lambda s: s and s["layer"] == 1)
-    # In one go: the step may be over before a second question reaches the page.
-    moving = until(page, MOVING, lambda name: name is not None)
-    assert (moving != "none") == (motion == "no-preference")
-    until(page, "DR.page.state.sweep", lambda s: s["direction"] == "backward" and s["layer"] == 0)
+    assert page.text_content(".sweep .main") == "Pause"
     until(page, "document.querySelector('.sweep .main').textContent", lambda text: text == "Play")
-
-
-def plates(page, kind):
-    return page.locator(f".flow-plate.{kind}:visible").all_text_contents()
+    noted = page.evaluate("noted")
+    assert [step for step, _ in noted] == page.evaluate(STEPS, True)
+    moving = {name for step, name in noted if step["layer"] in (1, 2) and name is not None}
+    assert moving == {"none" if motion == "reduce" else "glow"}
 
 
 def read(text):
     return float(text.split("=")[-1].replace("−", "-"))
+
+
+# Steps of the sweep: after each the step, what is selected, and the texts of the plates of a kind.
+SUMS = """(most) => Array.from({ length: most }, () => {
+  DR.sweep.step(1);
+  const plates = (kind) => [...document.querySelectorAll(`.flow-plate.${kind}`)]
+    .filter((plate) => plate.getBoundingClientRect().width > 0).map((plate) => plate.textContent);
+  return [DR.page.state.sweep, DR.page.state.selected, plates("total"),
+          [...plates("positive"), ...plates("negative")]];
+})"""
 
 
 @pytest.mark.parametrize(("name", "first"), [("softmax", 99), ("deep", 14)])
@@ -121,22 +154,22 @@ def test_the_sum_of_a_step_stands_at_its_node_and_the_derivation_follows(show, n
     tab = show(name)
     page, net, trace = tab.page, tab.subject.net, tab.subject.trace
     delta, (W, _) = tab.subject.per_sample.delta, net.unpack(tab.subject.theta)
-    for step in page.evaluate(STEPS, True)[:first]:
-        page.evaluate("DR.sweep.step(1)")
-        assert page.evaluate("DR.page.state.sweep") == step
+    steps = page.evaluate(STEPS, True)[:first]
+    for step, (now, selected, totals, terms) in zip(
+        steps, page.evaluate(SUMS, len(steps)), strict=True
+    ):
+        assert now == step
         layer, j = step["layer"], step["node"]
         forward = step["direction"] == "forward"
-        selected = page.evaluate("DR.page.state.selected")
         if j is not None:
             assert selected == {"kind": "node", "layer": layer, "j": j}
         elif layer > net.n_layers:
             assert selected == {"kind": "cost"}
         if j is None or (not forward and layer == net.n_layers):
-            assert plates(page, "total") == []
+            assert totals == []
             continue
         total = trace.Z[layer][0, j] if forward else delta[layer + 1][0] @ W[layer + 1][:, j]
-        assert read(plates(page, "total")[0]) == pytest.approx(total, rel=2e-3, abs=6e-4)
-        terms = [*plates(page, "positive"), *plates(page, "negative")]
+        assert read(totals[0]) == pytest.approx(total, rel=2e-3, abs=6e-4)
         assert sum(map(read, terms)) == pytest.approx(total, abs=6e-4 * len(terms) + 1e-3)
         drawn = 12 if name == "deep" else net.widths[layer - 1] + 1 if forward else 3
         assert len(terms) == drawn
@@ -169,9 +202,11 @@ def test_terms_fly_one_after_the_other_and_pause_where_they_are(show):
 
 # Of steps of the sweep at times from their begin to their end: every two plates of which one covers
 # the other, the plates that leave the drawing, how many plates were seen, and how many in flight.
-COVERED = """async ([scope, times]) => {
-  const frame = () => new Promise((next) => requestAnimationFrame(next));
-  const real = performance.now.bind(performance);
+# The frames are as many as there are times, without one that the browser would paint.
+COVERED = """([scope, times]) => {
+  const real = performance.now.bind(performance), drawn = requestAnimationFrame, waiting = [];
+  window.requestAnimationFrame = (f) => waiting.push(f);
+  const frame = () => waiting.splice(0).forEach((f) => f(at));
   let at = real();
   performance.now = () => at;
   const flying = "flow-plate flying";
@@ -196,11 +231,11 @@ COVERED = """async ([scope, times]) => {
   for (const sweep of again ? steps.slice(0, 1) : steps) {
     if (again) again.click();
     else DR.page.set({ sweep });
-    await frame();
+    frame();
     const start = at;
     for (const time of times) {
       at = start + time;
-      await frame();
+      frame();
       const all = shown();
       const moving = [...document.querySelectorAll(`${scope} .flow-point`)]
         .filter((point) => point.getAttribute("display") !== "none").length;
@@ -217,6 +252,8 @@ COVERED = """async ([scope, times]) => {
     }
   }
   performance.now = real;
+  window.requestAnimationFrame = drawn;
+  waiting.forEach((f) => drawn(f));
   return found;
 }"""
 
@@ -224,24 +261,28 @@ COVERED = """async ([scope, times]) => {
 @pytest.mark.parametrize(
     ("name", "tour"), [("article", False), ("eights", False), ("eights", True), ("planar", False)]
 )
-@pytest.mark.parametrize("size", [(1280, 720), (1440, 900), (390, 844), (844, 390)])
-def test_no_plate_of_a_sum_covers_another_while_it_flies_or_stands(show, size, name, tour):
-    width, height = size
-    page = show(name, width=width, height=height, reduced_motion="no-preference").page
-    for larger in (0, 3):
-        for _ in range(larger):
-            page.evaluate("document.getElementById('larger').click()")
-        if tour:
-            page.evaluate("location.hash = '#tour-4-own'")
-            page.wait_for_selector(".tour-drawing .flow-plate", state="attached")
-        scope = ".tour-drawing" if tour else "#drawing"
-        # In the tour a term has a second.
-        times = [*range(0, 8000, 800), 12000] if tour else [0, 600, 1100, 4000]
+@pytest.mark.parametrize("larger", [0, 3])
+def test_no_plate_of_a_sum_covers_another_while_it_flies_or_stands(show, larger, name, tour):
+    page = show(name, width=1280, height=720, reduced_motion="no-preference").page
+    for _ in range(larger):
+        page.evaluate("document.getElementById('larger').click()")
+    if tour:
+        go_to(page, "#tour-4-own")
+        page.wait_for_selector(".tour-drawing .flow-plate", state="attached")
+    scope = ".tour-drawing" if tour else "#drawing"
+    # In the tour a term has a second.
+    times = [*range(0, 8000, 800), 12000] if tour else [0, 600, 1100, 4000]
+    for size in [(1280, 720), (1440, 900), (390, 844), (844, 390)]:
+        set_state(page, sweep=None)
+        # As a page that is opened at this size: a derivation beside the drawing takes its room.
+        page.evaluate("(open) => DR.dock[open ? 'open' : 'close']()", size[0] >= 900)
+        resize(page, *size)
         found = page.evaluate(COVERED, [scope, times])
-        assert found["covered"] == []
-        assert found["out"] == []
-        assert found["seen"] > 12
-        assert found["moving"] >= (2 if tour else 6)
+        assert found["covered"] == [], size
+        assert found["out"] == [], size
+        assert found["seen"] > 12, size
+        assert found["moving"] >= (2 if tour else 6), size
+    page.evaluate("localStorage.clear()")
 
 
 def test_dashes_say_negative_in_a_sweep_too(show):
