@@ -1,6 +1,8 @@
+import contextlib
+
 import numpy as np
 import pytest
-from tests.explain.pages import set_state, until
+from tests.explain.pages import kept_open, opened, set_state, until
 
 # The colours of a canvas, one number for each pixel.
 PIXELS = """
@@ -11,21 +13,58 @@ PIXELS = """
 """
 
 
+# The maps as a page has them at first, when a later change of the store has been drawn.
+AS_AT_FIRST = """
+() => new Promise((done) => {
+  const chosen = document.querySelector("#heat input[value=weights]");
+  if (!chosen.checked) chosen.click();
+  const order = document.querySelector("#heat-order");
+  if (order.value !== "plain") {
+    order.value = "plain";
+    order.dispatchEvent(new Event("change"));
+  }
+  document.querySelector("#heat").scrollIntoView();
+  setTimeout(done, 80);
+})
+"""
+
+
+@pytest.fixture(scope="module")
+def kept(chromium):
+    """Opens a page once, and puts it back to what it showed at first."""
+    with contextlib.ExitStack() as stack:
+        pages = {}
+
+        def page(name):
+            if name not in pages:
+                tab = opened(*chromium, name)
+                pages[name] = tab, stack.enter_context(kept_open(tab))
+            tab, put_back = pages[name]
+            put_back()
+            tab.page.locator("#heat").scroll_into_view_if_needed()
+            tab.page.wait_for_selector("#heat canvas")
+            tab.page.evaluate(AS_AT_FIRST)
+            return tab
+
+        yield page
+
+
 @pytest.fixture
-def heat(show):
-    """Opens a page and scrolls to its heat maps."""
-
-    def heat(name):
-        tab = show(name)
-        tab.page.locator("#heat").scroll_into_view_if_needed()
-        tab.page.wait_for_selector("#heat canvas")
-        return tab
-
-    return heat
+def heat(kept):
+    """Opens a page and scrolls to its heat maps: one that tests share."""
+    return kept
 
 
 def turn_to(page, kind):
-    page.locator(f"#heat input[value={kind}]").check(force=True)
+    page.evaluate("(kind) => document.querySelector(`#heat input[value=${kind}]`).click()", kind)
+
+
+def opened_alone(show, name):
+    """A page of its own, for a test that changes more than is put back."""
+    tab = show(name)
+    tab.page.locator("#heat").scroll_into_view_if_needed()
+    tab.page.wait_for_selector("#heat canvas")
+    return tab
 
 
 def matrices(subject, kind, sample):
@@ -45,10 +84,11 @@ def test_a_map_has_one_pixel_for_each_number_coloured_by_its_sign(heat, name, ki
     tab = heat(name)
     turn_to(tab.page, kind)
     true = matrices(tab.subject, kind, 0)
-    canvases = tab.page.locator("#heat .map:not(.strip) canvas")
-    assert canvases.count() == len(true)
-    for at, matrix in enumerate(true):
-        height, width, data = canvases.nth(at).evaluate(PIXELS)
+    canvases = tab.page.eval_on_selector_all(
+        "#heat .map:not(.strip) canvas", f"(all) => all.map({PIXELS})"
+    )
+    assert len(canvases) == len(true)
+    for (height, width, data), matrix in zip(canvases, true, strict=True):
         assert (height, width) == matrix.shape
         pixels = np.array(data).reshape(height, width, 4)
         redder = pixels[..., 0].astype(int) - pixels[..., 2]
@@ -166,8 +206,8 @@ def test_dead_nodes_are_those_that_are_zero_for_every_row(heat):
     assert tab.page.evaluate("DR.page.state.selected") == {"kind": "node", "layer": 1, "j": 5}
 
 
-def test_the_maps_follow_the_theme(heat):
-    tab = heat("softmax")
+def test_the_maps_follow_the_theme(show):
+    tab = opened_alone(show, "softmax")
     canvas = tab.page.locator("#heat canvas").first
     light = canvas.evaluate(PIXELS)
     tab.page.locator("#theme").click()
@@ -213,8 +253,8 @@ def test_rows_are_sorted_by_size_on_demand_and_keep_their_names(heat, order):
     assert left == pytest.approx(100 * list(columns).index(10) / 64)
 
 
-def test_a_large_map_is_enlarged_and_read_there(heat):
-    tab = heat("deep")
+def test_a_large_map_is_enlarged_and_read_there(show):
+    tab = opened_alone(show, "deep")
     page = tab.page
     figure = page.locator("#heat .map:not(.strip)").nth(0)
     canvas, frame = figure.locator("canvas"), figure.locator(".map-frame")
