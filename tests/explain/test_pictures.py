@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from tests.browser import OF_COLOURS, violations
+from tests.browser import violations_in_both_schemes
 from tests.explain.pages import set_state, shown, until
 
 from deltarule.maths.backprop import forward
@@ -166,7 +166,4 @@ def test_axe_finds_nothing_wrong_with_pictures_images_and_sums(show, name):
     page.evaluate("() => { for (let i = 0; i < 3; ++i) DR.sweep.step(1); }")
     if name == "pixels":
         page.get_by_label("Choose a row by its picture").click()
-    assert violations(page) == []
-    # In the dark it is the same page in other colours.
-    page.emulate_media(color_scheme="dark")
-    assert violations(page, rules=OF_COLOURS) == []
+    assert violations_in_both_schemes(page) == []
