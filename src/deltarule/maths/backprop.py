@@ -16,7 +16,7 @@ Backward, from the loss down (F7–F15 with δ^l = ∂C/∂z^l):
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -40,8 +40,8 @@ __all__ = [
     "cost",
     "cost_and_grad",
     "forward",
-    "forward_layers",
     "forward_pass",
+    "layer_pass",
     "loss_terms",
     "sample_gradients",
 ]
@@ -52,17 +52,10 @@ Masks = Sequence[Any] | None
 def forward_pass(xp: Any, net: Network, theta: Any, X: Any, masks: Masks = None) -> ForwardPass:
     """z^l and a^l for all layers, over the namespace ``xp``."""
     activations, _ = bound_formulas(net, xp)
-    return forward_layers(xp.affine, activations, *net.unpack(theta), X, masks)
+    return layer_pass(xp.affine, activations, *net.unpack(theta), X, masks)
 
 
-def forward_layers(
-    affine: Callable[[Any, Any, Any], Any],
-    activations: Sequence[Any],
-    W: Sequence[Any],
-    b: Sequence[Any],
-    X: Any,
-    masks: Masks,
-) -> ForwardPass:
+def layer_pass(affine: Any, activations: Any, W: Any, b: Any, X: Any, masks: Masks) -> ForwardPass:
     """z^l and a^l for all layers, where ``affine(a, W, b)`` computes z."""
     Z, A, G = [None], [X], [X]
     for layer in range(1, len(W)):

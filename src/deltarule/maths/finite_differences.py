@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.maths.backprop import Masks, forward_layers, forward_pass
+from deltarule.maths.backprop import Masks, forward_pass, layer_pass
 from deltarule.maths.formula_check import EPS, UNDERFLOW, wrong_loss
 from deltarule.maths.namespace import numpy_namespace
 from deltarule.maths.network import Network, bound_formulas
@@ -162,7 +162,7 @@ class DifferencedCost:
 
         masks = None if self.masks is None else [repeated(mask) for mask in self.masks]
         with np.errstate(all="ignore"):
-            passed = forward_layers(affine, self.activations, W, b, repeated(self.X), masks)
+            passed = layer_pass(affine, self.activations, W, b, repeated(self.X), masks)
             return self._found(passed, count)
 
     def _found(self, passed: Any, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
