@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import os
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -40,6 +42,17 @@ def unchanged_settings():
     before = _settings()
     yield
     assert _settings() == before
+
+
+@pytest.fixture
+def memory_path(tmp_path):
+    """A temporary folder in memory, where there is such a place: no disk is waited for."""
+    memory = Path("/dev/shm")
+    if not os.access(memory, os.W_OK):
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory(dir=memory) as folder:
+        yield Path(folder)
 
 
 def _settings() -> dict[str, str]:

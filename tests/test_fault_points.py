@@ -36,6 +36,12 @@ def no_flush(monkeypatch):
     monkeypatch.setattr(os, "fsync", lambda number: None)
 
 
+@pytest.fixture
+def tmp_path(memory_path):
+    """In memory: no disk is waited for thousands of times."""
+    return memory_path
+
+
 def model_of(value):
     net = Network([2, 3, 1])
     return Model(net, np.full(net.n_parameters, value), History())

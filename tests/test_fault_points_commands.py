@@ -30,6 +30,12 @@ def no_flush(monkeypatch):
     monkeypatch.setattr(os, "fsync", lambda number: None)
 
 
+@pytest.fixture
+def tmp_path(memory_path):
+    """In memory: no disk is waited for thousands of times."""
+    return memory_path
+
+
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
     """A table, the same packed, and a model of it that needs no threads."""

@@ -50,12 +50,13 @@ class Schedule:
         self.created = ([], [])  # the folders that each thread has made
         self.changed = threading.Condition()
 
-    def step(self, name="", paths=(), *, waiting=False):
-        """Called before each operation."""
+    def step(self, name="", arguments=(), *, waiting=False):
+        """Called before each operation, with its arguments."""
         number = self.numbers.get(threading.get_ident())
         if number is None or (name in LOOKS and name not in self.looks[number]):
             return
         own = self.created[number]
+        paths = [Path(each) for each in arguments if isinstance(each, str | Path)]
         # Closing a file may release its lock.
         if not (waiting or name == "close" or any(shared(name, path, own) for path in paths)):
             return
@@ -109,6 +110,12 @@ def shared(name, path, own):
     return not above or name in ("open", "listdir")
 
 
+@pytest.fixture
+def tmp_path(memory_path):
+    """In memory: no disk is waited for thousands of times."""
+    return memory_path
+
+
 @pytest.fixture(params=["exchange", "two renames"])
 def hooked(request, monkeypatch):
     """Call ``hooked.schedule.step()`` before each operation; with and without renameat2."""
@@ -120,8 +127,7 @@ def hooked(request, monkeypatch):
 
     def before(function, name):
         def called(*arguments, **options):
-            paths = [Path(each) for each in arguments if isinstance(each, str | Path)]
-            hooks.schedule.step(name, paths)
+            hooks.schedule.step(name, arguments)
             return function(*arguments, **options)
 
         return called

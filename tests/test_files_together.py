@@ -6,7 +6,6 @@ import os
 import resource
 import signal
 import subprocess
-import tempfile
 import traceback
 from pathlib import Path
 
@@ -82,14 +81,9 @@ def status_of(number):
 
 
 @pytest.fixture
-def tmp_path(tmp_path):
-    """In memory where there is such a place: no disk is waited for thousands of times."""
-    memory = Path("/dev/shm")
-    if not os.access(memory, os.W_OK):
-        yield tmp_path
-        return
-    with tempfile.TemporaryDirectory(dir=memory) as folder:
-        yield Path(folder)
+def tmp_path(memory_path):
+    """In memory: no disk is waited for thousands of times."""
+    return memory_path
 
 
 @pytest.fixture(params=["exchange", "two renamings"])
