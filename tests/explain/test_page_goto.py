@@ -18,6 +18,7 @@ def softmax_page(chromium):
 def page(softmax_page):
     page = softmax_page()
     assert page.input_value("#goto-text") == page.inner_text(".goto-words") == ""
+    assert page.get_attribute("#goto-text", "aria-invalid") != "true"
     return page
 
 
