@@ -1,6 +1,8 @@
+import contextlib
+
 import pytest
 from tests.browser import browser, leaving
-from tests.explain.pages import opened
+from tests.explain.pages import kept_open, opened
 
 
 @pytest.fixture(scope="session")
@@ -35,3 +37,25 @@ def show(chromium):
         tab.close()
     assert not any(complaints), complaints
     assert not any(outside), outside
+
+
+@pytest.fixture(scope="module")
+def shared(chromium):
+    """Opens a page by its name once for a file, and puts it back to its first state for each test.
+
+    For tests that read, and change the store and fields alone: text size, theme, folds, the stop
+    of the Tab key in the drawing, what is closed or scrolled within the page, and whether the last
+    input was a pointer's or a key (``:focus-visible``) are not put back.
+    """
+    with contextlib.ExitStack() as stack:
+        pages = {}
+
+        def page(name):
+            if name not in pages:
+                tab = opened(*chromium, name)
+                pages[name] = tab, stack.enter_context(kept_open(tab))
+            tab, put_back = pages[name]
+            put_back()
+            return tab
+
+        yield page

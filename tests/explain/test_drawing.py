@@ -46,8 +46,8 @@ REACHED = """
 @pytest.mark.parametrize(
     ("name", "nodes", "edges", "biases"), [("article", 9, 18, 0), ("softmax", 12, 35, 8)]
 )
-def test_a_small_network_is_drawn_whole(show, name, nodes, edges, biases):
-    page = show(name).page
+def test_a_small_network_is_drawn_whole(shared, name, nodes, edges, biases):
+    page = shared(name).page
     count = {
         hook: page.locator(f"svg.network [data-{hook}]").count()
         for hook in ("node", "edge", "bias")
@@ -55,8 +55,8 @@ def test_a_small_network_is_drawn_whole(show, name, nodes, edges, biases):
     assert count == {"node": nodes, "edge": edges, "bias": biases}
 
 
-def test_a_large_network_is_drawn_in_part_and_says_so(show):
-    page = show("deep").page
+def test_a_large_network_is_drawn_in_part_and_says_so(shared):
+    page = shared("deep").page
     assert page.locator("#drawing *").count() < 3000
     assert "10 of 128 shown" in page.locator("svg.network").text_content()
     drawn = set(
@@ -74,8 +74,8 @@ def test_a_large_network_is_drawn_in_part_and_says_so(show):
 
 
 @pytest.mark.parametrize("name", ["article", "softmax"])
-def test_nodes_show_the_numbers_of_the_pass(show, name):
-    tab = show(name)
+def test_nodes_show_the_numbers_of_the_pass(shared, name):
+    tab = shared(name)
     trace, each = tab.subject.trace, tab.subject.per_sample
     for sample in range(2):
         set_state(tab.page, sample=sample, colour="gradient")
@@ -92,8 +92,8 @@ def test_nodes_show_the_numbers_of_the_pass(show, name):
         assert found[f"C_{sample}"] == pytest.approx(trace.loss[sample], rel=1e-12)
 
 
-def test_a_click_beside_a_line_selects_it_and_labels_it(show):
-    page = show("article").page
+def test_a_click_beside_a_line_selects_it_and_labels_it(shared):
+    page = shared("article").page
     x1, y1, x2, y2 = page.evaluate(
         """() => {
           const line = document.querySelector('[data-edge="2,1,2"] line'), m = line.getScreenCTM();
@@ -161,8 +161,8 @@ def test_a_click_on_the_centre_of_an_element_selects_it(show, name):
     assert page.evaluate("DR.page.state.selected") == {"kind": "cost"}
 
 
-def test_negative_lines_are_dashed_and_wide_ones_are_large(show):
-    page = show("article").page
+def test_negative_lines_are_dashed_and_wide_ones_are_large(shared):
+    page = shared("article").page
     style = (
         "(n) => [getComputedStyle(n).strokeDasharray, parseFloat(n.getAttribute('stroke-width'))]"
     )

@@ -1,8 +1,6 @@
-import contextlib
-
 import numpy as np
 import pytest
-from tests.explain.pages import kept_open, opened, set_state, until
+from tests.explain.pages import set_state, until
 
 # The colours of a canvas, one number for each pixel.
 PIXELS = """
@@ -29,30 +27,18 @@ AS_AT_FIRST = """
 """
 
 
-@pytest.fixture(scope="module")
-def kept(chromium):
-    """Opens a page once, and puts it back to what it showed at first."""
-    with contextlib.ExitStack() as stack:
-        pages = {}
-
-        def page(name):
-            if name not in pages:
-                tab = opened(*chromium, name)
-                pages[name] = tab, stack.enter_context(kept_open(tab))
-            tab, put_back = pages[name]
-            put_back()
-            tab.page.locator("#heat").scroll_into_view_if_needed()
-            tab.page.wait_for_selector("#heat canvas")
-            tab.page.evaluate(AS_AT_FIRST)
-            return tab
-
-        yield page
-
-
 @pytest.fixture
-def heat(kept):
-    """Opens a page and scrolls to its heat maps: one that tests share."""
-    return kept
+def heat(shared):
+    """A page that the tests share, scrolled to its heat maps as they are at first."""
+
+    def heat(name):
+        tab = shared(name)
+        tab.page.locator("#heat").scroll_into_view_if_needed()
+        tab.page.wait_for_selector("#heat canvas")
+        tab.page.evaluate(AS_AT_FIRST)
+        return tab
+
+    return heat
 
 
 def turn_to(page, kind):

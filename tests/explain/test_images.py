@@ -90,8 +90,8 @@ def test_a_size_is_two_whole_numbers(shape):
 
 
 @pytest.fixture
-def tab(show):
-    return show("pixels")
+def tab(shared):
+    return shared("pixels")
 
 
 def test_nodes_show_rows_weights_and_derivatives(tab):
@@ -159,7 +159,8 @@ def test_rows_are_chosen_by_their_thumbnails(tab):
     assert not page.locator(".thumbnails").is_visible()
 
 
-def test_wrong_rows_are_marked_by_more_than_a_colour_and_can_be_seen_alone(tab):
+def test_wrong_rows_are_marked_by_more_than_a_colour_and_can_be_seen_alone(show):
+    tab = show("pixels")
     page, subject = tab.page, tab.subject
     outputs = forward(subject.net, subject.theta, subject.X).A[2]
     truth = subject.Y.argmax(axis=1)

@@ -42,8 +42,8 @@ def activations(net, theta, X):
 
 
 @pytest.fixture
-def tab(show):
-    return show("planar")
+def tab(shared):
+    return shared("planar")
 
 
 def test_maps_are_the_activations_of_the_forward_pass(tab):

@@ -11,8 +11,8 @@ STEPS = "(byNode) => DR.sweep.steps(DR.page, byNode)"
 
 
 @pytest.mark.parametrize("name", ["article", "softmax"])
-def test_every_node_is_a_step_once_forward_and_once_backward(show, name):
-    tab = show(name)
+def test_every_node_is_a_step_once_forward_and_once_backward(shared, name):
+    tab = shared(name)
     widths = tab.subject.net.widths
     steps = tab.page.evaluate(STEPS, True)
     places = [(s["direction"], s["layer"], s["node"]) for s in steps]
@@ -25,16 +25,16 @@ def test_every_node_is_a_step_once_forward_and_once_backward(show, name):
     ]  # fmt: skip
 
 
-def test_by_layer_there_is_one_step_for_each(show):
-    steps = show("deep").page.evaluate(STEPS, False)
+def test_by_layer_there_is_one_step_for_each(shared):
+    steps = shared("deep").page.evaluate(STEPS, False)
     assert [(s["direction"], s["layer"]) for s in steps] == [
         *(("forward", layer) for layer in range(5)),
         *(("backward", layer) for layer in range(3, -1, -1)),
     ]
 
 
-def test_large_layers_have_few_steps_and_end_at_their_last_node(show):
-    tab = show("deep")
+def test_large_layers_have_few_steps_and_end_at_their_last_node(shared):
+    tab = shared("deep")
     steps = tab.page.evaluate(STEPS, True)
     assert len(steps) < 90
     for direction in ("forward", "backward"):
@@ -58,8 +58,8 @@ STEPPED = """(most) => {
 }"""
 
 
-def test_what_is_not_computed_yet_is_empty(show):
-    tab = show("softmax")
+def test_what_is_not_computed_yet_is_empty(shared):
+    tab = shared("softmax")
     page, net = tab.page, tab.subject.net
     steps = page.evaluate(STEPS, True)
     page.get_by_label("One step on").click()
@@ -84,8 +84,8 @@ def test_what_is_not_computed_yet_is_empty(show):
     assert "C_0" in values(page, "svg.network")
 
 
-def test_captions_have_formula_and_numbers(show):
-    tab = show("article")
+def test_captions_have_formula_and_numbers(shared):
+    tab = shared("article")
     page, trace, each = tab.page, tab.subject.trace, tab.subject.per_sample
     texts = []
     for step, _, found, text, _ in page.evaluate(STEPPED, len(page.evaluate(STEPS, True))):
@@ -150,8 +150,8 @@ SUMS = """(most) => Array.from({ length: most }, () => {
 
 
 @pytest.mark.parametrize(("name", "first"), [("softmax", 99), ("deep", 14)])
-def test_the_sum_of_a_step_stands_at_its_node_and_the_derivation_follows(show, name, first):
-    tab = show(name)
+def test_the_sum_of_a_step_stands_at_its_node_and_the_derivation_follows(shared, name, first):
+    tab = shared(name)
     page, net, trace = tab.page, tab.subject.net, tab.subject.trace
     delta, (W, _) = tab.subject.per_sample.delta, net.unpack(tab.subject.theta)
     steps = page.evaluate(STEPS, True)[:first]

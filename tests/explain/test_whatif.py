@@ -58,8 +58,8 @@ CASES = [
 
 @pytest.mark.parametrize("sample", [0, 1])
 @pytest.mark.parametrize(("name", "what", "delta"), CASES)
-def test_change_and_promise_are_pythons(show, name, what, delta, sample):
-    tab = show(name)
+def test_change_and_promise_are_pythons(shared, name, what, delta, sample):
+    tab = shared(name)
     page, subject = tab.page, tab.subject
     set_state(page, selected=what, sample=sample)
     page.locator("#delta").fill(str(delta))
@@ -90,8 +90,8 @@ def test_change_and_promise_are_pythons(show, name, what, delta, sample):
     )
 
 
-def test_what_moved_shows_what_it_was(show):
-    tab = show("article")
+def test_what_moved_shows_what_it_was(shared):
+    tab = shared("article")
     what = {"kind": "edge", "layer": 2, "j": 1, "k": 2}
     set_state(tab.page, selected=what, nudge={"what": what, "delta": 0.5})
     moved = tab.page.eval_on_selector_all(
@@ -101,8 +101,8 @@ def test_what_moved_shows_what_it_was(show):
     assert moved == [["2,1", "was 0.479"]]
 
 
-def test_the_slider_moves_it_too(show):
-    page = show("softmax").page
+def test_the_slider_moves_it_too(shared):
+    page = shared("softmax").page
     set_state(page, selected={"kind": "node", "layer": 1, "j": 2})
     page.locator("#delta-range").focus()
     page.keyboard.press("ArrowRight")
@@ -113,8 +113,8 @@ def test_the_slider_moves_it_too(show):
 
 @pytest.mark.parametrize("eta", [0.5, 40.0])
 @pytest.mark.parametrize("name", ["article", "softmax"])
-def test_a_full_step_beside_its_promise(show, name, eta):
-    tab = show(name)
+def test_a_full_step_beside_its_promise(shared, name, eta):
+    tab = shared(name)
     subject = tab.subject
     tab.page.locator("#eta").fill(str(eta))
     tab.page.keyboard.press("Enter")
@@ -151,8 +151,8 @@ def test_the_step_that_was_taken(show, tmp_path):
     ("typed", "value"),
     [("0,5", 0.5), (" 0.5 ", 0.5), ("−0,25", -0.25), ("1/8", 0.125), ("2e-3", 0.002)],
 )
-def test_a_number_is_read_as_a_reader_types_it(show, typed, value):
-    page = show("article").page
+def test_a_number_is_read_as_a_reader_types_it(shared, typed, value):
+    page = shared("article").page
     set_state(page, selected={"kind": "edge", "layer": 2, "j": 1, "k": 2})
     page.locator("#delta").fill(typed)
     page.keyboard.press("Enter")
@@ -164,8 +164,8 @@ def test_a_number_is_read_as_a_reader_types_it(show, typed, value):
     until(page, said, lambda eta: eta == pytest.approx(abs(value), rel=1e-6))
 
 
-def test_what_is_no_number_leaves_the_one_before(show):
-    page = show("article").page
+def test_what_is_no_number_leaves_the_one_before(shared):
+    page = shared("article").page
     set_state(page, selected={"kind": "edge", "layer": 2, "j": 1, "k": 2})
     page.locator("#delta").fill("0.25")
     page.keyboard.press("Enter")
