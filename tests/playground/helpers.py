@@ -142,3 +142,37 @@ def holds(page, expression, timeout=60):
         assert time.monotonic() < ends, f"it never came true: {expression}"
         page.wait_for_timeout(20)
     return found
+
+
+# Presses a button if a reader could: it can be scrolled into sight, is enabled, and nothing lies
+# over its middle. Gives "", or why it cannot be pressed.
+PRESS = """(name) => {
+  const found = [...document.querySelectorAll("button")].filter(
+    (each) => (each.ariaLabel ?? each.textContent).trim() === name && each.checkVisibility());
+  if (found.length !== 1) return `there are ${found.length} such buttons`;
+  const [button] = found;
+  if (button.disabled) return "it is disabled";
+  button.scrollIntoViewIfNeeded();
+  const { x, y, width, height } = button.getBoundingClientRect();
+  const at = { clientX: x + width / 2, clientY: y + height / 2 };
+  const over = document.elementFromPoint(at.clientX, at.clientY);
+  if (!button.contains(over)) return `over it lies ${over?.outerHTML.slice(0, 200)}`;
+  const told = { ...at, bubbles: true, cancelable: true, pointerId: 1, isPrimary: true };
+  button.dispatchEvent(new PointerEvent("pointerdown", told));
+  button.focus({ preventScroll: true });
+  button.dispatchEvent(new PointerEvent("pointerup", told));
+  button.click();
+  return "";
+}"""
+
+
+def press(page, name, timeout=30):
+    """Press the button of a name, for tests of what it does.
+
+    Playwright's click looks for the same hindrances, and moves a mouse, for which the browser
+    paints the page several times over.
+    """
+    ends = time.monotonic() + timeout
+    while why := page.evaluate(PRESS, name):
+        assert time.monotonic() < ends, f"{name} cannot be pressed: {why}"
+        page.wait_for_timeout(20)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from tests.playground.helpers import Client, holds, served
+from tests.playground.helpers import Client, holds, press, served
 from tests.playground.static_page import static_page
 
 from deltarule.errors import InputError
@@ -158,7 +158,7 @@ def page(tmp_path_factory):
 
 def test_one_press_brings_the_best_epoch_of_the_static_page_back(page):
     def epochs(count):
-        page.locator("#transport button", has_text="Epoch").click()
+        press(page, "Epoch")
         holds(page, f"document.querySelector('[data-where=epoch]').textContent === '{count}'")
 
     def rate(value):
@@ -190,7 +190,7 @@ def test_one_press_brings_the_best_epoch_of_the_static_page_back(page):
     assert "Before that it was better: after epoch 7 it was" in words.inner_text()
     assert places() == calm
     # The lens names the rate before anything else.
-    page.get_by_role("button", name="Look into the layers", exact=True).click()
+    press(page, "Look into the layers")
     page.wait_for_selector("#advice [data-finding]")
     assert not words.is_visible()
     first = page.locator("#advice [data-finding]").first
@@ -201,6 +201,6 @@ def test_one_press_brings_the_best_epoch_of_the_static_page_back(page):
     assert page.locator("#rate").input_value() == "0.03"
     holds(page, "document.querySelector('.verdict-act').hidden")
     page.keyboard.press("Escape")
-    page.locator("#transport button", has_text="Undo").click()
+    press(page, "Undo")
     holds(page, "DR.page.current().step === 77")
     assert page.evaluate("[...DR.page.theta()]") == spoiled

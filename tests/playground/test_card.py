@@ -1,7 +1,7 @@
 """The cards of the loss: what fits into them, at any size of numbers and of text."""
 
 import pytest
-from tests.playground.helpers import holds
+from tests.playground.helpers import holds, press
 from tests.playground.static_page import frames, presses_of, static_page, text_size
 
 
@@ -189,7 +189,7 @@ def test_beside_a_derivation_the_verdict_says_the_thing_in_the_room_there_is(pag
           return seen;
         }"""
     )
-    page.get_by_role("button", name="Close the derivation").click()
+    press(page, "Close the derivation")
     page.evaluate("DR.page.set({ selected: null })")
     for name, text, *state in found:
         assert state == [False, False, False, False], (name, text)
@@ -197,7 +197,7 @@ def test_beside_a_derivation_the_verdict_says_the_thing_in_the_room_there_is(pag
 
 
 def test_the_chart_of_rates_grows_with_the_text_and_says_that_there_is_more_below(page):
-    page.get_by_role("button", name="Find a learning rate", exact=True).click()
+    press(page, "Find a learning rate")
     page.wait_for_selector(".tune-chart")
     size = "Number(document.querySelector('.tune-tick').getAttribute('font-size'))"
     before = page.evaluate(size)

@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 from tests.browser import Watched, browser, violations
-from tests.playground.helpers import holds, served
+from tests.playground.helpers import holds, press, served
 
 from deltarule.playground import RunSettings, run_diagnosis, write_static_playground
 from deltarule.playground.run_diagnosis import (
@@ -237,7 +237,7 @@ def test_the_search_says_where_no_rate_helps_and_leaves_it(context, static):
     page.goto(f"{static}#data=circles&rows=60&activation=identity&learning_rate=0.125")
     page.wait_for_selector("#drawing [data-node]")
     page.get_by_role("button", name="Epoch").click()
-    page.get_by_role("button", name="Look into the layers").click()
+    press(page, "Look into the layers")
     page.wait_for_selector("[data-finding=linear]")
     assert "straight line" in page.inner_text("[data-finding=linear]")
     assert "gradient lens" not in page.inner_text("[data-finding=linear]")
@@ -285,7 +285,7 @@ def use(page):
         holds(
             page, f"document.querySelector('.tune-found').innerText.includes('now set') === {words}"
         )
-    page.get_by_role("button", name="Look into the layers").click()
+    press(page, "Look into the layers")
     page.wait_for_selector("#advice [data-finding]")
     assert "All layers are in order" in page.inner_text("#advice")
     assert violations(page) == []
@@ -328,7 +328,7 @@ def test_what_is_wrong_is_said_in_plain_words(context):
         page = tab.page
         page.goto(server.url)
         page.wait_for_selector("#drawing [data-node]")
-        page.get_by_role("button", name="Look into the layers").click()
+        press(page, "Look into the layers")
         found = page.locator("[data-finding=vanishing]")
         found.wait_for()
         assert PLAIN["vanishing"][0] in found.inner_text()

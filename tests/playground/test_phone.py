@@ -3,8 +3,9 @@
 import time
 
 import pytest
-from tests.browser import Watched, browser
-from tests.playground.helpers import holds
+from tests.browser import Watched, browser, settled
+from tests.playground.helpers import holds, press
+from tests.playground.static_page import frames
 
 from deltarule.playground import write_static_playground
 
@@ -23,30 +24,17 @@ def page(tmp_path_factory):
         assert watched.errors == []
 
 
-def press(page, name):
-    page.get_by_role("button", name=name, exact=True).click()
-
-
-def settle(page, frames=12):
+def settle(page):
     """Wait for orders, for what they paint, and for a scroll that would follow."""
-    for _ in range(frames):
-        page.evaluate("new Promise((done) => requestAnimationFrame(() => done()))")
+    frames(page, 12)
 
 
 def choose(page, edge):
-    # A mouse that has pressed a button would rest over the drawing, and point at another line.
+    # A mouse that has clicked would rest over the drawing, and point at another line.
     page.mouse.move(2, 2)
     page.locator(f'[data-edge="{edge}"]').dispatch_event("click")
     holds(page, "document.documentElement.dataset.panel === 'open'")
     page.wait_for_selector(".weight-card:not([hidden])")
-
-
-def scrolled(page):
-    """Wait for the end of a scroll, which takes long on a busy machine."""
-    seen = []
-    while len(seen) < 6 or len(set(seen[-6:])) > 1:
-        page.wait_for_timeout(100)
-        seen.append(page.evaluate("scrollY"))
 
 
 def step_is(page, step):
@@ -149,18 +137,17 @@ CARD = """(() => {
 })()"""
 
 
-@pytest.mark.parametrize("size", [UPRIGHT, LYING], ids=["upright", "lying"])
-@pytest.mark.parametrize("open_", [True, False], ids=["open", "closed"])
 @pytest.mark.parametrize("edge", ["1,2,0", "2,0,0", "2,0,5"])
+@pytest.mark.parametrize("open_", [True, False], ids=["open", "closed"])
+@pytest.mark.parametrize("size", [UPRIGHT, LYING], ids=["upright", "lying"])
 def test_the_card_of_a_weight_covers_nothing_of_the_network(page, edge, open_, size):
     page.set_viewport_size(size)
     page.evaluate("scrollTo(0, 0)")
     choose(page, edge)
-    scrolled(page)
+    settled(page)
     if not open_:
         # Where the page was scrolled to for the line, too.
         press(page, "Close the derivation")
-        page.mouse.move(2, 2)
     # A lying phone has no place of its own for it while the sheet is closed: there a sliver of
     # another node, of some 900 square pixels, may be below it, and nothing that the line joins.
     most = 300 if size is LYING and not open_ else 0
@@ -176,7 +163,7 @@ def test_a_weight_is_typed_while_its_card_moves_into_the_sheet_and_out(page):
     home = "document.querySelector('.weight-card').dataset.home"
     page.set_viewport_size(UPRIGHT)
     choose(page, "2,0,0")
-    scrolled(page)
+    settled(page)
     press(page, "Close the derivation")
     holds(page, f"{home} === 'edge'")
     page.locator("#weight").fill("0.125")
@@ -291,15 +278,15 @@ def test_turning_the_phone_keeps_the_part_in_view_that_was(page):
     page.set_viewport_size(UPRIGHT)
     settle(page)
     page.evaluate("document.querySelector('.place-surface').scrollIntoView({ block: 'center' })")
-    scrolled(page)
+    settled(page)
     for size in (LYING, UPRIGHT):
         page.set_viewport_size(size)
-        scrolled(page)
+        settled(page)
         assert page.evaluate(seen) > 0.7, size
     page.evaluate("scrollTo(0, 0)")
-    scrolled(page)
+    settled(page)
     page.set_viewport_size(LYING)
-    scrolled(page)
+    settled(page)
     assert page.evaluate("scrollY") == 0
 
 

@@ -1,7 +1,7 @@
 """A rate that is far too high, what the page says of it, and the rate that it finds instead."""
 
 import pytest
-from tests.playground.helpers import holds
+from tests.playground.helpers import holds, press
 from tests.playground.static_page import static_page
 
 
@@ -14,15 +14,16 @@ def page(tmp_path_factory):
 def opened(page, data):
     page.evaluate(f"location.hash = 'data={data}'")
     holds(page, f"document.getElementById('data-{data}').checked")
-    page.locator("#transport button", has_text="Reset").click()
+    press(page, "Reset")
     holds(page, "DR.page.current().step === 0 && document.body.dataset.step === '0'")
 
 
 def epochs(page, count):
     """Train for some epochs, and no more: what is said after them is always the same."""
     epoch = "document.querySelector('[data-where=epoch]').textContent"
-    for last in range(int(page.evaluate(epoch)) + 1, int(page.evaluate(epoch)) + count + 1):
-        page.locator("#transport button", has_text="Epoch").click()
+    done = int(page.evaluate(epoch))
+    for last in range(done + 1, done + count + 1):
+        press(page, "Epoch")
         holds(page, f"{epoch} === '{last}' && document.body.dataset.phase === 'paused'")
 
 
@@ -31,7 +32,7 @@ def verdict(page):
 
 
 def first_finding(page):
-    page.get_by_role("button", name="Look into the layers", exact=True).click()
+    press(page, "Look into the layers")
     page.wait_for_selector("#advice [data-finding]")
     return page.locator("#advice [data-finding]").first.inner_text()
 
@@ -84,5 +85,5 @@ def test_a_network_without_a_hidden_layer_is_given_one_by_one_press(page, data):
     act.click()
     holds(page, "DR.page.net.L === 2")
     assert not act.is_visible()
-    page.get_by_role("button", name="Undo", exact=True).click()
+    press(page, "Undo")
     holds(page, "DR.page.net.L === 1")

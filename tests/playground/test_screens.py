@@ -2,7 +2,7 @@
 
 import pytest
 from tests.browser import browser, violations
-from tests.playground.helpers import holds
+from tests.playground.helpers import holds, press
 from tests.playground.static_page import frames, presses_of, static_page, text_size
 
 PROJECTOR, LAPTOP = {"width": 1280, "height": 720}, {"width": 1440, "height": 900}
@@ -169,7 +169,7 @@ def test_settings_at_the_edge_open_as_a_drawer_that_hides_neither_curve_nor_surf
     assert not page.locator("#activation").is_visible()
     assert page.evaluate("document.activeElement.id") == "chosen"
     if derivation:
-        page.get_by_role("button", name="Close the derivation", exact=True).click()
+        press(page, "Close the derivation")
 
 
 def test_the_settings_scroll_by_themselves_and_the_most_used_come_first(page):
@@ -186,7 +186,7 @@ def test_the_rates_that_were_tried_stand_beside_the_curve_without_a_scroll(page,
     shown(page, PROJECTOR)
     if presses:
         page.locator("#chosen").click()
-    page.get_by_role("button", name="Find a learning rate", exact=True).click()
+    press(page, "Find a learning rate")
     page.wait_for_selector(".tune-chart", timeout=60_000)
     places = shown(page, PROJECTOR)
     assert in_sight(
@@ -204,13 +204,13 @@ def test_the_rates_that_were_tried_stand_beside_the_curve_without_a_scroll(page,
     for part in ("surface", "curve", "play", *AT_HAND):
         assert in_sight(places[part], places, PROJECTOR), part
     # The layers have the place of the rates; a network with other weights is another question.
-    page.get_by_role("button", name="Look into the layers", exact=True).click()
+    press(page, "Look into the layers")
     page.wait_for_selector("#advice [data-finding]")
     assert page.locator(".tune-chart").count() == 0
     page.get_by_role("button", name="Close: What the layers show").click()
     assert page.locator("#advice [data-finding]").count() == 0
     assert page.evaluate("document.activeElement.textContent") == "Look into the layers"
-    page.get_by_role("button", name="Undo", exact=True).click()
+    press(page, "Undo")
 
 
 def test_a_verdict_that_has_more_lines_than_room_is_read_whole_on_demand(page):
@@ -277,7 +277,7 @@ def test_escape_closes_what_is_open_from_anywhere_the_topmost_first(page):
     holds(page, "document.documentElement.dataset.settings === 'tab'")
     page.locator('[data-edge="1,1,0"]').dispatch_event("click")
     holds(page, "document.documentElement.dataset.panel === 'open'")
-    page.get_by_role("button", name="Look into the layers", exact=True).click()
+    press(page, "Look into the layers")
     page.wait_for_selector("#advice [data-finding]")
     page.locator("#chosen").click()
     opened = """[document.getElementById('fold').open,
@@ -354,7 +354,7 @@ def test_on_a_phone_the_numbers_of_a_long_run_stay_in_one_line(page):
 
 def test_on_a_lying_phone_what_was_found_leaves_the_tab_of_the_settings(page):
     shown(page, LYING)
-    page.get_by_role("button", name="Look into the layers", exact=True).click()
+    press(page, "Look into the layers")
     page.wait_for_selector("#advice [data-finding]")
     assert over(page, "#advice .found", "#chosen") == 0
     assert over(page, "#advice .found", ".place-surface") == 0

@@ -5,9 +5,8 @@ import time
 
 import numpy as np
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from tests.browser import Watched, browser
-from tests.playground.helpers import holds
+from tests.browser import Watched, browser, violations_in_both_schemes
+from tests.playground.helpers import holds, press
 
 from deltarule.playground import static_playground_html
 from deltarule.playground.page import own_asset
@@ -106,7 +105,7 @@ def test_the_derivation_of_the_update_is_the_step_that_is_taken(watched):
         holds(page, "document.body.dataset.step === '0'")
         for _ in range(3):
             before = step_of(page)
-            button(page, "Step").click()
+            press(page, "Step")
             holds(page, f"document.body.dataset.step === '{before + 1}'")
         page.get_by_label("Rows of the next step").check()
         holds(page, "DR.page.current().update?.number === 4")
@@ -220,11 +219,7 @@ def test_a_file_that_would_fill_the_memory_is_not_read(watched):
 def test_it_is_accessible(watched):
     page = watched.page
     take(page, "houses.csv", GOOD)
-    for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme)
-        result = Axe().run(page)
-        assert result.violations_count == 0, result.generate_report()
-    page.emulate_media(color_scheme="light")
+    assert violations_in_both_schemes(page) == []
 
 
 def test_an_address_that_was_typed_is_never_overwritten(watched):

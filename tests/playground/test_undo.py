@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from tests.playground.helpers import Client, holds, served
+from tests.playground.helpers import Client, holds, press, served
 from tests.playground.static_page import static_page
 
 from deltarule.errors import InputError
@@ -238,7 +238,7 @@ def test_the_static_page_undoes_by_its_button_and_by_ctrl_z(page):
     undo = button(page, "Undo")
     holds(page, NOTHING)
     for step in (1, 2):
-        button(page, "Step").click()
+        press(page, "Step")
         holds(page, f"DR.page.current().step === {step}")
     entry = page.evaluate("DR.page.entry({ kind: 'edge', layer: 2, j: 1, k: 3 })")
     at = f"DR.page.theta()[{entry}]"
@@ -257,7 +257,7 @@ def test_the_static_page_undoes_by_its_button_and_by_ctrl_z(page):
     holds(page, f"{at} === {before[entry]!r}")
     holds(page, f"{of} === 'after step 2'")
     assert "by hand" not in page.locator("#losses").inner_text()
-    button(page, "Reset").click()
+    press(page, "Reset")
     holds(page, "DR.page.current().step === 0")
     assert page.evaluate("[...DR.page.theta()]") != before
     assert "run" in undo.get_attribute("title")
@@ -278,10 +278,10 @@ def test_the_static_page_undoes_by_its_button_and_by_ctrl_z(page):
 
 
 def test_the_static_page_goes_back_over_steps_and_forward_again(page):
-    button(page, "Reset").click()
+    press(page, "Reset")
     holds(page, "DR.page.current().step === 0")
     for step in (1, 2, 3):
-        button(page, "Step").click()
+        press(page, "Step")
         holds(page, f"DR.page.current().step === {step}")
     before = page.evaluate("[...DR.page.theta()]")
     entry = page.evaluate("DR.page.entry({ kind: 'edge', layer: 2, j: 1, k: 3 })")
@@ -291,7 +291,7 @@ def test_the_static_page_goes_back_over_steps_and_forward_again(page):
     page.keyboard.press("Enter")
     holds(page, f"{at} === -7")
     for step in (4, 5):
-        button(page, "Step").click()
+        press(page, "Step")
         holds(page, f"DR.page.current().step === {step}")
     changed = page.evaluate("[...DR.page.theta()]")
     assert "weight" in button(page, "Undo").get_attribute("title")
@@ -302,24 +302,24 @@ def test_the_static_page_goes_back_over_steps_and_forward_again(page):
         page.keyboard.press(key)
         holds(page, "DR.page.current().step === 5")
         assert page.evaluate("[...DR.page.theta()]") == changed
-        button(page, "Undo").click()
+        press(page, "Undo")
         holds(page, "DR.page.current().step === 3")
     # The steps from there are the same ones, and a changed rate is taken back, too.
     rate = page.locator("#rate").input_value()
-    button(page, "Step").click()
+    press(page, "Step")
     holds(page, "DR.page.current().step === 4")
     straight = page.evaluate("[...DR.page.theta()]")
-    button(page, "Redo").click()
+    press(page, "Redo")
     holds(page, "DR.page.current().step === 5")
-    button(page, "Undo").click()
+    press(page, "Undo")
     holds(page, "DR.page.current().step === 4")
     assert page.evaluate("[...DR.page.theta()]") == straight
     page.locator("#rate").fill("0.9")
     page.keyboard.press("Enter")
     holds(page, "document.querySelector('#transport [title*=\"learning rate was\"]')")
-    button(page, "Step").click()
+    press(page, "Step")
     holds(page, "DR.page.current().step === 5")
-    button(page, "Undo").click()
+    press(page, "Undo")
     holds(page, "DR.page.current().step === 4")
     holds(page, f"document.querySelector('#rate').value === {rate!r}")
     assert page.evaluate("[...DR.page.theta()]") == straight
