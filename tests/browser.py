@@ -70,7 +70,7 @@ def browser():
 
 @contextlib.contextmanager
 def leaving(context):
-    """A context; the tabs that are opened in it meanwhile are left at the end, for the next test."""
+    """A context; tabs that are opened in it meanwhile are left at the end, for the next test."""
     before = list(_used_tabs[context])
     yield context
     for each in list(_used_tabs[context]):
