@@ -6,14 +6,20 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMPS := $(VENV)/stamps
 PINS := $(wildcard requirements/*.txt)
-# The build tools come from the pins too, so an installation builds the same everywhere.
-INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements/constraints.txt
+# The build tools come from the pins too, so an installation builds the same everywhere. Python
+# compiles what is imported when it is imported: of all modules that is a small part.
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c requirements/constraints.txt
 EDITABLE := $(INSTALL) --no-build-isolation --editable
 # Tests run in parallel, so the BLAS of each stays on one thread.
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 
 # The files with tests of a lane: to collect the other ones takes longer than some lanes.
 with_tests_of = $(shell grep -rlE --include='*.py' 'mark\.$(1)\b' tests | sort)
+
+# The package's modules with examples. The others need not be imported for them: the entry points
+# of the compiled engine, for one, would be compiled.
+WITH_EXAMPLES = $(filter-out src/deltarule/engines/jax/% src/deltarule/cluster/jax_world.py, \
+  $(shell grep -rlF --include='*.py' '>>>' src | sort))
 
 # The tests of no lane of their own.
 NO_LANE := not oracle and not jax and not cluster and not latex and not arm
@@ -81,7 +87,7 @@ lint: $(STAMPS)/lint ## ruff and mypy; tsc and Biome for the scripts of the page
 	fi
 
 doctest: $(STAMPS)/test ## run every example in the docstrings and in the pages
-	$(ONE_THREAD) $(BIN)/python -m pytest -n $(WORKERS) --doctest-modules src --ignore=src/deltarule/engines/jax --ignore=src/deltarule/cluster/jax_world.py benchmarks/comparison benchmarks/accuracy.py benchmarks/studies.py
+	$(ONE_THREAD) $(BIN)/python -m pytest -n $(WORKERS) --doctest-modules $(WITH_EXAMPLES) benchmarks/comparison benchmarks/accuracy.py benchmarks/intervals.py benchmarks/studies.py
 	$(ONE_THREAD) $(BIN)/python -m pytest --doctest-glob='*.rst' --ignore=docs/conf.py --ignore=docs/_ext docs
 
 docs: $(STAMPS)/docs ## build the documentation into docs/_build/html; a warning is an error
@@ -163,6 +169,21 @@ $(STAMPS)/oracles: $(STAMPS)/test
 $(STAMPS)/cluster: $(STAMPS)/test
 	$(INSTALL) -r requirements/cluster.txt
 	@touch $@
+
+# For all lanes of one environment in one installation, where `.ci/run` would wait for several.
+# The stamp of the package is older than those that need it.
+$(STAMPS)/suite: pyproject.toml $(PINS) | $(STAMPS)
+	$(INSTALL) hatchling editables
+	$(EDITABLE) ".[test,lint,playground,docs,notebook]"
+	@touch $(STAMPS)/package
+	@touch $(addprefix $(STAMPS)/,test lint playground docs notebook) $@
+
+$(STAMPS)/others: pyproject.toml $(PINS) | $(STAMPS)
+	$(INSTALL) hatchling editables
+	$(EDITABLE) ".[test]" -r requirements/oracles.txt -r requirements/cluster.txt
+	@touch $(STAMPS)/package
+	@touch $(STAMPS)/test
+	@touch $(addprefix $(STAMPS)/,oracles cluster) $@
 
 $(STAMPS):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \

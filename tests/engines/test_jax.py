@@ -50,17 +50,20 @@ def costs_of(engine, epoch, first=0):
     return np.concatenate(list(engine.epoch(epoch, first)))
 
 
-# Optimizations take most of the time of a compilation. The other tests run with them.
+# Most of the time of the contract is compilation: without optimizations, and with the emitters of
+# LLVM's code in place of those through MLIR, it is half. The other tests compile as users do, and
+# so do the oracles (tests/maths/test_oracles.py), with every activation and loss.
 CHEAP = {
     "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
     "JAX_PLATFORMS": "cpu",
+    "XLA_FLAGS": "--xla_cpu_use_fusion_emitters=false",
     # Code that took little time to compile is kept too.
     "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
     "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
 }
 
 
-def contract(folder, lines, **environment):
+def contract(folder, lines, devices=1):
     """Run checks of the contract in a process of its own, since JAX is set up once in each.
 
     Engines of different rules compile the same passes, and programs that JAX has forgotten are
@@ -68,9 +71,10 @@ def contract(folder, lines, **environment):
     """
     code = "from deltarule.engines import CHECKS, Promises, check_engine\n"
     code += "from deltarule.engines.jax.engine import JaxEngine\n" + lines
+    flags = f"{CHEAP['XLA_FLAGS']} --xla_force_host_platform_device_count={devices}"
     done = subprocess.run(
         [sys.executable, "-c", code],
-        env=os.environ | CHEAP | {"JAX_COMPILATION_CACHE_DIR": str(folder)} | environment,
+        env=os.environ | CHEAP | {"JAX_COMPILATION_CACHE_DIR": str(folder), "XLA_FLAGS": flags},
         capture_output=True,
         text=True,
         check=False,
@@ -102,7 +106,7 @@ def test_with_eight_devices_the_engine_passes_the_contract(tmp_path):
         "assert engine._where.count == 8\n"
         "others = {'gradient', 'trajectory', 'state', 'not_finite', 'inputs_unchanged'}\n"
         "check_engine(engine, checks=[check for check in CHECKS if check not in others])",
-        XLA_FLAGS="--xla_force_host_platform_device_count=8",
+        devices=8,
     )
 
 
