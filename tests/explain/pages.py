@@ -214,6 +214,14 @@ def resize(page, width, height):
     page.evaluate(RESIZED, [width, height])
 
 
+def leave_out(page, selector):
+    """Leave what is in an element out of the layout; it is still computed and written.
+
+    For tests that look at the drawing after many selections, of which each changes more elsewhere.
+    """
+    page.add_style_tag(content=f"{selector} {{ content-visibility: hidden; }}")
+
+
 def set_state(page, **changes):
     """Change the store, as a control of the page does."""
     page.evaluate("(changes) => DR.page.set(changes)", changes)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from tests.browser import violations
-from tests.explain.pages import SHOWN, Shown, set_state, until
+from tests.explain.pages import SHOWN, Shown, leave_out, set_state, until
 
 from deltarule.explain.page import write_page
 from deltarule.explain.subject import Names, Subject
@@ -62,21 +62,25 @@ LEAVING = """() => {
     if (!inside(box(text), all, 2)) wrong.push(["cut", text.textContent, box(text), all]);
   const plain = numbers.filter((e) => e.matches(".value, .below, .name, .heading text"))
     .filter((e) => !e.closest(".label"));
-  plain.forEach((a, i) => plain.slice(i + 1).forEach((b) => {
-    // The lines of a column stand close: the ink of letters is not as high as their boxes.
-    const [x, y] = [box(a), box(b)].map(([l, t, r, d]) => [l, t + 3, r, d - 3]);
-    if (overlap(x, y)) wrong.push(["over", a.textContent, b.textContent, x, y]);
+  // The lines of a column stand close: the ink of letters is not as high as their boxes.
+  const inks = plain.map(box).map(([l, t, r, d]) => [l, t + 3, r, d - 3]);
+  inks.forEach((x, i) => inks.slice(i + 1).forEach((y, j) => {
+    if (overlap(x, y))
+      wrong.push(["over", plain[i].textContent, plain[i + 1 + j].textContent, x, y]);
   }));
   return wrong;
 }"""
 # Numbers, names and boxes that a label of a line covers.
 COVERED = """() => {
   const { box, overlap } = measure, wrong = [];
-  for (const label of document.querySelectorAll("svg.network .label rect"))
-    for (const e of document.querySelectorAll(
-      "svg.network :is(.value, .below, .name, .heading text, .face, .target rect, .one rect)"))
-      if (!e.closest(".label") && e.checkVisibility() && overlap(box(label), box(e)))
-        wrong.push([e.textContent || e.outerHTML.slice(0, 80), box(label), box(e)]);
+  const all = document.querySelectorAll(
+    "svg.network :is(.value, .below, .name, .heading text, .face, .target rect, .one rect)");
+  for (const label of document.querySelectorAll("svg.network .label rect")) {
+    const at = box(label);
+    for (const e of all)
+      if (overlap(at, box(e)) && !e.closest(".label") && e.checkVisibility())
+        wrong.push([e.textContent || e.outerHTML.slice(0, 80), at, box(e)]);
+  }
   return wrong;
 }"""
 # In both colours; several of these in one call: between two calls the browser paints, which takes
@@ -300,6 +304,7 @@ def test_the_label_of_a_weight_does_not_hide_its_line(show, name, larger):
     page = ready(show, name, width=1280, height=720)
     for _ in range(larger):
         page.click("#larger")
+    leave_out(page, ":is(#panel, .beside, #whatif, #heat)")
     hidden = page.evaluate(HIDDEN)
     assert hidden
     assert [each for each in hidden if each[1] > 0.45] == []

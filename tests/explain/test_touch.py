@@ -1,7 +1,7 @@
 """A finger reaches lines that a pointer must be nearer to; large text hides no derivation."""
 
 import pytest
-from tests.explain.pages import set_state, shown, until
+from tests.explain.pages import go_to, leave_out, set_state, shown, until
 
 from deltarule.explain.page import write_page
 
@@ -108,8 +108,7 @@ TOUR = """(() => {
 def test_the_tour_lies_beside_its_drawing_on_a_phone_on_its_side(show):
     page = show("article", width=844, height=390).page
     for chapter in (4, 2):
-        page.evaluate(f"location.hash = '#tour-{chapter}'")
-        until(page, "document.activeElement.textContent", lambda t, n=chapter: t[0] == str(n))
+        assert go_to(page, f"#tour-{chapter}")[0] == str(chapter)
         found = page.evaluate(TOUR)
         assert found["heading"]
         assert found["beside"]
@@ -122,8 +121,7 @@ def test_the_tour_lies_beside_its_drawing_on_a_phone_on_its_side(show):
 
 def test_the_drawing_of_the_tour_is_in_sight_after_an_answer_on_a_phone(show):
     page = show("article", width=390, height=844).page
-    page.evaluate("location.hash = '#tour-3'")
-    until(page, "document.activeElement.textContent", lambda t: t[0] == "3")
+    assert go_to(page, "#tour-3")[0] == "3"
     assert page.evaluate(TOUR)["heading"]
     for answer, seen in (("7", False), ("-0.1332", True)):
         page.fill("#tour-answer", answer)
@@ -136,8 +134,7 @@ def test_the_drawing_of_the_tour_is_in_sight_after_an_answer_on_a_phone(show):
 
 def test_a_sum_of_the_tour_gives_each_term_a_second(show):
     page = show("article", width=390, height=844, reduced_motion="no-preference").page
-    page.evaluate("location.hash = '#tour-4'")
-    until(page, "document.activeElement.textContent", lambda t: t[0] == "4")
+    assert go_to(page, "#tour-4")[0] == "4"
     page.wait_for_selector(".tour-drawing .flow", state="attached")
     # The plates of three terms, and the time that the sum of them takes.
     length = page.evaluate(
@@ -264,13 +261,15 @@ FACES = """() => [...document.querySelectorAll("#drawing [data-node]")].map((nod
 # All at once, since the page scrolls what was tapped to where no sheet covers it.
 TAP = """([dx, dy]) => {
   const tap = (node) => {
-    DR.page.set({ selected: null });
+    const before = DR.page.state.selected;
+    DR.dock.close();
     document.querySelector("#drawing svg.network").scrollIntoView({ block: "center" });
     const [x, y] = place(node);
     document.elementFromPoint(x, y).dispatchEvent(new PointerEvent("click",
       { pointerType: "touch", clientX: x, clientY: y, bubbles: true, detail: 1 }));
     const { selected } = DR.page.state;
-    return selected.kind === "node" ? `${selected.layer},${selected.j}` : null;
+    const chosen = selected !== before && selected.kind === "node";
+    return chosen ? `${selected.layer},${selected.j}` : null;
   };
   const place = (node) => {
     const { left, top, width, height } = node.querySelector(".face").getBoundingClientRect();
@@ -301,6 +300,7 @@ def test_every_unit_of_a_deep_network_can_be_tapped_on_a_phone(show, fitted):
                 page.wait_for_timeout(100)
         assert back.is_visible()
         page.evaluate("scrollTo(0, 0)")
+    leave_out(page, "#panel")
     reached = set()
     for sideways in (99999, 0):
         page.evaluate(
