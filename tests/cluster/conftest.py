@@ -1,7 +1,8 @@
-"""A table for `deltarule launch`."""
+"""A table for `deltarule launch`, and which tests take turns."""
 
 import numpy as np
 import pytest
+from tests.cluster.groups import pytest_xdist_make_scheduler  # noqa: F401  a hook
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,6 @@ from deltarule.training.job_backend import chosen_backend
 
 pytestmark = [
     pytest.mark.cluster,
-    pytest.mark.xdist_group("ray"),  # one machine of Ray's at a time
     # Of the libraries that run the clusters, not of this one.
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
     pytest.mark.filterwarnings("ignore::FutureWarning"),

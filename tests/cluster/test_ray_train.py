@@ -18,7 +18,6 @@ from deltarule.training import Checkpoint
 
 pytestmark = [
     pytest.mark.cluster,
-    pytest.mark.xdist_group("ray"),  # one machine of Ray's at a time
     # Of Ray, and not of this library.
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
     pytest.mark.filterwarnings("ignore::FutureWarning"),

@@ -13,10 +13,7 @@ from deltarule.cluster import join
 from deltarule.cluster.schedulers import Found, found_by_jax, scheduler
 from deltarule.errors import InputError, WorkerFailed
 
-pytestmark = [
-    pytest.mark.cluster,
-    pytest.mark.xdist_group("ports"),  # they are given by the number of the test's process
-]
+pytestmark = pytest.mark.cluster
 
 NAMES = ("SLURM_", "OMPI_", "JAX_COORDINATOR", "JOB_COMPLETION", "KUBERNETES_", "DELTARULE_WORLD")
 SLURM = {
