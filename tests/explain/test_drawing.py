@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 from tests.browser import violations
-from tests.explain.pages import set_state, shown, until, values
+from tests.explain.pages import leave_out, set_state, shown, until, values
 
 from deltarule.explain.page import formulas_script, payload_of
 
@@ -143,6 +143,7 @@ def test_a_click_on_the_centre_of_an_element_selects_it(show, name):
     def selected_by(hook, key):
         return {"kind": hook, **dict(zip(PARTS[hook], map(int, key.split(",")), strict=True))}
 
+    leave_out(page, ":is(#panel, .beside, #whatif, #heat)")
     for colour, hook, most in (("weight", "node", 9), ("gradient", "node", 9), (None, "edge", 18)):
         if colour:
             set_state(page, colour=colour)
