@@ -107,6 +107,14 @@ def test_a_click_on_a_node_shows_its_derivation_beside_the_drawing(watched):
     page.evaluate("DR.page.set({ selected: null })")
 
 
+@pytest.mark.parametrize("trace", ["", "localStorage.left = 1", "DR.page.set({ sample: 3 })"])
+def test_a_page_with_a_trace_of_a_test_is_opened_again(watched, shared, trace):
+    watched.page.evaluate(f"() => {{ {trace}; }}")
+    again = shared.take()
+    assert (again is watched) is (trace == "")
+    assert again.page.evaluate("[DR.page.state.sample, 'left' in localStorage]") == [0, False]
+
+
 def test_step_epoch_play_pause_and_reset(watched, server):
     page = watched.page
     start = plane(page)

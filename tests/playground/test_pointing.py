@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from tests.playground.helpers import holds
+from tests.playground.helpers import PRESS, holds
 from tests.playground.static_page import frames, presses_of, static_page, text_size
 
 PROJECTOR = {"width": 1280, "height": 720}
@@ -158,3 +158,33 @@ def test_the_wire_to_the_loss_stays_in_the_drawing(page, layers, width):
     page.set_viewport_size(PROJECTOR)
     assert beyond
     assert max(beyond) <= 0.5
+
+
+@pytest.mark.parametrize(
+    ("fault", "why"),
+    [
+        ("", ""),
+        ("button.disabled = true", "it is disabled"),
+        ("button.hidden = true", "there are 0 such buttons"),
+        ("button.after(button.cloneNode(true))", "there are 2 such buttons"),
+        ("lid.style.cssText = 'position: fixed; inset: 0; z-index: 9'", "over it lies <div"),
+    ],
+)
+def test_a_button_that_no_reader_could_press_is_not_pressed_by_a_test(page, fault, why):
+    page.evaluate(
+        f"""() => {{
+          const place = document.createElement("div"), lid = document.createElement("div");
+          const button = document.createElement("button");
+          place.id = "planted";
+          button.textContent = "Planted";
+          button.onclick = () => {{ place.dataset.pressed = "yes"; }};
+          place.append(button, lid);
+          document.querySelector("main").append(place);
+          {fault};
+        }}"""
+    )
+    found = page.evaluate(PRESS, "Planted")
+    pressed = page.evaluate("document.getElementById('planted').dataset.pressed ?? ''")
+    page.evaluate("document.getElementById('planted').remove()")
+    assert found.startswith(why)
+    assert (found == "") is (pressed == "yes") is (fault == "")
