@@ -20,6 +20,18 @@ def static(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def phone(context, static):
+    """The static page on a phone with its settings open, for parts that tests add to it."""
+    tab = Watched(context, width=390, height=844)
+    tab.page.goto(f"{static}#data=circles")
+    tab.page.wait_for_selector("#drawing [data-node]")
+    tab.page.evaluate("document.getElementById('fold').open = true")
+    yield tab.page
+    assert tab.errors == []
+    tab.close()
+
+
+@pytest.fixture(scope="module")
 def loaded(context, static):
     """The static page, for what is asked of its functions only."""
     page = context.new_page()
@@ -353,17 +365,14 @@ def test_the_verdict_names_the_rate_as_soon_as_the_layers_have_told_it(loaded):
     ],
 )
 def test_the_chart_of_rates_names_its_axes_the_best_rate_and_those_that_are_too_high(
-    context, static, losses, words
+    phone, losses, words
 ):
-    tab = Watched(context, width=390, height=844)
-    page = tab.page
-    page.goto(f"{static}#data=circles")
-    page.wait_for_selector("#drawing [data-node]")
-    page.evaluate("document.getElementById('fold').open = true")
+    page = phone
     rates = [1e-4, 1e-3, 1e-2, 1e-1, 1.0]
     best = rates[min(range(5), key=lambda i: losses[i] or 9)]
     orders, before, after, notes, lower = page.evaluate(
         """(found) => {
+          document.getElementById("planted")?.remove(); // that of the test before
           const place = document.createElement("div");
           place.id = "planted";
           document.getElementById("settings").before(place);
@@ -470,8 +479,6 @@ def test_the_chart_of_rates_names_its_axes_the_best_rate_and_those_that_are_too_
     )
     assert len(over) == (2 if high else 1)
     assert min(over) > -4  # the room below a line of letters
-    assert tab.errors == []
-    tab.close()
 
 
 # Losses that fell to 4e-6, a rate that ruins them, and the epochs after it was lowered again.
