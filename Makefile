@@ -6,9 +6,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMPS := $(VENV)/stamps
 PINS := $(wildcard requirements/*.txt)
-# The build tools come from the pins too, so an installation builds the same everywhere. Python
-# compiles what is imported when it is imported: of all modules that is a small part.
-INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c requirements/constraints.txt
+# The build tools come from the pins too, so an installation builds the same everywhere.
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements/constraints.txt
 EDITABLE := $(INSTALL) --no-build-isolation --editable
 # Tests run in parallel, so the BLAS of each stays on one thread.
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
@@ -171,16 +170,17 @@ $(STAMPS)/cluster: $(STAMPS)/test
 	@touch $@
 
 # For all lanes of one environment in one installation, where `.ci/run` would wait for several.
-# The stamp of the package is older than those that need it.
+# Python compiles a module when it is first imported: a small part of all that are installed. The
+# stamp of the package is older than those that need it.
 $(STAMPS)/suite: pyproject.toml $(PINS) | $(STAMPS)
 	$(INSTALL) hatchling editables
-	$(EDITABLE) ".[test,lint,playground,docs,notebook]"
+	$(EDITABLE) --no-compile ".[test,lint,playground,docs,notebook]"
 	@touch $(STAMPS)/package
 	@touch $(addprefix $(STAMPS)/,test lint playground docs notebook) $@
 
 $(STAMPS)/others: pyproject.toml $(PINS) | $(STAMPS)
 	$(INSTALL) hatchling editables
-	$(EDITABLE) ".[test]" -r requirements/oracles.txt -r requirements/cluster.txt
+	$(EDITABLE) --no-compile ".[test]" -r requirements/oracles.txt -r requirements/cluster.txt
 	@touch $(STAMPS)/package
 	@touch $(STAMPS)/test
 	@touch $(addprefix $(STAMPS)/,oracles cluster) $@
