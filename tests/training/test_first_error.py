@@ -45,21 +45,46 @@ def test_the_task_before_the_one_that_failed_is_waited_for():
 
 
 def test_of_networks_that_diverge_those_before_are_trained_to_their_end():
-    """Task 0 ends once task 2 is cancelled, which is when the error of task 1 has arrived."""
+    """Task 0 ends once others are cancelled, which is when the error of task 1 has arrived.
+
+    The thread of task 1 may have begun with task 2 by then, which waits as well.
+    """
     flag, cancelled = StopFlag(), threading.Event()
     error = Diverged("not finite", epoch=1, batch=1)
     raised = []
 
     def task(index):
+        if index == 1:
+            raise error
+        assert cancelled.wait(SECONDS)
         if index == 0:
-            assert cancelled.wait(SECONDS)
             raised.append(bool(flag))
-            return index
-        raise error
+        return index
 
-    found = completed_tasks(task, 3, 2, flag, on_cancelled=cancelled.set)
+    found = completed_tasks(task, 5, 2, flag, on_cancelled=cancelled.set)
     assert numbers_and_errors(found) == [(0, None), (1, error)]
     assert raised == [False]
+
+
+def test_each_task_that_does_not_begin_is_told_of_once():
+    """The error of task 1 cancels those after it; that of task 0, which follows, none again."""
+    cancelled, begun, told = threading.Event(), [], []
+    errors = [ValueError("zero"), ValueError("one")]
+
+    def task(index):
+        begun.append(index)
+        if index != 1:
+            assert cancelled.wait(SECONDS)
+        if index < 2:
+            raise errors[index]
+
+    def on_cancelled():
+        told.append(1)
+        cancelled.set()
+
+    found = completed_tasks(task, 6, 2, StopFlag(), on_cancelled=on_cancelled)
+    assert numbers_and_errors(found) == [(0, errors[0])]
+    assert len(told) == 6 - len(begun)
 
 
 def test_an_error_that_is_as_good_as_a_result_ends_nothing():

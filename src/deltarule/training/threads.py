@@ -123,7 +123,8 @@ def completed_tasks(
 
     def on_error(index: int, error: BaseException) -> None:
         for future in futures[index + 1 :]:
-            if future.cancel():
+            # An error that came before, of a later task, may have cancelled it.
+            if not future.cancelled() and future.cancel():
                 on_cancelled()
         # Whether a network diverges is a result, for which the networks before it are trained to
         # their end. With another error all end after their step, however long they would train.
