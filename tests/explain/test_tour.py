@@ -317,8 +317,9 @@ def test_the_terms_of_a_sum_can_be_read_with_larger_text(show):
             for x0, y0, x1, y1 in nodes:
                 apart = right < x0 + 1 or left > x1 - 1 or bottom < y0 + 1 or top > y1 - 1
                 assert apart, (larger, words)
-        sums = page.evaluate(IN_FRAME, ".flow-plate.total, .network .node.now .value")
-        assert sums == [], larger
+        # The drawing is scrolled to its sum in the frame after the one in which it is drawn.
+        in_frame = f"({IN_FRAME})('.flow-plate.total, .network .node.now .value')"
+        until(page, in_frame, lambda outside: outside == [])
         before = page.evaluate(LETTERS)
         assert "Right" in answer(page, written(answers()[3]))
         assert page.evaluate(LETTERS) == pytest.approx(before, abs=0.1)
