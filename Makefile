@@ -174,13 +174,13 @@ $(STAMPS)/cluster: $(STAMPS)/test
 # stamp of the package is older than those that need it.
 $(STAMPS)/suite: pyproject.toml $(PINS) | $(STAMPS)
 	$(INSTALL) hatchling editables
-	$(EDITABLE) --no-compile ".[test,lint,playground,docs,notebook]"
+	$(INSTALL) --no-compile --no-build-isolation --editable ".[test,lint,playground,docs,notebook]"
 	@touch $(STAMPS)/package
 	@touch $(addprefix $(STAMPS)/,test lint playground docs notebook) $@
 
 $(STAMPS)/others: pyproject.toml $(PINS) | $(STAMPS)
 	$(INSTALL) hatchling editables
-	$(EDITABLE) --no-compile ".[test]" -r requirements/oracles.txt -r requirements/cluster.txt
+	$(INSTALL) --no-compile --no-build-isolation --editable ".[test]" -r requirements/oracles.txt -r requirements/cluster.txt
 	@touch $(STAMPS)/package
 	@touch $(STAMPS)/test
 	@touch $(addprefix $(STAMPS)/,oracles cluster) $@

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -46,9 +47,9 @@ def unchanged_settings():
 
 @pytest.fixture
 def memory_path(tmp_path):
-    """A temporary folder in memory, where there is such a place: no disk is waited for."""
+    """A temporary folder in memory, where there is room for one: no disk is waited for."""
     memory = Path("/dev/shm")
-    if not os.access(memory, os.W_OK):
+    if not os.access(memory, os.W_OK) or shutil.disk_usage(memory).free < 1 << 28:
         yield tmp_path
         return
     with tempfile.TemporaryDirectory(dir=memory) as folder:
