@@ -181,6 +181,31 @@ def test_keyboard_shortcuts_do_what_the_buttons_do(watched):
     assert step_of(page) == 0
 
 
+# The next answer to the page's question for the network is kept back until it is let go.
+HOLD = """() => {
+  const ask = window.fetch;
+  window.fetch = async (...what) => {
+    window.fetch = ask;
+    const answer = await ask(...what);
+    document.body.dataset.held = "yes";
+    await new Promise((go) => { window.letGo = go; });
+    delete document.body.dataset.held;
+    return answer;
+  };
+}"""
+
+
+def test_a_step_that_comes_while_the_network_of_the_one_before_is_fetched_is_shown(watched):
+    page = watched.page
+    page.evaluate(HOLD)
+    press(page, "Step")
+    holds(page, "document.body.dataset.held === 'yes'")
+    press(page, "Step")
+    until_step(page, "=== 2")
+    page.evaluate("letGo()")
+    holds(page, "DR.page.current().step === 2", timeout=20)
+
+
 def test_the_drawing_shows_the_parameters_of_the_engine(watched, server):
     page = watched.page
     for _ in range(3):

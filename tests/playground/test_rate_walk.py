@@ -56,12 +56,13 @@ def test_a_rate_that_is_far_too_high_is_named_first_and_a_good_one_is_found(page
     found = float(page.locator("#rate").input_value())
     assert found < 100 * usual
     assert "press Reset to begin with it" in note.inner_text()
-    assert "was found for a run from the start" in verdict(page)
+    said = "document.querySelector('[data-verdict]').innerText"
+    holds(page, f"{said}.includes('was found for a run from the start')")
     first_finding_says(page, "come from a run with another learning rate")
     page.locator("#tune > button").click()
     page.wait_for_selector(".tune-chart", timeout=60_000)
     begin = page.locator(".verdict-act")
-    assert begin.inner_text() == f"Begin with {found:g}"
+    holds(page, f"document.querySelector('.verdict-act').innerText === 'Begin with {found:g}'")
     begin.click()
     holds(page, "document.body.dataset.step === '0'")
     holds(page, "document.querySelector('#tune .note').innerText.includes('press Play')")

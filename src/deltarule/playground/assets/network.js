@@ -122,6 +122,9 @@ const networkModule = (function () {
       wanted = 0,
       playing = false,
       at = "",
+      /** Version and moment of the last frame, and of that before the last fetch. */
+      seen = "",
+      asked = "",
       busy = false;
     /** @type {number | null} The row of the data that is shown, where a reader has chosen one. */
     let chosen = null;
@@ -215,6 +218,7 @@ const networkModule = (function () {
       try {
         for (let done = 0; done !== wanted; ) {
           done = wanted;
+          asked = seen;
           const next = await wire.network(rows, rows === "same" ? chosen : null);
           at = momentOf(next);
           if (store) store.plane = run && planeOf(run);
@@ -280,6 +284,7 @@ const networkModule = (function () {
       /** @param {Live.Frame} frame */
       frame(frame) {
         const { header, arrays } = frame;
+        seen = `${header.version} ${momentOf(header)}`;
         edited = header.edited_after;
         if (playing !== (header.phase === "playing")) [painted, since] = [0, performance.now()];
         playing = header.phase === "playing";
@@ -291,6 +296,8 @@ const networkModule = (function () {
           return;
         }
         version = header.version;
+        // What is on its way may be of the moment before, and no other frame may come.
+        if (busy && !playing && seen !== asked) ++wanted;
         if (!store || busy || momentOf(header) === at) return;
         if (playing && arrays.theta && arrays.theta.length === store.net.p) {
           move(store, header, arrays.theta);
