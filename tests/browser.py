@@ -153,6 +153,16 @@ class Watched:
         return [url for url in self.requests if not url.startswith(own)]
 
 
+def frames(page, count=4):
+    """Wait for so many frames of the browser: observers of sizes, and what they ask to be drawn."""
+    page.evaluate(
+        """async (count) => {
+          for (; count > 0; --count) await new Promise((done) => requestAnimationFrame(done));
+        }""",
+        count,
+    )
+
+
 def settled(page):
     """Wait until the page has not scrolled for half a second; return where it stands."""
     seen = []

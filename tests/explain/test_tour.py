@@ -5,7 +5,7 @@ import re
 
 import numpy as np
 import pytest
-from tests.browser import violations, violations_in_both_schemes
+from tests.browser import frames, violations, violations_in_both_schemes
 from tests.explain.page_reading import READ, Expected, check_reading
 from tests.explain.pages import GO_TO, SHOWN, Shown, go_to, set_state, until, values
 
@@ -521,7 +521,6 @@ BUSY = """(() => {
     return counts.at(-1);
   };
 })()"""
-TWO_FRAMES = "new Promise((on) => requestAnimationFrame(() => requestAnimationFrame(() => on())))"
 
 
 def test_a_busy_browser_that_tells_of_two_frames_at_once_marks_what_is_seen_last(show):
@@ -533,9 +532,9 @@ def test_a_busy_browser_that_tells_of_two_frames_at_once_marks_what_is_seen_last
         ("document.getElementById('tour-ask').scrollIntoView()", True),
         ("scrollTo(0, 0)", False),
     ):
-        page.evaluate(TWO_FRAMES)
+        frames(page, 2)
         page.evaluate(place)
-        page.evaluate(TWO_FRAMES)
+        frames(page, 2)
         # The first time, of the question out of sight and in sight.
         assert page.evaluate("tell()") == (2 if seen else 1)
         assert (page.evaluate(marked) > 0) == seen

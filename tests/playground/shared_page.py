@@ -5,6 +5,8 @@ To open the page takes as much processor time as most tests of it.
 
 import time
 
+from tests.browser import frames
+
 # All that a reader can have changed and that a test could see: what is chosen, typed, opened, shown
 # and kept. The count of frames differs and the numbers in names of radio buttons; Undo has an
 # earlier run; the field of a weight is empty only until a first one is chosen; the size of the
@@ -51,7 +53,7 @@ class SharedPage:
             self.close()
         if self.watched is None:
             self.watched = self._open()
-            self.frames()
+            frames(self.watched.page, 2)
             self._first = self.watched.page.evaluate(STATE)
         self.watched.errors.clear()
         self.watched.requests.clear()
@@ -61,15 +63,6 @@ class SharedPage:
         if self.watched is not None:
             self.watched.close()
         self.watched = None
-
-    def frames(self, count=2):
-        """Wait for so many frames, after which all changes are painted."""
-        self.watched.page.evaluate(
-            """async (count) => {
-              for (; count > 0; --count) await new Promise((done) => requestAnimationFrame(done));
-            }""",
-            count,
-        )
 
     def _put_back(self):
         """Whether the page is as it was opened; the first state of the run comes a while later."""

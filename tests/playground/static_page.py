@@ -48,13 +48,3 @@ def presses_of(request):
     """How many presses of A+ a test is about, by its parameter of that name; without it none."""
     call = getattr(request.node, "callspec", None)
     return call.params.get("presses", 0) if call else 0
-
-
-def frames(page, count=4):
-    """Wait for so many frames of the browser: observers of sizes, and what they ask to be drawn."""
-    page.evaluate(
-        """async (count) => {
-          for (; count > 0; --count) await new Promise((done) => requestAnimationFrame(done));
-        }""",
-        count,
-    )

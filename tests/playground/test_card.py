@@ -1,8 +1,9 @@
 """The cards of the loss: what fits into them, at any size of numbers and of text."""
 
 import pytest
+from tests.browser import frames
 from tests.playground.helpers import holds, press
-from tests.playground.static_page import frames, presses_of, static_page, text_size
+from tests.playground.static_page import presses_of, static_page, text_size
 
 
 @pytest.fixture(scope="module")

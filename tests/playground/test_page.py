@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 import pytest
-from tests.browser import Watched, browser, violations_in_both_schemes
+from tests.browser import Watched, browser, frames, violations_in_both_schemes
 from tests.playground.helpers import TOKEN, holds, press, served
 from tests.playground.shared_page import SharedPage
 
@@ -59,7 +59,7 @@ def watched(shared, server):
 
 def settle(page):
     """Wait for two animation frames, after which all changes are painted."""
-    page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    frames(page, 2)
 
 
 def button(page, name):

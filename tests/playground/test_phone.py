@@ -3,9 +3,8 @@
 import time
 
 import pytest
-from tests.browser import Watched, browser, settled
+from tests.browser import Watched, browser, frames, settled
 from tests.playground.helpers import holds, press
-from tests.playground.static_page import frames
 
 from deltarule.playground import write_static_playground
 

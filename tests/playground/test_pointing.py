@@ -3,8 +3,9 @@
 import time
 
 import pytest
+from tests.browser import frames
 from tests.playground.helpers import PRESS, holds
-from tests.playground.static_page import frames, presses_of, static_page, text_size
+from tests.playground.static_page import presses_of, static_page, text_size
 
 PROJECTOR = {"width": 1280, "height": 720}
 

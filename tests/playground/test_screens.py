@@ -1,9 +1,9 @@
 """What is in sight without scrolling, on a projector, a laptop and a phone, with larger text."""
 
 import pytest
-from tests.browser import browser, violations
+from tests.browser import browser, frames, violations
 from tests.playground.helpers import holds, press
-from tests.playground.static_page import frames, presses_of, static_page, text_size
+from tests.playground.static_page import presses_of, static_page, text_size
 
 PROJECTOR, LAPTOP = {"width": 1280, "height": 720}, {"width": 1440, "height": 900}
 PHONE, LYING = {"width": 390, "height": 844}, {"width": 844, "height": 390}

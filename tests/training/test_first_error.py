@@ -24,6 +24,14 @@ def numbers_and_errors(completed):
     return [(index, future.exception()) for index, future in completed]
 
 
+def wait_for(flag):
+    """Wait until a flag is raised; who asks goes on at last even if there is a fault."""
+    for _ in range(SECONDS * 1000):
+        if flag:
+            break
+        threading.Event().wait(0.001)
+
+
 def test_the_task_before_the_one_that_failed_is_waited_for():
     """Task 0 raises its error once that of task 1 has arrived, which raises the flag."""
     flag = StopFlag()
@@ -33,10 +41,7 @@ def test_the_task_before_the_one_that_failed_is_waited_for():
     def task(index):
         if index == 0:
             begun.set()
-            for _ in range(SECONDS * 1000):
-                if flag:
-                    break
-                threading.Event().wait(0.001)
+            wait_for(flag)
         else:
             begun.wait(SECONDS)
         raise errors[index]
@@ -106,10 +111,7 @@ def test_a_callback_s_error_is_that_of_the_first_network_that_raised_one():
     def fail(event):
         if event.network == 0:
             begun.set()
-            for _ in range(SECONDS * 1000):
-                if flag:
-                    break
-                threading.Event().wait(0.001)
+            wait_for(flag)
         else:
             begun.wait(SECONDS)
         raise RuntimeError(f"network {event.network}")

@@ -232,6 +232,18 @@ const domModule = (function () {
     };
   }
 
+  /**
+   * Tells whether an element is in sight, at first and whenever that changes.
+   *
+   * @param {Element} element @param {(inSight: boolean) => void} tell @param {IntersectionObserverInit} options
+   */
+  function onSight(element, tell, options) {
+    // Of several moments that a busy browser tells of at once, the last is what is seen.
+    new IntersectionObserver((moments) => tell(Boolean(moments.at(-1)?.isIntersecting)), options).observe(
+      element,
+    );
+  }
+
   /** @type {Map<string, number[]>} The colours of the theme that were asked for. */
   const colours = new Map();
   document.addEventListener("deltarule-theme", () => colours.clear());
@@ -317,6 +329,7 @@ const domModule = (function () {
     shown,
     say,
     eachFrame,
+    onSight,
     fontFamily,
     colour,
     clamp,

@@ -426,13 +426,14 @@ const heatModule = (function () {
       view.visible = false;
     });
     // Off the screen nothing is drawn: the page opens without it.
-    new IntersectionObserver(
-      (frames) => {
-        view.visible = Boolean(frames.at(-1)?.isIntersecting);
+    DR.dom.onSight(
+      element,
+      (inSight) => {
+        view.visible = inSight;
         if (view.visible && view.stale) refresh();
       },
       { rootMargin: "200px" },
-    ).observe(element);
+    );
   }
 
   return { mount };

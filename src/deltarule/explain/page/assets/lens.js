@@ -426,14 +426,16 @@ const lensModule = (function () {
       }
       later();
     });
-    /** @param {IntersectionObserverEntry[]} entries */
-    const seen = (entries) => {
-      visible = entries[entries.length - 1].isIntersecting;
-      later();
-    };
     build(lens);
     show(false);
-    new IntersectionObserver(seen, { rootMargin: "200px" }).observe(element);
+    DR.dom.onSight(
+      element,
+      (inSight) => {
+        visible = inSight;
+        later();
+      },
+      { rootMargin: "200px" },
+    );
   }
 
   return { mount, shown, num, measureOf, recordedStep, scroll, headings, number };

@@ -148,11 +148,8 @@ const tourQuestionModule = (function () {
     );
     // While it is read, the drawing marks what it is about, and not what the chapter was about.
     const { marks = [] } = question;
-    // Of several frames that a busy browser tells of at once, the last is what is seen.
     if (marks.length)
-      new IntersectionObserver((frames) => DR.links.keep(frames.at(-1)?.isIntersecting ? marks : []), {
-        threshold: 0.6,
-      }).observe(ask);
+      DR.dom.onSight(ask, (inSight) => DR.links.keep(inSight ? marks : []), { threshold: 0.6 });
     box.addEventListener("submit", (event) => {
       event.preventDefault();
       const complaint = field.check();

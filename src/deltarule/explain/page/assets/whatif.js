@@ -361,11 +361,9 @@ const whatifModule = (function () {
     let stale = false;
     // Plots need passes over all rows: they are drawn a moment after the click. That of the full step is of
     // all parameters and rows: which are selected, and a nudge, do not change it.
-    const later = () => {
-      if (stale) {
-        full.render();
-        full.draw();
-      }
+    const later = (resized = false) => {
+      if (stale) full.render();
+      if (stale || resized) full.draw();
       stale = false;
       one.draw();
     };
@@ -384,10 +382,7 @@ const whatifModule = (function () {
     }
     store.subscribe(update);
     update(store.state, new Set(["payload"]));
-    DR.plots.onWidth(element, () => {
-      later();
-      full.draw();
-    });
+    DR.plots.onWidth(element, () => later(true));
   }
 
   return { mount };
